@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         book = Book.read(options.root)
         if options.command == "new":
-            from companion.book.new import new_chapter
+            from companion.book.manifest import new_chapter
 
             print(new_chapter(book, options.name))
         elif options.command == "sync":

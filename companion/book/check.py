@@ -1,29 +1,20 @@
 """Naming each difference between what is committed and what the rules and `sync` would have it be."""
 
-import ast
-import json
 import re
-import subprocess
 from collections.abc import Iterator
 from itertools import zip_longest
-from pathlib import Path
 
 from nbformat import NotebookNode
 from nbformat.validator import iter_validate
-from ruff import find_ruff_bin
 
 from companion.book import BookError
-from companion.book.course_map import course_map, map_file
-from companion.book.elsewhere import repository_problems
-from companion.book.execute import raised
+from companion.book.course_map import course_map, described, imported, map_file, parse_code
+from companion.book.elsewhere import repository_files
 from companion.book.export import export
-from companion.book.glossary import glossary_file, glossary_rows
-from companion.book.imports import chapter_problems, common_problems, package_problems, parse_code, patched
 from companion.book.ladder import printed_rungs, read_ladder
-from companion.book.manifest import GENERATED, Book, Chapter
-from companion.book.navigation import add_navigation
-from companion.book.readme_table import described
-from companion.book.text import METADATA, code_cells, read_notebook, read_text, tags
+from companion.book.manifest import GENERATED, Book, Chapter, hidden_by
+from companion.book.terms import glossary_file, glossary_rows
+from companion.book.text import METADATA, add_navigation, code_cells, headings, read_notebook, read_text, tags
 
 LETTERS = 110
 """Letters of a line of code: more are wider than a page."""
@@ -55,8 +46,14 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
     for chapter in book.chapters:
         if chapter.seconds > SECONDS:
             yield "book.toml", f"{chapter.name} has a budget of {chapter.seconds} s, over {SECONDS}; lower it"
-    for file, problem in repository_problems(book):
-        yield file, problem
+        if chapter.module and (hidden := hidden_by(book, chapter.module)):
+            yield "book.toml", f"{chapter.name}: its module would hide {hidden}; choose another name"
+    for path, content in repository_files(book).items():
+        if path.suffix != ".ipynb" and path.read_bytes() != content:  # a notebook follows its text
+            yield (
+                book.relative(path),
+                f'names another repository than book.toml; run `repository "{book.repository}"`',
+            )
     folder = book.root / "chapters"
     for path in sorted([*folder.glob("*.ipynb"), *folder.glob("text/*.md")]):
         if path.stem not in names:
@@ -65,11 +62,6 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
     for path in sorted((book.root / "companion").glob("*.py")):
         if path not in files and GENERATED in path.read_text(encoding="utf-8"):
             yield book.relative(path), "generated, but no chapter in book.toml exports it; remove it"
-    yield from linter_problems(book)
-    for path, problem in package_problems(book):
-        yield book.relative(path), problem
-    if (book.root / "jupytext.toml").exists():
-        yield "jupytext.toml", "pairs the notebooks, which breaks them for readers; remove it"
     for name, row in zip_longest(names, [name for name, _ in described(book)]):
         if name != row:
             yield (
@@ -86,19 +78,6 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
     for name in read_ladder(book):
         if name not in names:
             yield "data/ladder.toml", f"rungs of {name}, which is not in book.toml; sync a chapter with rungs"
-
-
-def linter_problems(book: Book) -> Iterator[tuple[str, str]]:
-    """What ruff finds in our Python, by pyproject.toml; where there is none, only names that are wrong."""
-    settings = [] if (book.root / "pyproject.toml").exists() else ["--isolated", "--select", "F"]
-    folders = [
-        str(book.root / name) for name in ("companion", "tests", "benchmarks") if (book.root / name).is_dir()
-    ]
-    command = [find_ruff_bin(), "check", "--no-cache", "--output-format", "json", *settings, *folders]
-    done = subprocess.run(command, cwd=book.root, capture_output=True, text=True, encoding="utf-8")
-    for problem in json.loads(done.stdout):
-        file = book.relative(Path(problem["filename"]))
-        yield file, f"line {problem['location']['row']}: {problem['message']} ({problem['code']}); mend it"
 
 
 def of_chapter(book: Book, chapter: Chapter) -> list[str]:
@@ -121,8 +100,6 @@ def of_chapter(book: Book, chapter: Chapter) -> list[str]:
 
 def of_text(text: NotebookNode, notebook: NotebookNode, name: str) -> Found:
     """Text against notebook, cell by cell."""
-    if "formats" in text.metadata.get("jupytext", {}):
-        yield "its header pairs it with a notebook (formats); remove that line"
     for number, (a, b) in enumerate(zip_longest(text.cells, notebook.cells), 1):
         if a is None or b is None or any(a[key] != b[key] for key in ("cell_type", "source", "metadata")):
             first = ((a or b).source.strip().splitlines() or [""])[0][:50]
@@ -136,51 +113,29 @@ def of_text(text: NotebookNode, notebook: NotebookNode, name: str) -> Found:
 def of_notebook(notebook: NotebookNode, chapter: Chapter) -> Found:
     """Metadata and ids."""
     remedy = f"run `sync {chapter.name}`"
-    if "formats" in notebook.metadata.get("jupytext", {}):
-        yield f"its metadata pair it with a text (formats), which breaks it for readers; {remedy}"
-    elif notebook.metadata != METADATA or (notebook.nbformat, notebook.nbformat_minor) != (4, 5):
+    if notebook.metadata != METADATA or (notebook.nbformat, notebook.nbformat_minor) != (4, 5):
         yield f"its metadata are not the normal ones; {remedy}"
     ids = [cell.get("id") for cell in notebook.cells]
-    for number in (number for number, id_ in enumerate(ids, 1) if not id_):
-        yield f"missing id of cell {number}; {remedy}"
-    for id_ in dict.fromkeys(id_ for id_ in ids if id_ and ids.count(id_) > 1):
-        yield f"duplicate cell id {id_}; {remedy}"
-    if all(ids) and (error := next(iter_validate(notebook), None)):
+    if len(set(ids)) < len(ids):
+        yield f"two cells have the same id, or none; {remedy}"
+    elif error := next(iter_validate(notebook), None):
         yield f"not a valid notebook ({str(error).splitlines()[0]}); {remedy}"
 
 
 def of_execution(notebook: NotebookNode, chapter: Chapter) -> Found:
-    """Whether every code cell was run, once, in order, and did what its tags say."""
+    """Whether every code cell was run, once, in order, and is compared by the tests."""
     remedy = f"run `sync {chapter.name}`"
     cells = code_cells(notebook)
     counts = [cell.execution_count for cell in cells]
-    if not all(cell.source.strip() for cell in cells):
-        yield "an empty code cell; remove it from the text"
-    elif None in counts:
+    if None in counts:
         yield f"not executed: code cell {counts.index(None) + 1}; {remedy}"
     elif counts != list(range(1, len(counts) + 1)):
         yield f"executed out of order: {', '.join(map(str, counts))}; {remedy}"
     for number, cell in enumerate(cells, 1):
-        if "raises-exception" in tags(cell) and not raised(cell):
-            yield f"code cell {number} is tagged raises-exception and did not raise; {remedy}"
-        if raised(cell) and "raises-exception" not in tags(cell):
-            yield f"code cell {number} failed when it was run; mend it, then {remedy}"
         if "nbval-skip" in tags(cell) or "NBVAL_" in cell.source:
             yield f"code cell {number} hides from the tests (nbval-skip or an NBVAL_ comment); remove that"
         if {"hide-cell", "hide-input"} & set(tags(cell)) and not cell.source.lstrip().startswith("#"):
             yield f"code cell {number} is folded, and its first line shows; begin it with a comment"
-        if cell.execution_count and not raised(cell) and output_missing(cell):
-            yield f"outputs missing: code cell {number} prints or draws, and shows nothing; {remedy}"
-
-
-def output_missing(cell: NotebookNode) -> bool:
-    """Whether a cell calls print or plt.show at its top level without a trace of it."""
-    tree = parse_code(cell.source)
-    calls = [node.value for node in tree.body if isinstance(node, ast.Expr)] if tree else []
-    calls = [call for call in calls if isinstance(call, ast.Call)]
-    called = [ast.unparse(call.func) for call in calls if "file" not in [word.arg for word in call.keywords]]
-    prints = any(output.get("name") == "stdout" for output in cell.outputs)
-    return ("print" in called and not prints) or ("plt.show" in called and not has_image(cell))
 
 
 def has_image(cell: NotebookNode) -> bool:
@@ -234,31 +189,23 @@ def of_lines(notebook: NotebookNode, chapter: Chapter) -> Found:
             yield f"code cell {number} has a line of {letters} letters, over {LETTERS}; wrap it"
 
 
-def cells_before(notebook: NotebookNode, title: str) -> list[NotebookNode]:
-    """The cells before the first heading with this title (a regular expression); the last is cut there."""
-    cells = []
-    for cell in notebook.cells:
-        cells.append(cell)
-        found = re.search(rf"^##? ({title})\b", cell.source, re.MULTILINE)
-        if found and cell.cell_type == "markdown":
-            cells[-1] = NotebookNode({**cell, "source": cell.source[: found.start()]})
-            break
-    return cells
-
-
 def of_imports(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
-    """Imports against the rule; exercises and sections that run alone may import the chapter's own module."""
-    cells = code_cells(notebook)
-    trees = [parse_code(cell.source) or ast.Module([], []) for cell in cells]
-    chapter_proper = len(code_cells(NotebookNode(cells=cells_before(notebook, "Exercises"))))
-    for number, (cell, tree) in enumerate(zip(cells, trees, strict=True), 1):
-        stands_alone = number > chapter_proper or "smollm2" in tags(cell)
-        also = {"exercises", "load"} | ({chapter.module} if stands_alone else set())
-        also |= {"serve"} if chapter.module == "serving" else set()
-        problems = [*common_problems(tree), *chapter_problems(tree, book, chapter, also)]
-        yield from (f"code cell {number}: {problem}" for problem in dict.fromkeys(problems))
-    whole = ast.Module([node for tree in trees for node in tree.body], [])
-    yield from (f"patches {target}; build what differs from parts" for target in sorted(set(patched(whole))))
+    """Imports of later chapters, and of its own module in cells that do not run alone."""
+    if chapter.module is None:
+        return
+    later = {other.module for other in book.chapters[chapter.position + 1 :]}
+    exercises = False
+    for cell, heading in zip(notebook.cells, headings(notebook), strict=True):
+        exercises |= heading == "Exercises"
+        if cell.cell_type != "code":
+            continue
+        for module, name in imported(parse_code(cell.source)):
+            imported_module = name if module == "companion" else module.removeprefix("companion.")
+            place = f"the cell {cell.source.splitlines()[0][:50]!r}"
+            if imported_module in later:
+                yield f"{place} imports companion.{imported_module}, which a later chapter builds; do not"
+            if imported_module == chapter.module and not exercises and "smollm2" not in tags(cell):
+                yield f"{place} imports its own module; its cells define these names"
 
 
 def of_module(notebook: NotebookNode, book: Book, chapter: Chapter) -> list[str]:

@@ -6,11 +6,11 @@ and the web book has no links to files.
 """
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from companion.book import BookError
-from companion.book.files import replace_files
-from companion.book.manifest import Book
+from companion.book.manifest import Book, replace_files
 from companion.book.text import code_cells, read_notebook, write_notebook
 
 START = "chapters/00_start.ipynb"
@@ -62,26 +62,27 @@ def clone_block(book: Book) -> str:
     return "\n".join([BEGIN_CLONE, *lines, END_CLONE, ""])
 
 
-def repository_problems(book: Book) -> Iterator[tuple[str, str]]:
-    """Where README or a chapter names another repository than book.toml, as (file, problem)."""
-    remedy = f'run `repository "{book.repository}"`'
+def repository_files(book: Book) -> dict[Path, bytes]:
+    """README, and the chapters that fetch the course, with the repository of this book in their text."""
+    contents = {}
     readme = book.root / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    if badges(book) and not BLOCK.search(text):
-        yield (
-            "README.md",
-            f"no place for the badges; put {BEGIN} and {END} into it, each on a line of its own",
-        )
-    elif any(found != block(book) for found in BLOCK.findall(text)):
-        yield "README.md", f"its badges are not those of book.toml's repository; {remedy}"
-    if any(found != clone_block(book) for found in CLONE.findall(text)):
-        yield "README.md", f"it clones another repository than book.toml's; {remedy}"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        text = CLONE.sub(lambda _: clone_block(book), text)
+        contents[readme] = BLOCK.sub(lambda _: block(book), text).encode("utf-8")
+
+    def named(source: str) -> str:
+        return FETCHES.sub(lambda line: f'{line["before"]}"{book.repository}"', source)
+
     for chapter in book.chapters:
-        if any(found["address"] != book.repository for found in FETCHES.finditer(chapter.source)):
-            yield (
-                book.relative(chapter.text),
-                f"fetches the course from elsewhere than book.toml says; {remedy}",
-            )
+        if FETCHES.search(chapter.source):
+            contents[chapter.text] = named(chapter.source).encode("utf-8")
+            if chapter.notebook.exists():
+                notebook = read_notebook(chapter.notebook)
+                for cell in code_cells(notebook):
+                    cell.source = named(cell.source)  # where the course is there, it does nothing: no new run
+                contents[chapter.notebook] = write_notebook(notebook)
+    return contents
 
 
 def set_repository(book: Book, address: str) -> str:
@@ -96,27 +97,8 @@ def set_repository(book: Book, address: str) -> str:
         )
     address = f"https://github.com/{found['name']}" if found else ""
     manifest = (book.root / "book.toml").read_text(encoding="utf-8")
-    lines = re.compile(r"^repository *= *.*$", re.MULTILINE)
-    if len(lines.findall(manifest)) != 1:
-        raise BookError('book.toml: its repository stands in no line of its own; write repository = ""')
-    new = Book(book.root, book.title, address, book.parts, book.chapters)
-    contents = {book.root / "book.toml": lines.sub(f'repository = "{address}"', manifest).encode("utf-8")}
-    readme = book.root / "README.md"
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        text = CLONE.sub(lambda _: clone_block(new), text)
-        contents[readme] = BLOCK.sub(lambda _: block(new), text).encode("utf-8")
-
-    def named(source: str) -> str:
-        return FETCHES.sub(lambda line: f'{line["before"]}"{address}"', source)
-
-    for chapter in book.chapters:
-        if chapter.text.exists() and FETCHES.search(text := chapter.text.read_text(encoding="utf-8")):
-            contents[chapter.text] = named(text).encode("utf-8")
-            if chapter.notebook.exists():
-                notebook = read_notebook(chapter.notebook)
-                for cell in code_cells(notebook):
-                    cell.source = named(cell.source)  # where the course is there, it does nothing: no new run
-                contents[chapter.notebook] = write_notebook(notebook)
+    manifest = re.sub(r"^repository *=.*$", f'repository = "{address}"', manifest, flags=re.MULTILINE)
+    contents = {book.root / "book.toml": manifest.encode("utf-8")}
+    contents |= repository_files(replace(book, repository=address))
     changed = [book.relative(path) for path in replace_files(book.root, contents)]
     return f"the repository is {address or 'none'}; wrote {', '.join(changed) or 'nothing, all as it was'}"

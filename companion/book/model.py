@@ -32,14 +32,14 @@ def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
 
     Vectors stay float32, matrices become int8; what is float32 stands first, so that it is aligned.
     """
-    floats, wholes, table = [], [], []
+    floats, matrices, table = [], [], []
     for name, tensor in tensors.items():
         row = {"name": name, "shape": list(tensor.shape)}
         if tensor.ndim == 2:
-            whole, scales = rounded(tensor)
-            row |= {"at": sum(map(len, wholes)), "scales": sum(map(len, floats))}
+            rounded_matrix, scales = rounded(tensor)
+            row |= {"at": sum(map(len, matrices)), "scales": sum(map(len, floats))}
             floats.append(scales.astype("<f4").tobytes())
-            wholes.append(whole.tobytes())
+            matrices.append(rounded_matrix.tobytes())
         else:
             row["at"] = sum(map(len, floats))
             floats.append(tensor.astype("<f4").tobytes())
@@ -47,7 +47,7 @@ def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
     begin = sum(map(len, floats))
     for row in table:
         row["at"] += begin if "scales" in row else 0
-    return b"".join([*floats, *wholes]), table
+    return b"".join([*floats, *matrices]), table
 
 
 def write_model(book: Book, folder: Path) -> dict[str, int]:

@@ -12,7 +12,7 @@ from nbformat.v4 import new_markdown_cell
 from companion.book.api import target
 from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
-from companion.book.terms import SECTION, Linker, Term, index_terms
+from companion.book.terms import SECTION, Linker, Term
 from companion.book.text import FOLDED, tags
 
 CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
@@ -24,8 +24,6 @@ REMOTE_IMAGE = re.compile(r"!\[([^\]]*)\]\(https?:[^)]*\)")
 ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
 HEADING = re.compile(r"^(?=#{1,6} +(?P<heading>.+)$)", re.MULTILINE)
 CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)")
-INLINE_CODE = re.compile(r"(?<!`)`(?P<code>[^`\n]+)`(?!`)")
-STARS = re.compile(r"^(#{3,6} .*) (★+)$", re.MULTILINE)
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -117,20 +115,6 @@ def link_names(source: str, names: Iterable[str], module: str) -> str:
     return CODE_NAME.sub(linked, source)
 
 
-def keep_spaces(source: str) -> str:
-    """Spaces that a browser would drop or break at, as ones that stay.
-
-    The one that code begins with, as in the token " key", and the one before an exercise's stars.
-    """
-
-    def kept(found: re.Match) -> str:
-        code = found["code"]
-        alone = code.startswith(" ") and not code.endswith(" ")  # Markdown takes one from both ends
-        return f"`\N{NO-BREAK SPACE}{code[1:]}`" if alone else found[0]
-
-    return STARS.sub("\\1\N{NO-BREAK SPACE}\\2", INLINE_CODE.sub(kept, source))
-
-
 def fold(cell: NotebookNode) -> None:
     """Fold what is tagged so, under the comment that it begins with."""
     if FOLDED & set(tags(cell)):
@@ -155,10 +139,6 @@ def chapter_page(
     """
     page = copy.deepcopy(notebook)
     number_figures(page, chapter)
-    markdown = [cell for cell in page.cells if cell.cell_type == "markdown"]
-    is_built = [f"## {SECTION}" in cell.source.split("\n") for cell in markdown]
-    before = markdown[: is_built.index(True)] if True in is_built else markdown
-    index_terms(before, [term for term in terms if term.chapter == chapter])
     linker, built = Linker(terms, chapter), False
     for cell in page.cells:
         if cell.cell_type == "code":
@@ -172,7 +152,7 @@ def chapter_page(
                 part = outside_code(lambda text: link_names(text, names, chapter.module), part)
             else:
                 part = linker.link(part)
-            parts.append(outside_code(lambda text: keep_spaces(label_headings(text, chapter)), part))
+            parts.append(outside_code(lambda text: label_headings(text, chapter), part))
         cell.source = "".join(parts)
     head = next(cell for cell in page.cells if cell.cell_type == "markdown")
     head.source = re.sub(r"^# +", f"# {chapter.number}. ", head.source, count=1, flags=re.MULTILINE)

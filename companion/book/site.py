@@ -1,7 +1,6 @@
 """The web book: a static site from the notebooks as they are, made by Sphinx, that asks no other host."""
 
 import ast
-import hashlib
 import importlib.util
 import io
 import json
@@ -14,16 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from companion.book import BookError
-from companion.book.api import index_page, module_page, modules, public_names
+from companion.book.api import index_page, module_page, modules, process_docstring
 from companion.book.cover import cover_page, read_log
 from companion.book.manifest import Book
 from companion.book.model import CHECKPOINT, MODEL, ships, write_model
-from companion.book.navigation import is_navigation
 from companion.book.pages import chapter_page
-from companion.book.policy import add_policies
 from companion.book.teller import model_page, place_tool
 from companion.book.terms import chapter_terms, glossary_page, section, unique_terms
-from companion.book.text import read_notebook, write_notebook
+from companion.book.text import is_navigation, read_notebook, write_notebook
 
 STATIC = Path(__file__).with_name("static")
 INSTALL = "pip install -e .[site]"
@@ -32,9 +29,13 @@ MARKER = ".made-by-companion-book"
 
 MATHJAX = "sphinx-mathjax-offline"
 MATHJAX_FILE = "tex-svg.js"
-MATHJAX_SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
-"""MathJax 3.2.2 with its letters as outlines: one file, which loads nothing more. It comes with a package of
-the extra `site` (whose other files stay unused), the same bytes as in MathJax's own release."""
+"""MathJax with its letters as outlines: one file, which loads nothing more."""
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
+)
+"""The Content-Security-Policy of every page: a browser loads nothing from another host."""
 
 
 def missing_tools() -> list[str]:
@@ -44,17 +45,12 @@ def missing_tools() -> list[str]:
 
 
 def mathjax() -> bytes:
-    """MathJax's one file, from the package that carries it. BookError where it is missing or another."""
+    """MathJax's one file, from the package that carries it. BookError where it is missing."""
     try:
-        files = metadata.files(MATHJAX) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    found = next((file for file in files if file.name == MATHJAX_FILE), None)
-    content = found.locate().read_bytes() if found and found.locate().exists() else b""
-    if hashlib.sha256(content).hexdigest() != MATHJAX_SHA256:
-        state = "is missing" if not content else "differs from the one of MathJax 3.2.2"
-        raise BookError(f"{MATHJAX_FILE} of the package {MATHJAX} {state}; run `{INSTALL}`")
-    return content
+        found = [file for file in metadata.files(MATHJAX) or [] if file.name == MATHJAX_FILE]
+        return found[0].locate().read_bytes()
+    except (metadata.PackageNotFoundError, IndexError, OSError):
+        raise BookError(f"{MATHJAX_FILE} of the package {MATHJAX} is missing; run `{INSTALL}`") from None
 
 
 def settings(book: Book) -> dict[str, Any]:
@@ -64,7 +60,14 @@ def settings(book: Book) -> dict[str, Any]:
     return {
         "project": name,
         "html_title": book.title,
-        "extensions": ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"],
+        "extensions": [
+            "myst_nb",
+            "sphinx.ext.autodoc",
+            "sphinx.ext.mathjax",
+            "sphinx.ext.napoleon",
+            "sphinx_copybutton",
+        ],
+        "autodoc_member_order": "bysource",
         "html_theme": "sphinx_book_theme",
         "html_theme_options": {
             "logo": {"text": name},
@@ -124,7 +127,7 @@ def stage(book: Book, folder: Path) -> None:
         pages["browser.md"] = model_page(book, source, described, sizes, CHECKPOINT.as_posix())
     pages["api/index.md"] = index_page(book)
     for module, chapter in modules(book).items():
-        pages[f"api/{module}.md"] = module_page(book, module, chapter)
+        pages[f"api/{module}.md"] = module_page(module, chapter)
     for name, text in pages.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -140,7 +143,12 @@ def stage(book: Book, folder: Path) -> None:
 
 def module_names(path: Path | None) -> list[str]:
     """The public names of a chapter's module."""
-    return public_names(ast.parse(path.read_text(encoding="utf-8"))) if path and path.exists() else []
+    if path is None or not path.exists():
+        return []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return ast.literal_eval(node.value)
+    return []
 
 
 def notation_page(notebooks: dict[str, Any]) -> str:
@@ -149,8 +157,10 @@ def notation_page(notebooks: dict[str, Any]) -> str:
     return "\n".join(["# Notation", "", *(lines or ["This book needs no table of names."]), ""])
 
 
-def only_notebooks(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """A page's download button offers its notebook, or nothing but printing where it has none."""
+def change_page(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Add the policy; let the download button offer a chapter's notebook, elsewhere only printing."""
+    policy = f'\n    <meta http-equiv="Content-Security-Policy" content="{POLICY}" />\n'
+    context["metatags"] = policy + context.get("metatags", "")
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
             group["tooltip"] = "Download or print this page"
@@ -173,7 +183,14 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
         app = Sphinx(
             source, None, out, doctrees, "html", settings(book), status=None, warning=warnings, freshenv=True
         )
-        app.connect("html-page-context", only_notebooks, priority=900)
+        app.connect("html-page-context", change_page, priority=900)
+        app.connect(
+            "autodoc-process-docstring",
+            lambda app, what, name, documented, options, lines: process_docstring(
+                book, what, documented, lines
+            ),
+            priority=400,  # before napoleon reads it
+        )
         app.build(force_all=True)
     found = re.sub(r"\x1b\[[0-9;]*m", "", warnings.getvalue()).replace(str(source), "").strip()
     if found:
@@ -227,7 +244,6 @@ def build_site(book: Book, folder: Path) -> str:
         stage(book, source)
         run_sphinx(book, source, out, Path(temporary) / "doctrees")
         lighter_pages(out)
-        add_policies(out)
         shutil.rmtree(out / "_sources")
         (out / "_sources" / "chapters").mkdir(parents=True)
         for chapter in book.chapters:

@@ -7,17 +7,23 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from companion.book import BookError
-from companion.book.course_map import course_map, map_file
+from companion.book.course_map import course_map, map_file, with_chapters
 from companion.book.execute import execute
 from companion.book.export import export, format_code, package_line
-from companion.book.files import replace_files
-from companion.book.glossary import glossary_file, glossary_rows
-from companion.book.imports import hidden_by
 from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write_ladder
-from companion.book.manifest import Book, Chapter
-from companion.book.navigation import add_navigation, is_navigation
-from companion.book.readme_table import with_chapters
-from companion.book.text import FOLDED, code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
+from companion.book.manifest import Book, Chapter, hidden_by, replace_files
+from companion.book.terms import glossary_file, glossary_rows
+from companion.book.text import (
+    FOLDED,
+    add_navigation,
+    code_cells,
+    is_navigation,
+    keep_ids,
+    read_notebook,
+    read_text,
+    tags,
+    write_notebook,
+)
 from companion.runtime.storage.hub import INSTALLABLE, install_hint, is_installed
 
 IGNORED = "nbval-ignore-output"
@@ -32,10 +38,6 @@ def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) 
     for cell, start in reversed(list(zip(notebook.cells, starts, strict=True))):  # so that lines above stay
         if cell.cell_type == "code" and {"export", "export-imports"} & set(tags(cell)):
             end = start - 1 + len(cell.source.split("\n"))
-            if lines[start - 1 : end] != cell.source.split("\n"):
-                raise BookError(
-                    f"{chapter.text.name}:{start}: odd line breaks in an exported cell; remove them"
-                )
             cell.source = format_code(cell.source)
             if "export" in tags(cell) and not FOLDED & set(tags(cell)):
                 line = package_line(chapter)

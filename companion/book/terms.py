@@ -1,14 +1,16 @@
 """The glossary: terms and meanings, gathered from what each chapter built, and linked where they occur."""
 
+import csv
+import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from pathlib import Path
 
 from nbformat import NotebookNode
 
-from companion.book.manifest import Chapter
-from companion.book.text import heading_lines
+from companion.book.manifest import Book, Chapter
+from companion.book.text import heading_lines, read_notebook
 
 SECTION = "What you built"
 
@@ -107,6 +109,28 @@ def unique_terms(terms: Iterable[Term]) -> list[Term]:
     return kept
 
 
+def glossary_file(book: Book) -> Path:
+    """Where the glossary lies."""
+    return book.root / "data" / "glossary.csv"
+
+
+def all_terms(book: Book) -> list[Term]:
+    """The terms of all chapters, each name once. BookError where a notebook is missing."""
+    return unique_terms(
+        term for chapter in book.chapters for term in chapter_terms(chapter, read_notebook(chapter.notebook))
+    )
+
+
+def glossary_rows(book: Book) -> str:
+    """The glossary as CSV, with the columns names (joined by " | "), meaning, chapter and title."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["names", "meaning", "chapter", "title"])
+    for term in all_terms(book):
+        writer.writerow([" | ".join(term.names), term.meaning, term.chapter.number, term.chapter.title])
+    return text.getvalue()
+
+
 def glossary_page(terms: Iterable[Term]) -> str:
     """The glossary's page, in MyST: a section for each first letter, and links to them above."""
     by_letter: dict[str, list[Term]] = {}
@@ -145,48 +169,6 @@ def unprotected(source: str) -> list[tuple[int, int]]:
         position = protected.end()
     free.append((position, len(source)))
     return free
-
-
-def index_terms(cells: Sequence[NotebookNode], terms: Iterable[Term]) -> None:
-    """Put each term into Sphinx's index, above the paragraph that defines it: the search lists these first.
-
-    Args:
-        cells: A chapter's cells of Markdown, up to what it built; they are changed.
-        terms: What the chapter defines. A name without a paragraph of its own shares that of the other names.
-    """
-    entries: dict[tuple[int, int], list[str]] = {}
-    for term in terms:
-        places = [definition(cells, name) for name in term.names]
-        shared = next(filter(None, places), None)
-        for name, place in zip(term.names, places, strict=True):
-            if place := place or shared:
-                entries.setdefault(place, []).extend([f"! {name}", f"! {name}s"])
-    for (i, start), names in sorted(entries.items(), reverse=True):
-        before, after = cells[i].source[:start], cells[i].source[start:]
-        cells[i].source = f"{before}```{{index}} {', '.join(names)}\n```\n\n{after}"
-
-
-def definition(cells: Sequence[NotebookNode], name: str) -> tuple[int, int] | None:
-    """The cell, and where in it the paragraph begins that defines a term; None where no such paragraph is.
-
-    It is the first paragraph that has the name in bold, or else the one below a heading that is the name, or
-    else the first that has the name in italics. Bold at the beginning of a list's item defines nothing.
-    """
-    word = re.escape(name).replace(r"\ ", r"\s+") + "s?"
-    heading = re.compile(rf"^##+ (?:The |An? )?{word}$\n+(?=[^#\s])", re.IGNORECASE | re.MULTILINE)
-    below = ((i, found.end()) for i, cell in enumerate(cells) if (found := heading.search(cell.source)))
-    bold = paragraphs(cells, rf"(?<!- )\*\*{word}\.?\*\*")
-    italics = paragraphs(cells, rf"(?<!\*)\*{word}\.?\*(?!\*)")
-    return next(chain(bold, below, italics), None)
-
-
-def paragraphs(cells: Sequence[NotebookNode], marked: str) -> Iterator[tuple[int, int]]:
-    """The cells that have what is marked so, each with the place where the paragraph with it begins."""
-    for i, cell in enumerate(cells):
-        for start, end in unprotected(cell.source):
-            if found := re.compile(marked, re.IGNORECASE).search(cell.source, start, end):
-                above = cell.source.rfind("\n\n", 0, found.start())
-                yield i, 0 if above < 0 else above + 2
 
 
 class Linker:

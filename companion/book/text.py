@@ -8,8 +8,10 @@ from pathlib import Path
 import nbformat
 from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from companion.book import BookError
+from companion.book.manifest import Book, Chapter
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -17,16 +19,14 @@ METADATA = {
 }
 """The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
 
-LINE_BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-"""Characters at which str.splitlines, and so jupytext, ends a line, though an editor and Python do not."""
-GUARDS = {ord(character): 0xE000 + i for i, character in enumerate(LINE_BREAKS)}
-ORIGINALS = {guard: character for character, guard in GUARDS.items()}
-"""What stands for these characters while jupytext reads a text: characters for private use; and back."""
-
 FOLDED = {"hide-cell", "hide-input", "solution"}
 """Tags of cells that the web folds; JupyterLab, by their metadata, too, a solution with its output.
 
 hide-input leaves what a cell prints and draws in sight: for code whose figure matters, and not its lines."""
+
+
+NAVIGATION = "navigation"
+"""The tag of the cells that link to the chapters before and after. Only notebooks have them."""
 
 
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
@@ -38,12 +38,7 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     """
     try:
         source = path.read_text(encoding="utf-8-sig")
-        guarded = source.translate(GUARDS)
-        if guarded.translate(ORIGINALS) != source:
-            raise BookError(
-                f"chapters/text/{path.name} holds characters of Unicode's private use; leave them out"
-            )
-        notebook = myst_to_notebook(guarded, add_source_map=True)
+        notebook = myst_to_notebook(source, add_source_map=True)
     except FileNotFoundError:
         raise BookError(
             f"chapters/text/{path.name} is missing; write it, or remove its block in book.toml"
@@ -54,7 +49,6 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         ) from None
     lines, starts = source.split("\n"), []
     for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
-        cell.source = cell.source.translate(ORIGINALS)
         body = cell.source.split("\n")
         after_options = (i for i in range(start, len(lines)) if lines[i : i + len(body)] == body)
         starts.append(next(after_options, start) + 1)
@@ -162,3 +156,28 @@ def headings(notebook: NotebookNode) -> list[str]:
         current = [current, *heading_lines(cell)][-1]
         found.append(current)
     return found
+
+
+def neighbour_link(chapter: Chapter, label: str) -> str:
+    """A link to a chapter's notebook; the label has {} where the chapter's number and title go."""
+    return f"[{label.format(f'{chapter.number} {chapter.title}'.strip())}]({chapter.name}.ipynb)"
+
+
+def add_navigation(notebook: NotebookNode, starts: list[int], book: Book, chapter: Chapter) -> None:
+    """Put the two lines into a notebook as read from its text, and their places into starts."""
+
+    def cell(source: str) -> NotebookNode:
+        return new_markdown_cell(source, metadata=NotebookNode(tags=[NAVIGATION]))
+
+    place = chapter.position
+    if place > 0:
+        notebook.cells.insert(0, cell(neighbour_link(book.chapters[place - 1], "← {}")))
+        starts.insert(0, 1)
+    if place + 1 < len(book.chapters):
+        notebook.cells.append(cell(neighbour_link(book.chapters[place + 1], "{} →")))
+        starts.append(starts[-1] if starts else 1)
+
+
+def is_navigation(cell: NotebookNode) -> bool:
+    """Whether a cell is one of the two lines."""
+    return NAVIGATION in cell.metadata.get("tags", [])

@@ -13,6 +13,7 @@ A notebook calls ``use_style()`` once and then draws with matplotlib as usual::
 Every figure stands on a light card, so it reads the same on a light and on a dark page.
 """
 
+import math
 import sys
 import textwrap
 import tomllib
@@ -91,6 +92,18 @@ STYLE = {
 }
 
 LADDER = Path(__file__).resolve().parents[2] / "data" / "ladder.toml"
+
+
+def power_above(difference: float, least: float = 1e-7) -> str:
+    """A difference between two computations, rounded up to a power of ten: 4.8e-07 is "1e-06".
+
+    Its digits depend on the processor, its power of ten mostly does not. least: what smaller ones are taken
+    for; 1e-07 is about what float32 itself rounds a number near 1 by.
+    Raises ValueError for a negative number, infinity or NaN.
+    """
+    if not 0 <= difference < math.inf:
+        raise ValueError(f"difference={difference} must be a finite number, 0 or more; take its abs()")
+    return f"{10.0 ** math.ceil(math.log10(max(difference, least)) - 1e-9):g}"
 
 
 def use_style() -> None:
@@ -243,6 +256,44 @@ def loss_curve(
     ax.xaxis.set_minor_formatter("")
     of = "" if training else ", held-out text"
     ax.set(ylabel=f"bits per byte{of}", ylim=(bottom, top))
+    return ax
+
+
+def confusion(matrix, classes: Sequence[str]) -> Axes:
+    """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in."""
+    matrix = [[int(n) for n in row] for row in matrix]
+    size = 1.8 + 0.55 * len(classes)
+    ax = plt.subplots(figsize=(size + 1.2, size))[1]
+    shares = [[n / max(1, sum(row)) for n in row] for row in matrix]
+    ax.imshow(shares, cmap=HEAT, vmin=0, vmax=1.25)
+    for i, row in enumerate(matrix):
+        for j, n in enumerate(row):
+            color = CARD if 0.4 < shares[i][j] else INK
+            ax.text(j, i, f"{n:,}", ha="center", va="center_baseline", color=color)
+    names = [name if len(name) < 20 else name[:18] + " …" for name in classes]
+    ax.set_xticks(range(len(names)), names, rotation=0 if len(names) < 4 else 45)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="called", ylabel="is")
+    ax.grid(False)
+    return ax
+
+
+def reliability(confidence, accuracy, count) -> Axes:
+    """Draw the share right against the confidence, (bins,) each; points as large as the counts."""
+    ax = plt.subplots(figsize=(4, 3.6))[1]
+    ax.plot([0, 1], [0, 1], color=GRAY, linewidth=1, linestyle=(0, (4, 2)))
+    total = max(1, sum(int(n) for n in count))
+    sizes = [20 + 300 * int(n) / total for n in count]
+    ax.scatter(confidence, accuracy, sizes, color=BLUE, clip_on=False, zorder=3)
+    for x, y, n, size in zip(confidence, accuracy, count, sizes, strict=True):
+        side = -1 if x > 0.4 else 1  # the number stands where there is room for it
+        beside, where = (
+            (side * (4 + size**0.5 / 2), 0),
+            {"ha": "right" if side < 0 else "left", "va": "center"},
+        )
+        text = f"{int(n):,} text{'s' * (int(n) != 1)}"
+        ax.annotate(text, (float(x), float(y)), beside, textcoords="offset points", **where)
+    ax.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(-0.03, 1.03))
     return ax
 
 

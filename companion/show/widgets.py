@@ -130,11 +130,8 @@ def merge_steps(tokenizer, text: str) -> list[tuple[int, list[bytes]]]:
     """How a text's tokens become fewer: (merges learned, tokens then) for each merge that changes them.
 
     tokenizer: a BPETokenizer, of which merges and pattern are used. The first step has 0 merges: single
-    bytes. Raises TypeError for a tokenizer without merges, ValueError for a text that is empty or does not
-    fit a row.
+    bytes. Raises ValueError for a text that is empty or does not fit a row.
     """
-    if not tokenizer.merges:
-        raise TypeError(f"tokenizer={type(tokenizer).__name__} has no merges; give a BPETokenizer")
     pieces = [[bytes([byte]) for byte in piece.encode()] for piece in regex.findall(tokenizer.pattern, text)]
     if not pieces:
         raise ValueError("The text is empty: type a few words.")
@@ -199,8 +196,6 @@ def draw_merges(ax: Axes, rows: Mapping[int, Sequence[bytes]], new: bytes | None
 def merges_strip(tokenizer, text: str, states: Sequence[int]) -> Figure:
     """A row of tokens for each of states, numbers of merges learned. Errors as for merge_steps."""
     steps = merge_steps(tokenizer, text)
-    if max(states) > len(tokenizer.merges):
-        raise ValueError(f"states={list(states)} must not pass the {len(tokenizer.merges)} merges learned")
     rows = {learned: [step for step in steps if step[0] <= learned][-1][1] for learned in states}
     fig, ax = plt.subplots(figsize=(plots.WIDTH, 0.2 + 0.4 * len(rows)))
     draw_merges(ax, rows)
@@ -246,8 +241,7 @@ def merges(tokenizer, text: str, states: Sequence[int]) -> None:
     text: it fits in 60 places: one for a character, two for a byte of one that the fonts lack.
     states: the strip's numbers of merges learned, a row each.
     Controls: the text, and the merge to stop after.
-    Raises TypeError for a tokenizer without merges, ValueError for a text that is empty or too long, and for
-    a state beyond the last merge.
+    Raises ValueError for a text that is empty or too long.
     """
     merges_strip(tokenizer, text, states)
     show(lambda: merges_panel(tokenizer, text))
@@ -262,11 +256,8 @@ def count(tokens: int) -> str:
 
 
 def attention_layers(model) -> list:
-    """A model's attention layers, in order: its parts with project(x). ValueError if it has none."""
-    layers = [part for part in model.modules() if callable(getattr(part, "project", None))]
-    if not layers:
-        raise ValueError(f"model={type(model).__name__} has no CausalSelfAttention; give one that attends")
-    return layers
+    """A model's attention layers, in order: its parts with project(x)."""
+    return [part for part in model.modules() if callable(getattr(part, "project", None))]
 
 
 @contextmanager
@@ -363,7 +354,7 @@ def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, 
     rows = (len(heads) + 1) // 2
     fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.7 + 3.2 * rows), squeeze=False)
     for i, (ax, (layer, head)) in enumerate(zip(axes.flat, heads, strict=False)):
-        draw_head(ax, pick(layers, layer, head), labels, 2.4, maps[i])
+        draw_head(ax, layers[layer][head], labels, 2.4, maps[i])
         ax.set_title(name_head(layers, layer, head))
         ax.tick_params(labelleft=i % 2 == 0, labelbottom=i + 2 >= len(heads))  # none between two maps
     for ax in axes.flat[len(heads) :]:
@@ -371,14 +362,6 @@ def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, 
     fig.supxlabel("token that is looked at", fontsize="medium")
     fig.supylabel("token that looks", fontsize="medium")
     return fig
-
-
-def pick(layers: list, layer: int, head: int):
-    """A head's weights (T, T). ValueError for a layer or head that is not there."""
-    if not 0 <= layer < len(layers) or not 0 <= head < len(layers[layer]):
-        last = (len(layers) - 1, len(layers[0]) - 1)
-        raise ValueError(f"head {(layer, head)} is not there; the last layer and head are {last}")
-    return layers[layer][head]
 
 
 def name_head(layers: list, layer: int, head: int) -> str:
@@ -394,7 +377,7 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
 
     def draw(figure, sentence, head, layer=0):
         layers, labels = found(sentence)
-        weights, ax = pick(layers, layer, head), figure.subplots()
+        weights, ax = layers[layer][head], figure.subplots()
         draw_head(ax, weights, labels, 4.4)
         ax.set(xlabel="token that is looked at", ylabel="token that looks")
         most = weights[-1].argmax().item()
@@ -422,8 +405,7 @@ def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]],
     heads: the strip's (layer, head) pairs, counted from 0.
     colors: one for each of heads, where other figures show them in colors; None is blue for all.
     Controls: the sentence, the layer where there are several, the head. They begin at heads[0].
-    Raises ValueError for a model without such layers, a head that it lacks, and a sentence that is empty or
-    too long.
+    Raises ValueError for a sentence that is empty or too long.
     """
     attention_strip(model, tokenizer, sentence, heads, colors)
     show(lambda: attention_panel(model, tokenizer, sentence, heads[0]))

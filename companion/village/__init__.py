@@ -1,13 +1,13 @@
-"""The village: a small world that tells stories, and knows exactly what it said.
+"""The village: a small world that tells stories, and knows exactly what it said::
 
     from random import Random
     from companion.village import bits, judge, story
 
-    told = story(Random(7))
-    told.text            # sixty words or more of plain English
-    told.facts.holder    # {"red lantern": "Mara"}: who holds what at the end
-    told.bits            # −log2 of the story's probability; no reader can do with fewer on average
-    bits(told.text)      # the same number, from the text alone; None if the village cannot tell it
+    sample = story(Random(7))
+    sample.text          # sixty words or more of plain English
+    sample.facts.holder  # {"red lantern": "Mara"}: who holds what at the end
+    sample.bits          # −log2 of the story's probability; no reader can do with fewer on average
+    bits(sample.text)    # the same number, from the text alone; None if the village cannot tell it
     judge("Mara ate a key.")   # sentence by sentence: ok, misplaced, contradiction or unknown
 
 A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is

@@ -121,7 +121,7 @@ def state_of(text: str) -> State:
     return reading.state
 
 
-class Told(NamedTuple):
+class Beginning(NamedTuple):
     """The beginning of a story, up to the end of a sentence, its facts, and who is in it."""
 
     text: str
@@ -129,56 +129,62 @@ class Told(NamedTuple):
     names: tuple[str, ...]
 
 
-def _told(story: str) -> Iterator[Told]:
+def _beginnings(story: str) -> Iterator[Beginning]:
     """Each beginning of a story with two people or more in it, where one could ask."""
     for state, step in moments(story):
         if len(state.role) > 1:
-            yield Told(story[: step.start - 1], facts_of(state), tuple(state.role))
+            yield Beginning(story[: step.start - 1], facts_of(state), tuple(state.role))
 
 
-def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list[Told]], Iterator[str]]:
+def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list[Beginning]], Iterator[str]]:
     """For each kind the beginnings about which it can be asked, of that many new stories or more."""
-    told, pool = fresh(seed), {kind: [] for kind in kinds}
-    for number, story in enumerate(told, 1):
-        for beginning in _told(story):
+    remaining, pool = fresh(seed), {kind: [] for kind in kinds}
+    for number, story in enumerate(remaining, 1):
+        for beginning in _beginnings(story):
             for kind in pool:
                 if beginning.facts[kind]:
                     pool[kind].append(beginning)
         if number >= stories and all(pool.values()):
-            return pool, told
+            return pool, remaining
     raise AssertionError("unreachable: stories do not end")
 
 
-def _exchange(told: Told, kind: str, rng: Random, known: bool, plain: float = 0.0) -> tuple[str, str]:
+def _exchange(
+    beginning: Beginning, kind: str, rng: Random, known: bool, plain: float = 0.0
+) -> tuple[str, str]:
     """A question of this kind, and its answer; known: whether the story tells it.
 
     plain: the share of questions whose wordings are those of `PLAIN`, each `typed`.
     """
     if plain and rng.random() < plain:
-        return _plain_exchange(told, kind, rng, known)
+        return _plain_exchange(beginning, kind, rng, known)
     about, wordings, answer = ASKED[kind]
     if known:
-        x, y, z = rng.choice(told.facts[kind])
+        x, y, z = rng.choice(beginning.facts[kind])
         return rng.choice(wordings).format(x=x, z=z), answer.format(x=x, y=y, z=z)
-    words = set(re.findall(r"\w+", told.text))
+    words = set(re.findall(r"\w+", beginning.text))
     x = rng.choice([word for word in KINDS[about] if word not in words])
-    return rng.choice(wordings).format(x=x, z=rng.choice(told.names)), NOBODY
+    return rng.choice(wordings).format(x=x, z=rng.choice(beginning.names)), NOBODY
 
 
-def _plain_exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str]:
+def _plain_exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -> tuple[str, str]:
     """A question of this kind, in the wordings of `ASKED` and `PLAIN` and as people type it; its answer."""
     about, wordings, answer = ASKED[kind]
     wording = rng.choice(wordings + PLAIN[kind])
     if known:
-        x, y, z = rng.choice(told.facts[kind])
-        question = asked_as(wording, (x, y, z), told.facts)
+        x, y, z = rng.choice(beginning.facts[kind])
+        question = asked_as(wording, (x, y, z), beginning.facts)
         return typed(question, rng), answer.format(x=x, y=y, z=z)
-    words = set(re.findall(r"\w+", told.text))
+    words = set(re.findall(r"\w+", beginning.text))
     new = {
         of: rng.choice([word for word in KINDS[of] if word not in words]) for of in ("name", "role", about)
     }
     question = wording.format(
-        x=new[about], y=new["name"], z=rng.choice(told.names), c=rng.choice(KINDS["color"]), r=new["role"]
+        x=new[about],
+        y=new["name"],
+        z=rng.choice(beginning.names),
+        c=rng.choice(KINDS["color"]),
+        r=new["role"],
     )
     return typed(question, rng), NOBODY
 
@@ -217,11 +223,11 @@ def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = 
     known: whether the story tells the answer; where not, it does not mention what is asked about, and the
     answer is `NOBODY`. The same for the same seed; stories of the shipped splits are left out.
     """
-    kinds, rng, told = checked_kinds(kinds, ASKED), Random(seed), fresh(seed)
+    kinds, rng, stories = checked_kinds(kinds, ASKED), Random(seed), fresh(seed)
     found: list[Dialogue] = []
     for kind in islice(cycle(kinds), n):
-        for story in told:
-            places = [one for one in _told(story) if one.facts[kind]]
+        for story in stories:
+            places = [one for one in _beginnings(story) if one.facts[kind]]
             if places:
                 break
         one = rng.choice(places)
@@ -249,17 +255,17 @@ def lessons(
     kinds, rng = checked_kinds(kinds, ASKED), Random(seed)
     (pool, _), found = _pool(seed, stories, kinds), []
     for kind in islice(cycle(kinds), n):
-        told = rng.choice(pool[kind])
-        others = [other for other in kinds if told.facts[other] and other != kind]
+        beginning = rng.choice(pool[kind])
+        others = [other for other in kinds if beginning.facts[other] and other != kind]
         others.sort(key=lambda other: rng.random() * len(pool[other]))
         chosen = [kind, *others[: turns - 1]]
         rng.shuffle(chosen)
         contents, labels = [], []
         for one in chosen:
             known = rng.random() >= unknown
-            contents += _exchange(told, one, rng, known, plain)
+            contents += _exchange(beginning, one, rng, known, plain)
             labels.append(one if known else "nobody")
-        contents[0] = f"{told.text} {contents[0]}"
+        contents[0] = f"{beginning.text} {contents[0]}"
         found.append(Dialogue(talk(*contents), tuple(labels)))
     return found
 
@@ -287,7 +293,7 @@ def orders(
         facts = facts_of(state_of(story))
         kinds = rng.sample([kind for kind in ASKED if facts[kind]], k=len([k for k in ASKED if facts[k]]))
         for kind in kinds[:questions]:
-            contents += _exchange(Told(story, facts, ()), kind, rng, True, plain)
+            contents += _exchange(Beginning(story, facts, ()), kind, rng, True, plain)
         found.append(Dialogue(talk(*contents), ("order", *kinds[:questions])))
     raise AssertionError("unreachable: stories do not end")
 
@@ -301,8 +307,10 @@ def summaries(n: int, seed: int) -> list[Dialogue]:
         state = state_of(story)
         if state.thing:
             name, held = rng.choice(list(state.thing.items()))
-            told = SUMMARY.format(r=state.role[name], A=name, c=held.color, n=held.noun, p=state.place[name])
-            found.append(Dialogue(talk(f"{story} {rng.choice(SUMMARIES)}", told), ("summary",)))
+            summary = SUMMARY.format(
+                r=state.role[name], A=name, c=held.color, n=held.noun, p=state.place[name]
+            )
+            found.append(Dialogue(talk(f"{story} {rng.choice(SUMMARIES)}", summary), ("summary",)))
     raise AssertionError("unreachable: stories do not end")
 
 
@@ -312,17 +320,17 @@ def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list
     stories, unknown: as for lessons.
     """
     tenth = n // 10
-    told = [orders(2 * tenth, seed + 1, questions=2), summaries(tenth, seed + 2)]
-    mixed = lessons(n - 3 * tenth, seed, stories=stories, unknown=unknown) + told[0] + told[1]
+    mixed = lessons(n - 3 * tenth, seed, stories=stories, unknown=unknown)
+    mixed += orders(2 * tenth, seed + 1, questions=2) + summaries(tenth, seed + 2)
     Random(seed).shuffle(mixed)
     return mixed
 
 
 def second_orders(n: int, seed: int) -> list[Dialogue]:
     """n conversations of two orders, each with its story. The longest third of the stories is left out."""
-    told = sorted(orders(3 * n, seed), key=lambda one: len(one.messages[1]["content"]))[: 2 * n]
+    by_length = sorted(orders(3 * n, seed), key=lambda one: len(one.messages[1]["content"]))[: 2 * n]
     found = []
-    for short, long in zip(told[:n], reversed(told[n:]), strict=True):
+    for short, long in zip(by_length[:n], reversed(by_length[n:]), strict=True):
         pair = [short, long]
         Random(f"{seed} {len(found)}").shuffle(pair)
         found.append(Dialogue(pair[0].messages + pair[1].messages, ("order", "order")))
@@ -334,7 +342,7 @@ def untold(n: int, seed: int) -> list[Dialogue]:
     rng, found = Random(seed), []
     for _ in range(n):
         kind = rng.choice(list(ASKED))
-        nothing = Told("", {}, tuple(KINDS["name"]))
+        nothing = Beginning("", {}, tuple(KINDS["name"]))
         found.append(Dialogue(talk(*_plain_exchange(nothing, kind, rng, known=False)), ("nobody",)))
     return found
 
@@ -481,7 +489,7 @@ def has_named(order: str, story: str) -> bool:
     return all(re.search(rf"\b{' '.join(phrase)}\b", story) for phrase in phrases)
 
 
-def holds(answer: str, told: str) -> bool | None:
+def holds(answer: str, story: str) -> bool | None:
     """Whether an answer of one of the forms of `ASKED` is true at the end of what was told.
 
     None for an answer of another form, such as `NOBODY`.
@@ -491,7 +499,7 @@ def holds(answer: str, told: str) -> bool | None:
             v = _parts([asked.answer], answer.strip())
         except ValueError:
             continue
-        return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(told))[kind]
+        return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(story))[kind]
     return None
 
 

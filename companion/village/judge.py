@@ -65,7 +65,7 @@ class Verdict:
 # allowed is false. By these it need not be: the words that are not false, and what is odd about them.
 
 
-def whole_kind(s, kind, *earlier):
+def any_of_kind(s, kind, *earlier):
     return kind
 
 
@@ -95,24 +95,24 @@ def the_day_after_if_told(s, kind):
 
 FEW = "{word} has fewer than four things to eat"
 MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
-    "new_name": (whole_kind, "{word} is in this story already"),
-    "new_role": (whole_kind, "somebody is a {word} already"),
-    "other_role": (whole_kind, "two are a {word}"),
+    "new_name": (any_of_kind, "{word} is in this story already"),
+    "new_role": (any_of_kind, "somebody is a {word} already"),
+    "other_role": (any_of_kind, "two are a {word}"),
     "other": (somebody, "{word} would be alone in this"),
     "wishless": (somebody, "{word} has a wish already"),
     "new_noun": (not_here_now, "a {word} was mentioned already"),
-    ("new_noun", "wishes"): (whole_kind, "a {word} was mentioned already"),
-    "new_goods": (whole_kind, "somebody has {word} already"),
+    ("new_noun", "wishes"): (any_of_kind, "a {word} was mentioned already"),
+    "new_goods": (any_of_kind, "somebody has {word} already"),
     "adder": (eater, "{word} has more than fifteen things to eat"),
     "nibbler": (eater, FEW),
     "sharer": (eater, FEW),
     "buyer": (empty_handed_eater, FEW),
     "some": (fewer_than_all, "{word} would leave fewer than two"),
-    ("occupied", "weather_comes"): (whole_kind, "nobody is at the {word}"),
-    "elsewhere": (whole_kind, "at the {word} already"),
-    "deserted": (whole_kind, "somebody is at the {word} already"),
-    "new_mood": (whole_kind, "already {word}"),
-    "new_weather": (whole_kind, "there was {word} already"),
+    ("occupied", "weather_comes"): (any_of_kind, "nobody is at the {word}"),
+    "elsewhere": (any_of_kind, "at the {word} already"),
+    "deserted": (any_of_kind, "somebody is at the {word} already"),
+    "new_mood": (any_of_kind, "already {word}"),
+    "new_weather": (any_of_kind, "there was {word} already"),
     "first_day": (the_day_told, "the day was told already"),
     "next_day": (the_day_after_if_told, "no day was told"),
 }
@@ -160,7 +160,7 @@ class Reading:
 
     def __init__(self, village: Village) -> None:
         self.village, self.state = village, State()
-        self.told: dict[str, None] = {}  # sentences that were believed, in order
+        self.accepted: dict[str, None] = {}  # sentences that were believed, in order
         self.denied: set[str] = set()  # contradictions
 
     def verdict(self, step: Step, sentence: str) -> Verdict:
@@ -181,15 +181,15 @@ class Reading:
         return self.believed(Verdict(sentence, "misplaced", reason, tuple(r for r in recalls if not r[1])))
 
     def believed(self, verdict: Verdict) -> Verdict:
-        self.told.pop(verdict.sentence, None)
-        self.told[verdict.sentence] = None
+        self.accepted.pop(verdict.sentence, None)
+        self.accepted[verdict.sentence] = None
         return verdict
 
     def again(self, step: Step, sentence: str) -> bool:
         """Whether these very words were told, and are no less true: just now, or with the same outcome."""
-        if sentence not in self.told:
+        if sentence not in self.accepted:
             return False
-        if sentence == next(reversed(self.told)) or step.pattern.part == "opening":
+        if sentence == next(reversed(self.accepted)) or step.pattern.part == "opening":
             return True
         lasting = [effect for effect in step.pattern.effects if effect != "ends"]
         return bool(lasting) and vars(after(self.state, step)) == vars(self.state)

@@ -333,16 +333,16 @@ class Village:
         `parse` also lists, for each sentence, what else could have been said. That takes several times as
         long, because it makes the whole menu.
         """
-        state, start, told = State(), 0, []
+        state, start, sentences = State(), 0, []
         while start < len(text):
             matched = self.match(text, start)
             if not matched or not self.can_say(state, *matched):
                 return None
             pattern, found = matched
-            told.append(ToldSentence(pattern, list(found.groups()), found[0], start))
-            self.advance(state, pattern, told[-1].said, found[0])
+            sentences.append(ToldSentence(pattern, list(found.groups()), found[0], start))
+            self.advance(state, pattern, sentences[-1].said, found[0])
             start = found.end() + 1
-        return told if state.over and start == len(text) + 1 else None
+        return sentences if state.over and start == len(text) + 1 else None
 
     def bits(self, text: str, forget: bool = False) -> float | None:
         """−log2 of the probability of `text`; with `forget`, for a reader to whom each slot is a guess."""

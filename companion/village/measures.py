@@ -156,6 +156,6 @@ def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[
 
     teller: has `tell_many(n, temperature=…, seed=…)`, which returns (text, whether it ended) pairs.
     """
-    told = teller.tell_many(n, temperature=temperature, seed=seed)
-    ended = [text for text, finished in told if finished]
-    return {"ended": len(ended) / len(told)} | (abilities(ended) if ended else {})
+    results = teller.tell_many(n, temperature=temperature, seed=seed)
+    ended = [text for text, finished in results if finished]
+    return {"ended": len(ended) / len(results)} | (abilities(ended) if ended else {})

@@ -77,7 +77,7 @@ def beside(s, a):
 
 
 @rule("name", "somebody at the same place")
-def near(s, kind, a):
+def neighbor(s, kind, a):
     return beside(s, a)
 
 
@@ -87,13 +87,13 @@ def with_company(s, kind):
 
 
 @rule("name", "somebody at another place")
-def far(s, kind, a):
+def away_from(s, kind, a):
     here = s.place.get(a)
     return [name for name in s.role if s.place[name] != here and name != a]
 
 
 @rule("name", "somebody away from another")
-def apart(s, kind):
+def separated(s, kind):
     return list(s.role) if len(set(s.place.values())) > 1 else []
 
 
@@ -337,12 +337,12 @@ def givable_noun(s, kind, c):
 
 
 @rule("color", "the color of something whole that somebody holds")
-def whole_color(s, kind):
+def intact_color(s, kind):
     return colors(held for held in s.thing.values() if held.noun not in s.broken)
 
 
 @rule("thing", "a whole thing of that color")
-def whole_noun(s, kind, c):
+def intact_noun(s, kind, c):
     return [held.noun for held in s.thing.values() if held.color == c and held.noun not in s.broken]
 
 

@@ -100,12 +100,12 @@ def write_places(folder: Path) -> None:
     """Write places.json, which `places` reads, into `folder`."""
     known: dict[str, dict[str, str]] = {}
     for seed, numbers in PLACES.items():
-        rng, states, told = Random(seed), known.setdefault(str(seed), {}), 0
+        rng, states, done = Random(seed), known.setdefault(str(seed), {}), 0
         stories = _fresh(rng)
         for number in numbers:
-            for _ in range(number - told):
+            for _ in range(number - done):
                 next(stories)
-            told = number
+            done = number
             states[str(number)] = base64.b64encode(_STATE.pack(*rng.getstate()[1])).decode()
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(known, indent=1) + "\n"

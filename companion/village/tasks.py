@@ -85,9 +85,9 @@ def moments(text: str) -> Iterator[tuple[State, ToldSentence]]:
     if sentences is None:
         raise ValueError(no_story(text))
     state = State()
-    for told in sentences:
-        yield state, told
-        VILLAGE.advance(state, told.pattern, told.said, told.text)
+    for sentence in sentences:
+        yield state, sentence
+        VILLAGE.advance(state, sentence.pattern, sentence.said, sentence.text)
 
 
 def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
@@ -215,14 +215,14 @@ def singers(n: int, seed: int) -> list[tuple[str, int]]:
     """
     if n < 2 or n % 2:
         raise ValueError(f"n={n} must be even, and at least 2: beginnings come in twins")
-    rng, told = Random(seed), []
+    rng, labelled = Random(seed), []
     for text in fresh(seed):
         for question in _questions_of(text, "who has", rng):
             if twin := _twin(question):
-                told += [(prompt, int(name in CHOIR)) for prompt, name in twin]
+                labelled += [(prompt, int(name in CHOIR)) for prompt, name in twin]
                 break  # a story gives one pair, at its first point where one can stand
-        if len(told) == n:
-            return told
+        if len(labelled) == n:
+            return labelled
     raise AssertionError("unreachable: stories do not end")
 
 
@@ -255,8 +255,8 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
     of its own, as in `Who has the key?`; then ` Mara.`; the next question; and so on, in a drawn order. There
     are two people or more in each. The same for the same seed; stories of the shipped splits are left out.
     """
-    stories, rng, told = fresh(seed), Random(seed), []
-    while len(told) < n:
+    stories, rng, rows = fresh(seed), Random(seed), []
+    while len(rows) < n:
         text = next(stories)
         found = [
             (text[: step.start - 1], [(thing.noun, name) for name, thing in state.thing.items()])
@@ -268,8 +268,8 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
             pieces = []
             for noun, name in rng.sample(things, len(things)):
                 pieces += [(f"\nWho has the {noun}?", False), (f" {name}.", True)]
-            told.append([(beginning + pieces[0][0], False), *pieces[1:]])
-    return told
+            rows.append([(beginning + pieces[0][0], False), *pieces[1:]])
+    return rows
 
 
 # -- rewards (chapter 18) ----------------------------------------------------------------------------------

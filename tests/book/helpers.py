@@ -6,8 +6,7 @@ from pathlib import Path
 import nbformat
 
 from companion.book.manifest import Book
-from companion.book.navigation import is_navigation
-from companion.book.text import read_notebook
+from companion.book.text import is_navigation, read_notebook
 
 
 def snapshot(root: Path) -> dict[str, bytes]:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers import snapshot
 
 from companion.book.check import check
 from companion.book.course_map import built_on, course_map, map_file, taken, uses
@@ -40,18 +39,6 @@ def test_a_map_that_differs_is_named_and_sync_makes_it_anew(mapped):
     assert "| thing 1 |" in map_file(mapped).read_text(encoding="utf-8")
 
 
-def test_syncing_again_changes_nothing(mapped):
-    sync(mapped, ["01"], run=False)
-    before = snapshot(mapped.root)
-    sync(mapped, ["02"], run=False)
-    assert snapshot(mapped.root) == before
-
-
-def test_a_book_without_a_map_gets_none(book):
-    sync(book, ["01"], run=False)
-    assert not map_file(book).exists()
-
-
 @pytest.mark.parametrize("chapter", [c for c in BOOK.chapters if c.module], ids=lambda chapter: chapter.name)
 def test_it_says_what_the_modules_import(chapter):
     """Read here without parsing: every line of a module that imports from the package."""
@@ -77,13 +64,3 @@ def test_the_names_that_others_take_are_the_modules():
             assert all(hasattr(module, name) for name in names), (chapter.module, names)
             # an appendix builds on the course, and nothing need build on it
             assert names or chapter.name in BOOK.parts["Appendices"], chapter.module
-
-
-@pytest.mark.gate
-def test_its_links_lead_somewhere():
-    page = course_map(BOOK)
-    links = re.findall(r"\]\(([^)]+)\)", page)
-    assert [f"{chapter.name}.ipynb" for chapter in BOOK.chapters] == [
-        x for x in links if x.endswith(".ipynb")
-    ]
-    assert all((ROOT / "chapters" / link).exists() for link in links)

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell
 
 from companion.book.__main__ import main
 from companion.book.check import check
-from companion.book.elsewhere import BEGIN, END, badges, block, clone_block
+from companion.book.elsewhere import BEGIN, END, block, clone_block
 from companion.book.manifest import Book
 from companion.book.text import read_notebook
 
@@ -42,24 +42,6 @@ PYTHONS = {
 def test_readme_has_the_badges_of_the_repository():
     for wanted in (block(BOOK), clone_block(BOOK)):
         assert wanted in text("README.md"), f"README lacks these lines:\n{wanted}"
-
-
-def test_nothing_that_a_reader_meets_leads_to_a_placeholder():
-    suffixes = {".md", ".toml", ".ipynb", ".py", ".txt", ".yml", ".json", ".css", ".js"}
-    files = [path for path in ROOT.rglob("*") if path.suffix in suffixes and path != Path(__file__)]
-    files = [path for path in files if not any(p.startswith(".venv") for p in path.parts)]
-    kept = [path for path in files if path.relative_to(ROOT).parts[0] not in ("runs", "site", "build")]
-    assert [path for path in kept if "OWNER/" in path.read_text(encoding="utf-8")] == []
-
-
-@pytest.mark.parametrize("repository", ["", "https://example.org/ada/engine"])
-def test_without_a_repository_at_github_there_are_no_badges(book, repository):
-    assert badges(Book(book.root, "", repository, {}, [])) == ""
-
-
-def test_badges_follow_the_repository(book):
-    lines = badges(Book(book.root, "", "https://github.com/ada/engine", {}, []))
-    assert lines.count("ada/engine") == 3
 
 
 FETCHING = """
@@ -120,9 +102,9 @@ def test_an_address_that_is_none_is_refused(published, capsys, address):
 def test_check_names_a_cell_that_fetches_another_course(published):
     path = published.root / "book.toml"
     path.write_text(path.read_text().replace("example.org/tiny", "example.org/mine"))
-    readme, cell = check(Book.read(published.root))
-    assert cell.startswith("chapters/text/01_averages.md: fetches the course from elsewhere")
-    assert readme.startswith("README.md: it clones another repository than book.toml's")
+    found = check(Book.read(published.root))
+    assert len(found) == 2  # README and the text
+    assert all("names another repository than book.toml; run `repository" in line for line in found)
 
 
 @pytest.mark.parametrize("name", PYTHONS)

@@ -9,9 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.cases import texts
-
-TEXTS = texts(__file__)
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,11 +26,11 @@ BROKEN = {
 @pytest.mark.gate
 def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     """Plain pytest with the project's own settings, on another folder's notebooks."""
-    whole = book.chapters[0].notebook.read_text(encoding="utf-8")
+    intact = book.chapters[0].notebook.read_text(encoding="utf-8")
     for name, (old, new) in BROKEN.items():
-        assert whole.count(old) == 1
+        assert intact.count(old) == 1
         book.chapters[0].notebook.with_name(f"{name}.ipynb").write_text(
-            whole.replace(old, new), encoding="utf-8"
+            intact.replace(old, new), encoding="utf-8"
         )
     settings = [
         "-c",
@@ -68,7 +65,14 @@ PARTS = [
 ]
 """An expression, folders, and what pytest finds there."""
 
-COLLECT = TEXTS["COLLECT"]
+COLLECT = """\
+import json, shlex, sys
+import pytest
+
+for expression, folders, _ in json.loads(sys.argv[1]):
+    print("PART")
+    pytest.main([*shlex.split(f"-n 0 -q --collect-only {folders} -m"), expression])
+"""
 """Each part in turn, in one process, because to start pytest takes longer than to find four tests."""
 
 
@@ -98,7 +102,32 @@ def test_each_command_runs_its_part(part, collected):
     assert [name for name in names if not re.fullmatch(r"Cell [1-9]\d*", name)] == PARTS[part][2]
 
 
-SKIPPED = TEXTS["SKIPPED"]
+SKIPPED = """\
+import pytest
+
+def test_extra():
+    pytest.importorskip("no_such_module", reason="needs it: pip install -e '.[site]'")
+
+def test_no_reason():
+    pytest.importorskip("no_such_module")
+
+@pytest.mark.skipif(True, reason="the authors' tools are not installed: pip install -e .[site]")
+def test_mark():
+    pass
+
+@pytest.fixture
+def chromium():
+    pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
+
+def test_fixture(chromium):
+    pass
+
+def test_llama_cpp():
+    pytest.skip("needs llama-cpp-python, which is built from source: pip install llama-cpp-python==0.3.36")
+
+def test_gpu():
+    pytest.skip("needs a GPU")
+"""
 
 
 @pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.gate)])
@@ -106,10 +135,10 @@ def test_what_is_not_installed_fails_in_the_gate_and_is_skipped_elsewhere(instal
     (tmp_path / "tests" / "slow").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
     (tmp_path / "tests" / "slow" / "test_each.py").write_text(SKIPPED, encoding="utf-8")
-    whole = (
+    intact = (
         "import pytest\npytest.importorskip('no_such_module', reason='pip install it')\ndef test(): pass\n"
     )
-    (tmp_path / "tests" / "slow" / "test_whole.py").write_text(whole, encoding="utf-8")
+    (tmp_path / "tests" / "slow" / "test_whole.py").write_text(intact, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "EXTRAS_INSTALLED"}
     if installed:
         environment["EXTRAS_INSTALLED"] = "1"

@@ -3,8 +3,8 @@
 import csv
 
 from companion.book.check import check
-from companion.book.glossary import glossary_file, glossary_rows
 from companion.book.sync import sync
+from companion.book.terms import glossary_file, glossary_rows
 
 
 def test_a_glossary_that_differs_is_named_and_sync_makes_it_anew(book):
@@ -14,11 +14,6 @@ def test_a_glossary_that_differs_is_named_and_sync_makes_it_anew(book):
     sync(book, ["01"], run=False)
     assert check(book) == []
     assert glossary_file(book).read_text(encoding="utf-8") == glossary_rows(book)
-
-
-def test_a_book_without_a_glossary_gets_none(book):
-    sync(book, ["01"], run=False)
-    assert not glossary_file(book).exists()
 
 
 def test_each_row_has_the_names_the_meaning_and_the_chapter(book):

@@ -1,44 +1,26 @@
 """The making of the web book: what a chapter, the package and the glossary become; the tiny book's site."""
 
-import ast
-import base64
 import dataclasses
-import functools
-import hashlib
 import re
 import subprocess
 import sys
 import tomllib
-from html import unescape
 from pathlib import Path
 
 import pytest
 from helpers import edit_notebook, snapshot
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from support.cases import cases, texts
 
-from companion import village
+import companion
+from companion.blocks import LayerNorm
 from companion.book import BookError, site
 from companion.book.__main__ import main
-from companion.book.api import (
-    index_page,
-    module_page,
-    modules,
-    re_exported,
-    signature,
-    source_file,
-    to_markdown,
-)
-from companion.book.cover import cover_page, duration
+from companion.book.api import modules, process_docstring
+from companion.book.cover import cover_page
 from companion.book.manifest import Book
-from companion.book.pages import chapter_page, keep_spaces
-from companion.book.policy import add_policies, hash_of, policy_of, with_policy
+from companion.book.pages import chapter_page
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
 from companion.book.text import read_notebook
-
-TEXTS = texts(__file__)
-
-CASES = cases(__file__)
 
 ROOT = Path(__file__).parents[2]
 REAL = Book.read(ROOT)
@@ -86,13 +68,6 @@ def test_figures_are_numbered_and_take_the_italics_below_for_a_caption(book):
     assert left == ["Then text.", "*A* word, no caption."]
 
 
-def test_the_notebook_itself_stays_as_it_is(book):
-    notebook = read_notebook(book.chapters[0].notebook)
-    before = str(notebook)
-    chapter_page(book, book.chapters[0], notebook, [], [])
-    assert str(notebook) == before
-
-
 def test_links_to_files_lead_to_the_repository_and_those_to_chapters_stay(book):
     text = "[t](../tests/test_a.py) [n](02_smoothing.ipynb) [w](https://example.org/a#B-C) [d](#Going-deeper)"
     text += " [m](README.md) [![Open](https://example.org/a.svg)](https://example.org/b)"
@@ -109,9 +84,6 @@ def test_without_a_repository_no_link_leads_into_it(book):
     nowhere = dataclasses.replace(book, repository="")
     page = page_of(nowhere, HEAD, new_markdown_cell(text))
     assert page.cells[1].source == "`t[0]` [n](02_smoothing.ipynb#the-rule) d [m](/index.md)"
-    page = module_page(nowhere, "averages", book.chapters[0])
-    assert "source]" not in page and "*built under {ref}`The rule <01_averages-the-rule>`*" in page
-    assert "blob/main" in module_page(book, "averages", book.chapters[0])
     assert site.settings(nowhere)["html_theme_options"]["icon_links"] == []
     assert len(site.settings(book)["html_theme_options"]["icon_links"]) == 1
 
@@ -142,7 +114,28 @@ def test_names_are_linked_where_the_chapter_says_what_it_built(book):
     assert "`smooth`" in page.cells[0].source and "py:obj" not in page.cells[0].source
 
 
-DEFINITIONS = TEXTS["DEFINITIONS"]
+DEFINITIONS = """\
+## What you built
+
+| name | what it does |
+|---|---|
+| `f` | no term |
+
+| term | meaning |
+|---|---|
+| byte-pair encoding (BPE) | merges |
+| token, id | a piece; its number |
+
+- **cross-entropy** – the mean surprise; its exponential is the **perplexity**.
+- *Head*: one attention.
+- An item without a term.
+
+## Going deeper
+
+| term | meaning |
+|---|---|
+| late | not here |
+"""
 
 
 def test_terms_are_read_from_tables_and_items(book):
@@ -167,7 +160,21 @@ def test_a_term_defined_twice_is_kept_once(book):
     assert all(f"[{letter}](#letter-{letter.lower()})" in page for letter in letters)
 
 
-@pytest.mark.parametrize("before, after", CASES["a term is linked in prose only"])
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ["Two tokens.", "Two {term}`tokens <token>`."],
+        ["A Token", "A {term}`Token <token>`"],
+        ["`token` $token$ [token](a.md)", "`token` $token$ [token](a.md)"],
+        ["<b title='token'>", "<b title='token'>"],
+        ["```\ntoken\n```\nA token.", "```\ntoken\n```\nA {term}`token <token>`."],
+        ["# A token\n| token |", "# A token\n| token |"],
+        ["tokenizer, end-of-token", "tokenizer, end-of-token"],
+        ["the blue key, its *key*", "the blue key, its *{term}`key <key>`*"],
+        ["byte-pair\nencoding", "{term}`byte-pair encoding <byte-pair encoding>`"],
+        ["bpe is no acronym", "bpe is no acronym"],
+    ],
+)
 def test_a_term_is_linked_in_prose_only(book, before, after):
     terms = [Term(("token",), "x", book.chapters[0]), Term(("key",), "x", book.chapters[0])]
     terms.append(Term(("byte-pair encoding", "BPE"), "x", book.chapters[0]))
@@ -190,58 +197,23 @@ def test_every_entry_of_the_glossary_is_linked_in_a_chapter():
     assert [term.names for term in terms if linked.isdisjoint(term.names)] == []
 
 
-def test_spaces_that_must_be_seen_are_kept():
-    seen = (
-        "`a` is `\N{NO-BREAK SPACE}key`, ` both ` are Markdown's, ``x ` y``\n### 1.1 Go\N{NO-BREAK SPACE}★★"
-    )
-    assert keep_spaces("`a` is ` key`, ` both ` are Markdown's, ``x ` y``\n### 1.1 Go ★★") == seen
-
-
 def test_a_term_is_linked_once_in_a_chapter(book):
     linker = Linker([Term(("token",), "x", book.chapters[0])], book.chapters[0])
     assert linker.link("A token and a token.") == "A {term}`token <token>` and a token."
     assert linker.link("A token.") == "A token."
 
 
-def test_docstrings_become_lists_and_code():
-    docstring = TEXTS["DOCSTRING"]
-    assert to_markdown(docstring) == (
-        "Draw it.\n\n- `x`, `y`: where, in points,\n  from the left.\n"
-        "- `text`: what, as \\<b>no\\</b> markup.\n- `size`: in\n  points.\n\nRaises ValueError for none.\n\n"
-        'Use it:\n\n```python\nlabel(1, 2, "a")\n\nlabel(3, 4, "b")\n```'
-    )
-
-
-def test_an_annotation_loses_its_quotes_and_a_default_keeps_them():
-    (function,) = ast.parse("def f(a: 'list[Run]', b: str = 'x', *, c: 'Run') -> 'Run': ...").body
-    assert signature(function) == "(a: list[Run], b: str='x', *, c: Run) -> Run"
-
-
-def test_a_module_s_page_has_its_names_their_place_and_no_private_one(book):
-    page = module_page(book, "averages", book.chapters[0])
-    assert "{py:class} ExponentialAverage(beta=DEFAULT_BETA)" in page
-    assert "{py:method} update(x)" in page
-    assert "{py:function} root_mean_square(values: Iterable[float]) -> float" in page
-    assert '{py:data} DEFAULT_BETA\n:value: "0.9"' in page
-    assert "built under {ref}`The rule <01_averages-the-rule>`" in page
-    assert "_not_public" not in page
-
-
-@functools.cache
-def entries(module: str) -> set[str]:
-    """What a page of the real package's has an entry for."""
-    page = module_page(REAL, module, modules(REAL)[module])
-    return set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
-
-
-@pytest.mark.gate
-def test_every_public_name_of_the_real_package_has_one_entry():
-    for module in modules(REAL):
-        names = set(site.module_names(source_file(REAL, module)))
-        passed_on = set(re.findall(r"- \{py:obj\}`(\w+) <", "\n".join(re_exported(REAL, module))))
-        assert names == entries(module) | passed_on and not entries(module) & passed_on, module
-    index = index_page(REAL)
-    assert all(f"/api/{module}" in index for module in modules(REAL))
+def test_a_docstring_is_read_as_markdown_and_leads_to_the_section_that_builds_it():
+    lines = ["Count `a|b`, *all* of <|endoftext|>.", "", "Args:", "    **more: ``x``, too."]
+    process_docstring(REAL, "data", None, lines)
+    assert lines == [
+        r"Count ``a|b``, \*all\* of <\|endoftext\|>.",
+        "",
+        "Args:",
+        r"    \*\*more: ``x``, too.",
+    ]
+    process_docstring(REAL, "class", LayerNorm, lines)
+    assert re.fullmatch(r"Built under :ref:`.+ <05_blocks-[a-z0-9-]+>`\.", lines[5])
 
 
 def test_the_folders_that_chapters_use_have_pages():
@@ -249,17 +221,6 @@ def test_the_folders_that_chapters_use_have_pages():
     expected = {"village", "village.rules", "show.plots", "show.widgets", "runtime.files.atomic"}
     assert expected <= set(pages)
     assert pages.index("village") < pages.index("village.rules") and "show" not in pages
-
-
-@pytest.mark.gate
-def test_the_village_s_page_lists_its_names_and_leads_to_their_entries():
-    page = module_page(REAL, "village", None)
-    listed = dict(re.findall(r"^- \{py:obj\}`(\w+) <companion\.([\w.]+)\.\1>`", page, re.MULTILINE))
-    assert listed.keys() == set(village.__all__)
-    assert {"story", "judge", "bits", "DATA"} <= listed.keys() and "{py:module} companion.village" in page
-    for name, module in listed.items():
-        assert name in entries(module), f"{name} has no entry on the page of {module}"
-    assert ".story>`: " in page
 
 
 def test_the_cover_leads_through_all_chapters_in_their_parts():
@@ -271,10 +232,6 @@ def test_the_cover_leads_through_all_chapters_in_their_parts():
     assert all(f"**{part}**" in page for part in REAL.parts)
 
 
-def test_durations_read_well():
-    assert [duration(9.9), duration(90), duration(1662)] == ["10 seconds", "2 minutes", "28 minutes"]
-
-
 def test_without_the_tools_one_line_says_how_to_install_them(book, monkeypatch, capsys):
     monkeypatch.setattr(site, "missing_tools", lambda: ["sphinx", "myst_nb"])
     assert main(["--root", str(book.root), "site"]) == 1
@@ -282,13 +239,8 @@ def test_without_the_tools_one_line_says_how_to_install_them(book, monkeypatch, 
     assert said == "the site needs sphinx, myst_nb, not installed here; run `pip install -e .[site]`\n"
 
 
-@pytest.mark.parametrize("name, content", [("sphinx-mathjax-missing", None), (site.MATHJAX, b"other")])
-def test_without_mathjax_one_line_says_so(monkeypatch, tmp_path, name, content):
-    monkeypatch.setattr(site, "MATHJAX", name)
-    if content:
-        (tmp_path / site.MATHJAX_FILE).write_bytes(content)
-        fake = type("File", (), {"name": site.MATHJAX_FILE, "locate": lambda self: tmp_path / self.name})
-        monkeypatch.setattr(site.metadata, "files", lambda name: [fake()])
+def test_without_mathjax_one_line_says_so(monkeypatch):
+    monkeypatch.setattr(site, "MATHJAX", "sphinx-mathjax-missing")
     with pytest.raises(BookError, match=r"^tex-svg.js of the package .* run `pip install -e .\[site\]`$"):
         site.mathjax()
 
@@ -301,15 +253,6 @@ def test_the_extra_is_pinned_and_apart_from_what_a_reader_needs():
     assert not [pin for pin in extra if pin.split("==")[0] in reader]
 
 
-def test_the_gate_and_the_workflow_install_the_extra_and_open_the_site_in_a_browser():
-    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
-    assert "install -e '.[site,serve,peers]'" in gate and "pytest -rs -m gate" in gate
-    for command in ("-e .[site]", "python -m companion.book site", "pytest -m gate tests/slow/site"):
-        assert command in workflow
-    assert "deploy-pages" in workflow
-
-
 @pytest.mark.gate
 def test_nothing_of_sphinx_is_imported_before_it_is_needed():
     code = "import sys, companion.book.site; sys.exit('sphinx' in sys.modules or 'torch' in sys.modules)"
@@ -318,7 +261,8 @@ def test_nothing_of_sphinx_is_imported_before_it_is_needed():
 
 @pytest.mark.gate
 @needs_tools
-def test_the_tiny_book_becomes_a_site(book, capsys):
+def test_the_tiny_book_becomes_a_site(book, capsys, monkeypatch):
+    monkeypatch.setattr(companion, "__path__", [str(book.root / "companion"), *companion.__path__])
     before = snapshot(book.root)
     assert main(["--root", str(book.root), "site"]) == 0, capsys.readouterr().err
     folder = book.root / "site"
@@ -331,6 +275,11 @@ def test_the_tiny_book_becomes_a_site(book, capsys):
     for made in book.chapters:
         copy = folder / "_sources" / "chapters" / made.notebook.name
         assert copy.read_bytes() == made.notebook.read_bytes()
+    for path in (folder / "index.html", folder / "search.html"):
+        assert f'<meta http-equiv="Content-Security-Policy" content="{site.POLICY}" />' in path.read_text()
+    api = (folder / "api" / "averages.html").read_text(encoding="utf-8")
+    assert 'id="companion.averages.ExponentialAverage.update"' in api and "01_averages-the-rule" not in api
+    assert 'href="../chapters/01_averages.html#the-rule"' in api or "01_averages.html#" in api
     assert "cdn." not in "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.html"))
     (folder / "left.txt").write_text("from before")
     assert main(["--root", str(book.root), "site"]) == 0
@@ -339,7 +288,8 @@ def test_the_tiny_book_becomes_a_site(book, capsys):
 
 @pytest.mark.gate
 @needs_tools
-def test_a_warning_fails_the_build_and_keeps_the_old_site(book, capsys):
+def test_a_warning_fails_the_build_and_keeps_the_old_site(book, capsys, monkeypatch):
+    monkeypatch.setattr(companion, "__path__", [str(book.root / "companion"), *companion.__path__])
     folder = book.root / "site"
     folder.mkdir()
     (folder / "index.html").write_text("old")
@@ -363,73 +313,3 @@ def test_a_folder_that_this_did_not_make_is_not_replaced(book, capsys, out):
         "name another with --out, or remove it"
     )
     assert snapshot(book.root) == before
-
-
-# -- what a page may load and run
-
-PAGE = TEXTS["A PAGE"]
-
-
-def test_a_page_says_what_it_may_run_before_it_runs_anything():
-    page = with_policy(PAGE)
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
-    assert policy.start() < page.index("<script") and page.replace(f"\n    <meta {policy[0]} />", "") == PAGE
-    rules = dict(rule.split(" ", 1) for rule in unescape(policy[1]).split("; "))
-    assert rules["default-src"] == "'self'" and rules["object-src"] == rules["base-uri"] == "'none'"
-    hashes = [hash_of(script) for script in ("first();", "second();", 'third("a")')]
-    assert set(rules["script-src"].split()) == {"'self'", "'unsafe-hashes'", *hashes}
-    assert (
-        hash_of("first();")
-        == "'sha256-" + base64.b64encode(hashlib.sha256(b"first();").digest()).decode() + "'"
-    )
-    assert "'unsafe-inline'" not in rules["script-src"] and "unsafe-eval" not in policy[1]
-
-
-def test_a_page_may_read_the_handlers_of_the_others(tmp_path):
-    (tmp_path / "chapters").mkdir()
-    (tmp_path / "_static").mkdir()
-    (tmp_path / "chapters" / "one.html").write_text(PAGE)
-    (tmp_path / "search.html").write_text(PAGE.replace("third", "other").replace("first", "begin"))
-    (tmp_path / "_static" / "part.html").write_text("<p>")
-    add_policies(tmp_path)
-    for page, own in (("chapters/one.html", "first();"), ("search.html", "begin();")):
-        text = unescape((tmp_path / page).read_text())
-        assert all(hash_of(script) in text for script in (own, 'third("a")', 'other("a")'))
-    assert hash_of("begin();") not in (tmp_path / "chapters" / "one.html").read_text()
-    assert (tmp_path / "_static" / "part.html").read_text() == "<p>"
-
-
-def test_a_page_without_scripts_runs_none_and_one_without_an_encoding_is_refused():
-    assert "script-src 'self'" in policy_of("<html></html>") and "hashes" not in policy_of("<html></html>")
-    with pytest.raises(ValueError, match="page has no <meta"):
-        with_policy("<html><head></head></html>")
-
-
-def test_a_module_has_the_same_page_when_it_is_made_again():
-    first, second = (module_page(REAL, "training", None) for _ in range(2))
-    assert first == second
-    assert "Trainer(model, batches" in first
-
-
-def test_a_page_loads_no_script_that_it_does_not_use(tmp_path):
-    from companion.book.site import lighter_pages
-
-    icons = '<script defer src="{up}_static/scripts/fontawesome.js?digest=1"></script>'
-    search = [
-        f'<script src="{{up}}{name}.js"></script>'
-        for name in ("_static/searchtools", "_static/language_data", "searchindex")
-    ]
-    kept = '<script src="{up}_static/book.js?v=1"></script>'
-    scripts = tmp_path / "_static" / "scripts"
-    scripts.mkdir(parents=True)
-    for name in ("fontawesome.js", "fontawesome.js.map", "bootstrap.js"):
-        (scripts / name).write_text("")
-    for name, up in (("index", ""), ("search", ""), ("chapters/01_averages", "../")):
-        page = tmp_path / f"{name}.html"
-        page.parent.mkdir(exist_ok=True)
-        page.write_text("\n".join([icons, *search, kept]).format(up=up))
-    lighter_pages(tmp_path)
-    assert [path.name for path in scripts.iterdir()] == ["bootstrap.js"]
-    assert (tmp_path / "index.html").read_text().strip() == kept.format(up="")
-    assert (tmp_path / "chapters" / "01_averages.html").read_text().strip() == kept.format(up="../")
-    assert (tmp_path / "search.html").read_text().count("<script") == 4

@@ -6,12 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.cases import texts
 
 from companion.exercises.checker import find
 from companion.exercises.exercise import Function
-
-TEXTS = texts(__file__)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
@@ -60,8 +57,28 @@ def test_the_program_checks_a_folder_of_homework_as_the_page_shows(tmp_path):
     [shown] = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     for number, name in re.findall(r'"([\d.]+)": "(\w+)"', program):
         assert find(number).name == name
-    merge_pair = TEXTS["merge_pair"]
-    longest_first = TEXTS["longest_first"]
+    merge_pair = """\
+def merge_pair(tokens, pair):
+    merged = []
+    i = 0
+    while i < len(tokens){less}:
+        if (tokens[i], *tokens[i + 1 : i + 2]) == tuple(pair):
+            merged.append(tokens[i] + tokens[i + 1])
+            i += 2
+        else:
+            merged.append(tokens[i])
+            i += 1
+    return merged
+"""
+    longest_first = """\
+def longest_first(text, tokens):
+    print("looking at", text)
+    found = []
+    while text:
+        found.append(max((token for token in tokens if text.startswith(token)), key=len))
+        text = text[len(found[-1]) :]
+    return found
+"""
     homework = tmp_path / "homework"
     homework.mkdir()
     (homework / "ada.py").write_text(merge_pair.format(less="") + longest_first)

@@ -20,7 +20,7 @@ from companion.book.teller import (
     python_part,
     widget,
 )
-from companion.book.text import headings_in, read_notebook
+from companion.book.text import read_notebook
 
 REAL = Book.read(Path(__file__).parents[2])
 SOURCE = (site.STATIC / "teller" / "gpt.js").read_text(encoding="utf-8")
@@ -32,11 +32,11 @@ def test_a_rounded_row_is_within_half_a_step_and_reaches_its_ends(seed):
     matrix = np.random.default_rng(seed).normal(size=(5, 11)).astype(np.float32)
     matrix[1] *= 1e-4
     matrix[2] = 0
-    whole, scales = rounded(matrix)
-    assert whole.dtype == np.int8 and scales.dtype == np.float32 and scales.shape == (5,)
-    assert (np.abs(whole * scales[:, None] - matrix) <= scales[:, None] * 0.5001).all()
-    assert np.abs(whole[[0, 1, 3, 4]]).max(axis=1).tolist() == [127] * 4
-    assert scales[2] == 1 and not whole[2].any()
+    integers, scales = rounded(matrix)
+    assert integers.dtype == np.int8 and scales.dtype == np.float32 and scales.shape == (5,)
+    assert (np.abs(integers * scales[:, None] - matrix) <= scales[:, None] * 0.5001).all()
+    assert np.abs(integers[[0, 1, 3, 4]]).max(axis=1).tolist() == [127] * 4
+    assert scales[2] == 1 and not integers[2].any()
 
 
 def test_a_packed_file_gives_its_tensors_back():
@@ -49,8 +49,8 @@ def test_a_packed_file_gives_its_tensors_back():
     assert all(row.get("scales", 0) % 4 == 0 for row in table) and b["at"] % 4 == 0
     assert np.frombuffer(content, "<f4", 7, b["at"]).tolist() == tensors["b"].tolist()
     for row in (a, c):
-        whole, scales = rounded(tensors[row["name"]])
-        assert np.frombuffer(content, np.int8, whole.size, row["at"]).tolist() == whole.ravel().tolist()
+        integers, scales = rounded(tensors[row["name"]])
+        assert np.frombuffer(content, np.int8, integers.size, row["at"]).tolist() == integers.ravel().tolist()
         assert np.frombuffer(content, "<f4", len(scales), row["scales"]).tolist() == scales.tolist()
     assert len(content) == 4 * (3 + 7 + 2) + 15 + 18
 
@@ -82,10 +82,6 @@ def test_a_model_that_the_javascript_cannot_run_is_refused(book, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_book_without_a_model_has_no_teller(book):
-    assert not ships(book)
-
-
 def chapter_cells(*sources: str):
     """A notebook of Markdown cells, with code after each."""
     cells = [cell for source in sources for cell in (new_markdown_cell(source), new_code_cell("x = 1"))]
@@ -109,13 +105,6 @@ def test_a_section_that_is_lost_is_named(book, monkeypatch, sources):
         place_tool(chapter_cells(*sources), book.chapters[0], SIZES)
 
 
-def test_a_chapter_without_a_tool_stays_as_it_is(book):
-    page = chapter_cells("# A", "## B")
-    before = str(page)
-    place_tool(page, book.chapters[0], SIZES)
-    assert str(page) == before
-
-
 @pytest.mark.parametrize("name", PLACES)
 def test_each_place_is_there(name):
     chapter = REAL.find(name)
@@ -133,10 +122,6 @@ def test_the_parts_of_the_model_lead_to_their_chapters(way, folder):
     links = re.findall(r'<a href="(.+?)\.html">chapter (\d+)</a>', page)
     assert links and all(int(Path(link).name[:2]) == int(number) for link, number in links)
     assert all(link == f"{folder}{REAL.find(Path(link).name).name}" for link, _ in links)
-
-
-def test_headings_are_read_outside_of_code():
-    assert headings_in("# A b\n\n```\n# c\n```\ntext # d\n### E") == [(1, "A b"), (3, "E")]
 
 
 def test_the_model_s_code_is_short_and_cut_into_its_parts():

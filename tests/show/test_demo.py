@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cases import cases
 from support.command_line import TINY, fails
 
 from companion import load
@@ -17,8 +16,6 @@ from companion.modern import LlamaConfig, swift
 from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
-
-CASES = cases(__file__)
 
 SENTENCE = "Once the goat Otto found a key. Otto sat on the"
 
@@ -129,13 +126,6 @@ def test_attention_chooses_the_head_that_looks_hardest_at_the_next_word(teller, 
     assert shown(capsys, "attention", "--layer", 1)[0].startswith(f"layer 1 of 0 to 3, head {best} of")
 
 
-@pytest.mark.parametrize("columns", [1, 20, 24, 31, 44, 60, 200])
-def test_the_map_fits_any_terminal(teller, columns, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    lines = shown(capsys, "attention", SENTENCE)
-    assert max(map(places, lines[5:-2])) <= max(columns, 20)
-
-
 names = st.lists(st.text("aé日<\u0301 ", max_size=14), min_size=1, max_size=40)
 
 
@@ -151,8 +141,8 @@ def test_a_map_shows_each_weight_once_and_no_line_is_too_long(names, width, sign
     columns = (max(width, 20) - LABEL - 3) // step  # a map of so many; below it begins the next
     bands = [min(columns, T - low) for low in range(0, T, columns)]
     assert masked == sum(band * (band - 1) // 2 for band in bands)
-    whole = sum(line.count("100") if step == 4 else line.count(signs[-1]) // step for line in body)
-    assert whole == T
+    full = sum(line.count("100") if step == 4 else line.count(signs[-1]) // step for line in body)
+    assert full == T
 
 
 def test_a_terminal_without_shades_gets_ascii():
@@ -198,7 +188,10 @@ def test_gpt_counts_every_parameter_once_and_shows_the_five_likeliest(teller, ca
 
 
 FAULTS = {
-    **CASES["faults"],
+    "empty": (["gpt", ""], "TEXT is empty"),
+    "no such part": (["training"], "'training'"),
+    "layer": (["attention", "--layer", "4", "hi"], "layer=4 must be from 0 to 3"),
+    "checkpoint": (["gpt", "--checkpoint", "nowhere"], "nowhere"),
     "too long": (["blocks", "key " * 300], "above context_length=256; shorten it"),
     "no UTF-8": (["tokenization", "a\udcff"], "TEXT holds bytes that are no UTF-8"),
 }

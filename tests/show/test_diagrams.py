@@ -29,13 +29,6 @@ class Bare(Block):
         return self.mlp(self.norm_2(self.attn(self.norm_1(x), cache)))
 
 
-class Added(Block):
-    def forward(self, x, cache=None):
-        x = torch.add(x, self.attn(self.norm_1(x), cache))
-        x += self.mlp(self.norm_2(x))
-        return x
-
-
 class Bottleneck(nn.Module):
     def __init__(self):
         super().__init__()
@@ -43,11 +36,6 @@ class Bottleneck(nn.Module):
 
     def forward(self, x):
         return x + self.up(self.down(x))
-
-
-class Nothing(nn.Identity):
-    def forward(self, x, cache=None):
-        return torch.zeros_like(x)
 
 
 def make_block(kind=Block, d_model=35, n_heads=5, d_ff=59, **parts):
@@ -144,24 +132,6 @@ def test_each_edge_has_the_shape_of_the_part_below_it():
     assert first == gelu < second == relu
 
 
-def test_a_sum_is_a_sum_however_it_is_written_and_numbers_may_be_of_any_kind():
-    expected = block_diagram(make_block(), 35)
-    for block in (make_block(Added), make_block().double()):
-        ax = block_diagram(block, 35)
-        assert texts(ax) == texts(expected) and places(ax, "+") == places(expected, "+")
-
-
-def test_parts_of_any_kind_and_weights_of_any_value():
-    silent = make_block()
-    for p in silent.parameters():
-        nn.init.zeros_(p)
-    assert texts(block_diagram(silent, 35)) == texts(block_diagram(make_block(), 35))
-    ax = block_diagram(make_block(attn=Nothing(), norm_1=nn.Identity()), 35)
-    assert "q_proj" not in texts(ax) and {"Nothing", "Identity"} <= set(texts(ax))
-    relu = nn.Sequential(nn.Linear(35, 77), nn.ReLU(), nn.Linear(77, 35))
-    assert {"relu", "(B, T, 77)"} <= set(texts(block_diagram(make_block(mlp=relu), 35)))
-
-
 @pytest.mark.parametrize("kind", [Block, PostNorm, Bare])
 @pytest.mark.parametrize("sizes", [(64, 8, 256), (6, 2, 5), (12800, 4, 51200)])
 def test_a_block_can_be_read(kind, sizes, tmp_path):
@@ -234,12 +204,6 @@ def test_blocks_that_differ_are_drawn_apart():
     assert "2 blocks" in texts(gpt_diagram(model))
 
 
-def test_what_is_shared_counts_once():
-    model = make_gpt()
-    model.blocks = nn.ModuleList([model.blocks[0]] * 3)
-    assert ledger(gpt_diagram(model)) == (sum(p.numel() for p in model.parameters()),) * 2
-
-
 @pytest.mark.gate
 @pytest.mark.parametrize("size", ["nano", "small", "xl"])
 def test_a_gpt_can_be_read(size, tmp_path):
@@ -248,13 +212,6 @@ def test_a_gpt_can_be_read(size, tmp_path):
     ax = gpt_diagram(model)
     assert_readable(ax)
     ax.figure.savefig(tmp_path / "gpt.png")
-
-
-@pytest.mark.parametrize("tied", [True, False])
-def test_small_gpts_can_be_read(tied):
-    model = make_gpt(tied, vocab_size=7, context_length=2)
-    model.blocks.extend([make_block(PostNorm), make_block(Bare)])
-    assert_readable(gpt_diagram(model))
 
 
 def test_the_module_is_left_as_it_was():
@@ -268,55 +225,6 @@ def test_the_module_is_left_as_it_was():
     assert torch.equal(state, torch.get_rng_state())
 
 
-class Parallel(Block):
-    def forward(self, x, cache=None):
-        h = self.norm_1(x)
-        return x + self.attn(h) + self.mlp(h)
-
-
-class Doubled(Block):
-    def forward(self, x, cache=None):
-        return x + 2 * self.attn(self.norm_1(x), cache)
-
-
-class Pooled(nn.Module):
-    def forward(self, x):
-        return x.mean(dim=1, keepdim=True)
-
-
-@pytest.mark.parametrize(
-    ("block", "d_model", "message"),
-    [
-        (nn.Linear(35, 35), 35, "cannot draw Linear: its forward computes linear"),
-        (nn.TransformerEncoderLayer(35, 5), 35, "cannot draw TransformerEncoderLayer: its forward"),
-        (make_block(Parallel), 35, "cannot draw Parallel: its forward adds"),
-        (make_block(Doubled), 35, "cannot draw Doubled: its forward"),
-        (make_block(), 36, "d_model=36 must be the width of the block's stream"),
-        (nn.Sequential(nn.Linear(35, 36)), 35, r"maps \(B, T, 35\) to \(B, T, 36\)"),
-        (nn.Sequential(Pooled()), 35, r"gives \(2, 1, 35\) for B, T = 2, 3"),
-    ],
-)
-def test_a_block_that_cannot_be_drawn_is_refused(block, d_model, message):
-    with pytest.raises(ValueError, match=message):
-        block_diagram(block, d_model)
-
-
-def test_a_gpt_that_cannot_be_drawn_is_refused():
-    model = make_gpt()
-    model.extra = nn.Linear(3, 1)
-    with pytest.raises(ValueError, match=r"cannot draw it: [\d,]+ of [\d,]+ parameters are in the parts"):
-        gpt_diagram(model)
-    with pytest.raises(ValueError, match="model has no embed, must have the parts of companion.gpt.GPT"):
-        gpt_diagram(nn.Sequential(nn.Linear(3, 3)))
-    model = make_gpt()
-    model.embed = nn.Identity()
-    with pytest.raises(ValueError, match="cannot draw Identity as an embedding"):
-        gpt_diagram(model)
-    for draw in (gpt_diagram, lambda module: block_diagram(module, 35)):
-        with pytest.raises(TypeError, match="is a str, must be a"):
-            draw("a model")
-
-
 # The heads
 
 
@@ -325,8 +233,8 @@ def test_heads_have_a_square_for_each_number_and_the_shapes_of_the_layer(d_model
     ax = heads_diagram(d_model, n_heads, n_tokens)
     squares = [patch for patch in ax.patches if type(patch) is Rectangle]
     on_card = [patch for patch in squares if to_hex(patch.get_facecolor()) == plots.CARD.lower()]
-    whole, weights = n_tokens * d_model, n_heads * n_tokens**2
-    assert len(squares) == 10 * whole + weights  # x, q, k, v, these cut, the heads' results, merged, y
+    full, weights = n_tokens * d_model, n_heads * n_tokens**2
+    assert len(squares) == 10 * full + weights  # x, q, k, v, these cut, the heads' results, merged, y
     assert len(on_card) == n_heads * n_tokens * (n_tokens - 1) // 2  # what the mask hides
     shapes = [
         "x  (B, T, C)",
@@ -351,13 +259,3 @@ def test_heads_can_be_read(d_model, n_heads, n_tokens):
     for a, b in combinations(drawn, 2):
         assert not boxes[a].overlaps(boxes[b]), (a, b)
     assert all(ax.figure.bbox.x0 < box.x0 and box.x1 < ax.figure.bbox.x1 for box in boxes.values())
-
-
-def test_sizes_that_no_card_could_hold_are_errors():
-    with pytest.raises(ValueError, match="n_heads=3 must divide d_model=8"):
-        heads_diagram(8, 3)
-    for sizes, message in [((0, 1), "d_model=0"), ((20, 5), "d_model=20"), ((10, 5), "n_heads=5")]:
-        with pytest.raises(ValueError, match=message):
-            heads_diagram(*sizes)
-    with pytest.raises(ValueError, match="n_tokens=9 must be from 1 to 8"):
-        heads_diagram(6, 3, 9)

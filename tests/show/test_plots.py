@@ -1,5 +1,6 @@
 """The figures' one visual language."""
 
+import math
 import re
 from pathlib import Path
 
@@ -42,14 +43,6 @@ def test_small_type_in_a_color_is_legible_and_of_the_same_hue(color):
         label[i] > label[j] for i in range(3) for j in range(i)
     ]
     assert plots.legible(plots.BLUE) == plots.BLUE.lower()
-
-
-def test_style_gives_a_light_card_at_two_pixels_to_the_point(tmp_path):
-    fig, ax = plt.subplots()
-    assert fig.get_facecolor()[:3] == ax.get_facecolor()[:3] == to_rgb(plots.CARD)
-    fig.savefig(tmp_path / "figure.png")
-    height, width, _ = plt.imread(tmp_path / "figure.png").shape
-    assert (width, height) == (1280, 640)
 
 
 def test_bars_run_from_the_top_down_with_their_shares():
@@ -96,18 +89,6 @@ def test_the_ladder_has_a_row_for_each_rung_and_the_floor(tmp_path):
     ax.figure.savefig(tmp_path / "ladder.png")
 
 
-def test_the_ladders_lines_run_from_the_floor_on_a_logarithmic_axis():
-    ax = plots.ladder({"window": 0.58}, 0.31, {"worse than bytes": 14.0})
-    assert ax.get_xscale() == "log" and ax.get_xlim()[1] > 14
-    assert [line.get_segments()[0].tolist() for line in ax.collections] == [
-        [[0.31, 0], [14, 0]],
-        [[0.31, 1], [0.58, 1]],
-    ]
-    (floor,) = [line for line in ax.lines if line.get_color() == plots.FLOOR]
-    assert list(floor.get_xdata()) == [0.31, 0.31]
-    assert [label.get_color() for label in ax.get_yticklabels()] == [plots.legible(plots.GRAY), plots.INK]
-
-
 def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
     history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4], 1)]
     ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
@@ -118,25 +99,13 @@ def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
     ax.figure.savefig(tmp_path / "curve.png")
 
 
-def test_the_loss_curve_has_room_for_all_and_names_the_last_value_even_if_it_is_not_the_best():
-    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.4, 0.5], 1)]
-    ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
-    low, high = ax.get_ylim()
-    assert low < 0.3 and high > 2.0
-    assert ax.texts[0].get_text() == "0.500" and ax.texts[0].xy == (3, 0.5)
-    assert (
-        ax.get_xlabel() == "minutes of training, logarithmic axis"
-        and ax.get_ylabel() == "bits per byte, held-out text"
-    )
-
-
 def test_a_certificate_shows_facts_loss_floor_and_a_story_within_its_frame():
     history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4], 1)]
     story = "Mara found a key. " * 60
     fig = plots.certificate("A model", ["built by Ada", "7 parameters"], history, 0.3, story)
-    card, curve, told = (next(ax for ax in fig.axes if ax.get_label() == name) for name in PARTS)
+    card, curve, panel = (next(ax for ax in fig.axes if ax.get_label() == name) for name in PARTS)
     assert card.texts[0].get_text() == "built by Ada\n7 parameters"
-    assert " ".join(told.texts[0].get_text().split()) == story[:700].strip()
+    assert " ".join(panel.texts[0].get_text().split()) == story[:700].strip()
     assert (
         list(curve.lines[0].get_ydata()) == [2.0, 0.7, 0.4] and list(curve.lines[1].get_ydata()) == [0.3] * 2
     )
@@ -144,7 +113,7 @@ def test_a_certificate_shows_facts_loss_floor_and_a_story_within_its_frame():
     frame = next(
         artist for artist in fig.get_children() if isinstance(artist, plt.Rectangle) and not artist.get_fill()
     )
-    frame, text = frame.get_window_extent(), told.texts[0].get_window_extent()
+    frame, text = frame.get_window_extent(), panel.texts[0].get_window_extent()
     assert frame.x0 < text.x0 and text.x1 < frame.x1 and frame.y0 < text.y0
 
 
@@ -177,16 +146,6 @@ def test_the_judges_marks_are_told_apart_without_color_and_in_the_dark():
         assert f'html[data-theme="dark"] .bd-content span[style*="{color}"] {{' in css, color
 
 
-def test_judged_sentences_are_marked_and_escaped():
-    from types import SimpleNamespace
-
-    ok = SimpleNamespace(sentence="Mara has <b>plums</b>.", kind="ok", reason="")
-    wrong = SimpleNamespace(sentence="Tom has it.", kind="contradiction", reason="it is Mara's")
-    html = plots.judged([ok, wrong]).data
-    assert "Mara has &lt;b&gt;plums&lt;/b&gt;." in html
-    assert html.count("<span") == 2 and html.count("<em") == 1 and "it is Mara&#x27;s" in html
-
-
 def test_the_loss_curve_shows_the_training_loss_too_when_asked(tmp_path):
     rows = [(60, 3.0, 2.0, 1.0), (120, 1.5, 1.6, 0.8), (180, 1.0, 1.8, 0.9)]
     history = [dict(zip(("seconds", "train", "val", "bits_per_byte"), row, strict=True)) for row in rows]
@@ -198,3 +157,21 @@ def test_the_loss_curve_shows_the_training_loss_too_when_asked(tmp_path):
     assert [text.get_text() for text in ax.texts[:2]] == ["training text 0.500", "held-out text 0.900"]
     assert ax.get_ylim()[0] < 0.3 and ax.get_ylabel() == "bits per byte"
     ax.figure.savefig(tmp_path / "curve.png")
+
+
+@pytest.mark.parametrize(
+    ("difference", "power"),
+    [(4.8e-7, "1e-06"), (1e-6, "1e-06"), (1.01e-6, "1e-05"), (2.2e-4, "0.001"), (0.5, "1"), (30, "100")],
+)
+def test_a_difference_is_rounded_up_to_a_power_of_ten(difference, power):
+    assert plots.power_above(difference) == power
+
+
+def test_in_float64_less_is_told_apart():
+    assert [plots.power_above(d, least=1e-16) for d in (5.7e-14, 2e-13, 0)] == ["1e-13", "1e-12", "1e-16"]
+
+
+@pytest.mark.parametrize("difference", [-1e-6, math.inf, math.nan])
+def test_what_is_no_difference_is_refused(difference):
+    with pytest.raises(ValueError, match="difference="):
+        plots.power_above(difference)

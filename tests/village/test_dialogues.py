@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from support.cases import cases
 
 from companion.village import VILLAGE, judge, load_split
 from companion.village.dialogues import (
@@ -20,13 +19,19 @@ from companion.village.dialogues import (
     orders,
     state_of,
     summaries,
-    talk,
 )
 from companion.village.words import KINDS
 
-CASES = cases(__file__)
-
-VILLAGE_SAYS = CASES["the village says"]
+VILLAGE_SAYS = {
+    "who has": '"What a lovely {x} {y} has!" said {o}, and {y} blushed.',
+    "where is somebody": '"Where is {x}?" asked {o}. It was easy: at the {y}.',
+    "how many": "{z} counted the {x} again. There were still {y}.",
+    "who is": "The {x} {y} winked. You could never tell with {y}.",
+    "who broke": '"Who broke the {x}?" It was {y}, but nobody was angry.',
+    "where is the thing": '"Where is the {x}?" asked {o}. It was at the {y}.',
+    "whose": "The {x} {o} borrowed still belonged to {y}.",
+    "what color": "The {y} {x} {o} polished shone until {p} clapped.",
+}
 """Sentences of the village that are true or not, to be judged after the story."""
 
 
@@ -38,18 +43,18 @@ def words_of(kind, answer):
     return slots(ASKED[kind].answer, answer).groupdict()
 
 
-def told_of(message):
+def story_of(message):
     """The story in a first message, without the question."""
     return re.match(r'(.*[.!?]"?) [^.!?]*[.?]$', message)[1]
 
 
-def holds(kind, told, words, names):
+def holds(kind, example, words, names):
     """Whether the judge believes an answer, in one of the village's own sentences, after the story."""
     found = []
     for o in names:
         for p in names:
             said = VILLAGE_SAYS[kind].format(**{"z": "", "o": o, "p": p} | words)
-            verdict = judge(f"{told} {said}")[-1]
+            verdict = judge(f"{example} {said}")[-1]
             found.append(verdict.kind in ("ok", "misplaced"))
     return any(found)
 
@@ -57,19 +62,19 @@ def holds(kind, told, words, names):
 @pytest.mark.parametrize("kind", ASKED)
 def test_the_judge_believes_each_answer_and_no_other(kind):
     for one in asked(6, seed=5, kinds=[kind]):
-        (told, words), names = (
-            (told_of(one.messages[0]["content"]), words_of(kind, one.messages[1]["content"])),
+        (example, words), names = (
+            (story_of(one.messages[0]["content"]), words_of(kind, one.messages[1]["content"])),
             [],
         )
-        names = list(state_of(told).role)
-        assert holds(kind, told, words, names), (told, words)
+        names = list(state_of(example).role)
+        assert holds(kind, example, words, names), (example, words)
         wrong = {"who has": "name", "who is": "name", "who broke": "name", "whose": "name"}.get(kind)
         if wrong:
             for other in names:
                 if other != words["y"]:
-                    assert not holds(kind, told, words | {"y": other}, names)
+                    assert not holds(kind, example, words | {"y": other}, names)
         if kind.startswith("where"):
-            assert not holds(kind, told, words | {"y": "moon"}, names)
+            assert not holds(kind, example, words | {"y": "moon"}, names)
 
 
 def test_questions_come_in_turn_as_many_as_asked_and_the_same_for_a_seed():
@@ -78,22 +83,17 @@ def test_questions_come_in_turn_as_many_as_asked_and_the_same_for_a_seed():
     assert found[:9] == asked(9, seed=33) != asked(9, seed=4)
     assert all([m["role"] for m in one.messages] == ["user", "assistant"] for one in found)
     shipped = load_split("train") + load_split("val") + load_split("test")
-    begun = told_of(found[0].messages[0]["content"])
+    begun = story_of(found[0].messages[0]["content"])
     assert not any(text.startswith(begun) for text in shipped)
-
-
-def test_questions_of_two_seeds_are_about_other_stories():
-    a, b = ({told_of(one.messages[0]["content"])[:90] for one in asked(16, seed)} for seed in (160, 170))
-    assert not a & b
 
 
 def test_what_nobody_said_is_not_in_the_story():
     for one in asked(16, seed=9, known=False):
         asked_, said = (message["content"] for message in one.messages)
         assert said == NOBODY and one.kinds == ("nobody",)
-        told = told_of(asked_)
-        question = asked_.removeprefix(told + " ")
-        words = set(re.findall(r"\w+", told))
+        example = story_of(asked_)
+        question = asked_.removeprefix(example + " ")
+        words = set(re.findall(r"\w+", example))
         about = [
             word
             for kind in ASKED.values()
@@ -116,7 +116,7 @@ def test_lessons_have_their_turns_and_their_share_without_an_answer():
             assert (
                 said["content"] == NOBODY if kind == "nobody" else slots(ASKED[kind].answer, said["content"])
             )
-        facts = facts_of(state_of(told_of(one.messages[0]["content"])))
+        facts = facts_of(state_of(story_of(one.messages[0]["content"])))
         for kind, said in zip(one.kinds, one.messages[1::2], strict=True):
             if kind != "nobody":
                 words = {"z": ""} | words_of(kind, said["content"])
@@ -183,7 +183,3 @@ def test_kinds_that_are_none_are_refused():
         asked(1, 0, ["why"])
     with pytest.raises(ValueError, match="must name at least one"):
         lessons(1, 0, kinds=[], stories=2)
-
-
-def test_talk_gives_roles_in_turn():
-    assert [m["role"] for m in talk("a", "b", "c")] == ["user", "assistant", "user"]

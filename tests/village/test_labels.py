@@ -11,21 +11,21 @@ from companion.village.words import KINDS
 
 
 @pytest.fixture(scope="module")
-def told():
+def example():
     return singers(400, 11)
 
 
 @pytest.mark.gate
-def test_twins_have_the_same_words_equally_often_and_different_labels(told):
-    for (a, label), (b, other) in zip(told[::2], told[1::2], strict=True):
+def test_twins_have_the_same_words_equally_often_and_different_labels(example):
+    for (a, label), (b, other) in zip(example[::2], example[1::2], strict=True):
         assert Counter(re.findall(r"\w+", a)) == Counter(re.findall(r"\w+", b)) and a != b
         assert Counter(re.findall(r"\W+", a)) == Counter(re.findall(r"\W+", b))
         assert {label, other} == {0, 1}
 
 
 @pytest.mark.gate
-def test_in_both_the_village_has_one_answer_and_the_label_says_whether_it_sings(told):
-    for text, label in told:
+def test_in_both_the_village_has_one_answer_and_the_label_says_whether_it_sings(example):
+    for text, label in example:
         assert re.search(r' "Who has the \w+\?" "$', text)
         names = [name for name in KINDS["name"] if re.search(rf"\b{name}\b", text)]
         asked = {a: [judge(f'{text}{a}," said {b}.') for b in names if b != a] for a in names}
@@ -33,17 +33,17 @@ def test_in_both_the_village_has_one_answer_and_the_label_says_whether_it_sings(
         assert len(found) == 1 and (found.pop() in CHOIR) == label
 
 
-def test_half_sing_and_the_first_of_a_pair_does_as_often_as_the_second(told):
+def test_half_sing_and_the_first_of_a_pair_does_as_often_as_the_second(example):
     names = KINDS["name"]
     assert len(CHOIR) == len(set(CHOIR)) == len(names) / 2 and set(CHOIR) < set(names)
-    assert 0.4 < sum(label for _, label in told[::2]) / 200 < 0.6
+    assert 0.4 < sum(label for _, label in example[::2]) / 200 < 0.6
 
 
-def test_the_same_seed_tells_the_same_and_another_others(told):
-    assert singers(20, 11) == told[:20] and not set(singers(100, 12)) & set(told)
+def test_the_same_seed_tells_the_same_and_another_others(example):
+    assert singers(20, 11) == example[:20] and not set(singers(100, 12)) & set(example)
     shipped = "\n".join(load_split("train"))
-    whole = [text.rsplit(' "Who', 1)[0] for text, _ in told]
-    assert sum(text in shipped for text in whole) < 10  # a short beginning may be told twice
+    total = [text.rsplit(' "Who', 1)[0] for text, _ in example]
+    assert sum(text in shipped for text in total) < 10  # a short beginning may be told twice
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, -2])
@@ -53,8 +53,8 @@ def test_an_odd_number_is_refused_in_one_line(n):
 
 
 def test_crowds_are_three_people_or_more():
-    told = crowds(60, 5)
-    assert [text for text, _ in told] == fresh_stories(60, 5)
-    for text, label in told:
+    example = crowds(60, 5)
+    assert [text for text, _ in example] == fresh_stories(60, 5)
+    for text, label in example:
         assert label == (sum(bool(re.search(rf"\b{name}\b", text)) for name in KINDS["name"]) > 2)
-    assert 10 < sum(label for _, label in told) < 50
+    assert 10 < sum(label for _, label in example) < 50

@@ -7,7 +7,7 @@ import pytest
 
 from companion import load
 from companion.instructions import answers
-from companion.village import DATA, KINDS, judge
+from companion.village import DATA, KINDS
 from companion.village.dialogues import (
     ASKED,
     HELD_OUT_ORDERS,
@@ -18,10 +18,8 @@ from companion.village.dialogues import (
     PLAIN,
     SUMMARIES,
     asked,
-    asked_as,
     chat_course,
     declined,
-    facts_of,
     has_both,
     has_named,
     interrupted,
@@ -31,7 +29,6 @@ from companion.village.dialogues import (
     orders,
     orders_a_story,
     second_orders,
-    state_of,
     talk,
     typed,
     untold,
@@ -76,17 +73,6 @@ def test_messages_are_the_same_for_a_seed_never_empty_and_never_too_long():
     assert held_out == held_out_messages(28, 5)
 
 
-@pytest.mark.parametrize("kinds", [TRAINED, HELD_OUT], ids=["trained", "held out"])
-def test_every_slot_has_words_and_braces_of_code_stay(kinds):
-    if kinds is HELD_OUT:
-        texts = [text for _, text in held_out_messages(800, 6)]
-        assert any(text.startswith('{"user": ') for text in texts)
-    else:
-        texts = strange_messages(3000, 6)
-        assert any("int main() { return" in text for text in texts)
-    assert not any("{{" in text or "_the_" in text for text in texts)
-
-
 def test_declined_messages_are_all_answered_by_the_sentence_that_declines():
     found = declined(60, seed=7)
     for one in found:
@@ -96,10 +82,10 @@ def test_declined_messages_are_all_answered_by_the_sentence_that_declines():
 
 
 def test_an_interruption_is_declined_and_leaves_all_else_as_it_was():
-    told = lessons(40, seed=8, stories=40) + orders(10, seed=9, questions=2)
-    found = interrupted(told, seed=10, share=0.5)
+    example = lessons(40, seed=8, stories=40) + orders(10, seed=9, questions=2)
+    found = interrupted(example, seed=10, share=0.5)
     changed = 0
-    for before, after in zip(told, found, strict=True):
+    for before, after in zip(example, found, strict=True):
         pairs = list(zip(after.messages[::2], after.messages[1::2], after.kinds, strict=True))
         kept = [message for *pair, kind in pairs if kind != "declined" for message in pair]
         assert kept == before.messages
@@ -220,32 +206,5 @@ def test_the_shipped_answerer_declines_strangers_and_goes_on_telling_stories():
     assert said["lacking"].count(DECLINE) >= 12
     assert DECLINE not in said["questions"]
     for name in ("second orders", "after a stranger"):
-        told = zip(chats[name], said[name], strict=True)
-        assert sum(has_both(chat[-1]["content"], text) for chat, text in told) >= 16, name
-
-
-@pytest.mark.gate
-def test_the_shipped_answerer_understands_plain_questions_and_orders():
-    """A few of those that benchmarks/chat.py counts: typed as they stand, and in small letters."""
-    teller = load(DATA / "models" / "answerer", device="cpu")
-    plain = ("Who has the {x}?", "Where is the {x}?", "Where is {x}?")
-    chats, right = [], []
-    for i, one in enumerate(orders(24, seed=36)):
-        facts = facts_of(state_of(one.messages[1]["content"]))
-        kind = ("who has", "where is the thing", "where is somebody")[i % 3]
-        if not facts[kind]:
-            continue
-        fact = facts[kind][0]
-        question = asked_as(plain[i % 3], fact, facts)
-        if i % 2:
-            question = question.lower().removesuffix("?")
-        chats.append(one.messages + talk(question))
-        right.append(ASKED[kind].answer.format(x=fact[0], y=fact[1]))
-    said = [text for text, _ in answers(teller.model, teller.tokenizer, chats, 20)]
-    assert len(said) >= 18
-    assert sum(text == truth for text, truth in zip(said, right, strict=True)) >= 0.8 * len(said)
-    loose = [one.messages[:1] for one in orders(16, seed=37, forms=HELD_OUT_ORDERS)]
-    told = answers(teller.model, teller.tokenizer, loose, 200)
-    named = [has_named(order[0]["content"], text) for order, (text, _) in zip(loose, told, strict=True)]
-    assert sum(named) >= 12
-    assert sum(len(judge(text)) >= 5 for text, _ in told) >= 14
+        example = zip(chats[name], said[name], strict=True)
+        assert sum(has_both(chat[-1]["content"], text) for chat, text in example) >= 16, name

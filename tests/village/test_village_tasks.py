@@ -95,7 +95,7 @@ def test_no_question_is_about_a_shipped_story():
     shipped = [story for split in SPLITS for story in load_split(split)]
     for question in questions(12, 1, ["who has", "how many"]):
         story = story_of(question)
-        assert story and not any(told.startswith(story) for told in shipped)
+        assert story and not any(example.startswith(story) for example in shipped)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,6 @@ from companion.runtime.files.output_folders import holds_only
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
 from companion.runtime.terminal import as_typed
-from companion.show import classes as pictures
 from companion.show import plots
 from companion.training import TrainConfig, Trainer
 
@@ -238,10 +237,10 @@ def calibrated(shares: torch.Tensor, truth: torch.Tensor):
 def draw(output: Path, shares: torch.Tensor, truth: torch.Tensor, classes: list[str]) -> None:
     """Write the two pictures."""
     matrix = confusion_matrix(truth, shares.argmax(-1), len(classes))
-    plots.save(output / "confusion.png", pictures.confusion, matrix, classes)
+    plots.save(output / "confusion.png", plots.confusion, matrix, classes)
     found = calibrated(shares, truth)
     points = (found.confidence, found.accuracy, found.count)
-    plots.save(output / "calibration.png", pictures.reliability, *points)
+    plots.save(output / "calibration.png", plots.reliability, *points)
 
 
 def print_report(report: dict) -> None:

@@ -150,9 +150,9 @@ def model(site):
     for row in described["tensors"]:
         shape = row["shape"]
         if "scales" in row:
-            whole = np.frombuffer(content, np.int8, shape[0] * shape[1], row["at"]).reshape(shape)
+            integers = np.frombuffer(content, np.int8, shape[0] * shape[1], row["at"]).reshape(shape)
             scales = np.frombuffer(content, "<f4", shape[0], row["scales"])
-            state[row["name"]] = torch.from_numpy(whole * scales[:, None])
+            state[row["name"]] = torch.from_numpy(integers * scales[:, None])
         else:
             state[row["name"]] = torch.from_numpy(np.frombuffer(content, "<f4", shape[0], row["at"]).copy())
     config = {key: value for key, value in described["config"].items() if key != "architecture"}

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-from support.cases import texts
-
 from companion.book.api import modules
 from companion.book.manifest import Book
-
-TEXTS = texts(__file__)
 
 BOOK = Book.read(Path(__file__).parents[3])
 
@@ -20,10 +16,40 @@ NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + CHAPTERS
 KINDS = [*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
 """One page of each kind."""
 
-OVERFLOWING = TEXTS["OVERFLOWING"]
+OVERFLOWING = r"""
+() => {
+  const wide = [];
+  const scrolls = (e) => {
+    for (let p = e; !p.matches(".bd-article-container"); p = p.parentElement)
+      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(p).overflowX)) return true;
+    return false;
+  };
+  for (const e of document.querySelectorAll(".bd-article-container *")) {
+    const box = e.getBoundingClientRect();
+    const seen = box.width && !e.closest("mjx-assistive-mml");
+    if (e.matches("div.math > mjx-container") && box.left < 0) wide.push("an equation begins out of sight");
+    if (seen && box.right > innerWidth + 1 && !scrolls(e.parentElement))
+      wide.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
+  }
+  const page = document.documentElement.scrollWidth;
+  return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
+}
+"""
 """What is wider than the page, in words."""
 
-ONE_OF_EACH = TEXTS["ONE OF EACH"]
+ONE_OF_EACH = r"""
+() => {
+  const seen = new Set();
+  const spans = [...document.querySelectorAll(".highlight pre span[class]:not(:has(*))")];
+  const visible = spans.map((span) => span.checkVisibility());  // before any change: each makes it slow again
+  spans.forEach((span, i) => {
+    const kind = `${span.className} in ${span.parentElement.className}`;
+    if (seen.has(kind) || !visible[i]) span.replaceWith(span.textContent);
+    else seen.add(kind);
+  });
+  for (const pre of document.querySelectorAll(".highlight pre")) pre.normalize();
+}
+"""
 """Leaves one of each kind of the colored words that code shows: a chapter has 8,000, and axe is slow."""
 
 

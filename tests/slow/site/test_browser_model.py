@@ -4,7 +4,6 @@ import random
 
 import pytest
 import torch
-from support.cases import texts
 from support.marks import mark
 
 from companion.caching import KVCache
@@ -12,11 +11,53 @@ from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
 
-TEXTS = texts(__file__)
+SPECIAL_TOKENS = r"""
+() => {
+      const special_tokens = { "<|endoftext|>": 256, "<|user|>": 257, "<|end|>": 258 };
+      const tokenizer = new ours.tokenizer.constructor({ merges: [], special_tokens });
+      const text = tokenizer.decoder();
+      return [[65, 257, 0xc3, 256, 0xa9, 258].map(text).join(""), [...tokenizer.control]];
+    }
+"""
 
-LOAD = TEXTS["LOAD"]
-GREEDY = TEXTS["GREEDY"]
-READ = TEXTS["READ"]
+
+LOAD = r"""
+async () => {
+  const [gpt, { Tokenizer }, marks] = await Promise.all(
+    ["gpt", "tokenizer", "marks"].map((name) => import(`/_static/teller/${name}.js`)));
+  const described = await (await fetch("/_static/model/model.json")).json();
+  const buffer = await (await fetch("/_static/model/weights.bin")).arrayBuffer();
+  const patterns = marks.readPatterns(await (await fetch("/_static/model/marks.json")).json());
+  const model = new gpt.GPT(described.config, gpt.readWeights(buffer, described.tensors));
+  const tokenizer = new Tokenizer(described.tokenizer);
+  window.ours = { ...gpt, ...marks, model, tokenizer, patterns, config: described.config };
+}
+"""
+GREEDY = r"""
+([prompts, most]) => prompts.map((given) => {
+  const { model, config, argmax, KVCache } = ours;
+  const cache = new KVCache(config);
+  let logits;
+  for (const token of given) ({ logits } = model.forward(token, cache));
+  const told = [];
+  while (told.length < most) {
+    told.push(argmax(logits));
+    if (told.at(-1) === given[0]) break;
+    ({ logits } = model.forward(told.at(-1), cache));
+  }
+  return told;
+})
+"""
+READ = r"""
+(tokens) => {
+  const cache = new ours.KVCache(ours.config);
+  const read = tokens.map((token) => ours.model.forward(token, cache));
+  return {
+    logits: read.map(({ logits }) => [...logits]),
+    looked: read.map(({ looked }) => looked.map((heads) => heads.map((weights) => [...weights]))),
+  };
+}
+"""
 MARK = """(texts) => texts.map((text) => ours.mark(text, ours.patterns).map(
   ({ sentence, start, end, grammar, names }) => [sentence, start, end, grammar, names.map(
     ({ word, start, end, state }) => [word, start, end, state])]))"""
@@ -42,12 +83,12 @@ def beginnings(n: int) -> list[str]:
 def test_greedy_tokens_are_python_s(page, model, tokenizer):
     end = tokenizer.special_tokens["<|endoftext|>"]
     prompts = [[end, *tokenizer.encode(text)] for text in beginnings(45)]
-    told = page.evaluate(GREEDY, [prompts, 60])
-    for given, ours in zip(prompts, told, strict=True):
+    shown_text = page.evaluate(GREEDY, [prompts, 60])
+    for given, ours in zip(prompts, shown_text, strict=True):
         rows = torch.tensor([given])
         drawn = generate(model, rows, 60, temperature=0.0, stop=end, cache=KVCache(model.config, 1))
         assert ours == drawn[0].tolist(), tokenizer.decode(given[1:])
-    assert sum(map(len, told)) > 1500
+    assert sum(map(len, shown_text)) > 1500
 
 
 def test_logits_and_attention_are_python_s(page, model, tokenizer):
@@ -59,9 +100,9 @@ def test_logits_and_attention_are_python_s(page, model, tokenizer):
             logits = model(torch.tensor([tokens]))[0]
             weights = attention_weights(model, torch.tensor([tokens]))  # a layer: (1, H, T, T)
         assert torch.allclose(torch.tensor(read["logits"]), logits, atol=1e-3, rtol=0)
-        for layer, whole in enumerate(weights):
+        for layer, integers in enumerate(weights):
             for t, looked in enumerate(read["looked"]):
-                expected = whole.reshape(-1, len(tokens), len(tokens))[:, t, : t + 1]
+                expected = integers.reshape(-1, len(tokens), len(tokens))[:, t, : t + 1]
                 assert torch.allclose(
                     torch.tensor(looked[layer], dtype=torch.float32), expected, atol=1e-4, rtol=0
                 )
@@ -92,8 +133,8 @@ def test_ids_are_python_s(page, tokenizer):
 
 
 def test_special_tokens_are_no_text_of_a_story(page):
-    told = page.evaluate(TEXTS["SPECIAL TOKENS"])
-    assert told == ["Aé", [256, 257, 258]]
+    shown_text = page.evaluate(SPECIAL_TOKENS)
+    assert shown_text == ["Aé", [256, 257, 258]]
 
 
 def test_the_last_merge_step_is_the_encoding(page, tokenizer):
@@ -153,9 +194,9 @@ def thousand(model, tokenizer) -> list[str]:
     """1,000 texts: the village's own, the model's at two temperatures, and damaged ones."""
     teller = LanguageModel(model, tokenizer, KVCache)
     own = [story(random.Random(seed)).text for seed in range(500)]
-    told = [text for heat in (0.8, 1.4) for text, _ in teller.tell_many(150, temperature=heat, seed=5)]
+    shown_text = [text for heat in (0.8, 1.4) for text, _ in teller.tell_many(150, temperature=heat, seed=5)]
     rng = random.Random(7)
-    return own[:400] + told + [damaged(text, rng) for text in own[400:] + told[:200]]
+    return own[:400] + shown_text + [damaged(text, rng) for text in own[400:] + shown_text[:200]]
 
 
 def test_marks_are_python_s_on_a_thousand_stories(page, model, tokenizer):

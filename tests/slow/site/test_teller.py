@@ -5,12 +5,18 @@ import json
 import pytest
 import torch
 from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
-from support.cases import texts
 
 from companion.book.model import CHECKPOINT
 from companion.book.teller import PLACES
 
-TEXTS = texts(__file__)
+PAINTED = r"""
+e => {
+      const { data } = e.getContext("2d").getImageData(0, 0, e.width, e.height);
+      const seen = [...data.keys()].filter((i) => i % 4 === 3 && data[i]);
+      return new Set(seen.map((i) => (i >> 2) % e.width)).size;
+    }
+"""
+
 
 TOOLS = {kind: f"chapters/{chapter}.html" for chapter, (_, kind) in PLACES.items()}
 TELL = TOOLS["tell"]
@@ -37,7 +43,7 @@ def set_slider(page, name: str, value: float) -> None:
     slider.evaluate("(e, value) => {e.value = value; e.dispatchEvent(new Event('input'))}", value)
 
 
-def told(page) -> str:
+def shown_text(page) -> str:
     """The story on the page."""
     return page.locator(".teller .token:not(.beginning)").evaluate_all(
         "all => all.map((e) => e.textContent).join('')"
@@ -76,7 +82,7 @@ def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer)
     set_slider(page, "temperature", 0)
     use(page, "tell")
     story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
-    assert told(page) == story and len(story) > 200
+    assert shown_text(page) == story and len(story) > 200
     assert page.locator(".teller .bars .chosen .share").inner_text() == "100\u00a0%"
 
 
@@ -123,16 +129,17 @@ def test_a_block_opens_and_a_likely_token_is_taken(still):
     assert taken.startswith(words) and len(taken) > len(words)
 
 
-def test_a_finished_story_shows_a_word_that_was_in_doubt_or_recalled(still):
-    page = still(TELL).page
-    page.locator(".teller .example").first.click()
-    page.wait_for_function(TOLD, timeout=MINUTE)
-    assert told(page).startswith("Once upon a time, the baker Mara")
-    seen = page.locator(".teller .token.seen").evaluate_all("all => all.map((e) => e.textContent.trim())")
-    assert len(seen) == 1 and seen[0] != "."
-
-
-STOP_AT_THE_TWELFTH = TEXTS["STOP AT THE TWELFTH"]
+STOP_AT_THE_TWELFTH = r"""
+() => {
+  const teller = document.querySelector(".teller");
+  const stop = [...teller.querySelectorAll("button")].find((button) => button.textContent === "Stop");
+  new MutationObserver((_, observer) => {
+    if (teller.querySelectorAll(".token").length < 12) return;
+    observer.disconnect();
+    stop.click();
+  }).observe(teller, { childList: true, subtree: true });
+}
+"""
 """Clicks from within the page, at once: on a busy machine, a click from outside may come too late."""
 
 
@@ -148,17 +155,6 @@ def test_a_story_comes_word_by_word_and_stops(opened):
     use(page, "tell")  # and another can begin
     assert status.inner_text().startswith("The story is over: ")
     assert status.get_attribute("aria-live") == "polite"
-
-
-def test_with_reduced_motion_the_story_comes_whole(still):
-    page = still(TELL).page
-    page.evaluate(TEXTS["COUNTS"])
-    use(page, "tell")
-    page.wait_for_function(
-        "() => counts.has(document.querySelectorAll('.teller .token:not(.beginning)').length)"
-    )
-    counts = sorted(page.evaluate("() => [...counts]"))
-    assert counts[0] == 0 and counts[1] > 40 and len(counts) == 2
 
 
 def test_a_word_that_is_pointed_at_shows_what_was_weighed(still):
@@ -224,7 +220,7 @@ def test_the_teller_works_by_keyboard(still):
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
-    assert focused.get_attribute("data-token") == "0" and told(page).startswith("Once the fox")
+    assert focused.get_attribute("data-token") == "0" and shown_text(page).startswith("Once the fox")
     outline = focused.evaluate("e => getComputedStyle(e).outlineStyle")
     assert outline == "solid"
     page.keyboard.press("End")
@@ -284,7 +280,7 @@ def test_the_cache_grows_by_a_column_a_token(opened):
     tokens = page.locator(".teller canvas").first.evaluate("e => e.width")
     assert page.locator(".teller canvas").count() == 2 * config["n_layers"]
     assert f"= {tokens * each:,} bytes" in page.locator(".teller .facts").inner_text()
-    painted = TEXTS["PAINTED"]
+    painted = PAINTED
     set_slider(page, "tokens read", 3)
     assert page.locator(".teller canvas").first.evaluate(painted) == 3
     page.get_by_role("button", name="One on", exact=True).click()
@@ -306,16 +302,6 @@ def test_on_a_phone_nothing_overflows(still, kind):
     assert page.evaluate(OVERFLOWING) == []
     use(page, kind)
     assert page.evaluate(OVERFLOWING) == []
-
-
-def test_a_token_without_letters_has_a_name_too(still):
-    page = still(TELL).page
-    page.get_by_label("The first words").fill("One day  ☃")
-    use(page, "tell")
-    spoken = page.locator(".teller .token.given").evaluate_all(
-        "all => all.map((e) => e.ariaLabel ?? e.textContent.trim())"
-    )
-    assert all(spoken) and {"space", "part of a character"} <= set(spoken)
 
 
 @pytest.fixture(scope="module", params=TOOLS)
@@ -388,17 +374,3 @@ def test_first_words_that_do_not_fit_are_refused(still):
     )
     page.get_by_label("The first words").fill("Once")
     use(page, "tell")
-
-
-def test_the_model_s_page_shows_its_whole_file(opened, site):
-    page = opened("browser.html").page
-    lines = (site / "_static" / "teller" / "gpt.js").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 250
-    shown = page.locator(".mirror .highlight-javascript pre").all_inner_texts()
-    shown = {line.rstrip() for text in shown for line in text.splitlines()}
-    begin = next(i for i, line in enumerate(lines) if line.startswith("/**"))
-    assert [line for line in lines[begin:] if line.rstrip() and line.rstrip() not in shown] == []
-    sides = page.locator(".mirror").filter(has=page.locator(".side:nth-child(2)"))
-    assert sides.count() >= 12
-    boxes = sides.first.locator(".side").evaluate_all("all => all.map((e) => e.getBoundingClientRect().left)")
-    assert boxes[1] > boxes[0] + 300
