@@ -332,12 +332,6 @@ def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch):
     assert load_text(".") == ["Rain."]
 
 
-def test_a_text_in_the_place_of_its_name_is_no_file():
-    with pytest.raises(ValueError, match="is no file") as error:
-        load_text("Once upon a time\n" * 400)
-    assert len(str(error.value)) < 300 and "\n" not in str(error.value)
-
-
 def test_a_prepared_folder_remembers_where_its_text_came_from(tmp_path, monkeypatch, bpe):
     (tmp_path / "letters.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)

@@ -74,13 +74,6 @@ def test_sum_is_that_of_transformers_gpt2():
     torch.testing.assert_close(ours(ids), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("cut", [1, 5])
-def test_reading_in_two_parts_is_reading_at_once(cut):
-    embed, ids = GPTEmbedding(V, LONGEST, C), tokens(2, 9)
-    parts = torch.cat([embed(ids[:, :cut]), embed(ids[:, cut:], start=cut)], dim=1)
-    torch.testing.assert_close(parts, embed(ids), rtol=0, atol=0)
-
-
 def test_each_row_may_start_at_a_position_of_its_own():
     embed, ids, start = GPTEmbedding(V, LONGEST, C), tokens(3, T), torch.tensor([0, 6, 2])
     rows = embed(ids, start)

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 from support.command_line import cell, fails, main
 from support.folders import raises_one_line
 from support.weights import noisy
@@ -79,20 +78,6 @@ def test_training_moves_the_bias_against_the_load_and_nothing_else_does():
     router(x)
     assert torch.equal(router.bias, expected), "neither in evaluation nor while it is frozen"
     assert "bias" in router.state_dict() and "bias" not in dict(router.named_parameters())
-
-
-def test_balance_brings_a_skewed_router_to_even_loads():
-    torch.manual_seed(1)
-    router = TopKRouter(C, E, 1, balance=0.01)
-    common = 2 * F.normalize(router.weight[0].detach(), dim=0)
-    loads = []
-    for _ in range(200):
-        loads.append(router(torch.randn(2000, C) + common)[1].flatten().bincount(minlength=E).max().item())
-    assert loads[0] > 900 and max(loads[-20:]) < 560  # 400 would be even
-
-
-def test_a_share_that_is_a_whole_number_is_not_rounded_up():
-    assert layer_of(1, n_experts=10, capacity=1.1).train().room(100) == 11
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 2.0])

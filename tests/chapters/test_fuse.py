@@ -84,16 +84,6 @@ def test_bfloat16_is_rounded_as_by_the_parts(model):
     assert_same_step(model, fuse(model, FUSED_MODERN))
 
 
-@pytest.mark.parametrize("temperature", [0, 1.0])
-def test_texts_are_the_same_also_past_the_context(model, temperature):
-    rows = [ids(n, seed=n) for n in (2, 9, 5)]
-    texts = []
-    for reader in (model, fuse(model, FUSED_MODERN)):
-        cache = SlidingCache(model.config, 3)
-        texts.append(generate(reader, rows, 30, temperature, generator=seeded(1), cache=cache))
-    assert torch.equal(*texts)
-
-
 # -- whatever is not plain is called itself
 
 
@@ -153,11 +143,6 @@ def test_dropout_in_training_is_applied(model):
         expected = model(ids(2, 1), first)
         torch.manual_seed(4)
         assert torch.equal(fuse(model, FUSED_MODERN)(ids(2, 1), second), expected)
-
-
-def test_quantized_layers_are_called():
-    model = quantize(made("storyteller").float(), 8)
-    assert_same_step(model, fuse(model, FUSED_MODERN))
 
 
 def test_an_adapter_is_called():

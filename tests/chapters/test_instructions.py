@@ -231,20 +231,6 @@ def test_a_batch_depends_on_seed_and_number_alone():
         next(masked_batches([], 2))
 
 
-def test_the_masked_loss_is_that_of_the_answers_alone():
-    model, tokenizer = chatty()
-    rows = chat_rows([HI, TWO], tokenizer, 96)
-    total, count = next_token_loss(model, next(masked_batches(rows, 2)))
-    expected = 0.0
-    for ids, learned in rows:
-        logits = model(torch.tensor([ids[:-1]]))[0]
-        for t in range(1, len(ids)):
-            if learned[t]:
-                expected += F.cross_entropy(logits[t - 1], torch.tensor(ids[t])).item()
-    assert count == sum(sum(learned) for _, learned in rows)
-    torch.testing.assert_close(total.item(), expected, rtol=1e-5, atol=1e-5)
-
-
 def test_packed_rows_hold_each_row_once_and_no_more_than_fits():
     _, tokenizer = chatty()
     rows = chat_rows([HI, TWO, HI, HI, TWO], tokenizer, 96)
@@ -274,7 +260,7 @@ def learned():
     return learned_chat("bpe")
 
 
-def chat_that_says(*tokens):
+def chat_that_answers(*tokens):
     """A chat with a model that says these tokens, whatever it is asked."""
     _, tokenizer = chatty()
     ids = [tokenizer.encode(token, allowed_special="all")[0] for token in ("<|assistant|>", *tokens)]
@@ -306,7 +292,7 @@ def test_answers_and_chat_say_the_same_and_remember(learned):
 
 @pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
 def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
-    chat = chat_that_says("A", "B", ender, "C", "C")
+    chat = chat_that_answers("A", "B", ender, "C", "C")
     assert answers(chat.model, chat.tokenizer, [HI[:1]] * 2) == [("AB", True)] * 2
     assert list(chat.stream("Hi")) == ["A", "B"]
     assert chat.messages[1] == {"role": "assistant", "content": "AB"}
@@ -316,7 +302,7 @@ def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
 
 def test_an_answer_without_a_word_is_not_kept():
     """An empty message has no place in a conversation, so the next question would be refused."""
-    chat = chat_that_says("<|end|>")
+    chat = chat_that_answers("<|end|>")
     for text in ("Hi", "Hi again"):
         assert chat.ask(text, max_new_tokens=3) == "" and chat.messages == []
 
@@ -326,7 +312,7 @@ SYSTEM = {"role": "system", "content": "Be brief."}
 
 @pytest.mark.parametrize("system", [[], [SYSTEM]], ids=["plain", "system"])
 def test_a_full_conversation_drops_its_oldest_exchanges_and_keeps_the_system_message(system):
-    chat, kept = chat_that_says("A", "B", "<|end|>"), []
+    chat, kept = chat_that_answers("A", "B", "<|end|>"), []
     chat.messages = list(system)
     for turn in range(30):
         assert chat.ask(f"Question {turn:02}?") == "AB"
@@ -348,7 +334,7 @@ def test_nothing_is_dropped_that_fits_and_a_question_that_is_too_long_loses_noth
     assert newest_exchanges(TWO[:3], tokenizer, len(ids)) == TWO[:3]
     assert newest_exchanges(TWO[:3], tokenizer, len(ids) - 1) == TWO[2:3]
     assert newest_exchanges([SYSTEM, *TWO[:3]], tokenizer, 1) == [SYSTEM, TWO[2]]
-    chat = chat_that_says("A", "<|end|>")
+    chat = chat_that_answers("A", "<|end|>")
     chat.messages = list(HI)
     with pytest.raises(ValueError, match="above context_length=96") as error:
         chat.ask("key " * 100)
@@ -372,8 +358,8 @@ def test_an_answer_that_is_broken_off_is_not_kept(learned):
 
 def test_a_seed_repeats_answers(learned):
     model, tokenizer, _ = learned
-    told = [answers(model, tokenizer, [HI[:1], TWO[:3]], 20, seed=s, temperature=1.5) for s in (4, 4, 5)]
-    assert told[0] == told[1] != told[2]
+    texts = [answers(model, tokenizer, [HI[:1], TWO[:3]], 20, seed=s, temperature=1.5) for s in (4, 4, 5)]
+    assert texts[0] == texts[1] != texts[2]
 
 
 def test_answers_do_not_depend_on_the_others_and_a_long_one_leaves_them_their_room():
@@ -416,8 +402,8 @@ def read_qwen(tmp_path):
 def test_a_public_tokenizer_writes_rows_by_its_own_template(read_qwen):
     tokenizer = read_qwen()
     [(ids, learned)] = chat_rows([TWO], tokenizer, 200)
-    told = "".join(tokenizer.decode([i]) for i, mark in zip(ids, learned, strict=True) if mark)
-    assert told.replace("<|im_end|>", "|").split() == ["Mara.|", "Otto", "has", "it.|"]
+    learned_text = "".join(tokenizer.decode([i]) for i, mark in zip(ids, learned, strict=True) if mark)
+    assert learned_text.replace("<|im_end|>", "|").split() == ["Mara.|", "Otto", "has", "it.|"]
     assert ids == tokenizer.chat(TWO, False)
     torch.manual_seed(0)
     model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 96, 1, 2, 16)).eval()
@@ -474,7 +460,7 @@ def new_questions():
     return asked(160, seed=170)
 
 
-def chapters_lessons(tokenizer):
+def training_rows(tokenizer):
     return rows_of(training_conversations(), tokenizer)
 
 
@@ -519,16 +505,16 @@ def test_from_random_weights_the_chapters_first_training_answers_nothing(village
     """What the chapter says of its 60 steps: the knowledge was there before."""
     model, tokenizer = village
     torch.manual_seed(0)
-    newborn = gpt2(model.config)
-    losses = sixty_steps(newborn, partial(masked_batches, chapters_lessons(tokenizer), 6, 0))
-    assert share_right(newborn, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
+    untrained = gpt2(model.config)
+    losses = sixty_steps(untrained, partial(masked_batches, training_rows(tokenizer), 6, 0))
+    assert share_right(untrained, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
 
 
 @pytest.mark.gate
 def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
     """What the chapter says of its 60 steps with the stories' own words as targets."""
     model, tokenizer = village
-    rows = chapters_lessons(tokenizer) + text_rows(load_split("train")[:120], tokenizer)
+    rows = training_rows(tokenizer) + text_rows(load_split("train")[:120], tokenizer)
     sixty_steps(model, partial(masked_batches, rows, 8, 0), batch_size=8)
     assert 0.45 < share_right(model, tokenizer) < 0.59 and 0.6 < nats_of_stories(model, tokenizer) < 0.69
 
@@ -537,7 +523,7 @@ def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
 def test_learning_a_part_of_the_prompt_costs_no_answers(village):
     """What the chapter says of a run in which the answers keep their full weight."""
     model, tokenizer = village
-    rows = chapters_lessons(tokenizer)
+    rows = training_rows(tokenizer)
     every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
 
     def both(first):

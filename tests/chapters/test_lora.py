@@ -11,8 +11,6 @@ from support.folders import raises_one_line
 from torch import nn
 
 import companion
-from companion.caching import SlidingCache
-from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import (
     LoRALinear,
@@ -27,8 +25,8 @@ from companion.lora import (
     switch,
 )
 from companion.modern import LlamaConfig, llama, swift
-from companion.pretrained import FAMILIES, NeoXConfig, neox
-from companion.runtime.storage.adapters import CONFIG, WEIGHTS, endings, joined, parted
+from companion.pretrained import NeoXConfig, neox
+from companion.runtime.storage.adapters import CONFIG, WEIGHTS
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, save_checkpoint
@@ -139,30 +137,11 @@ def test_adapters_share_the_base_and_are_switched(small):
     assert all(one[path].base is two[path].base for path in one)
 
 
-def test_dropout_is_of_training_alone(small):
-    adapter = trained(add_lora(small, rank=2, dropout=0.5))
+def test_dropout_acts_in_training_alone(small):
+    trained(add_lora(small, rank=2, dropout=0.5))
     assert torch.equal(logits(small), logits(small))
     small.train()
     assert not torch.equal(logits(small), logits(small))
-    small.eval()
-    part = adapter["blocks.0.mlp.up_proj"].train()
-    x, n = torch.ones(1, 6), 4000
-    with torch.no_grad():
-        mean = sum(part(x) for _ in range(n)) / n
-    torch.testing.assert_close(mean, part.eval()(x), atol=0.2, rtol=0.1)
-
-
-def test_generation_behind_a_cache_is_the_adapters_too(small):
-    tokenizer = BPETokenizer.train("a b c", vocab_size=257)
-    torch.manual_seed(3)
-    config = GPTConfig(**SHAPE | {"vocab_size": 257, "context_length": 40})
-    told = LanguageModel(gpt2(config).eval(), tokenizer, make_cache=SlidingCache)
-    plain = told.generate("a b", max_new_tokens=12, temperature=0)
-    trained(add_lora(told.model, rank=4, alpha=8))
-    with_adapter = told.generate("a b", max_new_tokens=12, temperature=0)
-    assert with_adapter != plain
-    merge(told.model)
-    assert told.generate("a b", max_new_tokens=12, temperature=0) == with_adapter
 
 
 def test_saved_alone_and_loaded_onto_the_same_model(model, tmp_path):
@@ -221,8 +200,8 @@ def test_a_folder_with_an_adapter_loads_like_a_model(tmp_path):
     save_adapter(model, tmp_path / "beside", base="../base")
     save_adapter(model, tmp_path / "nameless")
     for name in ("adapter", "beside"):
-        told = companion.load(tmp_path / name, device="cpu")
-        assert torch.equal(logits(told.model), logits(model)) and len(adapter_of(told.model)) == 18
+        loaded = companion.load(tmp_path / name, device="cpu")
+        assert torch.equal(logits(loaded.model), logits(model)) and len(adapter_of(loaded.model)) == 18
     with pytest.raises(ValueError, match=r"adapter_config.json does not say for which model; load that"):
         companion.load(tmp_path / "nameless")
 
@@ -249,16 +228,6 @@ def test_a_wrong_argument_is_an_error_and_changes_nothing(small, arguments, mess
     with raises_one_line(ValueError, message):
         add_lora(small, **arguments)
     assert not adapter_of(small) and all(p.requires_grad for p in small.parameters())
-
-
-def test_a_rank_that_only_a_later_layer_has_not_changes_nothing():
-    shape = {"vocab_size": 20, "context_length": 16, "n_layers": 1, "d_model": 16, "d_ff": 32}
-    grouped = llama(LlamaConfig(**shape, n_heads=4, n_kv_heads=1))  # q_proj is 16 x 16, k_proj 4 x 16
-    grouped.embed.requires_grad_(False)
-    learned = [p.requires_grad for p in grouped.parameters()]
-    with pytest.raises(ValueError, match="rank=8 must be at most 4"):
-        add_lora(grouped, rank=8)
-    assert not adapter_of(grouped) and [p.requires_grad for p in grouped.parameters()] == learned
 
 
 def test_an_adapter_that_does_not_fit_is_an_error(small):
@@ -342,60 +311,25 @@ def test_damaged_files_are_an_error(small, folder, tmp_path):
         load_adapter(small, folder)
 
 
-@pytest.mark.parametrize(("kind", "n_heads"), [("gpt2", 1), ("neox", 2)])
-def test_a_joint_adapter_in_blocks_is_three_and_one_with_shared_rows_stays_shared(kind, n_heads):
-    torch.manual_seed(0)
-    layers, family = {name: nn.Linear(5, 4) for name in "qkv"}, FAMILIES[kind]
-    pairs = {name: (torch.randn(2, 5), torch.randn(4, 2), 2.0) for name in "qkv"}
-    A, B, scale = joined("x", "qkv", pairs, layers, family, n_heads)
-    assert A.shape == (6, 5) and B.shape == (12, 6) and scale == 2.0
-    whole = family.to_theirs("x", [b @ a for a, b, _ in pairs.values()], n_heads)
-    torch.testing.assert_close(B @ A, whole)
-    for (a, b), (ours_a, ours_b, _) in zip(
-        parted("x", A, B, 3, family, n_heads), pairs.values(), strict=True
-    ):
-        assert torch.equal(a, ours_a) and torch.equal(b, ours_b)
-    A, B = torch.randn(2, 5), torch.randn(12, 2)
-    again = [b for a, b in parted("x", A, B, 3, family, n_heads) if torch.equal(a, A)]
-    assert torch.equal(family.to_theirs("x", again, n_heads), B)
-    nothing = parted("x", A, torch.zeros(12, 2), 3, family, n_heads)
-    assert [a.shape for a, _ in nothing] == [(2, 5)] * 3
+# -- quizzes of the village ----------------------------------------------------------------------------
 
 
-def test_the_shortest_ends_that_choose_the_layers_and_no_others():
-    names = [f"h.{i}.{x}" for i in range(2) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_proj")]
-    assert endings(names, names) == ["c_attn", "c_proj"]
-    assert endings([n for n in names if "attn" in n], names) == ["attn.c_proj", "c_attn"]
-    assert endings(names[:1], names) == ["0.attn.c_attn"]
+def is_false(text):
+    """Whether the judge finds a contradiction in a text."""
+    return any(verdict.kind == "contradiction" for verdict in judge(text))
 
 
-# -- what the village asks ----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def told():
-    return quizzes(60, 21)
-
-
-def test_each_answer_is_the_one_that_the_village_would_give(told):
-    for pieces in told:
+def test_each_answer_is_the_one_that_the_village_would_give():
+    for pieces in quizzes(60, 21):
         assert [is_answer for _, is_answer in pieces] == [False, True] * (len(pieces) // 2)
         story, first = pieces[0][0].split("\n")
         names = [name for name in KINDS["name"] if re.search(rf"\b{name}\b", story)]
-        assert len(names) >= 2
-        for (question, _), (answer, _) in zip([(first, 0), *pieces[2::2]], pieces[1::2], strict=True):
+        questions = [first, *(question for question, _ in pieces[2::2])]
+        for question, (answer, _) in zip(questions, pieces[1::2], strict=True):
             noun = re.fullmatch(r"\n?Who has the (\w+)\?", question)[1]
-            name = re.fullmatch(r" (\w+)\.", answer)[1]
-            known = [
-                a
-                for a in names
-                if not any(
-                    v.kind == "contradiction"
-                    for v in judge(f'{story} "Who has the {noun}?" "{a}," said {other(a, names)}.')
-                )
-            ]
-            assert known == [name], (story, noun)
-
-
-def other(name, names):
-    return next(n for n in names if n != name)
+            possible = []
+            for name in names:
+                speaker = next(other for other in names if other != name)
+                if not is_false(f'{story} "Who has the {noun}?" "{name}," said {speaker}.'):
+                    possible.append(name)
+            assert possible == [re.fullmatch(r" (\w+)\.", answer)[1]], (story, noun)

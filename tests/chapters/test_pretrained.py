@@ -113,19 +113,6 @@ def test_weights_take_the_dtype_that_is_asked_for(tmp_path):
             assert q.dtype == dtype and torch.equal(p.bfloat16(), q.bfloat16())
 
 
-def test_several_files(tmp_path):
-    model = made("llama")
-    save_pretrained(model, TOKENIZER, tmp_path)
-    tensors = load_file(tmp_path / "model.safetensors")
-    (tmp_path / "model.safetensors").unlink()
-    where = {name: f"model-0000{1 + i % 3}-of-00003.safetensors" for i, name in enumerate(tensors)}
-    for file in set(where.values()):
-        save_file({name: t for name, t in tensors.items() if where[name] == file}, tmp_path / file)
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
-    assert torch.equal(load_pretrained(tmp_path)[0](ids(1, 7)), model(ids(1, 7)))
-
-
 def test_a_head_that_repeats_the_token_table_is_accepted(tmp_path):
     save_pretrained(made("llama, tied"), TOKENIZER, tmp_path)
     rows = "model.embed_tokens.weight"

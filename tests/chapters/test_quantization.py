@@ -159,18 +159,6 @@ def test_the_largest_inputs_do_not_overflow(engine):
         torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias), rtol=1e-3, atol=1e-3)
 
 
-def test_the_kernels_own_matrix_is_made_again_for_another_scale(engine):
-    layer, x = engine, torch.randn(3, 512)
-    before = layer(x) - layer.bias
-    with torch.no_grad():
-        layer.scale.mul_(2)
-    torch.testing.assert_close(layer(x) - layer.bias, 2 * before)
-    layer.scale = layer.scale / 4  # another tensor, of the same version
-    torch.testing.assert_close(layer(x) - layer.bias, before / 2)
-    layer.bias = None
-    torch.testing.assert_close(layer(x), before / 2)
-
-
 def test_correction_lowers_the_error_of_the_outputs():
     torch.manual_seed(5)
     mix, weight = torch.randn(16, 16), torch.randn(9, 16)

@@ -134,14 +134,14 @@ def waited(request, seconds=20):
 
 
 def test_the_engine_serves_more_than_it_has_slots(small):
-    engine, asked, told = Engine(small, 2, 50), requests(12), []
-    asked[0].put = told.append
+    engine, asked, streamed = Engine(small, 2, 50), requests(12), []
+    asked[0].put = streamed.append
     engine.start()
     for request in asked:
         engine.submit(request)
     assert {waited(request) for request in asked} <= {"stop", "length"}
     assert all(request.drawn == alone(small, request) for request in asked)
-    assert told == [*asked[0].drawn, None]
+    assert streamed == [*asked[0].drawn, None]
     engine.close()
     engine.join(10)
     assert not engine.is_alive()

@@ -129,7 +129,7 @@ def test_same_ids_as_tiktoken_on_ten_thousand_strings():
     assert different > 3000  # merges had something to do
 
 
-def test_same_ids_as_tiktoken_on_whole_texts():
+def test_same_ids_as_tiktoken_on_long_texts():
     for text in (STORY, STORY.upper(), " ".join(reversed(STORY.split())), "a" * 3000, " " * 999, "ab" * 999):
         assert BPE.encode(text) == ENCODING.encode(text, disallowed_special=())
         assert ENCODING.decode(BPE.encode(text)) == text
@@ -176,7 +176,7 @@ def test_gpt2_has_its_ids_and_merges(tmp_path):
     assert loaded.vocab == ours.vocab and loaded.encode(STORY) == ours.encode(STORY)
 
 
-def test_gpt2_without_files_or_network_says_what_to_do(monkeypatch):
+def test_gpt2_without_files_or_network_is_an_error(monkeypatch):
     def no_network(name):
         raise OSError("no route\nto host")
 

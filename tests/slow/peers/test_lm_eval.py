@@ -4,8 +4,6 @@ Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers. The harne
 its package, on files of our own in the place of the hub's.
 """
 
-import copy
-import math
 import re
 from pathlib import Path
 
@@ -183,11 +181,6 @@ def test_it_writes_until_a_stop(teller):
     assert said == [whole, whole.split(".")[0], re.split(r" the|\.", whole)[0]]
 
 
-def test_an_empty_prompt_is_the_beginning_of_a_text(teller):
-    ((score, _),) = for_lm_eval(teller).loglikelihood(requests("loglikelihood", ("", "Once")), True)
-    assert score == pytest.approx(score_continuations(teller, [("", "Once")])[0].item(), abs=1e-5)
-
-
 def test_numbers_are_read_as_the_harness_reads_them():
     config = load_yaml(TASKS / "gsm8k/gsm8k.yaml")
     pattern = config["filter_list"][0]["filter"][0]["regex_pattern"]
@@ -209,14 +202,6 @@ def test_parquet_is_read_like_lines(kind, tmp_path):
         (i.prompt, i.choices, i.answer) for i in table
     ]
     assert table[2].place == f"{tmp_path / 'a.parquet'}, row 3"
-
-
-def test_a_parquet_of_another_format_is_named(tmp_path):
-    import pandas
-
-    pandas.DataFrame({"story": ["x"]}).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match=r"row 1 has 'story', which is no format that is known"):
-        read_benchmark(str(tmp_path / "a.parquet"), 3)
 
 
 def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
@@ -246,7 +231,7 @@ def test_public_tokenizers_are_scored_alike(family, tmp_path):
     assert [likeliest for _, likeliest in found] == greedy.tolist()
 
 
-@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", ""), ("", "")])
+@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", "")])
 def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation):
     model = for_lm_eval(teller)
     request = Instance("loglikelihood", {}, (prompt, continuation), 0)
@@ -268,15 +253,3 @@ def test_conversations_are_scored_with_their_special_tokens():
     mask = torch.arange(len(ids) - 1) >= len(chat_ids(messages, answerer.tokenizer, reply=True)) - 1
     expected = log_probability(answerer.model, torch.tensor([ids]), mask[None])
     torch.testing.assert_close(torch.tensor([score]), expected.detach(), atol=1e-3, rtol=0)
-
-
-def test_a_model_without_a_chat_template_says_so(teller):
-    with pytest.raises(ValueError, match="has no chat template"):
-        for_lm_eval(teller).apply_chat_template([{"role": "user", "content": "Hi"}])
-
-
-def test_a_score_that_is_not_finite_is_an_error(teller):
-    broken = copy.deepcopy(teller)
-    next(broken.model.parameters()).data[:] = math.nan
-    with pytest.raises(ValueError, match="^scores holds nan"):
-        for_lm_eval(broken).loglikelihood([Instance("loglikelihood", {}, ("Once", " upon"), 0)])
