@@ -220,8 +220,8 @@ def test_names_choose_by_the_ends_of_paths(model):
         ({"names": ["q_proj", "proj"]}, "names has 'proj', but no linear layer has this name; there"),
         ({"rank": 0}, "rank=0 must be at least 1"),
         ({"rank": 7}, "rank=7 must be at most 6"),
-        ({"alpha": math.inf}, "alpha=inf must be above 0"),
-        ({"dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
+        ({"rank": 2, "alpha": math.inf}, "alpha=inf must be above 0"),
+        ({"rank": 2, "dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
     ],
 )
 def test_a_wrong_argument_is_an_error_and_changes_nothing(small, arguments, message):
