@@ -23,7 +23,6 @@ from companion.instructions import (
     chat_ends,
     chat_ids,
     chat_rows,
-    kept_loss,
     masked_batches,
     newest_exchanges,
     pack_rows,
@@ -166,32 +165,6 @@ def test_a_tokenizer_without_chat_tokens_is_an_error():
         chat_ids(HI, tokenizer)
     with pytest.raises(ValueError, match=r"tokenizer lacks the special token '<\|end\|>'"):
         Chat(model, tokenizer)
-
-
-def test_kept_loss_is_the_loss_and_a_weighted_divergence():
-    torch.manual_seed(0)
-    old, model = (gpt2(GPTConfig(n, 16, 1, 2, 8)) for n in (20, 23))
-    x, texts = torch.randint(0, 20, (2, 7)), torch.randint(0, 20, (3, 6))
-    chats, y = (x, x.roll(-1, 1)), texts.roll(-1, 1)
-    y[0, 4:] = -100
-    alone, n = next_token_loss(model, chats)
-    loss, count = kept_loss(old, 2.5, model, (chats, (texts, y)))
-    assert count == n == 14
-    with torch.no_grad():
-        p, q = old(texts).softmax(-1), model(texts).softmax(-1)[..., :20]
-    divergence = [
-        sum(a * (a / b).log() for a, b in zip(p[i, t], q[i, t], strict=True))
-        for i in range(3)
-        for t in range(6)
-        if y[i, t] != -100
-    ]
-    torch.testing.assert_close((loss - alone) / n, 2.5 * torch.stack(divergence).mean(), rtol=1e-4, atol=1e-6)
-    loss.backward()
-    assert all(p.grad.any() for p in model.parameters() if p.ndim > 1)
-    assert all(p.grad is None for p in old.parameters())
-
-    same, n = kept_loss(old, 100.0, old, (chats, (texts, y)))
-    torch.testing.assert_close(same, next_token_loss(old, chats)[0], rtol=1e-5, atol=1e-5)
 
 
 def test_text_rows_learn_every_token_but_the_first():
