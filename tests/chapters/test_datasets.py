@@ -2,9 +2,7 @@
 
 import itertools
 import math
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +10,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cases import cases
-from support.folders import one_line, raises_one_line, visible
-from torch.utils.data import DataLoader
+from support.folders import raises_one_line
 
 from companion.datasets import (
-    Split,
     TokenDataset,
     bits_per_byte,
     document_rows,
@@ -36,8 +31,6 @@ from companion.runtime.data.prepared import prepared_source
 from companion.runtime.text import documents
 from companion.runtime.text.documents import read_documents, source_of
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
-
-CASES = cases(__file__)
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
 
@@ -79,42 +72,17 @@ def test_windows_without_stride_ask_each_question_once():
 
 
 @pytest.mark.parametrize(
-    ("context_length", "stride", "words"),
-    [(0, None, "context_length=0"), (5, 0, "stride=0"), (5, -2, "stride=-2"), (64, 1, "65 tokens")],
+    ("context_length", "stride", "words"), [(0, None, "context_length=0"), (5, 0, "stride=0")]
 )
-def test_windows_that_cannot_be(context_length, stride, words):
+def test_windows_of_no_tokens_are_an_error(context_length, stride, words):
     with raises_one_line(ValueError, words):
         TokenDataset(range(64), context_length, stride)
 
 
-@pytest.mark.parametrize(
-    "tokens", ["the cat sat on the mat", [0.5] * 64, list("the cat sat on"), np.zeros((9, 9), int), 7]
-)
-def test_windows_are_of_one_row_of_whole_numbers(tokens):
-    calls = [lambda: TokenDataset(tokens, 3), lambda: random_batches(tokens, 2, 3, seeded())]
-    for call in calls:
-        with raises_one_line(TypeError, "tokens must be one row of whole numbers"):
-            call()
-
-
-def test_sizes_are_whole_numbers():
-    for context_length, stride, words in [(2.5, None, "context_length=2.5"), (3, "2", "stride='2'")]:
-        with pytest.raises(TypeError, match=f"{words} must be a whole number"):
-            TokenDataset(range(64), context_length, stride)
-    assert len(TokenDataset(range(64), np.int64(7), np.uint8(7))) == 9
-    with pytest.raises(TypeError, match="batch_size=1.5 must be a whole number"):
-        random_batches(range(64), 1.5, 3, seeded())
-
-
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_torchs_loader_stacks_each_window_once(shuffle):
-    windows = TokenDataset(range(100), 7, stride=5)
-    batches = list(DataLoader(windows, batch_size=4, shuffle=shuffle, generator=seeded()))
-    starts = torch.cat([x[:, 0] for x, _ in batches]).tolist()
-    assert sorted(starts) == list(range(0, 93, 5)) and (starts == sorted(starts)) != shuffle
-    for x, y in batches:
-        assert torch.equal(x + 1, y) and x.shape[1] == 7 and x.dtype == torch.int64
-    assert [len(x) for x, _ in batches] == [4, 4, 4, 4, 3]
+@pytest.mark.parametrize("tokens", ["the cat sat", [0.5] * 64, np.zeros((9, 9), int)])
+def test_windows_are_of_one_row_of_integers(tokens):
+    with raises_one_line(TypeError, "tokens must be one row of whole numbers"):
+        TokenDataset(tokens, 3)
 
 
 # -- documents as tokens ----
@@ -140,17 +108,6 @@ def test_a_typed_end_of_text_is_text(kind):
     split = encode_documents(documents, tokenizer)
     assert (split.tokens == tokenizer.special_tokens[END_OF_TEXT]).sum() == 3 == len(split.starts)
     assert tokenizer.decode(split.tokens[1 : split.starts[1]].tolist()) == documents[0]
-
-
-@given(st.lists(st.text(max_size=40), max_size=5))
-@settings(deadline=None, max_examples=50)
-def test_every_document_comes_back(documents):
-    tokenizer = BPETokenizer.train(TEXT * 3, 290)
-    documents = [text.encode("utf-8", "replace").decode() for text in documents]
-    split = encode_documents(documents, tokenizer)
-    spans = itertools.pairwise(split.starts)
-    assert [tokenizer.decode(split.tokens[a + 1 : b].tolist()) for a, b in spans] == documents
-    assert split.n_bytes == sum(len(text.encode()) + 1 for text in documents)
 
 
 def test_many_tokens_take_four_bytes_each():
@@ -185,28 +142,20 @@ def test_padding_is_torchs():
 
 @given(st.lists(st.lists(st.integers(0, 60_000), max_size=9), min_size=1, max_size=6), st.integers(1, 12))
 def test_padding_and_truncating(rows, length):
-    arrays = [np.array(row, np.uint16) for row in rows]
-    for array in arrays:
-        array.flags.writeable = False
-    tokens, mask = pad_batch(arrays, pad_id=-100, length=length)
+    tokens, mask = pad_batch([np.array(row, np.uint16) for row in rows], pad_id=-100, length=length)
     assert tokens.shape == mask.shape == (len(rows), length) and mask.dtype == torch.bool
     for row, ids, real in zip(rows, tokens, mask, strict=True):
         assert ids[real].tolist() == row[:length]
         assert (ids[~real] == -100).all() and real.tolist() == sorted(real.tolist(), reverse=True)
 
 
-@pytest.mark.parametrize(("rows", "length", "words"), CASES["padding needs rows and room"])
-def test_padding_needs_rows_and_room(rows, length, words):
+@pytest.mark.parametrize(
+    ("rows", "length", "words"),
+    [([], None, "sequences=0"), ([[1]], 0, "length=0"), ([[], []], None, "length=0")],
+)
+def test_padding_needs_a_row_and_a_length(rows, length, words):
     with pytest.raises(ValueError, match=f"{words} must be at least 1"):
         pad_batch(rows, 0, length)
-    with pytest.raises(TypeError, match="length=2.5 must be a whole number"):
-        pad_batch([[1]], 0, 2.5)
-
-
-def test_an_empty_row_among_others_is_padding():
-    tokens, mask = pad_batch([[], [5, 6]], 3)
-    assert tokens.tolist() == [[3, 3], [5, 6]] and mask.tolist() == [[False] * 2, [True] * 2]
-    assert pad_batch([[], []], 3, length=2)[0].tolist() == [[3, 3], [3, 3]]
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(1, 17))
@@ -231,20 +180,6 @@ def test_rows_can_be_cut_short():
         row_starts(np.array([0, 4]), 0)
 
 
-def test_padding_costs_nothing(bpe):
-    documents = ["elm and oak", "one by one, the wind counts them", "Ash"]
-    split = encode_documents(documents, bpe)
-    scores = torch.randn(
-        bpe.vocab_size, bpe.vocab_size, generator=seeded(), dtype=torch.float64
-    )  # of y, after x
-
-    def nats(rows):
-        x, y = document_rows(split.tokens, split.starts, rows)
-        return F.cross_entropy(scores[x].flatten(0, 1), y.flatten(), reduction="sum")
-
-    torch.testing.assert_close(nats([2, 0, 1]), nats([0]) + nats([1]) + nats([2]))
-
-
 def test_random_windows_are_cut_anywhere():
     batches = random_batches(np.arange(30, dtype=np.uint16), 5, 4, seeded())
     seen = set()
@@ -255,56 +190,35 @@ def test_random_windows_are_cut_anywhere():
     assert seen == set(range(26))
 
 
-def test_random_rows_begin_with_documents(bpe):
-    documents = [TEXT[9 * n : 10 * n + 19] for n in range(8)] * 2
-    split = encode_documents(documents, bpe)
-    rows = itertools.islice(random_batches(split.tokens, 6, 15, seeded(), split.starts), 300)
+def test_each_random_row_is_a_document_and_all_are_equally_likely(bpe):
+    split = encode_documents([TEXT[9 * n : 10 * n + 19] for n in range(8)], bpe)
     cut = row_starts(split.starts, 15)
-    counts = dict.fromkeys(
-        [tuple(split.tokens[a + 1 : b + 1].tolist()) for a, b in itertools.pairwise(cut)], 0
-    )
-    for x, y in rows:
+    assert len(cut) > len(split.starts)  # some documents are longer than the context
+    counts = {tuple(split.tokens[a + 1 : b + 1].tolist()): 0 for a, b in itertools.pairwise(cut)}
+    for x, y in itertools.islice(random_batches(split.tokens, 6, 15, seeded(), split.starts), 300):
         assert x.shape == y.shape and len(x) == 6 and x.shape[1] <= 15
         for row_x, row_y in zip(x, y, strict=True):
             real = row_y != -100
             counts[tuple(row_y[real].tolist())] += 1
             assert torch.equal(row_x[real][1:], row_y[real][:-1])
-    expected = 1800 / len(counts)  # each document stands there twice
-    assert len(counts) == (len(cut) - 1) / 2 > len(documents) / 2
-    for count in counts.values():
-        assert abs(count - expected) < 5 * math.sqrt(expected)
+    expected = 1800 / len(counts)
+    assert all(abs(count - expected) < 5 * math.sqrt(expected) for count in counts.values())
 
 
-def test_random_batches_repeat_by_seed(bpe):
+@pytest.mark.parametrize("with_starts", [False, True])
+def test_random_batches_repeat_by_seed(bpe, with_starts):
     split = encode_documents([TEXT, "elm", "oak and ash"], bpe)
-    for starts in (None, split.starts):
-
-        def first(seed, starts=starts):
-            return next(random_batches(split.tokens, 7, 9, seeded(seed), starts))
-
-        assert all(torch.equal(a, b) for a, b in zip(first(1), first(1), strict=True))
-        assert first(1)[0].shape != first(2)[0].shape or not torch.equal(first(1)[0], first(2)[0])
+    starts = split.starts if with_starts else None
+    one, same, other = (next(random_batches(split.tokens, 7, 9, seeded(s), starts))[0] for s in (1, 1, 2))
+    assert torch.equal(one, same) and (one.shape != other.shape or not torch.equal(one, other))
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"batch_size": 0}, "batch_size=0"),
-        ({"context_length": 0}, "context_length=0"),
-        ({"context_length": 40}, "context_length=40"),
-        ({"starts": np.array([0, 9]), "context_length": 0}, "context_length=0"),
-        ({"starts": np.array([0])}, "rows=0"),
-    ],
+    ("batch_size", "starts", "words"), [(0, None, "batch_size=0"), (3, np.array([0]), "rows=0")]
 )
-def test_random_batches_say_at_once_what_is_wrong(options, words):
-    arguments = {
-        "tokens": np.arange(40),
-        "batch_size": 3,
-        "context_length": 8,
-        "generator": seeded(),
-    } | options
+def test_random_batches_check_their_arguments_at_once(batch_size, starts, words):
     with pytest.raises(ValueError, match=words):
-        random_batches(**arguments)
+        random_batches(np.arange(40), batch_size, 8, seeded(), starts)
 
 
 # -- surprise ----
@@ -336,8 +250,8 @@ def test_sample_sees_its_own_tokens_and_stops():
     assert prompt == [3, 1]
 
 
-@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (0.25, 2), (0.5, 2), (1.0, 3)])
-def test_a_number_on_the_border_of_two_intervals_picks_one_with_a_width(monkeypatch, number, token):
+@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (0.25, 2), (1.0, 3)])
+def test_a_number_on_the_border_of_two_intervals_picks_a_possible_token(monkeypatch, number, token):
     drawn = torch.full((1,), number, dtype=torch.float64)  # rounding may make it 1.0
     monkeypatch.setattr(torch, "rand", lambda *shape, **options: drawn)
     assert sample(lambda tokens: torch.tensor([0.0, 0.25, 0.5, 0.25]), [], 1) == [token]
@@ -362,15 +276,13 @@ def test_end_of_text_parts_documents(tmp_path):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "empty"),
         (b" \n\t\n", "empty"),
-        (END_OF_TEXT.encode(), "empty"),
         ("Übermut".encode("latin-1"), r"UTF-8 text \(byte 0\)"),
         ("Elm and oak".encode("utf-16"), "is no UTF-8"),
         ("Elm and oak".encode("utf-16-le"), "zero bytes"),
     ],
 )
-def test_a_file_that_is_no_text(tmp_path, data, words):
+def test_a_file_without_utf8_text_is_an_error(tmp_path, data, words):
     (tmp_path / "strange.dat").write_bytes(data)
     with raises_one_line(ValueError, f"strange.dat.*{words}"):
         load_text(tmp_path / "strange.dat")
@@ -391,110 +303,59 @@ def test_a_folder_is_its_text_files(tmp_path):
     assert load_text(tmp_path) == ["nought", "zed", "bee", "sea", "see"]
 
 
-def test_a_folder_without_text(tmp_path):
-    (tmp_path / "hollow").mkdir()
-    (tmp_path / "hollow" / "empty.txt").write_bytes(b" \n")
-    with pytest.raises(ValueError, match="hollow.*no text"):
-        load_text(tmp_path / "hollow")
-    (tmp_path / "hollow" / "picture.png").write_bytes(b"\x89PNG\0")
-    with pytest.raises(ValueError, match="hollow.*no text"):
-        load_text(tmp_path / "hollow", skip=lambda line: None)
+def test_a_folder_without_text_is_an_error(tmp_path):
+    (tmp_path / "empty.txt").write_bytes(b" \n")
+    with pytest.raises(ValueError, match="no text"):
+        load_text(tmp_path)
 
 
 def test_a_file_that_is_no_text_stops_a_folder_and_is_named(tmp_path):
     for n in range(7):
         (tmp_path / f"{n}.txt").write_bytes("Übermut".encode("latin-1") if n != 3 else b"elm")
-    with pytest.raises(ValueError) as error:
-        load_text(tmp_path)
-    one_line(error, tmp_path, "no UTF-8", "0.txt, 1.txt, 2.txt, 4.txt, 5.txt and 1 more", "skip")
-    (tmp_path / "6.txt").unlink()
-    with pytest.raises(ValueError, match="4.txt, 5.txt;"):
+    with raises_one_line(ValueError, "no UTF-8.*0.txt, 1.txt, 2.txt, 4.txt, 5.txt and 1 more.*skip"):
         load_text(tmp_path)
 
 
-def test_a_file_that_is_no_text_is_left_out_where_the_caller_says_so(tmp_path):
+def test_skip_leaves_out_a_file_that_is_no_text(tmp_path):
     (tmp_path / "a.txt").write_bytes("Übermut".encode("latin-1"))
     (tmp_path / "b.txt").write_bytes(b"elm")
-    (tmp_path / "c.txt").write_bytes("elm".encode("utf-16-le"))
-    (tmp_path / "empty.txt").write_bytes(b"")
-    said = []
-    assert load_text(tmp_path, skip=said.append) == ["elm"]
-    assert len(said) == 2 and "a.txt is no UTF-8" in said[0] and "c.txt holds zero bytes" in said[1]
-    assert load_text(tmp_path / "a.txt", skip=said.append) == [] and said[2] == said[0]
-    assert load_text(tmp_path / "b.txt", skip=said.append) == ["elm"] and len(said) == 3
+    skipped = []
+    assert load_text(tmp_path, skip=skipped.append) == ["elm"]
+    assert len(skipped) == 1 and "a.txt is no UTF-8" in skipped[0]
 
 
-@pytest.mark.parametrize("name", ["", " ", "\t"])
-def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch, name):
+def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "diary.txt").write_text("Rain.")
     with pytest.raises(ValueError, match="is empty; for the working directory"):
-        load_text(name)
+        load_text("")
     assert load_text(".") == ["Rain."]
 
 
-@pytest.mark.parametrize("name", [None, 7, ["a.txt"]])
-def test_a_name_is_a_str_or_a_path(name):
-    with pytest.raises(TypeError, match="must be a name or a path"):
-        load_text(name)
-
-
-def test_a_text_in_the_place_of_its_name_is_no_file():
-    with pytest.raises(ValueError, match="is no file") as error:
-        load_text("Once upon a time\n" * 400)
-    assert len(str(error.value)) < 300 and "\n" not in str(error.value)
-
-
-def test_sources_tell_one_letters_from_the_other(tmp_path, monkeypatch, bpe):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "letters.txt").write_text(TEXT)
+def test_a_prepared_folder_remembers_where_its_text_came_from(tmp_path, monkeypatch, bpe):
+    (tmp_path / "letters.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)
-    one, two = source_of(["one/letters.txt"]), source_of("two/letters.txt")
-    assert one == str((tmp_path / "one/letters.txt").resolve()) != two
-    assert source_of(["village"]) == source_of("village") == "village"
-    assert source_of(["pydoc", Path("one")]) == f"pydoc, {(tmp_path / 'one').resolve()}"
+    assert source_of("letters.txt") == str((tmp_path / "letters.txt").resolve())
+    assert source_of(["pydoc", "village"]) == "pydoc, village"
     assert prepared_source("data") is None
-    prepare([TEXT] * 20, bpe, "data", 0.1, source=one)
-    assert prepared_source("data") == one
-    (tmp_path / "data" / "meta.json").write_text("{}")
-    assert prepared_source("data") is None
-    assert prepared_source(tmp_path / "one") is None and visible(tmp_path / "one") == ["letters.txt"]
-    assert os.listdir(tmp_path / "one") == ["letters.txt"]  # a folder of somebody else's gets no lock
+    prepare([TEXT] * 20, bpe, "data", 0.1, source="here")
+    assert prepared_source("data") == "here"
 
 
-@pytest.mark.parametrize("documents", ["the cat sat on the mat", b"the cat", [b"cat"], ["elm", 7], [["elm"]]])
+@pytest.mark.parametrize("documents", ["the cat sat on the mat", [b"cat"]])
 def test_documents_are_a_list_of_texts(tmp_path, bpe, documents):
-    calls = [
-        lambda: prepare(documents, bpe, tmp_path / "data", 0.1),
-        lambda: encode_documents(documents, bpe),
-        lambda: list(token_stream(documents, bpe)),
-        lambda: hold_out(documents, 0.1),
-    ]
-    for call in calls:
-        with raises_one_line(TypeError, "documents.* must be a"):
-            call()
+    with raises_one_line(TypeError, "documents.* must be a"):
+        prepare(documents, bpe, tmp_path / "data", 0.1)
+    with raises_one_line(TypeError, "documents.* must be a"):
+        encode_documents(documents, bpe)
     assert not (tmp_path / "data").exists()
-
-
-def test_documents_may_come_from_a_generator(bpe):
-    split = encode_documents((text for text in ["elm", "oak"]), bpe)
-    assert split.n_bytes == 8 and len(split.starts) == 3
-
-
-def test_a_split_is_of_tokens():
-    with raises_one_line(TypeError, "encode_documents"):
-        Split("the cat sat", np.array([0, 3]), 4)
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="'vilage'.* lamplighter.* pydoc") as error:
         load_text("vilage")
-    assert all(
-        f" {name}" in str(error.value) for name in ("lamplighter", "pydoc", "shakespeare", "tinystories")
-    )
-    assert "'vilage'" in str(error.value) and "village," in str(error.value)
+    assert "village," in str(error.value)
 
 
 def test_home_is_found(tmp_path, monkeypatch):
@@ -504,25 +365,12 @@ def test_home_is_found(tmp_path, monkeypatch):
     assert load_text("~/diary.txt") == ["Rain."]
 
 
-def test_the_village_comes_in_splits(monkeypatch):
-    monkeypatch.setattr(documents, "load_split", lambda name: [f"{name} 1", f"{name} 2"])
-    assert load_text("village", "test") == ["test 1", "test 2"]
-    assert load_text("village") == ["train 1", "train 2", "val 1", "val 2"]
-
-
 def test_splits_are_the_villages():
-    assert load_text("village", "val")[0].split() and len(load_text("village")) > len(
-        load_text("village", "val")
-    )
+    assert 0 < len(load_text("village", "val")) < len(load_text("village"))
     with pytest.raises(ValueError, match="split='dev'"):
         load_text("village", "dev")
     with pytest.raises(ValueError, match="split='val'.*pydoc"):
         load_text("pydoc", "val")
-
-
-def test_lamplighter_is_one_story():
-    (story,) = load_text("lamplighter")
-    assert 15_000 < len(story.encode()) < 20_500 and END_OF_TEXT not in story
 
 
 def test_the_manual_repeats_no_paragraph():
@@ -535,26 +383,12 @@ def test_the_manual_repeats_no_paragraph():
 # -- holding out ----
 
 
-@pytest.mark.gate
-@given(st.integers(1, 7000), st.integers(1, 700))
+@given(st.integers(1, 70), st.integers(1, 70))
 def test_the_last_documents_are_held_out(n_train, n_val):
     documents = [str(i) for i in range(n_train + n_val)]
     fraction = n_val / (n_train + n_val)
     train, val = hold_out(documents, fraction)
     assert (train, val) == (documents[:n_train], documents[n_train:])
-
-
-@given(st.text("ab \n", min_size=40, max_size=300), st.integers(1, 4), st.sampled_from([0.05, 0.1]))
-def test_one_long_document_is_cut(text, others, fraction):
-    documents = ["short"] * (others - 1) + [text + "the end of it"]
-    try:
-        train, val = hold_out(documents, fraction)
-    except ValueError as error:
-        assert "too short" in str(error)
-        return
-    assert train[:-1] == documents[:-1] and train[-1] + val[0] == documents[-1] and len(val) == 1
-    total = sum(map(len, documents))
-    assert round(fraction * total) <= len(val[0]) <= round(fraction * total) + len(documents[-1]) / 10 + 1
 
 
 def test_a_document_is_cut_between_lines_or_words():
@@ -569,7 +403,15 @@ def test_a_document_is_cut_between_lines_or_words():
     assert (len(train), len(val)) == (1, 1)
 
 
-@pytest.mark.parametrize(("documents", "fraction", "words"), CASES["nothing to hold out"])
-def test_nothing_to_hold_out(documents, fraction, words):
+@pytest.mark.parametrize(
+    ("documents", "fraction", "words"),
+    [
+        (["elm", "oak"], 0, "val_fraction=0"),
+        (["elm", "oak"], 1, "val_fraction=1"),
+        ([], 0.1, "at least one document"),
+        (["Hm."], 0.1, "too short a text to hold 0.1 of them out; give at least 6$"),
+    ],
+)
+def test_a_share_or_a_text_that_leaves_nothing_is_an_error(documents, fraction, words):
     with pytest.raises(ValueError, match=words):
         hold_out(documents, fraction)

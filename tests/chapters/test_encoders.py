@@ -11,10 +11,8 @@ from torch import nn
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, LayerNorm
 from companion.encoders import (
-    BidirectionalAttention,
     CrossAttention,
     DecoderBlock,
-    EncoderDecoder,
     encoder,
     encoder_decoder,
     gap_batches,
@@ -105,19 +103,7 @@ def test_a_decoders_block_is_torchs(two_texts):
     equal(ours(x, memory, real[:, None, None]), result, (x, memory))
 
 
-def test_bidirectional_attention_with_a_causal_mask_is_chapter_4s(two_texts):
-    x, _, _ = two_texts
-    open_, causal = BidirectionalAttention(C, H), CausalSelfAttention(C, H)
-    open_.load_state_dict(causal.state_dict())
-    torch.testing.assert_close(open_(x, torch.ones(5, 5, dtype=torch.bool).tril()), causal(x))
-    assert not torch.allclose(open_(x), causal(x))
-
-
-def test_cross_attention_refuses_what_chapter_4_refuses():
-    with pytest.raises(ValueError, match="n_heads=5 must divide d_model=24"):
-        CrossAttention(24, 5)
-    with pytest.raises(TypeError, match="must be torch.bool"):
-        CrossAttention(24, 3)(torch.zeros(1, 2, 24), torch.zeros(1, 3, 24), torch.zeros(1, 1, 2, 3))
+def test_a_memory_without_a_batch_is_an_error():
     with pytest.raises(ValueError, match=r"memory has shape \(3, 24\), must be \(B, T, C\)"):
         CrossAttention(24, 3)(torch.zeros(1, 2, 24), torch.zeros(3, 24))
 
@@ -135,7 +121,7 @@ def test_an_encoder_has_a_gpts_parameters_and_sees_what_comes_after():
     torch.testing.assert_close(other(tokens)[:, first], other(changed)[:, first])
 
 
-def test_hidden_padding_cannot_be_heard():
+def test_masked_padding_changes_nothing():
     model = encoder(CONFIG)
     tokens = torch.tensor([[1, 2, 3, 7, 7], [4, 5, 6, 8, 9]])
     real = torch.tensor([[True, True, True, False, False], [True] * 5])
@@ -147,9 +133,8 @@ def test_hidden_padding_cannot_be_heard():
 # ---- masked words -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_shares_of_masked_words(seed):
-    g = torch.Generator().manual_seed(seed)
+def test_shares_of_masked_words():
+    g = torch.Generator().manual_seed(0)
     tokens = torch.randint(50, (300, 101), generator=g)
     real = torch.arange(101) < torch.randint(1, 102, (300, 1), generator=g)
     x, y = mask_words(tokens, real, 50, g)
@@ -163,7 +148,7 @@ def test_shares_of_masked_words(seed):
     assert int(x[x != 50].max()) == 49
 
 
-def test_masked_words_are_seeded_and_refuse():
+def test_masked_words_are_seeded_and_check_their_arguments():
     tokens, real = torch.arange(12).view(2, 6), torch.ones(2, 6, dtype=torch.bool)
     first, again = (mask_words(tokens, real, 12, torch.Generator().manual_seed(5)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
@@ -215,13 +200,6 @@ def test_one_table_for_source_target_and_logits():
     assert hidden[[1, 2, 3]].abs().sum(1).min() > 0 and hidden[4].abs().sum() == 0
 
 
-def test_an_initialized_projection_is_small_in_each_branch():
-    model = encoder_decoder(GPTConfig(vocab_size=13, context_length=11, n_layers=4, n_heads=4, d_model=64))
-    for block in model.blocks:
-        assert block.cross.o_proj.weight.std() < block.cross.q_proj.weight.std()
-    assert (model.encoder.norm.weight == 1).all() and (model.norm.weight < 1).all()
-
-
 def test_pair_batches_shift_the_target_by_one():
     pairs = [([1, 2], [3, 4, 5]), ([6, 7, 8], [9])]
     source, real, x, y = next(pair_batches(pairs, 12, 6, 0))
@@ -234,7 +212,7 @@ def test_pair_batches_shift_the_target_by_one():
 
 
 @pytest.mark.gate
-def test_it_learns_to_turn_a_text_round_and_translates_rows_of_any_length():
+def test_it_learns_to_reverse_a_text_and_translates_rows_of_any_length():
     torch.manual_seed(0)
     g = torch.Generator().manual_seed(0)
     rows = [torch.randint(1, 8, (n,), generator=g).tolist() for n in (1, 2, 3) * 200]
@@ -251,24 +229,6 @@ def test_it_learns_to_turn_a_text_round_and_translates_rows_of_any_length():
     assert said.shape == (3, 4)
 
 
-def test_a_translation_that_never_ends_fills_the_context():
-    model = encoder_decoder(CONFIG)
-    nn.init.zeros_(model.embed.token.weight)
-    with torch.no_grad():
-        model.embed.token.weight[4], model.norm.bias[:] = 1.0, 1.0
-    assert translate(model, torch.tensor([[1, 2]]), 0).tolist() == [[4] * 11]
-
-
-def test_a_decoder_may_be_given_one_vector():
-    class First(EncoderDecoder):
-        def encode(self, source, real=None):
-            return self.encoder.hidden(source, real)[:, :1], None
-
-    model = encoder_decoder(CONFIG, First)
-    assert isinstance(model, First)
-    assert model(torch.tensor([[1, 2, 3]]), torch.tensor([[4, 5]])).shape == (1, 2, 13)
-
-
 def test_a_checkpoint_is_not_read_as_a_causal_model(tmp_path):
     from companion import load
     from companion.tokenization import CharTokenizer
@@ -279,19 +239,3 @@ def test_a_checkpoint_is_not_read_as_a_causal_model(tmp_path):
     save_checkpoint(tmp_path / "model", model, CharTokenizer.train("abc"))
     with pytest.raises(ValueError, match="encoder"):
         load(tmp_path / "model", device="cpu")
-
-
-def test_a_batch_always_asks_for_something():
-    batches = gap_batches([[1, 2, 3]], 12, 0, 1)
-    assert all((y != -100).any() for _, y, _ in islice(batches, 50))
-
-
-def test_no_tokens_are_refused():
-    with pytest.raises(ValueError, match="at least one row with one token"):
-        mask_words(torch.zeros(0, 3, dtype=torch.long), torch.zeros(0, 3, dtype=torch.bool), 12)
-
-
-def test_a_loss_is_summed_in_32_bits():
-    model = encoder(CONFIG).bfloat16()
-    x, y, real = next(gap_batches([[1, 2, 3]] * 9, 12, 0, 8))
-    assert gap_loss(model, (x, y, real))[0].dtype == torch.float32

@@ -7,19 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from support.cases import cases
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
 from companion.runtime.files import downloads
 
-CASES = cases(__file__)
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
 TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
 B, T = 2, 11
@@ -105,37 +99,15 @@ class TestTransformersParity:
         masks = 4 * 12 * 1024**2  # one of ones a layer lies in the file, too
         assert numbers + masks < n_bytes < numbers + masks + 20_000 and len(sha256) == 64
 
-    def test_loss_gradients(self):
-        model = tiny()
-        theirs = to_transformers(model)
-        tokens, targets = ids(B, T, seed=1), ids(B, T, seed=2)
-        for m, logits in ((model, model(tokens)), (theirs, theirs(tokens).logits)):
-            m.zero_grad()
-            F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
-        body = theirs.transformer
-        torch.testing.assert_close(model.embed.token.weight.grad, body.wte.weight.grad, **CLOSE)
-        torch.testing.assert_close(model.embed.position.weight.grad, body.wpe.weight.grad, **CLOSE)
-        down = model.blocks[0].mlp.down_proj.weight.grad
-        torch.testing.assert_close(down.T, body.h[0].mlp.c_proj.weight.grad, **CLOSE)
-
 
 class TestForward:
-    def test_shape_and_a_token_of_its_own_length(self):
-        model = tiny()
-        assert model(ids(B, T)).shape == (B, T, TINY.vocab_size)
-        assert model(ids(1, 1)).shape == (1, 1, TINY.vocab_size)
-        assert model(ids(B, T).int()).equal(model(ids(B, T)))
-
     @pytest.mark.parametrize(
         ("tokens", "error", "message"),
         [
             (ids(B, TINY.context_length + 1), ValueError, f"context_length={TINY.context_length}"),
             (ids(T), ValueError, r"shape \(11,\), must be \(B, T\)"),
-            (ids(B, T, 2), ValueError, r"shape \(2, 11, 2\)"),
             (ids(B, T).float(), TypeError, "dtype torch.float32, must be torch.int64"),
-            (ids(B, T).bool(), TypeError, "dtype torch.bool"),
             (torch.full((B, T), TINY.vocab_size), ValueError, "tokens .*101"),
-            (torch.full((B, T), -1), ValueError, "tokens .*-1"),
         ],
     )
     def test_errors(self, tokens, error, message):
@@ -159,7 +131,16 @@ class TestTying:
 
 
 class TestCounts:
-    @pytest.mark.parametrize(("size", "count"), CASES["published sizes"])
+    @pytest.mark.parametrize(
+        ("size", "count"),
+        [
+            ("nano", 16041728),
+            ("small", 124439808),
+            ("medium", 354823168),
+            ("large", 774030080),
+            ("xl", 1557611200),
+        ],
+    )
     def test_published_sizes(self, size, count):
         model = gpt2(GPT2_SIZES[size], meta=True)
         assert sum(p.numel() for p in model.parameters()) == count
@@ -171,28 +152,17 @@ class TestCounts:
         nano = GPT2_SIZES["nano"]
         assert (nano.n_layers, nano.d_model, nano.n_heads, nano.vocab_size) == (4, 256, 8, 50257)
 
-    def test_flops_of_a_step(self):
-        c, model = TINY, tiny()
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            loss = model(ids(B, T)).square().mean()
-            forward = counter.get_total_flops()
-            loss.backward()
-        per_token = 2 * (c.n_layers * (4 * c.d_model**2 + 2 * c.d_model * c.d_ff) + c.vocab_size * c.d_model)
-        products = 4 * B * c.n_layers * T * T * c.d_model
-        assert forward == B * T * per_token + products
-        assert counter.get_total_flops() == 3 * forward
-
 
 class TestInit:
     CONFIG = GPTConfig(vocab_size=503, context_length=61, n_layers=8, n_heads=3, d_model=96)
 
-    def newborn(self):
+    def untrained(self):
         torch.manual_seed(0)
         return gpt2(self.CONFIG)
 
     def test_statistics(self):
         width = math.sqrt(self.CONFIG.d_model)
-        for name, p in self.newborn().named_parameters():
+        for name, p in self.untrained().named_parameters():
             if p.ndim == 1:
                 weight = 2.5 / width if name == "norm.weight" else 1.0
                 wanted = weight if "norm" in name and name.endswith("weight") else 0.0
@@ -206,27 +176,10 @@ class TestInit:
 
     def test_std_is_for_the_blocks(self):
         torch.manual_seed(0)
-        model = init_gpt2(self.newborn(), std=0.5)
+        model = init_gpt2(self.untrained(), std=0.5)
         assert abs(model.blocks[2].attn.k_proj.weight.std().item() / 0.5 - 1) < 0.04
         assert abs(model.blocks[3].mlp.down_proj.weight.std().item() / 0.125 - 1) < 0.04
         assert abs(model.embed.token.weight.std().item() / 0.2 - 1) < 0.04
-
-    def test_rows_of_an_embedding_without_positions_are_drawn_too(self):
-        torch.manual_seed(0)
-        embed = TokenEmbedding(301, 35)
-        init_gpt2(GPT(GPTConfig(301, 17, 1, 5, 35), embed, [], nn.LayerNorm(35)))
-        assert 0.19 < embed.weight.std().item() < 0.21
-
-    def test_stream_does_not_grow_with_depth(self):
-        sizes = []
-        for n_layers in (2, 32):
-            torch.manual_seed(0)
-            model = gpt2(dataclasses.replace(self.CONFIG, n_layers=n_layers))
-            x = model.embed(ids(2, 50))
-            for block in model.blocks:
-                x = block(x)
-            sizes.append(x.std().item())
-        assert sizes[1] < 1.3 * sizes[0]
 
 
 class TestConfig:
@@ -237,7 +190,10 @@ class TestConfig:
         assert GPTConfig(**dataclasses.asdict(c)) == c
         assert dataclasses.replace(TINY, n_layers=9).d_ff == TINY.d_ff
 
-    @pytest.mark.parametrize(("field", "value"), CASES["fields out of range"])
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("vocab_size", 0), ("n_layers", 2.0), ("d_model", "64"), ("n_heads", 5), ("dropout", 1.0)],
+    )
     def test_errors(self, field, value):
         with pytest.raises(ValueError, match=f"{field}={value!r}"):
             GPTConfig(**{field: value})

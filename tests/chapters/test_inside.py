@@ -1,6 +1,7 @@
 """Chapter 14: hooks, maps, scores, the lens, probes, ablation and patches, on every family of the course."""
 
-import math
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ from companion.inside import (
     probe,
 )
 from companion.modern import LlamaConfig, llama, storyteller, swift
-from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
+from companion.pretrained import NeoXConfig, neox
+from companion.tokenization import Tokenizer
+from companion.village import DATA
 
 L, B, T, H, V = 3, 2, 11, 4, 53
 
@@ -90,33 +93,11 @@ def test_maps_are_those_of_the_fused_attention(model, tokens):
             torch.testing.assert_close(attn.o_proj((maps[layer] @ v).transpose(1, 2).flatten(2)), attn(x))
 
 
-def test_maps_are_the_librarys_softmax(tokens):
-    model = filled(MODELS["gpt2"]())
-    theirs = nn.MultiheadAttention(24, H, batch_first=True).eval()
-    attn = model.blocks[0].attn
-    with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in (attn.q_proj, attn.k_proj, attn.v_proj)]))
-        theirs.in_proj_bias.copy_(torch.cat([p.bias for p in (attn.q_proj, attn.k_proj, attn.v_proj)]))
-        x = model.blocks[0].norm_1(model.embed(tokens))
-        mask = torch.ones(T, T).triu(1).bool()
-        _, expected = theirs(x, x, x, attn_mask=mask, average_attn_weights=False)
-    torch.testing.assert_close(attention_maps(model, tokens)[0], expected)
-
-
 def test_modes_and_gradients_are_left_alone(tokens):
     model = filled(MODELS["gpt2"]()).train()
     one, two = attention_maps(model, tokens), attention_maps(model, tokens)
     assert torch.equal(one, two) and not one.requires_grad and all(m.training for m in model.modules())
     assert torch.equal(ask(model, tokens.tolist()), ask(model, tokens.tolist()))
-
-
-def test_loaded_public_weights_pass_through(tmp_path, tokens):
-    from companion.tokenization import BPETokenizer
-
-    made = filled(gpt2(GPTConfig(260, 16, L, H, 24)))
-    save_pretrained(made, BPETokenizer.train("a rope, a map, a fan " * 30, 260), tmp_path)
-    loaded, _ = load_pretrained(tmp_path)
-    torch.testing.assert_close(attention_maps(loaded, tokens), attention_maps(made, tokens))
 
 
 # -- scores, lens, answers ------------------------------------------------------------------
@@ -138,16 +119,9 @@ def test_a_score_is_a_mean_over_queries_that_have_keys():
     torch.testing.assert_close(head_scores(maps, where), expected)
 
 
-@pytest.mark.parametrize(
-    ("where", "error", "message"),
-    [
-        (torch.ones(1, 2, 2), TypeError, "where has dtype torch.float32, must be torch.bool"),
-        (torch.zeros(1, 2, 2).bool(), ValueError, "where is False everywhere; mark the keys"),
-    ],
-)
-def test_a_score_names_a_bad_mask(where, error, message):
-    with pytest.raises(error, match=message):
-        head_scores(torch.ones(1, 1, 1, 2, 2), where)
+def test_a_mask_without_a_key_is_an_error():
+    with pytest.raises(ValueError, match="where is False everywhere; mark the keys"):
+        head_scores(torch.ones(1, 1, 1, 2, 2), torch.zeros(1, 2, 2).bool())
 
 
 def test_the_lens_ends_at_the_models_logits(model, tokens):
@@ -185,40 +159,17 @@ def test_a_probe_is_ridge_regression():
     assert W.grad.abs().max() < 1e-3 and b.grad.abs().max() < 1e-3  # the lowest point
 
 
-def test_a_probe_finds_a_direction_and_no_more():
-    generator = torch.Generator().manual_seed(3)
-    x = torch.randn(400, 12, generator=generator)
-    direction = torch.randn(12, generator=generator)
-    y = (x @ direction > 0).long()
-    fitted = probe(x[:300], y[:300])
-    assert isinstance(fitted, nn.Linear) and fitted.weight.shape == (2, 12)
-    assert (fitted(x[300:]).argmax(-1) == y[300:]).float().mean() > 0.9
-    hidden_in_a_product = ((x[:, 0] * x[:, 1]) > 0).long()
-    bad = probe(x[:300], hidden_in_a_product[:300])
-    assert (bad(x[300:]).argmax(-1) == hidden_in_a_product[300:]).float().mean() < 0.65
-
-
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
-def test_a_probes_labels_may_be_any_whole_numbers(dtype):
-    x, y = torch.arange(8.0).view(4, 2), torch.tensor([0, 1, 2, 1])
-    assert torch.equal(probe(x, y.to(dtype)).weight, probe(x, y).weight)
-
-
 @pytest.mark.parametrize(
-    ("states", "labels", "error", "message"),
+    ("labels", "error", "message"),
     [
-        (torch.ones(3, 2), torch.tensor([1, 1, 1]), ValueError, "labels go from 1 to 1; a probe needs two"),
-        (torch.ones(3, 2), torch.tensor([0, -1, 1]), ValueError, "labels go from -1 to 1"),
-        (torch.ones(3, 2), torch.tensor([0.0, 1.0, 1.0]), TypeError, "labels has dtype torch.float32"),
-        (torch.ones(3, 2), torch.tensor([True, False, True]), TypeError, "labels has dtype torch.bool"),
-        (torch.ones(3, 2), torch.tensor([0, 1]), ValueError, r"states \(3, 2\) and labels \(2,\) must be"),
-        (torch.ones(0, 2), torch.zeros(0).long(), ValueError, "with at least one state"),
-        (torch.ones(3), torch.tensor([0, 1, 1]), ValueError, r"must be \(N, C\) and \(N,\)"),
+        (torch.tensor([1, 1, 1]), ValueError, "labels go from 1 to 1; a probe needs two"),
+        (torch.tensor([0.0, 1.0, 1.0]), TypeError, "labels has dtype torch.float32"),
+        (torch.tensor([0, 1]), ValueError, r"states \(3, 2\) and labels \(2,\) must be"),
     ],
 )
-def test_a_probe_names_what_it_cannot_use(states, labels, error, message):
+def test_labels_that_a_probe_cannot_use_are_an_error(labels, error, message):
     with pytest.raises(error, match=message):
-        probe(states, labels)
+        probe(torch.ones(3, 2), labels)
 
 
 # -- ablation and patches ------------------------------------------------------------------
@@ -259,23 +210,10 @@ def test_a_mean_is_over_the_tokens_that_count(model, tokens):
     torch.testing.assert_close(seen[0][..., : 2 * D], inputs[1][..., : 2 * D])
 
 
-def test_generation_sees_the_ablation(tokens):
-    from companion.caching import KVCache
-
-    model = filled(MODELS["gpt2"]())
-    with torch.no_grad(), ablate(model, [(0, 0), (1, 1)]):
-        whole = model(tokens)
-        cache = KVCache(model.config, B)
-        pieces = [model(tokens[:, i : i + 1], cache) for i in range(T)]
-    torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
-
-
-@pytest.mark.parametrize("heads", [[(3, 0)], [(0, 4)], [(-1, 0)], [(0, 0), (1, -1)]])
-def test_a_head_that_is_not_there_is_named_before_anything_is_hung(heads, tokens):
+def test_a_head_that_is_not_there_is_an_error(tokens):
     model = filled(MODELS["gpt2"]())
     with pytest.raises(ValueError, match="but the model has 3 blocks of 4 heads, counted from 0"):
-        ablate(model, heads)
-    assert hooks_of(model) == 0
+        ablate(model, [(0, 4)])
 
 
 def test_a_patch_of_everything_is_the_other_run(model, tokens):
@@ -299,96 +237,31 @@ def test_a_patch_of_everything_is_the_other_run(model, tokens):
     ("layer", "positions", "message"),
     [
         (4, [0], "layer=4 must be from 0 to 3, after the last block"),
-        (-1, [0], "layer=-1 must be from 0 to 3"),
         (1, [2, 11], "positions has 11, but states has 11 positions, from 0 on"),
-        (1, [-1], "positions has -1"),
     ],
 )
-def test_a_patch_names_a_place_that_is_not_there(layer, positions, message, tokens):
+def test_a_patch_outside_the_states_is_an_error(layer, positions, message, tokens):
     model = filled(MODELS["gpt2"]())
     with pytest.raises(ValueError, match=message):
         patch(model, layer, positions, hidden_states(model, tokens)[0])
 
 
-def test_hooks_come_off_after_an_error(tokens):
-    model = filled(MODELS["gpt2"]())
-    with pytest.raises(RuntimeError, match="on purpose"), ablate(model, [(0, 0)]):
-        raise RuntimeError("on purpose")
-    assert hooks_of(model) == 0
-
-
 # -- models without the parts ------------------------------------------------------------------
 
 
-class Talker:
-    """A model with its tokenizer."""
-
-    def __init__(self, model):
-        self.model = model
-
-
-def no_attention():
-    model = filled(MODELS["gpt2"]())
-    model.blocks[1].attn = nn.Identity()
-    return model
-
-
 @pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: nn.Linear(3, 3), "model=Linear has no embed; give a GPT of the course"),
-        (no_attention, r"model=GPT has no blocks\[1\].attn.n_heads; give a GPT of the course"),
-        (lambda: Talker(filled(MODELS["gpt2"]())), "model=Talker is a model with its tokenizer"),
-        (lambda: None, "model=NoneType has no embed"),
-    ],
+    "use", [hidden_states, attention_maps, lambda model, tokens: ablate(model, [(0, 0)])]
 )
-@pytest.mark.parametrize(
-    "use",
-    [
-        hidden_states,
-        attention_maps,
-        lambda model, tokens: logit_lens(model, torch.zeros(1, 24)),
-        lambda model, tokens: ablate(model, [(0, 0)]),
-        lambda model, tokens: patch(model, 0, [0], torch.zeros(1, 1, 24)),
-        lambda model, tokens: head_means(model, tokens, torch.ones(B, T).bool()),
-    ],
-)
-def test_a_model_without_the_parts_is_named_in_a_line(make, message, use, tokens):
-    with raises_one_line(TypeError, message):
-        use(make(), tokens)
-
-
-def test_natural_units(tokens):
-    said = ask(filled(MODELS["gpt2"]()), [tokens[0].tolist()])
-    assert math.isclose(said.exp().sum().item(), 1, rel_tol=1e-5)
+def test_a_model_without_the_parts_is_an_error(use, tokens):
+    with raises_one_line(TypeError, "model=Linear has no embed; give a GPT of the course"):
+        use(nn.Linear(3, 3), tokens)
 
 
 # -- the log of the training that the chapter reads --------------------------------------------------------
 
 
-def test_the_log_is_whole_and_told_by_its_script():
-    import json
-
-    from companion.village import DATA
-
-    rows = [json.loads(line) for line in (DATA / "models" / "inside.jsonl").read_text("utf-8").splitlines()]
-    assert [rows[0]["step"], rows[-1]["step"]] == [0, rows[0]["steps"]] == [0, 2000]
-    assert len(rows) == 20 and sorted(row["step"] for row in rows) == [row["step"] for row in rows]
-    for row in rows:
-        assert set(row["scores"]) == {"previous", "thing", "holder", "others"} and len(row["probe"]) == 5
-        assert all(len(found) == 4 and len(found[0]) == 2 for found in row["scores"].values())
-        assert 0 <= row["right"] <= 1 and row["recalled_bits"] > 0
-    assert "early" in rows[1] and "float32" in rows[0]["machine"]
-
-
 @pytest.mark.gate
 def test_the_logs_first_steps_can_be_computed_again(monkeypatch):
-    import json
-    from pathlib import Path
-
-    from companion.tokenization import Tokenizer
-    from companion.village import DATA
-
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     import inside
 

@@ -23,7 +23,6 @@ from companion.instructions import (
     chat_ends,
     chat_ids,
     chat_rows,
-    kept_loss,
     masked_batches,
     newest_exchanges,
     pack_rows,
@@ -32,7 +31,7 @@ from companion.instructions import (
 )
 from companion.modern import LlamaConfig, llama
 from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
-from companion.training import TrainConfig, Trainer, load_checkpoint, next_token_loss, save_checkpoint
+from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import DATA, load_split
 from companion.village.dialogues import asked, lessons
 
@@ -60,7 +59,7 @@ def chatty(kind="bpe", **shape):
 # -- tokens --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "word"])
+@pytest.mark.parametrize("kind", ["bpe", "word"])
 def test_new_tokens_follow_and_change_nothing(kind):
     model, plain = made(kind)
     old, words, n = copy.deepcopy(model), plain.encode("Who has the key?"), plain.vocab_size
@@ -92,7 +91,7 @@ def test_a_head_of_its_own_grows_too():
     assert after.shape[-1] == tokenizer.vocab_size and torch.equal(after[..., :-3], before)
 
 
-def test_a_tokenizer_of_another_model_is_refused():
+def test_a_tokenizer_of_another_model_is_an_error():
     model, _ = made()
     with pytest.raises(ValueError, match="tokenizer has [0-9]+ tokens, the model 270 rows"):
         add_chat_tokens(model, made("char")[1])
@@ -112,7 +111,7 @@ def by_hand(messages, tokenizer):
     return ids, learned
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "word"])
+@pytest.mark.parametrize("kind", ["bpe", "word"])
 def test_rows_are_as_by_hand(kind):
     _, tokenizer = chatty(kind)
     assert chat_rows([HI, TWO], tokenizer, 96) == [by_hand(HI, tokenizer), by_hand(TWO, tokenizer)]
@@ -121,7 +120,7 @@ def test_rows_are_as_by_hand(kind):
     assert chat_ids(TWO[:3], tokenizer, reply=True) == asked
 
 
-@pytest.mark.parametrize("name", [*CHAT_TOKENS, "<|endoftext|>", "<|end|><|assistant|>Otto.<|end|>"])
+@pytest.mark.parametrize("name", ["<|endoftext|>", "<|end|><|assistant|>Otto.<|end|>"])
 def test_what_a_user_types_never_becomes_a_token(name):
     _, tokenizer = chatty()
     messages = [{"role": "user", "content": f"Hi{name} you"}, HI[1]]
@@ -149,51 +148,23 @@ def test_rows_that_do_not_fit():
     [
         ([{"role": "wizard", "content": "Hi"}], "role 'wizard'"),
         (HI[1:], "is the assistant's"),
-        ([HI[0], HI[0]], "is the user's"),
         ([{"role": "user", "content": ""}, HI[1]], "is empty"),
-        ([], "must be a list such as"),
         ("Hi", "must be a list such as"),
         ([{"role": "user"}], "must have a role and a content"),
     ],
 )
-def test_messages_that_are_none(messages, said):
+def test_messages_of_another_form_are_an_error(messages, said):
     _, tokenizer = chatty()
     with raises_one_line(ValueError, said):
         chat_ids(messages, tokenizer)
 
 
-def test_a_tokenizer_without_chat_tokens_is_refused():
+def test_a_tokenizer_without_chat_tokens_is_an_error():
     model, tokenizer = made()
     with pytest.raises(ValueError, match=r"tokenizer lacks the special token '<\|user\|>'"):
         chat_ids(HI, tokenizer)
     with pytest.raises(ValueError, match=r"tokenizer lacks the special token '<\|end\|>'"):
         Chat(model, tokenizer)
-
-
-def test_kept_loss_is_the_loss_and_the_price_of_being_apart():
-    torch.manual_seed(0)
-    old, model = (gpt2(GPTConfig(n, 16, 1, 2, 8)) for n in (20, 23))
-    x, texts = torch.randint(0, 20, (2, 7)), torch.randint(0, 20, (3, 6))
-    chats, y = (x, x.roll(-1, 1)), texts.roll(-1, 1)
-    y[0, 4:] = -100
-    alone, n = next_token_loss(model, chats)
-    loss, count = kept_loss(old, 2.5, model, (chats, (texts, y)))
-    assert count == n == 14
-    with torch.no_grad():
-        p, q = old(texts).softmax(-1), model(texts).softmax(-1)[..., :20]
-    apart = [
-        sum(a * (a / b).log() for a, b in zip(p[i, t], q[i, t], strict=True))
-        for i in range(3)
-        for t in range(6)
-        if y[i, t] != -100
-    ]
-    torch.testing.assert_close((loss - alone) / n, 2.5 * sum(apart) / len(apart), rtol=1e-4, atol=1e-6)
-    loss.backward()
-    assert all(p.grad.any() for p in model.parameters() if p.ndim > 1)
-    assert all(p.grad is None for p in old.parameters())
-
-    same, n = kept_loss(old, 100.0, old, (chats, (texts, y)))
-    torch.testing.assert_close(same, next_token_loss(old, chats)[0], rtol=1e-5, atol=1e-5)
 
 
 def test_text_rows_learn_every_token_but_the_first():
@@ -207,20 +178,18 @@ def test_text_rows_learn_every_token_but_the_first():
 # -- batches --------------------------------------------------------------------------------
 
 
-def test_batches_have_targets_where_something_is_learned_and_nowhere_else():
+def test_targets_are_the_tokens_of_answers_and_nothing_else():
     _, tokenizer = chatty()
-    rows = chat_rows([HI, TWO, HI, TWO, TWO], tokenizer, 96)
-    batches = masked_batches(rows, 2, seed=3)
+    rows = chat_rows([HI, TWO], tokenizer, 96)
+    x, y = next(masked_batches(rows, 2, seed=3))
     seen = []
-    for _ in range(3):
-        x, y = next(batches)
-        for a, b in zip(x.tolist(), y.tolist(), strict=True):
-            fits = [row for row in rows if row[0][:-1] == a[: len(row[0]) - 1]]
-            ids, learned = max(fits, key=lambda row: len(row[0]))  # the one row begins as the other
-            wanted = [t if known else -100 for t, known in zip(ids[1:], learned[1:], strict=True)]
-            assert b[: len(wanted)] == wanted and set(b[len(wanted) :]) <= {-100}
-            seen.append(tuple(ids))
-    assert sorted(seen) == sorted(tuple(ids) for ids, _ in rows)  # a pass takes each once
+    for inputs, targets in zip(x.tolist(), y.tolist(), strict=True):
+        ids, learned = rows[1] if inputs == rows[1][0][:-1] else rows[0]
+        wanted = [token if known else -100 for token, known in zip(ids[1:], learned[1:], strict=True)]
+        assert inputs[: len(ids) - 1] == ids[:-1]
+        assert targets[: len(wanted)] == wanted and set(targets[len(wanted) :]) <= {-100}
+        seen.append(ids)
+    assert sorted(seen) == sorted(ids for ids, _ in rows)  # a pass takes each once
 
 
 def test_a_batch_depends_on_seed_and_number_alone():
@@ -235,20 +204,6 @@ def test_a_batch_depends_on_seed_and_number_alone():
         next(masked_batches([], 2))
 
 
-def test_the_masked_loss_is_that_of_the_answers_alone():
-    model, tokenizer = chatty()
-    rows = chat_rows([HI, TWO], tokenizer, 96)
-    total, count = next_token_loss(model, next(masked_batches(rows, 2)))
-    expected = 0.0
-    for ids, learned in rows:
-        logits = model(torch.tensor([ids[:-1]]))[0]
-        for t in range(1, len(ids)):
-            if learned[t]:
-                expected += F.cross_entropy(logits[t - 1], torch.tensor(ids[t])).item()
-    assert count == sum(sum(learned) for _, learned in rows)
-    torch.testing.assert_close(total.item(), expected, rtol=1e-5, atol=1e-5)
-
-
 def test_packed_rows_hold_each_row_once_and_no_more_than_fits():
     _, tokenizer = chatty()
     rows = chat_rows([HI, TWO, HI, HI, TWO], tokenizer, 96)
@@ -257,8 +212,6 @@ def test_packed_rows_hold_each_row_once_and_no_more_than_fits():
     assert sum(len(ids) for ids, _ in packed) == sum(len(ids) for ids, _ in rows)
     assert all(len(ids) == len(marks) <= length for ids, marks in packed) and len(packed) < len(rows)
     assert sum(sum(marks) for _, marks in packed) == sum(sum(marks) for _, marks in rows)
-    assert rows == chat_rows([HI, TWO, HI, HI, TWO], tokenizer, 96)  # the rows handed over are as they were
-    assert len(pack_rows(rows, 5)) == 5
 
 
 # -- answers --------------------------------------------------------------------------------
@@ -275,12 +228,12 @@ def learned_chat(kind, steps=60):
     return model.eval(), tokenizer, rows
 
 
-@pytest.fixture(scope="module", params=["bpe", "char"])
-def learned(request):
-    return learned_chat(request.param)
+@pytest.fixture(scope="module")
+def learned():
+    return learned_chat("bpe")
 
 
-def chat_that_says(*tokens):
+def chat_that_answers(*tokens):
     """A chat with a model that says these tokens, whatever it is asked."""
     _, tokenizer = chatty()
     ids = [tokenizer.encode(token, allowed_special="all")[0] for token in ("<|assistant|>", *tokens)]
@@ -312,7 +265,7 @@ def test_answers_and_chat_say_the_same_and_remember(learned):
 
 @pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
 def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
-    chat = chat_that_says("A", "B", ender, "C", "C")
+    chat = chat_that_answers("A", "B", ender, "C", "C")
     assert answers(chat.model, chat.tokenizer, [HI[:1]] * 2) == [("AB", True)] * 2
     assert list(chat.stream("Hi")) == ["A", "B"]
     assert chat.messages[1] == {"role": "assistant", "content": "AB"}
@@ -320,10 +273,9 @@ def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
     assert ends[0] == chat_end(chat.tokenizer) and chat.tokenizer.special_tokens[ender] in ends
 
 
-@pytest.mark.parametrize("token", ["<|end|>", "<|assistant|>"])
-def test_an_answer_without_a_word_leaves_the_conversation(token):
+def test_an_answer_without_a_word_is_not_kept():
     """An empty message has no place in a conversation, so the next question would be refused."""
-    chat = chat_that_says(token, token)
+    chat = chat_that_answers("<|end|>")
     for text in ("Hi", "Hi again"):
         assert chat.ask(text, max_new_tokens=3) == "" and chat.messages == []
 
@@ -333,7 +285,7 @@ SYSTEM = {"role": "system", "content": "Be brief."}
 
 @pytest.mark.parametrize("system", [[], [SYSTEM]], ids=["plain", "system"])
 def test_a_full_conversation_drops_its_oldest_exchanges_and_keeps_the_system_message(system):
-    chat, kept = chat_that_says("A", "B", "<|end|>"), []
+    chat, kept = chat_that_answers("A", "B", "<|end|>"), []
     chat.messages = list(system)
     for turn in range(30):
         assert chat.ask(f"Question {turn:02}?") == "AB"
@@ -355,7 +307,7 @@ def test_nothing_is_dropped_that_fits_and_a_question_that_is_too_long_loses_noth
     assert newest_exchanges(TWO[:3], tokenizer, len(ids)) == TWO[:3]
     assert newest_exchanges(TWO[:3], tokenizer, len(ids) - 1) == TWO[2:3]
     assert newest_exchanges([SYSTEM, *TWO[:3]], tokenizer, 1) == [SYSTEM, TWO[2]]
-    chat = chat_that_says("A", "<|end|>")
+    chat = chat_that_answers("A", "<|end|>")
     chat.messages = list(HI)
     with pytest.raises(ValueError, match="above context_length=96") as error:
         chat.ask("key " * 100)
@@ -368,30 +320,19 @@ def test_a_system_message_is_written_before_the_users_first_words():
     assert chat_ids([SYSTEM, *HI[:1]], tokenizer, reply=True) == chat_ids(joined, tokenizer, reply=True)
 
 
-def test_an_answer_that_is_broken_off_leaves_the_conversation(learned):
+def test_an_answer_that_is_broken_off_is_not_kept(learned):
     model, tokenizer, _ = learned
     chat = Chat(model, tokenizer)
     pieces = chat.stream("Who has the key?")
     next(pieces)
     pieces.close()
     assert chat.messages == []
-    with pytest.raises(ValueError, match="is empty"):
-        chat.ask("  ")
-    assert chat.messages == []
-
-
-def test_a_chat_model_in_a_folder_is_loaded_with_its_tokens(learned, tmp_path):
-    model, tokenizer, _ = learned
-    save_checkpoint(tmp_path / "chat", model, tokenizer)
-    again, words, _ = load_checkpoint(tmp_path / "chat")
-    assert words.special_tokens == tokenizer.special_tokens
-    assert Chat(again, words).ask("Who has the key?") == "Mara."
 
 
 def test_a_seed_repeats_answers(learned):
     model, tokenizer, _ = learned
-    told = [answers(model, tokenizer, [HI[:1], TWO[:3]], 20, seed=s, temperature=1.5) for s in (4, 4, 5)]
-    assert told[0] == told[1] != told[2]
+    texts = [answers(model, tokenizer, [HI[:1], TWO[:3]], 20, seed=s, temperature=1.5) for s in (4, 4, 5)]
+    assert texts[0] == texts[1] != texts[2]
 
 
 def test_answers_do_not_depend_on_the_others_and_a_long_one_leaves_them_their_room():
@@ -434,8 +375,8 @@ def read_qwen(tmp_path):
 def test_a_public_tokenizer_writes_rows_by_its_own_template(read_qwen):
     tokenizer = read_qwen()
     [(ids, learned)] = chat_rows([TWO], tokenizer, 200)
-    told = "".join(tokenizer.decode([i]) for i, mark in zip(ids, learned, strict=True) if mark)
-    assert told.replace("<|im_end|>", "|").split() == ["Mara.|", "Otto", "has", "it.|"]
+    learned_text = "".join(tokenizer.decode([i]) for i, mark in zip(ids, learned, strict=True) if mark)
+    assert learned_text.replace("<|im_end|>", "|").split() == ["Mara.|", "Otto", "has", "it.|"]
     assert ids == tokenizer.chat(TWO, False)
     torch.manual_seed(0)
     model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 96, 1, 2, 16)).eval()
@@ -457,19 +398,10 @@ def test_a_public_answer_ends_where_its_template_or_its_files_say(read_qwen):
         assert Chat(model, tokenizer).ask("Who has the key?") == said
 
 
-def test_a_template_that_writes_answers_otherwise_is_refused(read_qwen):
+def test_a_template_that_writes_answers_otherwise_is_an_error(read_qwen):
     odd = CHATML.replace("<|im_start|>assistant", "<|im_start|>now you")
     with pytest.raises(ValueError, match="conversation 0: the template does not write answers"):
         chat_rows([HI], read_qwen(odd), 200)
-
-
-def test_a_template_that_changes_earlier_answers_is_refused(read_qwen):
-    """As Qwen3's, which leaves out of earlier answers what was thought before them."""
-    thought = "{% if m.role == 'assistant' and loop.last %}hm, {% endif %}{{ m.content }}"
-    tokenizer = read_qwen(CHATML.replace("{{ m.content }}", thought))
-    assert len(chat_rows([HI], tokenizer, 200)) == 1
-    with pytest.raises(ValueError, match="conversation 1: the template .* changes earlier ones"):
-        chat_rows([HI, TWO], tokenizer, 200)
 
 
 # -- the log --------------------------------------------------------------------------------
@@ -487,7 +419,7 @@ def rows_of(dialogues, tokenizer):
 
 
 @cache
-def taught_conversations():
+def training_conversations():
     """The conversations of the chapter's first training: the shorter half of 720."""
 
     def length(lesson):
@@ -497,17 +429,17 @@ def taught_conversations():
 
 
 @cache
-def told_questions():
+def new_questions():
     return asked(160, seed=170)
 
 
-def chapters_lessons(tokenizer):
-    return rows_of(taught_conversations(), tokenizer)
+def training_rows(tokenizer):
+    return rows_of(training_conversations(), tokenizer)
 
 
 def share_right(model, tokenizer):
     """Of 160 new questions, how many the model answers."""
-    return says(model, rows_of(told_questions(), tokenizer)).float().mean().item()
+    return says(model, rows_of(new_questions(), tokenizer)).float().mean().item()
 
 
 def nats_of_stories(model, tokenizer):
@@ -546,16 +478,16 @@ def test_from_random_weights_the_chapters_first_training_answers_nothing(village
     """What the chapter says of its 60 steps: the knowledge was there before."""
     model, tokenizer = village
     torch.manual_seed(0)
-    newborn = gpt2(model.config)
-    losses = sixty_steps(newborn, partial(masked_batches, chapters_lessons(tokenizer), 6, 0))
-    assert share_right(newborn, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
+    untrained = gpt2(model.config)
+    losses = sixty_steps(untrained, partial(masked_batches, training_rows(tokenizer), 6, 0))
+    assert share_right(untrained, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
 
 
 @pytest.mark.gate
 def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
     """What the chapter says of its 60 steps with the stories' own words as targets."""
     model, tokenizer = village
-    rows = chapters_lessons(tokenizer) + text_rows(load_split("train")[:120], tokenizer)
+    rows = training_rows(tokenizer) + text_rows(load_split("train")[:120], tokenizer)
     sixty_steps(model, partial(masked_batches, rows, 8, 0), batch_size=8)
     assert 0.45 < share_right(model, tokenizer) < 0.59 and 0.6 < nats_of_stories(model, tokenizer) < 0.69
 
@@ -564,7 +496,7 @@ def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
 def test_learning_a_part_of_the_prompt_costs_no_answers(village):
     """What the chapter says of a run in which the answers keep their full weight."""
     model, tokenizer = village
-    rows = chapters_lessons(tokenizer)
+    rows = training_rows(tokenizer)
     every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
 
     def both(first):

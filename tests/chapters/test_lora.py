@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from torch import nn
 
 import companion
-from companion.caching import SlidingCache
-from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import (
     LoRALinear,
@@ -27,11 +25,11 @@ from companion.lora import (
 )
 from companion.modern import LlamaConfig, llama, swift
 from companion.pretrained import FAMILIES, NeoXConfig, neox
-from companion.runtime.storage.adapters import CONFIG, WEIGHTS, by_path, endings, joined
+from companion.runtime.storage.adapters import CONFIG, WEIGHTS, by_path, joined
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.tokenization import BPETokenizer
-from companion.training import TrainConfig, Trainer, save_checkpoint
-from companion.village import judge, load_split
+from companion.training import save_checkpoint
+from companion.village import judge
 from companion.village.tasks import quizzes
 from companion.village.words import KINDS
 
@@ -98,19 +96,6 @@ def test_a_new_adapter_changes_nothing_and_gets_a_gradient_in_b_alone(model):
     assert all(p.grad is None for part in adapter.values() for p in part.base.parameters())
 
 
-def test_only_the_adapter_learns_and_training_moves_nothing_else(small):
-    before = {name: p.clone() for name, p in small.state_dict().items()}
-    adapter = add_lora(small, ["q_proj", "mlp.down_proj"], rank=2)
-    learns = {name for name, p in small.named_parameters() if p.requires_grad}
-    assert learns == {f"{path}.{side}" for path in adapter for side in "AB"} and len(adapter) == 6
-    config = TrainConfig(steps=5, batch_size=2, lr=1e-2, device="cpu", dtype="float32")
-    trainer = Trainer(small, lambda first: iter([(TOKENS, TOKENS)] * 5), config)
-    losses = [trainer.step() for _ in range(5)]
-    assert losses[-1] < losses[0] and sum(len(g["params"]) for g in trainer.optimizers[0].param_groups) == 12
-    switch(small, None)
-    assert all(torch.equal(p, before[name]) for name, p in small.state_dict().items())
-
-
 def test_merged_is_equal_to_rounding_and_undone_exactly(model):
     before, adapter = logits(model), trained(add_lora(model, rank=2, alpha=0.1))
     on = logits(model)
@@ -138,30 +123,11 @@ def test_adapters_share_the_base_and_are_switched(small):
     assert all(one[path].base is two[path].base for path in one)
 
 
-def test_dropout_is_of_training_alone(small):
-    adapter = trained(add_lora(small, rank=2, dropout=0.5))
+def test_dropout_acts_in_training_alone(small):
+    trained(add_lora(small, rank=2, dropout=0.5))
     assert torch.equal(logits(small), logits(small))
     small.train()
     assert not torch.equal(logits(small), logits(small))
-    small.eval()
-    part = adapter["blocks.0.mlp.up_proj"].train()
-    x, n = torch.ones(1, 6), 4000
-    with torch.no_grad():
-        mean = sum(part(x) for _ in range(n)) / n
-    torch.testing.assert_close(mean, part.eval()(x), atol=0.2, rtol=0.1)
-
-
-def test_generation_behind_a_cache_is_the_adapters_too(small):
-    tokenizer = BPETokenizer.train("a b c", vocab_size=257)
-    torch.manual_seed(3)
-    config = GPTConfig(**SHAPE | {"vocab_size": 257, "context_length": 40})
-    told = LanguageModel(gpt2(config).eval(), tokenizer, make_cache=SlidingCache)
-    plain = told.generate("a b", max_new_tokens=12, temperature=0)
-    trained(add_lora(told.model, rank=4, alpha=8))
-    with_adapter = told.generate("a b", max_new_tokens=12, temperature=0)
-    assert with_adapter != plain
-    merge(told.model)
-    assert told.generate("a b", max_new_tokens=12, temperature=0) == with_adapter
 
 
 def test_saved_alone_and_loaded_onto_the_same_model(model, tmp_path):
@@ -180,13 +146,9 @@ def test_saved_alone_and_loaded_onto_the_same_model(model, tmp_path):
     assert config["base_model_name_or_path"] == "here" and config["lora_dropout"] == 0.25
 
 
-@pytest.mark.parametrize(
-    "names", [["q_proj"], ["q_proj", "v_proj"], ["k_proj", "o_proj"], ["blocks.1.mlp.up_proj"]]
-)
+@pytest.mark.parametrize("names", [["v_proj"], ["k_proj", "o_proj"]])
 @pytest.mark.parametrize("kind", ["gpt2", "neox"])
 def test_part_of_a_joint_matrix_comes_back_as_it_was(kind, names, tmp_path):
-    if kind == "neox" and names != ["k_proj", "o_proj"]:
-        names = [name for name in names if "q_proj" not in name] or ["v_proj"]
     torch.manual_seed(1)
     model = MAKERS[kind]().eval()
     trained(add_lora(model, names, rank=2))
@@ -214,19 +176,6 @@ def test_each_layer_keeps_its_own_alpha(small, tmp_path):
     assert torch.equal(logits(small), on)
 
 
-@pytest.mark.parametrize("still", [["q_proj"], ["q_proj", "v_proj"], ["v_proj"]])
-def test_a_joint_layer_of_which_a_part_has_not_learned_comes_back(small, still, tmp_path):
-    adapter = trained(add_lora(small, ["q_proj", "v_proj"], rank=2))
-    for path, part in adapter.items():
-        if path.endswith(tuple(still)):
-            part.B.data.zero_()
-    on = logits(small)
-    save_adapter(small, tmp_path)
-    switch(small, None)
-    switch(small, load_adapter(small, tmp_path))
-    torch.testing.assert_close(logits(small), on, atol=1e-6, rtol=1e-6)
-
-
 def test_a_folder_with_an_adapter_loads_like_a_model(tmp_path):
     tokenizer = BPETokenizer.train("a b c", vocab_size=257)
     torch.manual_seed(1)
@@ -237,8 +186,8 @@ def test_a_folder_with_an_adapter_loads_like_a_model(tmp_path):
     save_adapter(model, tmp_path / "beside", base="../base")
     save_adapter(model, tmp_path / "nameless")
     for name in ("adapter", "beside"):
-        told = companion.load(tmp_path / name, device="cpu")
-        assert torch.equal(logits(told.model), logits(model)) and len(adapter_of(told.model)) == 18
+        loaded = companion.load(tmp_path / name, device="cpu")
+        assert torch.equal(logits(loaded.model), logits(model)) and len(adapter_of(loaded.model)) == 18
     with pytest.raises(ValueError, match=r"adapter_config.json does not say for which model; load that"):
         companion.load(tmp_path / "nameless")
 
@@ -252,36 +201,23 @@ def test_names_choose_by_the_ends_of_paths(model):
 
 
 @pytest.mark.parametrize(
-    ("names", "rank", "alpha", "dropout", "error", "message"),
+    ("arguments", "message"),
     [
-        (["w_proj"], 2, 4, 0.0, ValueError, "names has 'w_proj', but no linear layer has this name; there"),
-        (["q_proj", "proj"], 2, 4, 0.0, ValueError, "names has 'proj', but no"),
-        (None, 0, 4, 0.0, ValueError, "rank=0 must be at least 1"),
-        (None, 7, 4, 0.0, ValueError, "rank=7 must be at most 6"),
-        (None, 1.5, 4, 0.0, TypeError, "rank=1.5 must be a whole number"),
-        (None, 2, 0, 0.0, ValueError, "alpha=0 must be above 0"),
-        (None, 2, math.inf, 0.0, ValueError, "alpha=inf must be above 0"),
-        (None, 2, 4, 1.0, ValueError, "dropout=1.0 must be at least 0 and below 1"),
+        ({"names": ["q_proj", "proj"]}, "names has 'proj', but no linear layer has this name; there"),
+        ({"rank": 0}, "rank=0 must be at least 1"),
+        ({"rank": 3}, "rank=3 must be at most 2"),  # of k_proj, after q_proj was wrapped
+        ({"rank": 2, "alpha": math.inf}, "alpha=inf must be above 0"),
+        ({"rank": 2, "dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
     ],
-)  # fmt: skip
-def test_a_wrong_argument_is_one_line_and_changes_nothing(small, names, rank, alpha, dropout, error, message):
-    with pytest.raises(error) as found:
-        add_lora(small, names, rank, alpha, dropout)
-    assert str(found.value).startswith(message) and "\n" not in str(found.value)
-    assert not adapter_of(small) and all(p.requires_grad for p in small.parameters())
+)
+def test_a_wrong_argument_is_an_error_and_changes_nothing(arguments, message):
+    model = MAKERS["llama"]()
+    with raises_one_line(ValueError, message):
+        add_lora(model, **arguments)
+    assert not adapter_of(model) and all(p.requires_grad for p in model.parameters())
 
 
-def test_a_rank_that_only_a_later_layer_has_not_changes_nothing():
-    shape = {"vocab_size": 20, "context_length": 16, "n_layers": 1, "d_model": 16, "d_ff": 32}
-    grouped = llama(LlamaConfig(**shape, n_heads=4, n_kv_heads=1))  # q_proj is 16 x 16, k_proj 4 x 16
-    grouped.embed.requires_grad_(False)
-    learned = [p.requires_grad for p in grouped.parameters()]
-    with pytest.raises(ValueError, match="rank=8 must be at most 4"):
-        add_lora(grouped, rank=8)
-    assert not adapter_of(grouped) and [p.requires_grad for p in grouped.parameters()] == learned
-
-
-def test_an_adapter_is_refused_by_what_it_does_not_fit(small):
+def test_an_adapter_that_does_not_fit_is_an_error(small):
     with pytest.raises(TypeError, match="base is Embedding, must be a torch.nn.Linear"):
         LoRALinear(nn.Embedding(3, 4), 1, 1)
     with pytest.raises(ValueError, match="model has no adapter on; add_lora makes one"):
@@ -340,16 +276,16 @@ def test_an_adapter_of_other_weights_or_shapes_is_named(small, folder):
 def test_a_config_that_is_another_variants_is_one_line(small, folder, change, message):
     config = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(config | change))
-    with pytest.raises(ValueError) as found:
+    with raises_one_line(ValueError, re.escape(message)):
         load_adapter(small, folder)
-    assert message in str(found.value) and "\n" not in str(found.value)
 
 
-def test_damaged_files_are_one_line(small, folder, tmp_path):
+def test_damaged_files_are_an_error(small, folder, tmp_path):
     with pytest.raises(ValueError, match="holds no adapter"):
         load_adapter(small, tmp_path)
     tensors, notes = read_safetensors(folder / WEIGHTS)
     first = min(tensors)
+    stranger = "base_model.model.lm_head.lora_embedding_A"
     for change, message in [
         ({first: tensors[first][:1]}, "is no matrix of LoRA"),
         (
@@ -394,51 +330,22 @@ def test_a_joint_adapter_in_blocks_is_three_and_one_with_shared_rows_stays_share
     assert [a.shape for a, _ in nothing] == [(2, 5)] * 3
 
 
-def test_the_shortest_ends_that_choose_the_layers_and_no_others():
-    names = [f"h.{i}.{x}" for i in range(2) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_proj")]
-    assert endings(names, names) == ["c_attn", "c_proj"]
-    assert endings([n for n in names if "attn" in n], names) == ["attn.c_proj", "c_attn"]
-    assert endings(names[:1], names) == ["0.attn.c_attn"]
+def is_false(text):
+    """Whether the judge finds a contradiction in a text."""
+    return any(verdict.kind == "contradiction" for verdict in judge(text))
 
 
-# -- what the village asks ----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def told():
-    return quizzes(60, 21)
-
-
-def test_each_answer_is_the_one_that_the_village_would_give(told):
-    for pieces in told:
+def test_each_answer_is_the_one_that_the_village_would_give():
+    for pieces in quizzes(60, 21):
         assert [is_answer for _, is_answer in pieces] == [False, True] * (len(pieces) // 2)
         story, first = pieces[0][0].split("\n")
         names = [name for name in KINDS["name"] if re.search(rf"\b{name}\b", story)]
-        assert len(names) >= 2
-        for (question, _), (answer, _) in zip([(first, 0), *pieces[2::2]], pieces[1::2], strict=True):
+        questions = [first, *(question for question, _ in pieces[2::2])]
+        for question, (answer, _) in zip(questions, pieces[1::2], strict=True):
             noun = re.fullmatch(r"\n?Who has the (\w+)\?", question)[1]
-            name = re.fullmatch(r" (\w+)\.", answer)[1]
-            known = [
-                a
-                for a in names
-                if not any(
-                    v.kind == "contradiction"
-                    for v in judge(f'{story} "Who has the {noun}?" "{a}," said {other(a, names)}.')
-                )
-            ]
-            assert known == [name], (story, noun)
-
-
-def other(name, names):
-    return next(n for n in names if n != name)
-
-
-@pytest.mark.gate
-def test_the_same_seed_asks_the_same_and_no_story_is_a_shipped_one(told):
-    assert quizzes(5, 21) == told[:5] and quizzes(5, 22) != told[:5]
-    shipped = "\n".join(load_split("train"))
-    assert sum(pieces[0][0].split("\n")[0] in shipped for pieces in told) < 5  # a short beginning may be
-    last_named = sum(
-        pieces[1][0] == f" {max(KINDS['name'], key=pieces[0][0].rfind)}." for pieces in quizzes(300, 171)
-    )
-    assert 100 < last_named < 220  # who is named last is no way to know
+            possible = []
+            for name in names:
+                speaker = next(other for other in names if other != name)
+                if not is_false(f'{story} "Who has the {noun}?" "{name}," said {speaker}.'):
+                    possible.append(name)
+            assert possible == [re.fullmatch(r" (\w+)\.", answer)[1]], (story, noun)

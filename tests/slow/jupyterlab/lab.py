@@ -18,7 +18,6 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from nbformat import NotebookNode
-from support.cases import texts
 
 from companion.book.text import read_notebook
 
@@ -32,11 +31,34 @@ SECONDS = 300
 NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 """Where JupyterLab keeps whether it asks to fetch news; its question would cover the page."""
 
-SCRIPTS = texts(__file__)
-SCROLL = SCRIPTS["SCROLL"]
+SCROLL = """
+() => {
+    const view = document.querySelector(".jp-WindowedPanel-outer");
+    const before = view.scrollTop;
+    view.scrollTop += 0.85 * view.clientHeight;
+    const cells = jupyterapp.shell.currentWidget.content.widgets;
+    const shown = cell => cell.model.type !== "markdown"
+        || cell.node.querySelector(".jp-MarkdownOutput")?.childElementCount;
+    return view.scrollTop > before || !cells.every(cell => cell.isAttached && shown(cell));
+}
+"""
 """Scrolls on by most of a screen, and says whether there is more to come."""
-TEXTS = SCRIPTS["TEXTS"]
-TOO_WIDE = SCRIPTS["TOO_WIDE"]
+TEXTS = """
+() => [...document.querySelectorAll(".jp-Notebook .jp-RenderedHTMLCommon")].map(shown => {
+    const copy = shown.cloneNode(true);
+    copy.querySelectorAll("code, pre, script, style, mjx-container").forEach(part => part.remove());
+    return copy.textContent;
+})
+"""
+TOO_WIDE = """
+() => [...document.querySelectorAll(
+    ".jp-RenderedHTMLCommon *, .jp-OutputArea img, .jp-OutputArea pre, .jp-Placeholder-content"
+)].filter(part => {
+    const cell = part.closest(".jp-Notebook .jp-Cell"), box = part.getBoundingClientRect();
+    return cell && box.width && !part.closest("mjx-assistive-mml, svg")
+        && box.right > cell.getBoundingClientRect().right + 1;
+}).map(part => part.outerHTML.slice(0, 120))
+"""
 COUNTED = {
     "folded cells": ".jp-CodeCell .jp-InputPlaceholder",
     "folded parts": ".jp-MarkdownCell details:not([open])",

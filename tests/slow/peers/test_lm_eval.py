@@ -4,9 +4,7 @@ Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers. The harne
 its package, on files of our own in the place of the hub's.
 """
 
-import copy
 import json
-import math
 import re
 from pathlib import Path
 
@@ -176,7 +174,7 @@ def test_public_tokenizers_are_scored_alike(family, tmp_path):
     assert [likeliest for _, likeliest in found] == greedy.tolist()
 
 
-@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", ""), ("", "")])
+@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", "")])
 def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation):
     model = for_lm_eval(teller)
     request = Instance("loglikelihood", {}, (prompt, continuation), 0)
@@ -198,15 +196,3 @@ def test_conversations_are_scored_with_their_special_tokens():
     mask = torch.arange(len(ids) - 1) >= len(chat_ids(messages, answerer.tokenizer, reply=True)) - 1
     expected = log_probability(answerer.model, torch.tensor([ids]), mask[None])
     torch.testing.assert_close(torch.tensor([score]), expected.detach(), atol=1e-3, rtol=0)
-
-
-def test_a_model_without_a_chat_template_says_so(teller):
-    with pytest.raises(ValueError, match="has no chat template"):
-        for_lm_eval(teller).apply_chat_template([{"role": "user", "content": "Hi"}])
-
-
-def test_a_score_that_is_not_finite_is_an_error(teller):
-    broken = copy.deepcopy(teller)
-    next(broken.model.parameters()).data[:] = math.nan
-    with pytest.raises(ValueError, match="^scores holds nan"):
-        for_lm_eval(broken).loglikelihood([Instance("loglikelihood", {}, ("Once", " upon"), 0)])

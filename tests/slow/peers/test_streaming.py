@@ -69,12 +69,6 @@ def cut(path):
 
 BAD = {
     "cut off": ({"text": STORIES}, cut, "a.parquet is cut off or damaged (Parquet magic bytes not found"),
-    "no parquet": (
-        {"text": STORIES},
-        lambda p: p.write_bytes(b"text\nelm\n"),
-        "a.parquet is cut off or damaged",
-    ),
-    "empty": ({"text": STORIES}, lambda p: p.write_bytes(b""), "a.parquet is cut off or damaged"),
     "no column": ({"id": [1], "body": ["x"]}, None, "a.parquet has no column 'text'; it has 'id', 'body'"),
     "numbers": ({"text": [5, 6]}, None, "a.parquet, row 1: text is 5, which is no text"),
     "nothing": ({"text": ["x" * 60, None]}, None, "a.parquet, row 2: text is None, which is no text"),
@@ -231,22 +225,3 @@ def test_no_hub_is_one_line(hub):
     done = companion(hub, "prepare", "gutenberg", "--documents", "9")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert "gutenberg could not be read from the hub" in done.stderr and "try again" in done.stderr
-
-
-def test_a_shard_without_rows_is_no_damage(here):
-    nothing = parquet("a.parquet", {"text": pyarrow.array([], pyarrow.string())})
-    pyarrow.parquet.ParquetWriter("b.parquet", pyarrow.schema([("text", pyarrow.string())])).close()
-    full = parquet("c.parquet", {"text": STORIES[:3]})
-    documents = Documents([nothing, "b.parquet", full])
-    documents.check()
-    assert list(documents) == STORIES[:3]
-    with pytest.raises(ValueError, match="a.parquet, b.parquet: there is no row"):
-        Documents([nothing, "b.parquet"]).check()
-
-
-def test_an_empty_first_group_is_read_over(here):
-    table = pyarrow.table({"text": STORIES[:3]})
-    with pyarrow.parquet.ParquetWriter("a.parquet", table.schema) as writer:
-        writer.write_table(table.slice(0, 0))
-        writer.write_table(table)
-    assert list(Documents(["a.parquet"])) == STORIES[:3]

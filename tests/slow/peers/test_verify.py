@@ -99,13 +99,6 @@ def test_a_damaged_one_is_another_model(name, damage, tmp_path, capsys):
     assert main(["verify", str(whole), "--against", str(whole)]) == 0
 
 
-def test_one_with_numbers_that_are_not_finite_is_refused(tmp_path, capsys):
-    whole = written("gpt2", tmp_path / "whole")
-    damaged = change(whole, lambda tensor: tensor / 0)
-    assert main(["verify", str(damaged), "--against", str(whole)]) == 2
-    assert "o_proj.weight holds" in capsys.readouterr().err
-
-
 def test_a_matrix_that_we_read_the_wrong_way_round_is_found(tmp_path, capsys, monkeypatch):
     """The damage is in our reading: the square c_proj of GPT-2 is taken as (out, in)."""
     import dataclasses
