@@ -29,7 +29,7 @@ from companion import BUILDERS
 from companion.datasets import document_rows, encode_documents, load_text
 from companion.experts import active_parameters
 from companion.modern import Muon
-from companion.runtime.runs.joint_optimizers import beside_adamw
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
 from companion.village import DATA, floor, gap_left, load_split

@@ -34,7 +34,7 @@ from companion.datasets import Split, encode_documents, random_batches
 from companion.gpt import GPTConfig
 from companion.modern import Muon
 from companion.runtime.models.devices import autocast, pick_dtype
-from companion.runtime.runs.joint_optimizers import beside_adamw
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.text.documents import hold_out, load_text
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches

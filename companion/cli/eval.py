@@ -129,7 +129,7 @@ def make_plan(args: Options, held: ExitStack) -> EvaluatePlan:
         refuse(args, ["temperature"], OF_STORIES)
     how = args.examples or EXAMPLES, args.shots or 0, args.seed
     exams = {name: exam_of(name, *how) for name in names if name not in KINDS}  # files before the model
-    teller = load(args.model, device=args.device)
+    teller = load(args.model, device=args.device, fast=True)
     text = plan_text(args, teller) if with_text else None
     exams |= {name: exam_of(name, *how) for name in names if name in KINDS}
     for exam in exams.values():

@@ -15,8 +15,8 @@ from companion.generation import LanguageModel
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
 from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
+from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import claim
-from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
 from companion.runtime.terminal import as_typed, waiting
 from companion.village import fresh_stories, load_split
@@ -93,7 +93,7 @@ def make_plan(args: Options, held: ExitStack) -> QuantizePlan:
     group = args.group or (32 if args.bits == 4 else None)
     quantize(build(config, meta=True), args.bits, group)  # what does not fit is said here
     check_output("--output", args.output, is_quantized, args.overwrite)
-    teller = load(folder, device="cpu")
+    teller = load(folder, device="cpu", fast=True)
     calibration, measured = texts_of(args.data)
     if sum(p.numel() for p in teller.model.parameters()) > LARGE:
         measured = measured[:FEW]
@@ -160,7 +160,7 @@ def do(plan: QuantizePlan) -> Quantized:
         quantize(teller.model, plan.bits, plan.group, grams)
         about = {"init": plan.origin, "calibrated": plan.data if plan.calibrate else None}
         save_quantized(plan.output, teller.model, teller.tokenizer, about)
-        quantized = load(plan.output, device="cpu")
+        quantized = load(plan.output, device="cpu", fast=True)
     after = bits_of(quantized, plan.measured, "Measuring the quantized model")
     return Quantized(before, after, (plan.output / WEIGHTS).stat().st_size)
 

@@ -39,7 +39,7 @@ from companion.runtime.files.whole_files import claim
 from companion.runtime.models import cross_entropy
 from companion.runtime.models.devices import check_attention, check_memory, pick_device
 from companion.runtime.runs.distributed import Peers, check_shares, ours, shared_device
-from companion.runtime.runs.joint_optimizers import beside_adamw
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.runs.resuming import Saved, check_resumable, holds_run, saved_settings
 from companion.runtime.runs.run_folders import check_writable, free_folder, own_folder
 from companion.runtime.runs.validation import (
@@ -598,7 +598,7 @@ def report_results(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None
     """Draw the curve of a run, and print what it came to."""
     lines = reference_lines() if corpus.meta.get("source") == "village" else {}
     plots.save(plan.folder / "loss.png", plots.loss_curve, history, lines, True)
-    print_results(load(plan.folder), plan.folder, corpus, history, plan.marks)
+    print_results(load(plan.folder, fast=True), plan.folder, corpus, history, plan.marks)
 
 
 def resuming(plan: TrainPlan) -> list:

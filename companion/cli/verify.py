@@ -52,7 +52,7 @@ class VerifyPlan:
 def make_plan(args: Options, held: ExitStack) -> VerifyPlan:
     verification.peer()
     ours = model_names.folder_of(args.model, args.revision)
-    teller = load(ours, device="cpu")
+    teller = load(ours, device="cpu", fast=True)
     against = args.against or ours
     if not model_names.is_public(against):
         rule = (

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from companion.instructions import chat_ends, chat_ids
 from companion.runtime.data.conversations import as_messages, system_joined
 from companion.runtime.files.arguments import replace_surrogates
-from companion.runtime.generation.sampling_arguments import SMALLEST_TEMPERATURE
+from companion.runtime.generation.sampling_settings import SMALLEST_TEMPERATURE
 from companion.tokenization import BPETokenizer
 
 BODY, MESSAGES, STOPS, STOP_LENGTH = 256 * 1024, 200, 4, 200

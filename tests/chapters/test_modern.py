@@ -33,8 +33,8 @@ from companion.modern import (
     storyteller,
     swift,
 )
-from companion.runtime.models.masks import near
-from companion.runtime.runs.joint_optimizers import beside_adamw, of_one_shape
+from companion.runtime.models.architectures import window_mask
+from companion.runtime.runs.optimizers import beside_adamw, of_one_shape
 from companion.show.widgets import attention_weights
 from companion.training import evaluate, load_checkpoint, save_checkpoint
 from companion.village import DATA, load_split
@@ -315,7 +315,7 @@ def test_far_positions_are_right_in_any_type(dtype, position):
 
 
 def test_a_window_as_long_as_the_text_needs_no_mask():
-    assert near(None, 0, 7, 7, None) is None and near(None, 0, 7, 7, 7) is None
+    assert window_mask(None, 0, 7, 7, None) is None and window_mask(None, 0, 7, 7, 7) is None
 
 
 def test_a_new_shift_mixes_in_half_of_the_one_before():
@@ -471,7 +471,7 @@ def test_stacked_matrices_are_turned_as_each_would_be_alone():
 
 @pytest.mark.parametrize("most", [1, 40, 10**6], ids=["alone", "by two or so", "all at once"])
 def test_a_step_does_not_depend_on_what_is_stacked_with_what(most, monkeypatch):
-    monkeypatch.setattr("companion.runtime.runs.joint_optimizers.MOST", most)
+    monkeypatch.setattr("companion.runtime.runs.optimizers.MOST", most)
     torch.manual_seed(0)
     shapes = [(3, 5), (5, 3), (3, 5), (7, 7), (3, 5), (5, 3)]
     together = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
@@ -488,7 +488,7 @@ def test_a_step_does_not_depend_on_what_is_stacked_with_what(most, monkeypatch):
 
 
 def test_parameters_of_one_shape_come_in_lists_that_fit(monkeypatch):
-    monkeypatch.setattr("companion.runtime.runs.joint_optimizers.MOST", 30)
+    monkeypatch.setattr("companion.runtime.runs.optimizers.MOST", 30)
     params = [torch.nn.Parameter(torch.ones(shape)) for shape in [(3, 5), (9, 9), (3, 5), (3, 5), (2, 2)]]
     params.append(torch.nn.Parameter(torch.ones(3, 5, dtype=torch.float64)))
     for p in params[:4] + params[5:]:

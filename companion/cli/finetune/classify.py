@@ -114,7 +114,7 @@ def run(options: Options) -> None:
     folder = folder_of(options.model)
     if options.method == "lora" and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
-    teller = load(folder, device="cpu")
+    teller = load(folder, device="cpu", fast=True)
     if options.method == "lora":
         hang_on(teller.model, options)
     classifier = Classifier(teller.model, len(classes), options.read)

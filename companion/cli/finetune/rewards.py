@@ -143,14 +143,14 @@ def make_plan(args: Options, held: ExitStack) -> RewardPlan:
         placed = placed_pairs(args.data)
     output = output_of(args, "rewards")
     folder = folder_of(args.model)
-    teller = load(folder, args.device)
+    teller = load(folder, args.device, fast=True)
     check_pairs_fit(teller, placed)
     prompt_rows(teller, begun(20, args.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
     n = teller.model.config.context_length
     if n < MOST_TOKENS:
         raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
     asked = stories_asked(args, teller)
-    before = load(folder, args.device)
+    before = load(folder, args.device, fast=True)
     held.enter_context(claim(output))
     if placed:
         two_passes = 2 * math.ceil(len(placed) / BATCH)

@@ -6,13 +6,14 @@ of its own, which imports the village alone, and writes a story a line.
 """
 
 import itertools
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Self
 
 from companion import village
-from companion.runtime.files.children import start_child
 
 AT_ONCE = 500  # so many stories are told sooner here than another process begins
 CHILD = "from companion.runtime.data.story_processes import send; send({seed}, {first}, {n})"
@@ -54,6 +55,16 @@ class Telling:
                 bar.update(sum(len(teller.told) for teller in self.tellers) - bar.n)
                 running[0].reader.join(0.1)
         return [text for teller in self.tellers for text in teller.told]
+
+
+def start_child(code: str, **pipes: int) -> subprocess.Popen:
+    """Start Python with some code. It has a group of its own, so that Ctrl-C does not reach it."""
+    alone: dict = {"process_group": 0}
+    if os.name == "nt":
+        alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH")]))
+    more = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return subprocess.Popen([sys.executable, "-c", code], env=os.environ | more, **pipes, **alone)
 
 
 class Teller:
