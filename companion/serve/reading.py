@@ -47,7 +47,13 @@ def end_with_parent() -> None:
 
 def answer(name: str, arguments: tuple) -> list[int]:
     """Call a method of the process's tokenizer."""
-    return getattr(_tokenizer, name)(*arguments)
+    try:
+        return getattr(_tokenizer, name)(*arguments)
+    except (ImportError, TypeError, ValueError):
+        raise
+    except BaseException as error:  # a panic in Rust is no Exception, and cannot be pickled
+        rule = "shorten the messages, or serve another model"
+        raise ValueError(f"the tokenizer failed ({str(error):.100}); {rule}") from None
 
 
 def has_strange_parts(tokenizer: Any) -> bool:
