@@ -36,7 +36,7 @@ from companion.encoders import (
     pair_loss,
 )
 from companion.gpt import GPTConfig
-from companion.runtime.generation.translation import translate
+from companion.runtime.generation.sampling_arguments import translate
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA, load_split

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from companion.runtime.runs.optimizers import beside_adamw
 from logs import append_row, holds, machine, read_rows, steps_for
 from torch import nn
 
@@ -31,8 +32,7 @@ from companion.datasets import encode_documents, load_prepared
 from companion.embeddings import GPTEmbedding, TokenEmbedding
 from companion.gpt import GPT, GPTConfig, init_gpt2
 from companion.modern import GroupedQueryAttention, Muon, RMSNorm, RoPE, Shift, SwiGLU
-from companion.runtime.models.doubled_stream import Doubled, FirstHalf
-from companion.runtime.runs.joint_optimizers import beside_adamw
+from companion.runtime.models.architectures import Doubled, FirstHalf
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
 from companion.village import DATA, load_split

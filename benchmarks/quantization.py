@@ -32,7 +32,7 @@ from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
 from companion.quantization import calibrate, corrected, quantize, restore, round_to_grid
-from companion.runtime.models import int8_products
+from companion.runtime.models import quantization as int8_products
 from companion.village import DATA, fresh_stories
 
 LOG = DATA / "models" / "quantization.jsonl"

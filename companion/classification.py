@@ -16,7 +16,7 @@ from torch import nn
 from companion.datasets import pad_batch
 from companion.gpt import GPT
 from companion.runtime.files.arguments import at_least_one, finite
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.storage.classifier_files import as_labels, read_head, write_classifier
 from companion.training import load_checkpoint
 

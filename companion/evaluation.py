@@ -13,7 +13,7 @@ import torch
 from companion.datasets import pad_batch
 from companion.runtime.files.arguments import finite
 from companion.runtime.generation.sampling_arguments import continued
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.documents import words_of
 
 __all__ = [

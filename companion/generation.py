@@ -5,26 +5,32 @@ chapters/text/08_generation.md.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from itertools import count
 
 import torch
+import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from companion.datasets import pad_batch
 from companion.runtime.files.arguments import whole_number
-from companion.runtime.generation.batches import draw_rows
+from companion.runtime.generation.cache_buffers import rewind_after_error
 from companion.runtime.generation.sampling_arguments import (
     cache_that_fits,
     check_generation,
     check_sampling,
     most_new_tokens,
+    row_generators,
     seeded,
     target_mask,
     within_context,
 )
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, end_ids, stop_ids, until
 
 __all__ = [
     "penalize",
     "cut",
+    "sampling_distribution",
     "next_token_probabilities",
     "draw_tokens",
     "next_logits",
@@ -94,6 +100,20 @@ def cut(probs, top_k: int | None = None, top_p: float | None = None):
     return kept / kept.sum(-1, keepdim=True)
 
 
+def sampling_distribution(
+    logits, temperature=1.0, top_k=None, top_p=None, repetition_penalty=1.0, previous=None
+):
+    """Compute next_token_probabilities for settings that have been checked."""
+    logits = logits.float()
+    if repetition_penalty != 1:
+        logits = penalize(logits, previous, repetition_penalty)
+    if temperature == 0:
+        largest, token = logits.max(-1, keepdim=True)  # (..., 1) each
+        one = 1 + 0 * largest  # 1, or NaN where the row contains NaN
+        return torch.zeros_like(logits).scatter(-1, token, one)
+    return cut((logits / temperature).softmax(-1), top_k, top_p)  # equation (1)
+
+
 def next_token_probabilities(
     logits,
     temperature: float = 1.0,
@@ -123,14 +143,7 @@ def next_token_probabilities(
         TypeError: If a setting is not a number.
     """
     check_sampling(temperature, top_k, top_p, repetition_penalty, previous)
-    logits = logits.float()
-    if repetition_penalty != 1:
-        logits = penalize(logits, previous, repetition_penalty)
-    if temperature == 0:
-        largest, token = logits.max(-1, keepdim=True)  # (..., 1) each
-        one = 1 + 0 * largest  # 1, or NaN where the row contains NaN
-        return torch.zeros_like(logits).scatter(-1, token, one)
-    return cut((logits / temperature).softmax(-1), top_k, top_p)  # equation (1)
+    return sampling_distribution(logits, temperature, top_k, top_p, repetition_penalty, previous)
 
 
 # Cell e5da4620, under “Drawing for a batch”
@@ -177,8 +190,13 @@ def next_logits(model, tokens, cache=None):
     return model.logits(model.hidden(tokens, cache)[:, -1])  # (B, T, C) -> (B, C) -> (B, V)
 
 
-def draw(model, rows: list, max_new_tokens: int, stop=(), generator=None, cache=None, **sampling):
+def draw(
+    model, rows: list, max_new_tokens: int, stop=(), generator=None, cache=None, **sampling
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Continue several rows, and yield which rows drew a token, and their tokens, at each step.
+
+    All rows are at the same position t. A row whose prompt is longer than t takes its next token from the
+    prompt, and the others draw one. After an error the cache holds what it held before.
 
     Args:
         model: As for generate.
@@ -187,17 +205,42 @@ def draw(model, rows: list, max_new_tokens: int, stop=(), generator=None, cache=
         stop: The ids that end a row.
         generator: As for generate.
         cache: As for generate.
-        sampling: Settings of next_token_probabilities.
+        sampling: Settings of sampling_distribution.
 
     Shape:
         Each pair that is yielded: (k,), (k,) int64, for the k rows that drew.
     """
+    tokens = pad_sequence(rows, batch_first=True)  # (B, T); padding is overwritten before it is read
+    lengths = [len(row) for row in rows]
+    generators = row_generators(generator, len(rows))
+    no_dropout = eval_mode(model)
+    n_cached = 0  # tokens of each row that the cache has been given
+    finished = set()
+    for t in count(min(lengths)):  # each row has t tokens and needs the token at position t
+        drawing = [i for i, length in enumerate(lengths) if length <= t and i not in finished]
+        if not drawing:
+            continue
 
-    def choose(logits, previous, numbers):
-        probs = next_token_probabilities(logits, previous=previous, **sampling)  # (k, V)
-        return draw_tokens(probs, numbers)  # (k,)
+        which = torch.tensor(drawing)  # (k,)
+        with torch.inference_mode(), no_dropout, rewind_after_error(cache):
+            if cache is None or t > model.config.context_length:
+                logits = next_logits(model, tokens[which, :t])  # (k, V)
+            else:
+                logits = next_logits(model, tokens[:, n_cached:t], cache)[which]  # (B, V) -> (k, V)
+                n_cached = t
+        probs = sampling_distribution(logits, previous=tokens[which, :t], **sampling)  # (k, V)
+        numbers = [torch.rand(1, generator=generators[i], dtype=torch.float64) for i in drawing]
+        new = draw_tokens(probs, torch.cat(numbers))  # (k,)
 
-    return draw_rows(model, rows, max_new_tokens, next_logits, choose, stop, generator, cache)
+        if t == tokens.shape[1]:
+            tokens = F.pad(tokens, (0, 1))  # one more column
+        tokens[which, t] = new.to(tokens.device)
+        yield which, new
+        for i, token in zip(drawing, new.tolist(), strict=True):
+            if token in stop or t + 1 == lengths[i] + max_new_tokens:
+                finished.add(i)
+        if len(finished) == len(rows):
+            return
 
 
 def generate(

@@ -14,9 +14,8 @@ from torch import nn
 from companion.attention import causal_mask
 from companion.datasets import pad_batch
 from companion.runtime.files.arguments import finite
-from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.models.inspection import blocks_of
-from companion.runtime.models.masks import near
+from companion.runtime.models.architectures import window_mask
+from companion.runtime.models.modules import blocks_of, eval_mode
 
 __all__ = [
     "ask",
@@ -137,7 +136,8 @@ def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
         T = q.shape[2]
         window = getattr(attn, "window", None)
-        visible = near(causal_mask(T, T, x.device), 0, T, T, window, x.device)  # (T, T), True: may be seen
+        mask = causal_mask(T, T, x.device)  # (T, T)
+        visible = window_mask(mask, 0, T, T, window, x.device)  # (T, T), True: may be seen
         scores = (q @ k.mT / math.sqrt(q.shape[-1])).float()  # (B, H, T, T)
         maps.append(scores.masked_fill(~visible, -math.inf).softmax(-1))
 

@@ -18,7 +18,7 @@ from companion.gpt import GPT
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.files.arguments import finite
 from companion.runtime.generation.sampling_arguments import cache_that_fits, seeded, within_context
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, end_ids
 from companion.tokenization import END_OF_TEXT, Tokenizer
 from companion.training import next_token_loss

@@ -18,10 +18,8 @@ from companion.caching import FUSED, fuse, fuse_nothing
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
 from companion.runtime.files.arguments import check_batch
-from companion.runtime.models.doubled_stream import Doubled, FirstHalf
-from companion.runtime.models.masks import near
-from companion.runtime.models.shapes import check_shape
-from companion.runtime.runs.joint_optimizers import of_one_shape, only_matrices
+from companion.runtime.models.architectures import Doubled, FirstHalf, check_shape, window_mask
+from companion.runtime.runs.optimizers import of_one_shape, only_matrices
 
 __all__ = [
     "RoPE",
@@ -247,7 +245,7 @@ class GroupedQueryAttention(nn.Module):
         mask = None
         if cache is not None:
             k, v, mask = cache.append(k, v)
-        mask = near(mask, start, q.shape[2], k.shape[2], self.window, q.device)
+        mask = window_mask(mask, start, q.shape[2], k.shape[2], self.window, q.device)
         if self.n_kv_heads < self.n_heads:
             n_shared = self.n_heads // self.n_kv_heads  # query heads that share a key
             k = k.repeat_interleave(n_shared, dim=1)  # (B, H, Tk, D)
@@ -596,7 +594,7 @@ def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable
         v = v_proj(x).view(B, T, -1, width).transpose(1, 2)
         q, k = rope(q, k, start)
         k, v, mask = cache.append(k, v)
-        mask = near(mask, start, T, k.shape[2], window, q.device)
+        mask = window_mask(mask, start, T, k.shape[2], window, q.device)
         if n_shared > 1:
             k = k.repeat_interleave(n_shared, dim=1)
             v = v.repeat_interleave(n_shared, dim=1)

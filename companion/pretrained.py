@@ -21,7 +21,7 @@ from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.modern import LlamaConfig, RoPE, llama
 from companion.runtime.files.atomic import staged
-from companion.runtime.models.shapes import numbers_turned
+from companion.runtime.models.architectures import numbers_turned
 from companion.runtime.storage.checkpoints import write_safetensors
 from companion.runtime.storage.hub import find_model, weight_files
 from companion.runtime.storage.public_configs import check_names, family_of, read_shape, write_shape

@@ -15,9 +15,8 @@ from companion.gpt import GPT
 from companion.lora import linear_layers, replace_linear, swap
 from companion.runtime.files.arguments import finite, whole_number
 from companion.runtime.files.atomic import staged
-from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.models.int8_products import int8_product
-from companion.runtime.models.quantization_checks import check_places, check_quantizable, narrowed
+from companion.runtime.models.modules import eval_mode
+from companion.runtime.models.quantization import check_places, check_quantizable, int8_product, narrowed
 from companion.runtime.storage.checkpoints import write_model
 
 __all__ = [

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from companion.gpt import GPT
 from companion.modern import Shift
 from companion.runtime.models.devices import pick_device
-from companion.runtime.models.inspection import matrices_in_use
+from companion.runtime.models.modules import matrices_in_use
 from companion.runtime.runs.distributed import check_shares, empty_copy, exchange_gradients
 from companion.training import Trainer, next_token_loss
 
@@ -49,7 +49,7 @@ def matrix_parameters(model: GPT) -> int:
     looked_up = {"embed.position.weight"}
     if model.head is not None:  # otherwise the token embedding is the head
         looked_up |= {"embed.token.weight", "embed.weight"}
-    matrices = matrices_in_use(model, apart=(Shift,))
+    matrices = matrices_in_use(model, skipped=(Shift,))
     return sum(parameter.numel() for name, parameter in matrices.items() if name not in looked_up)
 
 

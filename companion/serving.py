@@ -15,12 +15,12 @@ from queue import Full
 import torch
 
 from companion.caching import KVCache, Track, prefill, select
-from companion.generation import draw_tokens, next_logits, next_token_probabilities
+from companion.generation import draw_tokens, next_logits, sampling_distribution
 from companion.gpt import GPT
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.generation.cache_buffers import empty_buffer
 from companion.runtime.generation.sampling_arguments import check_generation, row_generators, seeded
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.end_tokens import stop_ids
 
 __all__ = [
@@ -179,7 +179,7 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
 
     probs = torch.empty_like(logits, dtype=torch.float32)  # (B, V)
     for settings, which in same_settings.items():
-        probs[which] = next_token_probabilities(logits[which], **dict(settings))
+        probs[which] = sampling_distribution(logits[which], **dict(settings))
 
     numbers = []
     for row in rows:

@@ -20,8 +20,9 @@ from companion.gpt import GPTConfig, gpt2
 from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import staged
 from companion.runtime.models.devices import autocast, move, pick_device, pick_dtype
-from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.runs.sessions import Loss, check_finite, running, set_rate
+from companion.runtime.models.modules import eval_mode
+from companion.runtime.runs.optimizers import set_rate
+from companion.runtime.runs.sessions import FIRST_EVALUATION, Loss, check_finite, open_run
 from companion.runtime.runs.validation import check_config, check_fit, check_rows
 from companion.runtime.storage.checkpoints import read_model, write_model
 from companion.tokenization import Tokenizer
@@ -379,7 +380,7 @@ def train(
         model: The model to train.
         data: A Corpus, with train, val and tokenizer.
         config: A TrainConfig.
-        folder: Where to save the run at each evaluation, and on Ctrl-C, which ends the run.
+        folder: Where to save the run at each evaluation, and on Ctrl-C or SIGTERM, which end the run.
         resume: Whether to continue the run in folder.
         on_eval: Called as on_eval(model, row) after each evaluation; what it returns is added to the row.
         progress: Whether to show a progress bar.
@@ -398,13 +399,23 @@ def train(
     check_fit(model, data, config)
     batches = partial(training_batches, data.train, config)
     trainer = make_trainer(model, batches, config, optimizers=optimizers)
-    with running(trainer, data, folder, resume, progress) as run:
-        while run.goes_on():
+    with open_run(trainer, data, folder, resume, progress) as run:
+        while trainer.steps < config.steps and not run.interrupted():
             loss = trainer.step()
             run.show(loss)
-            if run.due():
-                val_loss = evaluate(model, data.val, config.context_length, dtype=trainer.dtype)
-                run.note(val_loss, on_eval)
+            if trainer.steps % config.eval_every == 0 or trainer.steps in (FIRST_EVALUATION, config.steps):
+                val = evaluate(model, data.val, config.context_length, dtype=trainer.dtype)
+                check_finite(trainer, val.nats_per_token)
+                row = {
+                    "step": trainer.steps,
+                    "tokens": trainer.tokens,
+                    "seconds": round(trainer.seconds, 2),
+                    "train": sum(trainer.losses) / len(trainer.losses),
+                    "val": val.nats_per_token,
+                    "bits_per_byte": val.bits_per_byte,
+                }
+                trainer.losses.clear()
+                run.record(row, on_eval)
     model.eval()
     return trainer.history
 

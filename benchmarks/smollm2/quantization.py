@@ -40,7 +40,7 @@ from companion import load
 from companion.datasets import load_text
 from companion.lora import linear_layers
 from companion.quantization import quantize, restore, round_to_grid
-from companion.runtime.models import int8_products
+from companion.runtime.models import quantization as int8_products
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "quantization.json"

@@ -18,8 +18,8 @@ from companion.gpt import GPT
 from companion.lora import add_lora
 from companion.models import names as model_names
 from companion.runtime.data.prepared import Split, row_starts
+from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import write_atomic
-from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.storage.checkpoints import holds_model

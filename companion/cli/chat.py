@@ -98,7 +98,7 @@ class Talk:
 
 
 def run(options: Options) -> None:
-    teller = load(options.model, options.device, revision=options.revision)
+    teller = load(options.model, options.device, revision=options.revision, fast=True)
     check_answers(options.model, teller)
     if not all(text.strip() for text in options.say):
         raise ValueError("--say is empty; type what is to be answered, in quotes")

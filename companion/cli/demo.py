@@ -43,7 +43,7 @@ def run(options: Options) -> None:
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
-    teller = load(options.model, device=options.device)
+    teller = load(options.model, device=options.device, fast=True)
     try:
         tokens = teller.encode(text)
     except ValueError as error:

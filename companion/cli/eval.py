@@ -100,7 +100,7 @@ def run(options: Options) -> None:
     with_text = not names or any(value is not None for value in about_text)
     if not with_text or options.stories == 0:
         refuse(options, ["temperature"], OF_STORIES)
-    teller = load(options.model, device=options.device)
+    teller = load(options.model, device=options.device, fast=True)
     text = find_text(options, teller) if with_text else None
     stories = stories_to_judge(options, teller, text) if text else 0
     tasks = {name: examples_of(name, teller, options) for name in names}

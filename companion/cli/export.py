@@ -23,8 +23,8 @@ from companion.models.names import (
 )
 from companion.models.onnx_graphs import write_onnx
 from companion.pretrained import save_pretrained
-from companion.runtime.files.output_folders import check_output as check_folder
-from companion.runtime.files.output_folders import check_writable, holds_only
+from companion.runtime.files.arguments import check_output as check_folder
+from companion.runtime.files.arguments import check_writable, holds_only
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
 from companion.runtime.storage.hub import SMALL

@@ -51,7 +51,7 @@ def run(options: Options) -> None:
     given = {name: getattr(options, name) for name in DRAWING if getattr(options, name) is not None}
     check_sampling(given.get("temperature", DRAWING["temperature"]), options.top_k, options.top_p)
     seeded(options.seed)
-    teller = load(options.model, options.device, revision=options.revision)
+    teller = load(options.model, options.device, revision=options.revision, fast=True)
     usual = DRAWING if source_of(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
     drawing = usual | teller.tokenizer.sampling | given
     prompt = drawing.pop("prompt")

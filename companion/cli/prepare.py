@@ -16,10 +16,9 @@ from companion.models.names import has_weights, tokenizer_of
 from companion.runtime.data.large_texts import SAMPLE_BYTES, counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
-from companion.runtime.files.arguments import number
+from companion.runtime.files.arguments import check_unused, check_writable, number
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
-from companion.runtime.files.output_folders import check_unused, check_writable
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import new_stories, source_of
 from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens

@@ -12,8 +12,8 @@ from companion.cli._shared import OfModel, load_texts
 from companion.datasets import pad_batch
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
+from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import claim
-from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
 from companion.runtime.terminal import as_typed, waiting
 from companion.village import fresh_stories, load_split

@@ -56,7 +56,7 @@ def run(options: Options) -> None:
     if token is not None and (not token.strip() or not token.isascii() or token != token.strip()):
         raise ValueError(f"--token (or {TOKEN}) must be ASCII characters without spaces around; take others")
     with open_socket(options.host, options.port) as bound:
-        teller = load(options.model, options.device, revision=options.revision)
+        teller = load(options.model, options.device, revision=options.revision, fast=True)
         check_answers(options.model, teller)
         limits = Limits(options.slots, options.waiting, options.seconds, options.max_body, options.max_tokens)
         name = options.name or options.model.resolve().name

@@ -32,8 +32,8 @@ from companion.models import names as model_names
 from companion.modern import LlamaConfig, Muon
 from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
+from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
-from companion.runtime.files.output_folders import check_unused, check_writable, visible_names
 from companion.runtime.models import cross_entropy
 from companion.runtime.models.devices import check_attention, check_memory, pick_device
 from companion.runtime.runs.distributed import (
@@ -43,7 +43,7 @@ from companion.runtime.runs.distributed import (
     shared_device,
     world_size,
 )
-from companion.runtime.runs.joint_optimizers import beside_adamw
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.runs.resuming import SavedRun, holds_run, saved_settings
 from companion.runtime.runs.validation import check_fit, evaluations_within, steps_within, warmup_within
 from companion.runtime.storage.checkpoints import holds_model
@@ -492,7 +492,7 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     resume = resuming(plan)
     try:
         if history:
-            print_results(load(plan.folder), plan.folder, corpus, history, plan.marks)
+            print_results(load(plan.folder, fast=True), plan.folder, corpus, history, plan.marks)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     reached = history[-1]["step"] if history else 0

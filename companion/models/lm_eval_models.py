@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from companion.instructions import chat_ids
 from companion.runtime.files.arguments import finite
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.chat_templates import check_messages
 
 INSTALL = "pip install 'lm_eval==0.4.13'"

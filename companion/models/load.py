@@ -26,11 +26,11 @@ from companion.runtime.storage.checkpoints import (
 from companion.tokenization import Tokenizer
 
 
-def load(name: str | Path, device: str, builders: Mapping, revision: str | None) -> LanguageModel:
+def load(name: str | Path, device: str, builders: Mapping, revision: str | None, fast: bool) -> LanguageModel:
     """Return a model and its tokenizer, as companion.load describes."""
     target = pick_device(device)
     model, tokenizer = read_parts(name, builders, revision)
-    fuse_known = partial(fuse, known=FUSED_MODERN)  # called before each text: chapter 9
+    fuse_known = partial(fuse, known=FUSED_MODERN) if fast else None  # called before each text: chapter 9
     return LanguageModel(model.to(target), tokenizer, make_cache=SlidingCache, fuse=fuse_known)
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.files.atomic import staged
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.hugging_face import write_tokenizer
 
 FILE = "model.onnx"

@@ -27,7 +27,7 @@ def load_classifier(folder: Path) -> TextClassifier:
     if whole:
         rule = "holds a whole model and an adapter, and a head of one of them"
         raise ValueError(f"{folder} {rule}; make it anew with companion finetune classify --overwrite")
-    teller = load(folder, device="cpu")
+    teller = load(folder, device="cpu", fast=True)
     classifier = Classifier(teller.model, len(classes), read).eval()
     classifier.head.load_state_dict(weights)
     return TextClassifier(classifier, teller.tokenizer, classes)
@@ -48,7 +48,7 @@ def make_example() -> Example:
     classes = sorted({row.label for row in rows})
     labels = torch.tensor([classes.index(row.label) for row in rows])
     learned, held_out = hold_out_by_class([row.label for row in rows], 0.2, seed=0)
-    teller = load(village.DATA / "models" / "village", "cpu")
+    teller = load(village.DATA / "models" / "village", "cpu", fast=True)
     reader = TextClassifier(Classifier(teller.model, len(classes), "mean"), teller.tokenizer, classes)
     states = read_states(reader.classifier, reader.rows([row.text for row in rows]))
     head = fit_head(states[learned], labels[learned], len(classes))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from companion.generation import LanguageModel, stream
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, drawn_token, until
 
 OTHERS = 4  # how many tokens besides the drawn one are named

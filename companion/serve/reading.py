@@ -1,29 +1,59 @@
-"""Questions are read within a time, and none keeps the others waiting for long.
+"""Questions are read within a time.
 
 The chat template and the patterns of a tokenizer are somebody else's programs, which may never end. Where a
-model has such parts, they work in processes of their own. Our tokenizers with the usual pattern need none.
+model has such parts, they work in a process of their own, which is ended and started anew if it takes too
+long. Our tokenizers with the usual pattern need none.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from queue import PriorityQueue
 from typing import Any
 
-from companion.runtime.files.time_limits import Bounded, Ended
-from companion.runtime.text.tokenizer import USUAL_PATTERNS, from_state
+from companion.runtime.text.tokenizer import USUAL_PATTERNS, Tokenizer, from_state
 
 SECONDS = 5.0
-"""What a process has to write a conversation as tokens; it takes a hundredth of a second otherwise."""
-AT_ONCE = 4  # processes that read at once, so that a question that never ends keeps nobody waiting
+"""What the process has to write a conversation as tokens; it takes a hundredth of a second otherwise."""
+MAX_MEMORY = 4 * 2**30  # bytes that the process may allocate
+_tokenizer: Tokenizer | None = None  # of the process
 
 
-def make_reader(state: dict) -> Callable[[list], Any]:
-    """What such a process answers with: a call of a method of the tokenizer that was saved as this state."""
+def begin(state: dict) -> None:
+    """Make the tokenizer in its process, which is silent, deaf to Ctrl-C, and ends with its parent."""
+    global _tokenizer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows, or a lower limit that is there
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    threading.Thread(target=end_with_parent, daemon=True).start()
     import companion.tokenization  # noqa: F401 (it registers kinds of tokenizers)
 
-    tokenizer = from_state(dict(state))
-    return lambda call: getattr(tokenizer, call[0])(*call[1])
+    _tokenizer = from_state(state)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent ends, however it ends."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def answer(name: str, arguments: tuple) -> list[int]:
+    """Call a method of the process's tokenizer."""
+    try:
+        return getattr(_tokenizer, name)(*arguments)
+    except (ImportError, TypeError, ValueError):
+        raise
+    except BaseException as error:  # a panic in Rust is no Exception, and cannot be pickled
+        rule = "shorten the messages, or serve another model"
+        raise ValueError(f"the tokenizer failed ({str(error):.100}); {rule}") from None
 
 
 def has_strange_parts(tokenizer: Any) -> bool:
@@ -37,46 +67,70 @@ def has_strange_parts(tokenizer: Any) -> bool:
 
 
 class BoundedTokenizer:
-    """A tokenizer whose `chat` and `encode` work in one of several processes, for SECONDS at most.
+    """A tokenizer whose `chat` and `encode` work in another process, for SECONDS at most.
 
     Everything else is the tokenizer's own. Both methods raise ValueError for what takes longer.
     """
 
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
-        state = {name: getattr(tokenizer, name) for name in ("kind", *tokenizer.fields)}
-        maker = "companion.serve.reading:make_reader"
-        self._processes = [Bounded(maker, _as_json(state), SECONDS) for _ in range(AT_ONCE)]
-        self._free: PriorityQueue = PriorityQueue()  # those that run come first
-        for i in range(AT_ONCE):
-            self._free.put((i > 0, i))
+        self._state = {name: _as_json(getattr(tokenizer, name)) for name in ("kind", *tokenizer.fields)}
+        self._lock = threading.Lock()  # held by the question that is read
+        self._pool: ProcessPoolExecutor | None = None
+        self._pid = 0
+        self._closed = False
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._tokenizer, name)
         return partial(self._call, name) if name in ("chat", "encode") else found
 
-    def _call(self, name: str, *arguments) -> list[int]:
-        _, i = self._free.get()
-        try:
-            return self._processes[i].ask([name, arguments])
-        except Ended as error:
-            from companion.serve.questions import closing  # here, because the processes need no PyTorch
-
-            if self._processes[i].closed:
-                raise closing() from None
-            rule = "shorten them, or serve another model"
-            raise ValueError(f"reading the messages {error}; {rule}") from None
-        finally:
-            self._free.put((not self._processes[i].is_running(), i))
-
     def start(self) -> None:
-        """Start the first process, so that the first question does not wait for it."""
-        self._processes[0].start()
+        """Start the process, so that the first question does not wait for it."""
+        with self._lock:
+            self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, begin, (self._state,))
+            self._pid = self._pool.submit(os.getpid).result()
+        return self._pool
+
+    def _call(self, name: str, *arguments) -> list[int]:
+        from companion.serve.questions import closing  # here, because the process needs no PyTorch
+
+        with self._lock:
+            if self._closed:
+                raise closing()
+            try:
+                return self._start().submit(answer, name, arguments).result(SECONDS)
+            except TimeoutError:
+                how = f"did not end within {SECONDS:g} seconds"
+            except BrokenProcessPool:
+                how = "failed in a way that ended its process"
+            self._end()
+        if self._closed:
+            raise closing()
+        raise ValueError(f"reading the messages {how}; shorten them, or serve another model")
+
+    def _end(self) -> None:
+        self._kill()
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._pool = None
+        self._pid = 0
+
+    def _kill(self) -> None:
+        if self._pool is not None and self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def close(self) -> None:
-        """End all processes, also in the middle of a question."""
-        for process in self._processes:
-            process.close()
+        """End the process, also in the middle of a question."""
+        self._closed = True
+        self._kill()
+        with self._lock:
+            self._end()
 
 
 def _as_json(value: Any) -> Any:
@@ -89,27 +143,23 @@ def _as_json(value: Any) -> Any:
 
 
 class Readers:
-    """The threads that read questions, and the tokenizer that they use.
-
-    Our tokenizers are not made for several threads, so those have one.
-    """
+    """The thread that reads questions, and the tokenizer that it uses."""
 
     def __init__(self, tokenizer: Any):
-        strange = has_strange_parts(tokenizer)
-        self.tokenizer = BoundedTokenizer(tokenizer) if strange else tokenizer
-        self.threads = ThreadPoolExecutor(AT_ONCE if strange else 1, "reader")
+        self.tokenizer = BoundedTokenizer(tokenizer) if has_strange_parts(tokenizer) else tokenizer
+        self.threads = ThreadPoolExecutor(1, "reader")
 
     def start(self) -> None:
-        """Begin to set up what the first question needs, in a reader's thread."""
+        """Begin to set up what the first question needs, in the reader's thread."""
         if isinstance(self.tokenizer, BoundedTokenizer):
             self.threads.submit(self.tokenizer.start)
 
     def end(self) -> None:
-        """End what is being read by other processes."""
+        """End what is being read by another process."""
         if isinstance(self.tokenizer, BoundedTokenizer):
             self.tokenizer.close()
 
     def close(self) -> None:
-        """End what is being read, and wait for the threads."""
+        """End what is being read, and wait for the thread."""
         self.end()
         self.threads.shutdown(cancel_futures=True)

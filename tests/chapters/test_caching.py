@@ -23,8 +23,8 @@ from companion.caching import (
     cache_bytes,
     prefill,
     select,
-    settle,
     speculative,
+    verify,
 )
 from companion.embeddings import TokenEmbedding
 from companion.generation import LanguageModel, generate, next_token_probabilities
@@ -667,12 +667,12 @@ def test_settle_draws_what_is_missing():
     q = torch.tensor([[1.0, 0.0, 0.0]])
     generator, counts = seeded(4), torch.zeros(4)
     for _ in range(6_000):
-        kept = settle(p, q, [0], generator)
+        kept = verify(p, q, [0], generator)
         counts[3 if len(kept) == 2 else kept[0]] += 1
     assert chi_square(counts[1:].double(), torch.tensor([0.2, 0.3, 0.5])) < 18.4 and counts[0] == 0
     rounded = torch.tensor([[0.5, 0.4999999]]), torch.tensor([[0.5, 0.5]])
     for _ in range(50):
-        assert settle(torch.cat([rounded[0]] * 2), rounded[1], [1], generator)[0] in (0, 1)
+        assert verify(torch.cat([rounded[0]] * 2), rounded[1], [1], generator)[0] in (0, 1)
 
 
 @pytest.mark.parametrize(

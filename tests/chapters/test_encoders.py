@@ -22,7 +22,7 @@ from companion.encoders import (
     pair_loss,
 )
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.generation.translation import translate
+from companion.runtime.generation.sampling_arguments import translate
 from companion.training import TrainConfig, Trainer
 
 C, H = 24, 3

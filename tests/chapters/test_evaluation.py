@@ -23,7 +23,7 @@ from companion.evaluation import (
 )
 from companion.generation import LanguageModel, next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.models.damaged_copies import rounded_copy
+from companion.runtime.models.modules import rounded_copy
 from companion.tokenization import BPETokenizer
 from companion.village import DATA
 

@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
+from support.folders import raises_one_line
 from torch import nn
 
 import companion
@@ -285,7 +286,7 @@ def test_damaged_files_are_an_error(small, folder, tmp_path):
         load_adapter(small, tmp_path)
     tensors, notes = read_safetensors(folder / WEIGHTS)
     first = min(tensors)
-    stranger = "base_model.model.lm_head.lora_embedding_A"
+
     for change, message in [
         ({first: tensors[first][:1]}, "is no matrix of LoRA"),
         (

@@ -33,7 +33,7 @@ from companion.quantization import (
     save_quantized,
     unpack,
 )
-from companion.runtime.models.int8_products import int8_product
+from companion.runtime.models.quantization import int8_product
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint
 

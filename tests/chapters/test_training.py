@@ -401,10 +401,14 @@ def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
 
 
 @pytest.mark.gate
-def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(data, tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_in_the_middle_of_a_step_lets_it_finish_and_saves(data, tmp_path, name):
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
     straight, stopped = small_model(data), small_model(data)
     history, calls = train(straight, data, config()), itertools.count(1)
-    hook = stopped.register_forward_hook(lambda *_: press_ctrl_c() if next(calls) == 11 else None)
+    sent = getattr(signal, name)
+    hook = stopped.register_forward_hook(lambda *_: signal.raise_signal(sent) if next(calls) == 11 else None)
     assert train(stopped, data, config(), tmp_path) == []
     hook.remove()
     resumed = small_model(data, seed=7)

@@ -49,27 +49,11 @@ def test_a_question_is_read_as_in_this_process():
 
 
 @pytest.mark.gate
-def test_templates_that_never_end_keep_nobody_waiting(monkeypatch):
-    """One less than there are readers: the others are answered while those loop. Each takes a whole core."""
-    monkeypatch.setattr(reading, "SECONDS", 60.0)
-    monkeypatch.setattr(reading, "AT_ONCE", 2)
-    with ThreadPoolExecutor(reading.AT_ONCE) as pool, running(public(), "tiny", LIMITS) as url:
-        assert said(url, max_tokens=1)["choices"]
-        evil = [pool.submit(call, url, {"messages": LOOP}) for _ in range(reading.AT_ONCE - 1)]
-        for _ in range(5):
-            assert said(url, max_tokens=2)["choices"]
-        assert call(url, method="GET", path="/health")[0] == 200
-        assert not any(one.done() for one in evil)
-    assert [one.result()[0] for one in evil] == [503] * len(evil)  # the server has closed
-
-
-@pytest.mark.gate
 def test_a_template_that_never_ends_is_400_and_the_next_question_is_answered(monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS", 1.0)
-    monkeypatch.setattr(reading, "AT_ONCE", 1)
+    monkeypatch.setattr(reading, "SECONDS", 4.0)
     with running(public(), "tiny", LIMITS) as url:
         for _ in range(2):
-            refused(url, 400, {"messages": LOOP}, "did not end within 1 seconds", "messages")
+            refused(url, 400, {"messages": LOOP}, "did not end within 4 seconds", "messages")
             assert said(url, max_tokens=1)["choices"]
 
 
@@ -102,13 +86,13 @@ def test_a_template_that_fails_is_an_error_object_without_a_path(template):
 
 @pytest.mark.gate
 def test_our_own_tokenizer_with_a_pattern_that_takes_long_is_bounded(monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS", 1.0)
+    monkeypatch.setattr(reading, "SECONDS", 4.0)
     special = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
     tokenizer = BPETokenizer([], special, pattern=r"(?:a|aa)+$|(?s:.)")
     assert reading.has_strange_parts(tokenizer)
     with running(model_for(tokenizer), "tiny", LIMITS) as url:
         messages = [{"role": "user", "content": "a" * 60 + "b"}]
-        refused(url, 400, {"messages": messages}, "did not end within 1 seconds", "messages")
+        refused(url, 400, {"messages": messages}, "did not end within 4 seconds", "messages")
         found = said(url, max_tokens=1)["usage"]["prompt_tokens"]
         assert found == len(tokenizer.encode("Who has the key?")) + 4
     assert not reading.has_strange_parts(BPETokenizer([]))

@@ -38,8 +38,8 @@ from companion.evaluation import bootstrap_interval, calibration, wilson_interva
 from companion.lora import save_adapter
 from companion.models.names import folder_of, lasting_name, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
+from companion.runtime.files.arguments import holds_only
 from companion.runtime.files.atomic import claim
-from companion.runtime.files.output_folders import holds_only
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
 from companion.runtime.terminal import as_typed
@@ -112,7 +112,7 @@ def run(options: Options) -> None:
     folder = folder_of(options.model)
     if options.method == "lora" and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
-    teller = load(folder, device="cpu")
+    teller = load(folder, device="cpu", fast=True)
     if options.method == "lora":
         hang_on(teller.model, options)
     classifier = Classifier(teller.model, len(classes), options.read)

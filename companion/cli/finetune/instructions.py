@@ -39,7 +39,7 @@ from companion.models.names import folder_of, origin_of
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
-from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.modules import eval_mode
 from companion.runtime.terminal import as_typed, waiting
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
@@ -113,7 +113,7 @@ def run(options: Options) -> None:
     output = output_of(options, "instructions")
     folder = folder_of(options.model)
 
-    teller = load(folder, device="cpu")
+    teller = load(folder, device="cpu", fast=True)
     if teller.tokenizer.is_public and teller.tokenizer.template is None:
         rule = "has no chat template, and a public tokenizer gets none here; name one that was taught to chat"
         raise ValueError(f"--model={options.model} {rule}")

@@ -95,7 +95,7 @@ def run(options: Options) -> None:
     placed = placed_pairs(options.data) if options.data else []
     output = output_of(options, "rewards")
     folder = folder_of(options.model)
-    teller = load(folder, options.device)
+    teller = load(folder, options.device, fast=True)
     check_pairs_fit(teller, placed)
     prompt_rows(teller, begun(20, options.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
     n = teller.model.config.context_length
@@ -105,7 +105,7 @@ def run(options: Options) -> None:
     asked = stories_asked(options, teller)
     pairs = [pair for _, pair in placed]
     add_defaults(options, teller.model, len(pairs))
-    before = load(folder, options.device)
+    before = load(folder, options.device, fast=True)
 
     with claim(output):
         figures = {"before": measured(teller, pairs, asked, options.seed)}

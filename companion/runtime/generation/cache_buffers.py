@@ -85,7 +85,7 @@ def in_step(tracks: list) -> int | Tensor:
 
 
 @contextmanager
-def whole_or_not(cache) -> Iterator[None]:
+def rewind_after_error(cache) -> Iterator[None]:
     """Inside, tokens are read into a cache; after an error or Ctrl-C it holds what it held before.
 
     cache: None for a reader without one, for which there is nothing to do.

@@ -1,39 +1,13 @@
-"""What generation needs and chapter 8 does not teach: checks of arguments, and seeds."""
+"""What generation needs and chapters 8 and 23 do not teach: checks of arguments, seeds, padded batches."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from companion.runtime.files.arguments import number, whole_number
+from companion.runtime.files.arguments import finite, whole_number
+from companion.runtime.generation.sampling_settings import check_sampling
 from companion.runtime.text.end_tokens import stop_ids
-
-SMALLEST_TEMPERATURE = 1e-30
-"""Logits up to hundreds of millions, divided by this, are still numbers in float32."""
-
-
-def check_sampling(
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    repetition_penalty: float = 1.0,
-    previous: Tensor | tuple | None = (),
-) -> None:
-    """Raise ValueError for a setting out of its range, TypeError for one that is no number.
-
-    previous: the tokens that a penalty is for; None, where they are missing.
-    """
-    least = SMALLEST_TEMPERATURE
-    rule = f"0 (the likeliest token) or a number from {least:g} on; try 0.8"
-    number("temperature", temperature, rule, lambda t: t == 0 or least <= t < float("inf"))
-    if top_k is not None:
-        whole_number("top_k", top_k, 1, "leave it out to draw from all tokens")
-    if top_p is not None:
-        number("top_p", top_p, "above 0 and at most 1; try 0.95", lambda p: 0 < p <= 1)
-    rule = "from 1 (no penalty) to 1,000; try 1.1"
-    number("repetition_penalty", repetition_penalty, rule, lambda x: 1 <= x <= 1000)
-    if repetition_penalty != 1 and previous is None:
-        raise ValueError(f"repetition_penalty={repetition_penalty} needs previous, the tokens so far, (B, T)")
 
 
 def check_generation(
@@ -191,3 +165,22 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
             f"context_length={teller.model.config.context_length}; leave out shots, or shorten it"
         )
     return ids, len(before)
+
+
+@torch.no_grad()
+def translate(model: torch.nn.Module, source: torch.Tensor, end_id: int, real=None) -> torch.Tensor:
+    """The likeliest token, one after another: source (B, Ts) -> new tokens (B, n), filled up with end_id.
+
+    model: has encode, decode and config, as chapter 23's EncoderDecoder. end_id also begins each target.
+    real: bool (B, Ts), False at padding. Ends when all rows have ended, or the context is full.
+    """
+    memory, mask = model.encode(source, real)  # once
+    target = torch.full((len(source), 1), end_id, device=source.device)
+    ended = torch.zeros_like(target, dtype=torch.bool)  # (B, 1)
+    while target.shape[1] <= model.config.context_length and not ended.all():
+        logits = finite("logits", model.decode(target, memory, mask)[:, -1:])  # (B, 1, V)
+        token = logits.argmax(-1)  # (B, 1), the likeliest
+        token = token.masked_fill(ended, end_id)
+        target = torch.cat([target, token], dim=1)
+        ended = ended | (token == end_id)
+    return target[:, 1:]

@@ -1,4 +1,4 @@
-"""Where to compute and in which number format, and whether a model fits there."""
+"""Where to compute and in which number format, how long it takes, and whether a model fits there."""
 
 import dataclasses
 import math
@@ -94,6 +94,21 @@ def move(batch: Any, device: torch.device) -> Any:
     if isinstance(batch, (tuple, list)):
         return type(batch)(move(value, device) for value in batch)
     return batch
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """The shortest of a few runs of work(), in seconds; what else the machine does only lengthens one.
+
+    Raises ValueError for repeats below 1.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats={repeats} must be at least 1; try 3")
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
 
 
 # -- memory ------------------------------------------------------------------

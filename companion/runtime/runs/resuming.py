@@ -17,6 +17,8 @@ import torch
 
 from companion.runtime.files.atomic import finish_renames, staged, write_atomic
 from companion.runtime.models.devices import DTYPES
+from companion.runtime.runs.distributed import full_tensors, is_main, shard_like
+from companion.runtime.runs.optimizers import optimizer_parameters, optimizer_states
 from companion.runtime.storage.checkpoints import (
     check_weights,
     read_config,
@@ -26,7 +28,6 @@ from companion.runtime.storage.checkpoints import (
     write_model,
     write_safetensors,
 )
-from companion.runtime.runs.distributed import full_tensors, is_main, shard_like
 
 STATE, LOG, BEST = "state.safetensors", "log.jsonl", "best"
 PLACE = ("steps", "tokens", "seconds", "losses")
@@ -127,41 +128,6 @@ def restore(trainer: Any, folder: str | Path, data: dict) -> None:
     trainer.history = [row for row in read_log(folder) if row["step"] <= trainer.steps]
     if trainer.config.dtype == "auto":
         trainer.dtype = DTYPES[notes["dtype"]]
-
-
-def optimizer_states(trainer: Any, saved: dict, path: Path) -> list[dict]:
-    """Return for each optimizer the states of its parameters, by their places in its groups.
-
-    A parameter that never had a gradient has no state. saved: all values of the file, by name.
-    """
-    by_parameter: dict[str, dict] = {}
-    for name, value in saved.items():
-        prefix, _, key = name.rpartition(".")
-        by_parameter.setdefault(prefix, {})[key] = value
-    states = {optimizer: {} for optimizer in trainer.optimizers}
-    places = dict.fromkeys(trainer.optimizers, 0)
-    for prefix, optimizer, p in optimizer_parameters(trainer):
-        state = by_parameter.get(prefix, {})
-        for key, value in state.items():
-            if isinstance(value, torch.Tensor):
-                if value.ndim and value.shape != p.shape:  # a fused optimizer would write beyond its end
-                    raise ValueError(f"{path} is damaged: {prefix}.{key} is {list(value.shape)}; start anew")
-                state[key] = shard_like(value.clone(), p)
-        if state:
-            states[optimizer][places[optimizer]] = state
-        places[optimizer] += 1
-    return list(states.values())
-
-
-def optimizer_parameters(trainer: Any) -> list[tuple[str, torch.optim.Optimizer, torch.nn.Parameter]]:
-    """List (name in the file, optimizer, parameter) in the order of the optimizers' groups."""
-    names = {p: name for name, p in unwrapped(trainer.model).named_parameters()}
-    found = []
-    for number, optimizer in enumerate(trainer.optimizers, 1):
-        kind = "optimizer" if number == 1 else f"optimizer{number}"
-        for group in optimizer.param_groups:
-            found += [(f"{kind}.{names[p]}", optimizer, p) for p in group["params"]]
-    return found
 
 
 def model_weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """A run of training: steps, evaluations and saves, in a folder that the run claims.
 
-`train` of chapter 7 has the order of things, and uses `running` for the rest. A trainer has model, config,
+The loop itself is `train` of chapter 7, which uses `open_run` for the rest. A trainer has model, config,
 device, dtype, optimizers, batches, steps, tokens, seconds, losses, history and step(); one whose weights are
 sharded also has `plain`, a copy of the model without numbers. Several processes all do what is written here,
 in the same order.
@@ -21,7 +21,6 @@ import torch
 from tqdm import tqdm
 
 from companion.runtime.files.atomic import claim, staged
-from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
 from companion.runtime.runs.distributed import (
     any_process,
     broadcast,
@@ -32,6 +31,7 @@ from companion.runtime.runs.distributed import (
 )
 from companion.runtime.runs.resuming import BEST, STATE, restore, save_run, write_log
 from companion.runtime.runs.validation import data_identity
+from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
 
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
 NOISE = 0.02  # a held-out loss may lie above the lowest one by this share, and mean nothing
@@ -61,44 +61,46 @@ def check_finite(trainer: Any, loss: float, gradient_norm: float = 0.0) -> None:
     )
 
 
-def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) -> None:
-    """Give each optimizer the learning rate of a step: rate, times its own first rate over base."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            first = group.setdefault("initial_lr", group["lr"])
-            group["lr"] = rate * (first / base)
-
-
 @contextmanager
-def catch_interrupt() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C set an event, which is yielded; the second one does what it always does.
+def catch_signals() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C, SIGTERM or SIGHUP set an event, which is yielded.
 
-    With several processes, all further ones are ignored: torchrun passes on the one that the terminal has
-    already sent to each process.
+    A second signal does what it always does. With several processes, all further ones are ignored: torchrun
+    passes on the one that the terminal has already sent to each process. A signal that is ignored already, as
+    nohup ignores SIGHUP, stays ignored.
     """
-    pressed = threading.Event()
+    received = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread alone
-        yield pressed
+        yield received
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.getsignal(number)
+
+    def set_back():
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def handle(number, frame):
-        pressed.set()
+        received.set()
         if world_size() == 1:
-            signal.signal(signal.SIGINT, before)
+            set_back()
 
-    signal.signal(signal.SIGINT, handle)
+    for number in before:
+        signal.signal(number, handle)
     try:
-        yield pressed
+        yield received
     finally:
-        signal.signal(signal.SIGINT, before)
+        set_back()
 
 
 @contextmanager
-def running(
+def open_run(
     trainer: Any, data: Any, folder: str | Path | None = None, resume: bool = False, progress: bool = False
 ) -> Iterator["Run"]:
-    """Prepare a run and yield it: its folder is claimed, its place restored, and Ctrl-C is caught.
+    """Claim a run's folder, restore its place, catch Ctrl-C, and yield the run; at the end, save it.
 
     The caller's random state is restored at the end.
 
@@ -110,7 +112,7 @@ def running(
             raise ValueError("folder=None has nothing to resume; give the folder of the saved run")
         check_file(Path(folder) / STATE)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(catch_interrupt())
+        signaled = stack.enter_context(catch_signals())
         if folder is not None and is_main():
             stack.enter_context(claim(folder))
         trainer.dtype = broadcast(trainer.dtype)  # "auto" is decided by a clock
@@ -121,32 +123,31 @@ def running(
         bar = tqdm(total=trainer.config.steps, initial=trainer.steps, unit="step", disable=is_hidden)
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        yield Run(trainer, data, folder, identity, bar, interrupted)
+        run = Run(trainer, data, folder, identity, bar, signaled)
+        yield run
+        if run.saved_at != trainer.steps:
+            run.save()
 
 
 class Run:
-    """The steps of a run, an evaluation when it is due, then the save, then the report."""
+    """A run in its folder, if it has one: its progress bar, its history and its saves."""
 
-    def __init__(self, trainer, data, folder, identity, bar, interrupted):
+    def __init__(self, trainer, data, folder, identity, bar, signaled):
         self.trainer = trainer
         self.data = data
         self.folder = None if folder is None else Path(folder)
         self.identity = identity
         self.bar = bar
-        self.interrupted = interrupted
+        self.signaled = signaled
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
 
-    def goes_on(self) -> bool:
-        """Return False at the end, and after Ctrl-C, for which the run is saved first."""
-        if self.trainer.steps >= self.trainer.config.steps:
+    def interrupted(self) -> bool:
+        """Return whether a process got Ctrl-C. Raise KeyboardInterrupt if there is nothing to save yet."""
+        if not any_process(self.signaled.is_set()):
             return False
-        if not any_process(self.interrupted.is_set()):
-            return True
         if self.trainer.steps == 0:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved")
-        if self.saved_at != self.trainer.steps:
-            self.save()
-        return False
+        return True
 
     def show(self, loss: float) -> None:
         """Move the progress bar by a step."""
@@ -154,26 +155,10 @@ class Run:
         self.bar.postfix = f"loss {loss:.3f}, {trainer.tokens / trainer.seconds:,.0f} tokens/s"
         self.bar.update()
 
-    def due(self) -> bool:
-        """Return whether the run is evaluated now."""
-        step, config = self.trainer.steps, self.trainer.config
-        return step % config.eval_every == 0 or step in (FIRST_EVALUATION, config.steps)
-
-    def note(self, loss: Loss, on_eval: Callable | None = None) -> None:
+    def record(self, row: dict, on_eval: Callable | None = None) -> None:
         """Append a row to the history, save, and only then call on_eval(model, row), which may fail."""
-        trainer = self.trainer
-        check_finite(trainer, loss.nats_per_token)
-        row = {
-            "step": trainer.steps,
-            "tokens": trainer.tokens,
-            "seconds": round(trainer.seconds, 2),
-            "train": sum(trainer.losses) / len(trainer.losses),
-            "val": loss.nats_per_token,
-            "bits_per_byte": loss.bits_per_byte,
-        }
         row = broadcast(row)
-        trainer.losses.clear()
-        trainer.history.append(row)
+        self.trainer.history.append(row)
         self.save()
         if on_eval is None:
             return
@@ -181,7 +166,7 @@ class Run:
         added = on_eval(model, dict(row)) if is_main() else None
         row |= broadcast(added) or {}
         if is_main() and self.folder is not None:
-            write_log(self.folder, trainer.history)
+            write_log(self.folder, self.trainer.history)
 
     def model_for_report(self) -> torch.nn.Module:
         """Return the model that on_eval gets; the main process can use it alone."""

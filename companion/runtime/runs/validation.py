@@ -18,8 +18,8 @@ from companion.runtime.text.tokenizer import tokenizer_fingerprint
 MAX_ROW, MAX_SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
 MAX_TIMING = 10.0  # seconds that the timing of steps may take, however few the minutes
-EVALUATIONS = 3  # the least number of evaluations of a run, unless its settings say otherwise
-MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
+EVALUATIONS = 3  # the smallest number of evaluations of a run, unless its settings say otherwise
+MAX_COUNT, MAX_SEED, MAX_MINUTES = 10**9, 10**12, 10**6
 
 
 def check_config(c: Any) -> None:
@@ -32,7 +32,7 @@ def check_config(c: Any) -> None:
         smallest["warmup_steps"] = 0
     for name, least in smallest.items():
         value = getattr(c, name)
-        most = MOST_SEED if name == "seed" else MOST
+        most = MAX_SEED if name == "seed" else MAX_COUNT
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             rule = f"a whole number of at least {least} and at most {most:,}"
             raise ValueError(f"{name}={value!r} must be {rule}")
@@ -124,8 +124,8 @@ def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
         eval_tokens: Tokens of the split that is evaluated. Each is counted as a third of a token trained on,
             for its forward pass.
     """
-    if not 0 < minutes <= MOST_MINUTES:
-        raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")
+    if not 0 < minutes <= MAX_MINUTES:
+        raise ValueError(f"minutes={minutes} must be above 0 and at most {MAX_MINUTES:,}")
     most_seconds = max(MAX_TIMING, 6 * minutes)
     tokens, seconds = [0], [0.0]  # after each step
     with torch.random.fork_rng(devices=[]):
@@ -142,7 +142,7 @@ def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
     steps = (60 * minutes - evaluation) / (per_step + evaluation / config.eval_every)
     if steps < EVALUATIONS * config.eval_every:  # evaluated more often than eval_every says
         steps = max(60 * minutes - EVALUATIONS * evaluation, 30 * minutes) / per_step
-    return broadcast(min(MOST, max(1, int(steps))))
+    return broadcast(min(MAX_COUNT, max(1, int(steps))))
 
 
 def _is_timed_further(seconds: list[float], most_seconds: float) -> bool:

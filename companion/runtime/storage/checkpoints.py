@@ -2,7 +2,7 @@
 
 config.json holds the architecture's name, its configuration and the provenance; model.safetensors the
 weights, with a fingerprint of the other two. No file is a pickle. Builders and tokenizers are handed in: this
-module knows no chapter. What a run adds to the three is in training/resuming.py.
+module knows no chapter. What a run adds to the three is in runs/resuming.py.
 """
 
 import dataclasses
@@ -27,9 +27,11 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside DistributedDataParallel and torch.compile."""
-    while isinstance(model, nn.parallel.DistributedDataParallel) or hasattr(model, "_orig_mod"):
-        model = model._orig_mod if hasattr(model, "_orig_mod") else model.module
+    """Return the model inside DistributedDataParallel or torch.compile, which have it as their only child."""
+    children = list(model.children())
+    while len(children) == 1 and hasattr(children[0], "config"):
+        model = children[0]
+        children = list(model.children())
     return model
 
 
@@ -104,7 +106,7 @@ def read_model(
             raise ValueError(f"{folder / CONFIG}: quantization: {error}") from None
     weights, notes = read_safetensors(folder / WEIGHTS)
     if scheme is not None:
-        from companion.runtime.models.quantization_checks import keep_types_of_scales
+        from companion.runtime.models.quantization import keep_types_of_scales
 
         keep_types_of_scales(model, weights)
     found = fingerprint(saved["config"], read_regular(path))

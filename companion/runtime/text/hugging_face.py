@@ -15,8 +15,8 @@ from typing import Any
 from companion.runtime.files import atomic
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import read_regular, write_atomic
-from companion.runtime.generation.generation_configs import FILE as GENERATION
-from companion.runtime.generation.generation_configs import named_ids, named_sampling
+from companion.runtime.generation.sampling_settings import FILE as GENERATION
+from companion.runtime.generation.sampling_settings import named_ids, named_sampling
 from companion.runtime.text.chat_templates import GUARD, check_messages, guarded, render
 from companion.runtime.text.tokenizer import (
     END_OF_TEXT,

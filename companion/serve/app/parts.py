@@ -38,7 +38,7 @@ def choose(label: str, *kinds: str, index: int = 0, place=st.sidebar) -> Offered
 @st.cache_resource(max_entries=AT_ONCE, show_spinner="Loading the model …")
 def loaded(folder: str, device: str) -> LanguageModel:
     """A model that stays in memory."""
-    teller = load(folder, device)
+    teller = load(folder, device, fast=True)
     teller.model.eval()
     return teller
 

@@ -1,8 +1,10 @@
-"""What a model is made of, looked at before anything is hung onto it."""
+"""Looking at a model's parts and their modes, and changing copies of its weights."""
 
+import copy
 from collections.abc import Callable
 from operator import attrgetter
 
+import torch
 from torch import nn
 
 IN_A_BLOCK = ("attn.n_heads", "attn.project", "attn.o_proj")
@@ -30,19 +32,19 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
     return blocks
 
 
-def matrices_in_use(model: nn.Module, apart: tuple[type, ...] = ()) -> dict[str, nn.Parameter]:
+def matrices_in_use(model: nn.Module, skipped: tuple[type, ...] = ()) -> dict[str, nn.Parameter]:
     """The matrices of a model, by name, but for those that a token is not multiplied with.
 
     Of a mixture (chapter 24) so many experts stay as a token uses. A table of rows to be looked up stays.
 
     Args:
         model: The model.
-        apart: Classes of parts that are left out, because their numbers are multiplied one by one, as a
+        skipped: Classes of parts that are left out, because their numbers are multiplied one by one, as a
             norm's are. Chapter 10's Shift is such a class.
     """
     idle = []
     for part in model.modules():
-        if isinstance(part, apart):
+        if isinstance(part, skipped):
             idle.append(part)
         if hasattr(part, "experts") and hasattr(part, "router"):
             idle += part.experts[part.router.n_active :]
@@ -75,3 +77,39 @@ def has_hooks(register: Callable) -> bool:
     n_hooks = len(handle.hooks_dict_ref())
     handle.remove()
     return n_hooks > 1
+
+
+class eval_mode:
+    """`with eval_mode(model):` no dropout inside; after it, error or not, each part has its mode as before.
+
+    Made once, it may be entered many times: to list a model's parts can take as long as a cached step.
+    """
+
+    def __init__(self, model):
+        self.parts = list(model.modules())
+
+    def __enter__(self) -> None:
+        self.training = [part for part in self.parts if part.training]
+        for part in self.training:
+            part.training = False
+
+    def __exit__(self, *error) -> None:
+        for part in self.training:
+            part.training = True
+
+
+def rounded_copy(model: nn.Module, bits: int) -> nn.Module:
+    """A copy whose matrices hold only 2^bits − 1 different numbers a row, evenly spaced around zero.
+
+    Each weight is rounded to the nearest of them; the largest of its row stays. Chapter 19 does it well.
+    Raises ValueError for fewer than 2 bits.
+    """
+    if bits < 2:
+        raise ValueError(f"bits={bits} must be at least 2: a sign, and one step")
+    copied = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight in copied.parameters():
+            if weight.ndim == 2:
+                step = weight.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1)  # (rows, 1)
+                weight.copy_((weight / step.clamp_min(1e-30)).round() * step)
+    return copied

@@ -1,4 +1,6 @@
-"""PyTorch's own product with a matrix of int8, for processors that have one.
+"""What chapter 19 uses and does not teach: checks of arguments, and PyTorch's own product with int8.
+
+The product is for processors that have one.
 
 The kernel (FBGEMM or oneDNN on x86, QNNPACK on ARM) multiplies integers by integers, so it also needs the
 inputs as integers. On x86 these have 7 bits: AVX2 adds the products of two neighbors in 16 bits, and with
@@ -11,24 +13,27 @@ the matrix is read from memory only once. The sums are exact, and an input is of
 thousandth part of its row's largest number, as with about 14 bits.
 
 The kernel wants the matrix in an order of its own. It is made at the first product and kept as long as the
-matrix lives, so such a matrix is held twice.
+matrix lives and its scale is the same, so such a matrix is held twice. To change single integers of a matrix
+in place, make another tensor.
 """
 
 import math
 import warnings
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["MANY", "int8_product", "two_digits"]
+from companion.runtime.files.arguments import finite, whole_number
+
 MANY = 100_000
 """Numbers of a matrix from which on the kernel is asked: below, to prepare the inputs takes longer than to
 restore the matrix."""
 ORDERED = WeakTensorKeyDictionary()
-"""Matrix of integers -> (versions, its scale, the kernel's own order), or None where there is no kernel."""
-MOST = 63  # a digit is a whole number from -63 to 63, which fits into 7 bits
-FINER = 2 * MOST
+"""Matrix of integers -> (its scale, the kernel's own order), or None where there is no kernel."""
+LARGEST_DIGIT = 63  # a digit is a whole number from -63 to 63, which fits into 7 bits
+FINER = 2 * LARGEST_DIGIT
 """How many steps of the low digit make one of the high digit, of which half a step is left over at most."""
 
 
@@ -56,18 +61,17 @@ def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None
     learning = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias))
     if x.dtype != torch.float32 or x.device.type != "cpu" or learning:
         return None
-    versions = (integers._version, scale._version)
     found = ORDERED.get(integers)
-    if found is None or found[0] != versions or found[1] is not scale:
-        found = (versions, scale, in_order(integers, scale))
+    if found is None or not torch.equal(found[0], scale):
+        found = (scale.clone(), in_order(integers, scale))
         ORDERED[integers] = found
-    matrix = found[2]
+    matrix = found[1]
     if matrix is None:
         return None
     with torch.no_grad():
         rows = x.reshape(-1, x.shape[-1])  # (N, in)
         largest = torch.linalg.vector_norm(rows, math.inf, dim=-1, keepdim=True)  # (N, 1)
-        step = largest.clamp(min=1e-30) / MOST
+        step = largest.clamp(min=1e-30) / LARGEST_DIGIT
         products = times_matrix(two_digits(rows / step), matrix)  # (2 N, out)
         high = products[: len(rows)]
         low = products[len(rows) :]
@@ -109,7 +113,61 @@ def in_order(integers: Tensor, scale: Tensor):
     try:
         with warnings.catch_warnings():  # PyTorch will remove this way one day: then the plain product
             warnings.simplefilter("ignore")
-            matrix = torch._make_per_channel_quantized_tensor(integers, scale[:, 0].double(), zero, 0)
+            matrix = torch.quantize_per_channel(integers * scale, scale[:, 0].double(), zero, 0, torch.qint8)
             return torch.ops.quantized.linear_prepack(matrix, None)
     except (AttributeError, RuntimeError):
         return None
+
+
+SMALLEST, LARGEST = 2**-17, 65504.0  # between these, float16 holds a scale to 7 bits or more
+
+
+def narrowed(scale: Tensor) -> Tensor:
+    """Positive scales in float16, or as they are where one is too small or too large for it."""
+    fits = scale.is_meta or ((scale >= SMALLEST) & (scale <= LARGEST)).all()
+    return scale.half() if fits else scale
+
+
+def keep_types_of_scales(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give the scales of an empty quantized model the types that they have in a file's weights."""
+    for name, module in model.named_modules():
+        saved = weights.get(f"{name}.scale")
+        if hasattr(module, "integers") and saved is not None and saved.dtype == torch.float32:
+            module.scale = module.scale.float()
+
+
+def check_quantizable(
+    model: nn.Module, layers: Mapping[str, nn.Linear], bits: int, group: int | None, grams: Mapping | None
+) -> None:
+    """Raise ValueError or TypeError, in one line, for what `quantize` cannot do.
+
+    layers: path -> linear layer of the model's blocks. The rest as for quantize.
+    """
+    if bits not in (8, 4):
+        raise ValueError(f"bits={bits!r:.40} must be 8 or 4")
+    if not (hasattr(model, "embed") and hasattr(model, "head")):
+        rule = "must be a GPT, with a token table and a head"
+        raise TypeError(f"model is of the class {type(model).__name__}, and {rule}")
+    if any(hasattr(layer, "integers") for layer in layers.values()):
+        raise ValueError("model is quantized already; load the one that it was made of")
+    kinds = {layer.weight.dtype for layer in layers.values()} - {torch.float32}
+    if kinds:
+        raise ValueError(f"model's weights are {kinds.pop()}; quantize it in float32, after model.float()")
+    for width in sorted({layer.in_features for layer in layers.values()}):
+        if group is not None and width % whole_number("group", group, 1, "try 32"):
+            raise ValueError(f"group={group} must divide {width}, the length of a row; try 32")
+        if bits == 4 and width % 2:
+            raise ValueError(f"bits=4 puts two numbers in a byte, and rows have {width}; try 8")
+    for name, parameter in model.named_parameters():
+        finite(name, parameter, "a model that holds such a number cannot be quantized")
+    if grams is not None and not set(layers.values()) <= set(grams):
+        raise ValueError("grams are of another model's layers; give what calibrate returns for this one")
+
+
+def check_places(inputs: Tensor, tokens: Tensor) -> None:
+    """Raise ValueError unless a layer reads a vector for each token: inputs (B, T, in), tokens (B, T)."""
+    if inputs.shape[:-1] != tokens.shape:
+        rule = f"each of {tuple(tokens.shape)} tokens; leave grams out"
+        raise ValueError(
+            f"a layer reads {tuple(inputs.shape[:-1])} vectors, and calibrate needs one for {rule}"
+        )

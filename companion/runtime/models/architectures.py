@@ -1,7 +1,11 @@
-"""The shapes of models with rotary positions: whether they fit."""
+"""What chapters 10 and 11 use and do not teach: checks of sizes, a window's mask, and a doubled stream."""
 
 import math
 from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 SIZES = ("vocab_size", "context_length", "n_layers", "n_heads", "n_kv_heads", "d_model", "d_ff", "head_width")
 
@@ -51,3 +55,40 @@ def numbers_turned(config: Any) -> int:
         rule = "must turn an even number of them, 2 at least; change one"
         raise ValueError(f"rope_share={share} and n_heads={heads} turn {n} of a head's numbers, {rule}")
     return n
+
+
+def window_mask(mask, start, n_query: int, n_key: int, window: int | None, device=None):
+    """A mask, bool or None for the causal one, without what lies further back than the window.
+
+    start: position of the first query, an int or int64 (B,); key j stands at position j. window: positions
+    that a query sees, its own included; None, all. Source: Jiang et al., 2023 (arXiv:2310.06825), section 2.
+    """
+    if window is None or n_key <= window:
+        return mask
+    at = torch.as_tensor(start, device=device)[..., None] + torch.arange(n_query, device=device)
+    back = at[..., None] - torch.arange(n_key, device=device)  # (Tq, Tk) or (B, Tq, Tk)
+    seen = ((back >= 0) & (back < window)).unsqueeze(-3)
+    return seen if mask is None else seen & mask
+
+
+class Doubled(nn.Module):
+    """An embedding whose rows come twice: as they are, and normed. (B, T) int64 -> (B, T, 2 C)."""
+
+    def __init__(self, token: nn.Module):
+        super().__init__()
+        self.token = token
+
+    def forward(self, tokens: torch.Tensor, start=0) -> torch.Tensor:
+        row = self.token(tokens, start)  # (B, T, C)
+        return torch.cat([row, F.rms_norm(row, row.shape[-1:], eps=1e-6)], dim=-1)
+
+
+class FirstHalf(nn.Module):
+    """What a norm makes of the first half. (..., 2 C) -> (..., C)."""
+
+    def __init__(self, norm: nn.Module):
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x.chunk(2, dim=-1)[0])
