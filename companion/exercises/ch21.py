@@ -98,6 +98,9 @@ chapter.number(
             That is the number of bits. A byte has eight bits.
         4e10 / 2**30
             That is right in GiB. Give the number in bytes.
+        40 * 2**30
+            A thousand million bytes are a GB and not a GiB. Multiply 100,000 by 100,000 by the bytes of one
+            number.
         40
             That is right in GB. Give the number in bytes.
     """,
