@@ -15,8 +15,9 @@ from companion.village import measures
 def save(folder, **provenance):
     """What `is_done` reads of a model."""
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"provenance": provenance}), "utf-8")
-    (folder / "model.safetensors").touch()
+    (folder / "config.json").write_text(json.dumps({"config": {}, "provenance": provenance}), "utf-8")
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / name).touch()
 
 
 @pytest.fixture
