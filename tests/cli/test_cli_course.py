@@ -62,7 +62,7 @@ def test_a_course_goes_on_with_the_stage_that_is_not_done(stages, tmp_path, caps
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "meta.json").touch()
     save(tmp_path / "teller", steps=3, train={"steps": 5})
-    fails(capsys, argv[:-1], 2, f"--output={tmp_path} holds a course; add --resume")
+    fails(capsys, argv[:-1], 2, f"--output={tmp_path} holds a course already; add --resume")
     assert main([str(word) for word in argv]) == 0
     assert names(stages) == ALL[1:]
     assert "--resume" in stages[0] and "--minutes" not in stages[0]
