@@ -425,7 +425,7 @@ PRESSED_IN = [
     ("generate", "companion.generation.LanguageModel.stream"),
     ("eval", "companion.cli._learning.evaluate"),
     ("info", "companion.runtime.storage.checkpoints.read_model"),
-    ("train --data runs/data/mine", "companion.datasets.load_prepared"),
+    ("train --data runs/data/mine", "companion.cli.train.load_prepared"),
     ("", "companion.cli.overview"),
 ]
 
