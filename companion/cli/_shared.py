@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from companion import village
 from companion.cli._parsing import Alias
 from companion.datasets import load_prepared, load_text
-from companion.instructions import chat_ids
 from companion.models.names import is_public
 from companion.runtime.data.prepared import begun_source, is_prepared
 from companion.runtime.storage.checkpoints import holds_model, read_config
@@ -105,6 +104,8 @@ def unprepared(data: Path) -> str:
 
 def check_answers(name: Path, teller) -> None:
     """ValueError, with what teaches it, for a model whose tokenizer has no chat tokens and no template."""
+    from companion.instructions import chat_ids  # here, because it imports training
+
     if teller.tokenizer.template is None:
         how = as_typed("companion", "finetune", "instructions", "--data", "village")
         raise ValueError(f"--model={name} was not taught to answer; teach it first: {how}")

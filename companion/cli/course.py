@@ -28,7 +28,7 @@ class Options:
     """Train an assistant from scratch, in four stages and 15 minutes.
 
     Args:
-        output: Folder to write to.
+        output: Folder to write to. Default: runs/course.
         resume: Continue the course in --output with the first stage that is not done. Give the other options
             again.
         minutes: About how long the training of all stages together may take.

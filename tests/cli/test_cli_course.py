@@ -15,8 +15,9 @@ from companion.village import measures
 def save(folder, **provenance):
     """What `is_done` reads of a model."""
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"provenance": provenance}), "utf-8")
-    (folder / "model.safetensors").touch()
+    (folder / "config.json").write_text(json.dumps({"config": {}, "provenance": provenance}), "utf-8")
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / name).touch()
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_course_goes_on_with_the_stage_that_is_not_done(stages, tmp_path, caps
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "meta.json").touch()
     save(tmp_path / "teller", steps=3, train={"steps": 5})
-    fails(capsys, argv[:-1], 2, f"--output={tmp_path} holds a course; add --resume")
+    fails(capsys, argv[:-1], 2, f"--output={tmp_path} holds a course already; add --resume")
     assert main([str(word) for word in argv]) == 0
     assert names(stages) == ALL[1:]
     assert "--resume" in stages[0] and "--minutes" not in stages[0]

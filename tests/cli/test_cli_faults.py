@@ -76,7 +76,7 @@ def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(options, word
 
 BAD_OPTIONS = [
     ("eval --stories -1", "--stories=-1"),
-    ("eval --temperature hot", "--temperature='hot' must be a number; see"),
+    ("eval --temperature hot", "--temperature='hot' must be a number"),
     ("eval --seed 99999999999999999999", "seed=99999999999999999999"),
     ("eval --data nowhere", "nowhere"),
     ("generate --device abacus", "abacus"),
@@ -364,9 +364,9 @@ def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monk
 
 def test_a_gguf_file_that_is_missing_or_cut_off_is_one_line(tmp_path, capsys):
     path = tmp_path / "village.gguf"
-    fails(capsys, ["eval", "--model", path], 2, "village.gguf is not there; check the path")
+    fails(capsys, ["eval", "--model", path], 2, "village.gguf is no whole GGUF file")
     path.write_bytes(b"GGUF")
-    fails(capsys, ["eval", "--model", path], 2, "village.gguf is no whole GGUF file; copy or fetch it again")
+    fails(capsys, ["eval", "--model", path], 2, "village.gguf is no whole GGUF file")
 
 
 # -- how long ------------------------------------------------------------------
@@ -425,7 +425,7 @@ PRESSED_IN = [
     ("generate", "companion.generation.LanguageModel.stream"),
     ("eval", "companion.cli._learning.evaluate"),
     ("info", "companion.runtime.storage.checkpoints.read_model"),
-    ("train --data runs/data/mine", "companion.datasets.load_prepared"),
+    ("train --data runs/data/mine", "companion.cli.train.load_prepared"),
     ("", "companion.cli.overview"),
 ]
 

@@ -419,7 +419,7 @@ def test_a_timed_run_is_evaluated_three_times_too(prepared, monkeypatch):
     plan = planned(monkeypatch, [*MINE, "--minutes", "1"])
     monkeypatch.setattr(train, "steps_within", lambda trial, minutes, tokens: 90)
     corpus = load_prepared(plan.data)
-    assert train.with_steps(plan, corpus, train.first_weights(plan)).eval_every == 30
+    assert train.with_steps(plan, corpus, plan.build(plan.model)).eval_every == 30
 
 
 def test_the_village_s_samples_are_marked_and_other_texts_are_not():
