@@ -12,9 +12,7 @@ from typing import Self
 
 import tiktoken
 
-from companion.runtime.text.end_tokens import (
-    decode_stream as decode_stream,
-)
+from companion.runtime.text.end_tokens import decode_stream as decode_stream
 from companion.runtime.text.tokenizer import (
     BYTES,
     END_OF_TEXT,
