@@ -153,5 +153,5 @@ def test_what_is_not_installed_fails_in_the_gate_and_is_skipped_elsewhere(instal
 
 def test_the_gate_says_that_the_extras_are_installed_once_they_are():
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    steps = ["install -e '.[site,serve,peers]'", "export EXTRAS_INSTALLED=1", "pytest -rs -m gate"]
+    steps = ["install -e '.[site,serve,peers,dev]'", "export EXTRAS_INSTALLED=1", "pytest -rs -m gate"]
     assert sorted(map(gate.index, steps)) == [gate.index(step) for step in steps]
