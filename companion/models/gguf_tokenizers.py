@@ -69,8 +69,9 @@ def tokenizer_from_gguf(header: dict[str, Any], path: str | Path) -> PublicToken
     try:
         tokenizer = read_header({key.removeprefix("tokenizer.ggml."): value for key, value in header.items()})
     except Exception as error:  # the library raises nothing more special
+        problem = " ".join(str(error).split())
         raise ValueError(
-            f"{path}: its tokenizer cannot be read ({error!s:.200}); take another file"
+            f"{path}: its tokenizer cannot be read ({problem:.200}); take another file"
         ) from None
     tokenizer.template_file = str(path)
     tokenizer.check_end(path)

@@ -501,15 +501,15 @@ def test_load_composes_the_cache(monkeypatch):
 
 def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
     from companion.cli import _training_report as reports
-    from companion.cli import train
 
-    made, plan = [], SimpleNamespace(folder=tmp_path, judge=3, marks=None, train=SimpleNamespace(steps=20))
+    made, options, steps = [], SimpleNamespace(judge=3), SimpleNamespace(steps=20)
+    plan = SimpleNamespace(folder=tmp_path, options=options, marks=None, train=steps)
     monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)
     scores = lambda teller, n, seed: made.append(teller.make_cache) or {}  # noqa: E731
     monkeypatch.setattr(reports, "village_scores", scores)
     monkeypatch.setattr(reports, "read_log", lambda folder: [])
     teller = companion.load(DATA / "models" / "village", device="cpu")
-    report = train.reporter(SimpleNamespace(tokenizer=teller.tokenizer, meta={"source": "village"}), plan)
+    report = reports.Reporter(SimpleNamespace(tokenizer=teller.tokenizer, meta={"source": "village"}), plan)
     row = {"step": 10, "train": 1.0, "val": 1.0, "bits_per_byte": 0.4, "lr": 0.1, "seconds": 1.0}
     more = report(teller.model, row | {"tokens_per_second": 1.0})
     assert made == [SlidingCache] and more["sample"] == teller.tell("Once", max_new_tokens=200, seed=10)

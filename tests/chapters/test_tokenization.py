@@ -254,7 +254,9 @@ def test_incomplete_utf8_decodes_to_replacement_characters():
 
 
 def test_a_vocabulary_too_small_or_too_large_is_an_error():
-    with pytest.raises(ValueError, match="^vocab_size=257 must be at least 258: 256 bytes, 2 special$"):
+    with pytest.raises(
+        ValueError, match="^vocab_size=257 must be at least 258; it has 256 bytes and 2 special tokens$"
+    ):
         BPETokenizer.train(STORY, 257, special_tokens=("a", "b"))
     with pytest.raises(ValueError, match="^vocab_size=300 is more than this text can give.* at most 259$"):
         BPETokenizer.train("aaaa", 300)

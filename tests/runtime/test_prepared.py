@@ -88,7 +88,8 @@ def test_a_torn_character_is_the_same_sign_everywhere(tmp_path, bpe):
     assert (tmp_path / "torn/train.bin").read_bytes() == (tmp_path / "mended/train.bin").read_bytes()
 
 
-def test_prepare_holds_one_document_at_a_time(tmp_path, bpe):
+def test_prepare_holds_one_document_at_a_time(tmp_path, bpe, monkeypatch):
+    monkeypatch.setattr(prepared, "PIECE", 2**16)
     documents = [TEXT * 100] * 100  # 1.1 MB; the same object, so that the texts themselves take nothing
     tracemalloc.start()
     prepare(documents, bpe, tmp_path, 0.1)
@@ -210,7 +211,7 @@ def meta_with(**changes):
 DAMAGES = {
     "a file is missing": (lambda folder: (folder / "train.bin").unlink(), "train.bin"),
     "no JSON": (lambda folder: (folder / "meta.json").write_text("{"), "delimiter|property name"),
-    "another dtype": (meta_with(dtype="uint32"), "train.bin"),
+    "another dtype": (meta_with(dtype="uint32"), "data-type size"),
     "data of before the fingerprints": (meta_with(tokenizer=None), "'tokenizer'"),
     "data in shards": (lambda folder: (folder / "val_starts.npy").unlink(), "val_starts.npy"),
     "tokens cut off": (

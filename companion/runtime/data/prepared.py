@@ -161,23 +161,23 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder / "tokenizer.json")
-        splits = [open_split(folder, name, meta) for name in PARTS]
+        train, val = [open_split(folder, name, meta) for name in PARTS]
         if tokenizer_fingerprint(tokenizer) != meta["tokenizer"]:
             raise ValueError("tokenizer.json is not the tokenizer that meta.json tells of")
     except Exception as error:  # whatever is wrong with one of six files
         problem = " ".join(str(error).split())
         rule = f"is damaged, or of an older version ({problem:.200}); prepare it again"
         raise ValueError(f"folder='{folder}' {rule}") from None
-    return Corpus(*splits, tokenizer, meta)
+    return Corpus(train, val, tokenizer, meta)
 
 
 def open_split(folder: Path, name: str, meta: dict) -> Split:
     """Map the tokens of a split and read its starts. ValueError where they are fewer, or more, than due."""
     tokens = np.memmap(folder / f"{name}.bin", meta["dtype"], mode="r")
     starts = np.load(folder / f"{name}_starts.npy")
-    found = {"n_tokens": len(tokens), "n_documents": len(starts) - 1, "n_bytes": meta[name]["n_bytes"]}
-    if not found.items() <= meta[name].items() or starts[-1] != len(tokens) - 1:
-        raise ValueError(f"{name}.bin and {name}_starts.npy hold {found}, meta.json tells of {meta[name]}")
+    expected = (meta[name]["n_tokens"], meta[name]["n_documents"])
+    if (len(tokens), len(starts) - 1) != expected or starts[-1] != len(tokens) - 1:
+        raise ValueError(f"{name}.bin and {name}_starts.npy do not fit meta.json")
     split = Split(tokens, starts, meta[name]["n_bytes"])
     split.fingerprint = meta[name]["sha256"]
     return split

@@ -99,7 +99,7 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
 
 def json_lines(file: str) -> Iterator[tuple[int, Any]]:
     """Yield the lines of a file of JSON Lines that are not empty, each with its number."""
-    with (gzip.open if file.lower().endswith(".gz") else open)(file, "rt", encoding="utf-8") as lines:
+    with (gzip.open if file.lower().endswith(".gz") else open)(file, "rt", encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield number, json.loads(line)
