@@ -86,6 +86,7 @@ def run(options: Options) -> None:
     skip = leave_out if options.skip else None
     check_together(options, files)
     folder = options.data
+    documents: Any
     if options.text == ["village"]:
         stories = options.stories or STORIES
         folder = folder or PREPARED / ("village" if stories == STORIES else f"village-{stories}")
@@ -200,7 +201,7 @@ def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
 def trained(options: Options, documents: Any) -> Tokenizer:
     """A tokenizer of documents: as many tokens as are asked for, or suit their length, or they can give."""
     if options.tokenizer in ("char", "word"):
-        kind = {"char": CharTokenizer, "word": WordTokenizer}[options.tokenizer]
+        kind: Any = {"char": CharTokenizer, "word": WordTokenizer}[options.tokenizer]
         return kind.train(documents, special_tokens=(END_OF_TEXT,))
     if options.vocab_size is not None:
         return BPETokenizer.train(documents, options.vocab_size)
@@ -217,7 +218,7 @@ def write_shards(options: Options, folder: Path, source: str, documents: Documen
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
         try:
             return write_large(
-                *(folder, documents, tokenizer, token_stream, Tokenizer.load),
+                *(folder, documents, tokenizer, token_stream),
                 source=source,
                 val_fraction=0.01 if options.val_fraction is None else options.val_fraction,
                 processes=options.processes or 1,

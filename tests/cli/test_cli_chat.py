@@ -288,11 +288,11 @@ def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeyp
 
 def test_what_a_killed_run_had_not_written_whole_is_in_nobodys_way(made, tmp_path):
     out = tmp_path / "out"
-    (out / ".staged-x").mkdir(parents=True)
-    (out / ".staged-x" / "config.json").write_text("{", "utf-8")
+    (out / ".part").mkdir(parents=True)
+    (out / ".part" / "config.json").write_text("{", "utf-8")
     argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
     assert main([str(a) for a in [*argv, "--steps", 1]]) == 0
-    assert not (out / ".staged-x").exists() and (out / "report.json").is_file()
+    assert not (out / ".part").exists() and (out / "report.json").is_file()
 
 
 @pytest.mark.gate

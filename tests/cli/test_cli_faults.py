@@ -424,7 +424,7 @@ PRESSED_IN = [
     ("prepare mine.txt --data other", "companion.tokenization.BPETokenizer.train"),
     ("generate", "companion.generation.LanguageModel.stream"),
     ("eval", "companion.cli._learning.evaluate"),
-    ("info", "companion.runtime.storage.checkpoints.read_model"),
+    ("info", "companion.models.load.read_model"),
     ("train --data runs/data/mine", "companion.cli.train.load_prepared"),
     ("", "companion.cli.overview"),
 ]

@@ -15,12 +15,12 @@ from support.command_line import cell, fails, said
 from support.public import write_family
 
 from companion import load
-from companion.cli import serve
 from companion.models.gguf_files import write_gguf
 from companion.models.gguf_reader import GGUFFile
 from companion.modern import LlamaConfig, llama
 from companion.runtime.storage.classifier_files import read_head
 from companion.runtime.text.hugging_face import read_tokenizer
+from companion.serve import server
 from companion.serve.offered import find_offered
 
 SHAPE = {"context_length": 256, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "d_model": 32, "d_ff": 64}
@@ -79,7 +79,10 @@ def test_it_is_described_and_tells_and_answers(name, capsys):
     assert told.startswith("Once") and told == said(capsys, tell)
     assert said(capsys, ["chat", "--model", name, "--say", "Hi", "--max-new-tokens", "5"]).strip()
     fails(
-        capsys, [*tell, "--revision", "main"], 2, f"revision='main' is for models of the hub, and {name} is a"
+        capsys,
+        [*tell, "--revision", "main"],
+        2,
+        f"revision='main' is for models of the hub, and {name} is none",
     )
 
 
@@ -88,7 +91,7 @@ def test_it_is_measured_and_served_and_offered(name, capsys, monkeypatch):
     data = ["--data", "runs/data/own"]
     said(capsys, ["prepare", "mine.txt", *data, "--tokenizer", name])
     assert "bits per byte" in said(capsys, ["eval", "--model", name, *data])
-    monkeypatch.setattr(serve, "serve", lambda *given: None)  # which would wait for questions
+    monkeypatch.setattr(server, "serve", lambda *given: None)  # which would wait for questions
     assert f"{name} answers at http://127.0.0.1:" in said(capsys, ["serve", "--model", name, "--port", "0"])
     [offer] = find_offered([], [name])
     assert (offer.name, offer.kind) == (name, "answers") and offer.n_bytes == Path(

@@ -122,7 +122,8 @@ def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatc
 def test_unless_told_otherwise_a_step_may_take_half_a_second(folder, monkeypatch):
     """Eight full answers of SmolLM2 take a seventh of a second a step; with 60 s, all eight were cut off."""
     given = []
-    monkeypatch.setattr("companion.serve.server.serve", lambda *args: given.append(args[2]))
+    monkeypatch.setattr("companion.serve.server.make_app", lambda *args: given.append(args[2]))
+    monkeypatch.setattr("companion.serve.server.serve", lambda *args: None)
     assert main(["serve", "--port", "0", "--model", str(folder / "tiny")]) == 0
     [limits] = given
     assert limits.seconds >= 0.5 * limits.max_tokens

@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import sys
-from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from support.command_line import fails
 
 from companion import load, village
 from companion.cli import app as app_command
+from companion.cli import main
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
@@ -117,23 +117,10 @@ def test_an_offer_comes_through_a_command_line_as_it_was():
 # -- the command ------------------------------------------------------------------
 
 
-def arguments(**others):
-    given = {"models": None, "model": [], "host": "127.0.0.1", "port": free_port(), "device": "cpu"}
-    return SimpleNamespace(**given | others)
-
-
 def free_port() -> int:
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return tried.getsockname()[1]
-
-
-def test_the_plan_offers_the_shipped_models_the_village_first():
-    with ExitStack() as held:
-        plan = app_command.make_plan(arguments(), held)
-    names = [model.name for model in plan.offer.models]
-    assert names[0] == "models/village" and "models/answerer" in names
-    assert plan.offer.devices[0] == "cpu" and len(set(plan.offer.devices)) == len(plan.offer.devices)
 
 
 def test_what_is_wrong_is_one_line(monkeypatch, tmp_path, capsys):
@@ -167,21 +154,23 @@ def calls(monkeypatch):
 
 def test_the_address_is_one_to_click_on(calls, capsys):
     for host, place in (("::1", "http://[::1]:8501 "), ("127.0.0.1", "http://127.0.0.1:8501 ")):
-        app_command.do(app_command.AppPlan(host, 8501, Offer([], ["cpu"])))
+        app_command.serve(app_command.Options(host=host), Offer([], ["cpu"]))
         assert place in capsys.readouterr().out
 
 
 def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
-    with ExitStack() as held:
-        plan = app_command.make_plan(arguments(port=8599), held)
-    app_command.do(plan)
+    port = str(free_port())
+    assert main(["app", "--port", port, "--device", "cpu"]) == 0
     (words,) = calls
     options = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))
     assert words[0] == "run" and Path(words[1]).name == "main.py" and Path(words[1]).is_file()
     assert options["--browser.gatherUsageStats"] == "false" and options["--server.headless"] == "true"
-    assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == "8599"
+    assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == port
     assert float(options["--server.maxUploadSize"]) <= 10 and options["--client.showErrorDetails"] == "none"
-    assert words[-2] == "--" and Offer.from_json(words[-1]) == plan.offer
+    offer = Offer.from_json(words[-1])
+    names = [model.name for model in offer.models]
+    assert words[-2] == "--" and names[0] == "models/village" and "models/answerer" in names
+    assert offer.devices[0] == "cpu" and len(set(offer.devices)) == len(offer.devices)
 
 
 # -- what is drawn ------------------------------------------------------------------

@@ -190,7 +190,7 @@ def test_gpt_counts_every_parameter_once_and_shows_the_five_likeliest(teller, ca
 FAULTS = {
     "empty": (["gpt", ""], "TEXT is empty"),
     "no such part": (["training"], "'training'"),
-    "layer": (["attention", "--layer", "4", "hi"], "layer=4 must be from 0 to 3"),
+    "layer": (["attention", "hi", "--layer", "4"], "layer=4 must be from 0 to 3"),
     "checkpoint": (["gpt", "--checkpoint", "nowhere"], "nowhere"),
     "too long": (["blocks", "key " * 300], "above context_length=256; shorten it"),
     "no UTF-8": (["tokenization", "a\udcff"], "TEXT holds bytes that are no UTF-8"),
