@@ -98,7 +98,7 @@ def taken(book: Book) -> dict[Chapter, list[str]]:
     """For each chapter, the names that other chapters and the package import from its module."""
     package = book.root / "companion"
     files = [path for path in package.rglob("*.py") if path.parent.name != "exercises"]
-    imports = {path: of_file(path) for path in files}
+    imports: dict[Path | str, Imports] = {path: of_file(path) for path in files}
     imports |= {chapter.notebook: of_notebook(chapter) for chapter in book.chapters}
     imports["builders"] = of_builders(package / "__init__.py")
     return {

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from typing import Any
 
 from nbformat import NotebookNode
 from ruff import find_ruff_bin
@@ -56,7 +57,7 @@ def defined_names(cell: NotebookNode) -> list[str]:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             names.append(node.name)
             continue
-        targets: list[ast.AST] = [node]
+        targets: list[Any] = [node]
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             targets = [leaf for target in targets for leaf in getattr(target, "elts", [target])]

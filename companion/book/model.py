@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,12 +33,15 @@ def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
 
     Vectors stay float32, matrices become int8; what is float32 stands first, so that it is aligned.
     """
-    floats, matrices, table = [], [], []
+    floats: list[bytes] = []
+    matrices: list[bytes] = []
+    table: list[dict] = []
     for name, tensor in tensors.items():
-        row = {"name": name, "shape": list(tensor.shape)}
+        row: dict[str, Any] = {"name": name, "shape": list(tensor.shape)}
         if tensor.ndim == 2:
             rounded_matrix, scales = rounded(tensor)
-            row |= {"at": sum(map(len, matrices)), "scales": sum(map(len, floats))}
+            row["at"] = sum(map(len, matrices))
+            row["scales"] = sum(map(len, floats))
             floats.append(scales.astype("<f4").tobytes())
             matrices.append(rounded_matrix.tobytes())
         else:

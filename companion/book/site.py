@@ -48,7 +48,7 @@ def mathjax() -> bytes:
     """MathJax's one file, from the package that carries it. BookError where it is missing."""
     try:
         found = [file for file in metadata.files(MATHJAX) or [] if file.name == MATHJAX_FILE]
-        return found[0].locate().read_bytes()
+        return Path(found[0].locate()).read_bytes()
     except (metadata.PackageNotFoundError, IndexError, OSError):
         raise BookError(f"{MATHJAX_FILE} of the package {MATHJAX} is missing; run `{INSTALL}`") from None
 

@@ -1,7 +1,7 @@
 """From an edited text to a finished chapter: notebook, module and rungs."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -128,7 +128,8 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     text = formatted_text(chapter, notebook, starts)
     export(chapter, notebook)  # the limits hold for the formatted code
     contents: dict[Path, bytes] = {}
-    with new_module(book, chapter, notebook) if run else nullcontext([]) as changed:
+    around: AbstractContextManager = new_module(book, chapter, notebook) if run else nullcontext([])
+    with around as changed:
         if run:
             seconds = execute(chapter, notebook, starts)
             if old is not None:

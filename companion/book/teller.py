@@ -6,6 +6,7 @@ import re
 import textwrap
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
@@ -43,7 +44,7 @@ def javascript_parts(source: str) -> dict[str, str]:
 def python_part(book: Book, module: str, name: str) -> str:
     """A function or method of the package, by its qualified name, without docstring. BookError for none."""
     source = (book.root / "companion" / f"{module}.py").read_text(encoding="utf-8")
-    node: ast.AST = ast.parse(source)
+    node: Any = ast.parse(source)
     for part in name.split("."):
         body = getattr(node, "body", [])
         node = next((child for child in body if getattr(child, "name", None) == part), None)

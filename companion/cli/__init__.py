@@ -1,13 +1,14 @@
 """Train, measure, use and share small language models: the commands of the course."""
 
 import sys
+from typing import Any
 
 from companion.cli._parsing import carry_out, summary_of
 from companion.runtime.runs import distributed
 from companion.runtime.terminal import as_typed, one_line, screens
 
-COMMANDS = ("prepare", "train", "course", "generate", "eval", "finetune", "classify", "chat", "serve", "app")
-COMMANDS += ("quantize", "info", "export", "verify", "demo")
+COMMANDS: tuple[str, ...] = ("prepare", "train", "course", "generate", "eval", "finetune", "classify", "chat")
+COMMANDS += ("serve", "app", "quantize", "info", "export", "verify", "demo")
 """In the order of the help.
 
 Each is a file here, named as it is typed; a folder holds subcommands. The file has a dataclass Options, which
@@ -77,7 +78,8 @@ def attempt(words: list[str]) -> int:
             if out.broken is not None and not isinstance(out.broken, BrokenPipeError):
                 raise out.broken
         except SystemExit as stop:
-            return stop.code or 0
+            code: Any = stop.code  # argparse gives a number
+            return code or 0
         except KeyboardInterrupt as stop:
             print(f"companion: {str(stop) or 'stopped'}", file=sys.stderr, flush=True)
             return 130

@@ -13,7 +13,7 @@ its docstring is its help:
     say: list[str] = field(default_factory=list)       --say Hi --say Bye
     model: Annotated[Path, Alias("--checkpoint")]      --model x or --checkpoint x; it must be given
     config: Annotated[Path | None, Tables("model")]    --config x.toml, whose [model] stands in for options
-    fields: Annotated[dict, GPTConfig, TrainConfig]    an option for each of their fields; a ChainMap of those
+    fields: Annotated[ChainMap, GPTConfig, TrainConfig]    an option for each of their fields
                                                        that were typed, and those in the file of --config
 """
 
@@ -84,7 +84,7 @@ class Names(dict):
         return name
 
 
-KNOWN = Names({kind.__name__: kind for kind in (int, float, str, bool, list, dict, tuple, Path)})
+KNOWN = Names({kind.__name__: kind for kind in (int, float, str, bool, list, tuple, ChainMap, Path)})
 KNOWN |= {kind.__name__: kind for kind in (Range, Alias, Positional, Tables, MayBeEmpty)}
 KNOWN |= {"Literal": Literal, "Annotated": Annotated, "None": None}
 
@@ -147,13 +147,13 @@ def fields_of(module: str, name: str) -> dict[str, Field]:
     module, node = find_class(module, name)
     found = {}
     for base in node.bases:
-        found |= fields_of(module, base.id)
+        found |= fields_of(module, ast.unparse(base))
     texts = texts_of(node)
     for line in node.body:
         if not isinstance(line, ast.AnnAssign) or ast.unparse(line.annotation).startswith("ClassVar"):
             continue
         kind = eval(ast.unparse(line.annotation), {"__builtins__": {}}, KNOWN)
-        marks = ()
+        marks: list = []
         if typing.get_origin(kind) is Annotated:
             kind, *marks = typing.get_args(kind)
         if typing.get_origin(kind) in (types.UnionType, typing.Union):
@@ -162,9 +162,9 @@ def fields_of(module: str, name: str) -> dict[str, Field]:
             default = ast.literal_eval(line.value) if line.value else None
         except ValueError:
             default = None  # computed; the docstring describes it
-        before = found[line.target.id].help if line.target.id in found else ""
-        text = texts.get(line.target.id, before)
-        found[line.target.id] = Field(line.target.id, kind, tuple(marks), default, line.value is None, text)
+        option = ast.unparse(line.target)
+        text = texts.get(option, found[option].help if option in found else "")
+        found[option] = Field(option, kind, tuple(marks), default, line.value is None, text)
     return found
 
 
@@ -215,7 +215,7 @@ def add_field(parser: Any, field: Field, both: bool = False) -> None:
         shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         text += f" Default: {'on' if shown is True else shown}."
     names = [field.flag]
-    more = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
+    more: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
     if alias := field.mark(Alias):
         names.append(alias.name)
     if field.kind is bool:
@@ -250,7 +250,7 @@ def add_options(parser: Parser, module: str) -> None:
     for field in fields.values():
         if field.mark(Positional):
             words.append(field.name.upper() + (" ..." if typing.get_origin(field.kind) is list else ""))
-        if field.kind is not dict:
+        if field.kind is not ChainMap:
             add_field(parser, field)
             continue
         for name in field.marks:
@@ -351,7 +351,7 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
 
 def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
-    args, unknown = parser.parse_known_args(words)
+    args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
         like = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
@@ -371,7 +371,7 @@ def options_of(words: Sequence[str], names: Sequence[str]) -> tuple[types.Module
             raise ValueError(said if str(path) in said else f"{path}: {said}") from None
     options = {name: value for name, value in given.items() if name in fields}
     for field in fields.values():
-        if field.kind is dict:
+        if field.kind is ChainMap:
             maps = [{name: x for name, x in one.items() if name not in fields} for one in given.maps]
             options[field.name] = ChainMap(*maps)
     imported = importlib.import_module(module)

@@ -98,8 +98,10 @@ def unprepared(data: Path) -> str:
         return f"is not there, but {there} is; name that"
     if data.as_posix() in CORPORA:
         return f"is a text's name, not a folder; prepare it first: {prepare}"
-    what, prepare = "is empty" if data.is_dir() else "is not there", ["companion", "prepare", "my.txt"]
-    return f"{what}; prepare a text of yours there: {as_typed(*prepare, '--data', data)}"
+    what = "is empty" if data.is_dir() else "is not there"
+    return (
+        f"{what}; prepare a text of yours there: {as_typed('companion', 'prepare', 'my.txt', '--data', data)}"
+    )
 
 
 def check_answers(name: Path, teller) -> None:

@@ -18,7 +18,7 @@ from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
 from companion.village.measures import gap_left, reference_lines, village_scores
 
-PROMPT = DRAWING["prompt"]
+PROMPT: Any = DRAWING["prompt"]
 USUAL = 256  # tokens of the rows in most presets
 JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
@@ -45,7 +45,7 @@ class Reporter:
         teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
         prompt = PROMPT if self.is_village else ""
         sample = teller.tell(prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
-        more = {"sample": sample}
+        more: dict[str, Any] = {"sample": sample}
         if self.plan.options.judge and self.is_village:
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf

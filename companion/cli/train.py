@@ -150,7 +150,7 @@ class Options:
     optimizer: Literal["adamw", "muon"] | None = None
     size: Literal["nano", "small", "medium", "large", "xl"] | None = None
     parallel: Literal["ddp", "fsdp"] | None = None
-    fields: Annotated[dict, TrainConfig, GPTConfig, LlamaConfig, NeoXConfig, ExpertsConfig] = field(
+    fields: Annotated[ChainMap, TrainConfig, GPTConfig, LlamaConfig, NeoXConfig, ExpertsConfig] = field(
         default_factory=lambda: ChainMap({}, {})
     )
 
@@ -261,7 +261,7 @@ def asked_for(options: Options) -> dict[str, Any]:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     own = {name: value for name, value in vars(options).items() if value is not None and value is not False}
     del own["fields"]
-    typed, of_file = options.fields.maps
+    typed, of_file = map(dict, options.fields.maps)
     asked = own | of_file | typed
     if options.size:
         if options.architecture not in (None, "gpt2"):
@@ -465,7 +465,7 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
 
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
-    trainer = Trainer
+    trainer: Callable = Trainer
     if world_size() > 1:
         from companion.scaling import DistributedTrainer
 
@@ -514,7 +514,7 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
 
 def resuming(plan: TrainPlan) -> list:
     """The words of the command that goes on with a run."""
-    words = ["companion", "train"]
+    words: list[Any] = ["companion", "train"]
     if world_size() > 1:
         words = ["torchrun", "--nproc-per-node", str(world_size()), "-m", *words]
     if plan.data != VILLAGE:

@@ -1,6 +1,6 @@
 """What companion.load does: the model and the tokenizer that a name means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def read_folder(folder: Path, builders: Mapping) -> tuple[nn.Module, Tokenizer]:
     if is_public(folder):
         check_memory(*shape_of(folder))
         return load_gguf(folder) if is_gguf(folder) else load_pretrained(folder)
-    quantize = None
+    quantize: Callable | None = None
     if "quantization" in read_config(folder):
         from companion.quantization import quantize
     model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)

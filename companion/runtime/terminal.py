@@ -58,7 +58,7 @@ class Screen:
     def __init__(self, stream: TextIO, signs: dict[int, int] | None = None):
         self.stream = stream
         self.signs = signs or {}
-        self.broken = None
+        self.broken: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
@@ -151,8 +151,8 @@ def called(program: str) -> list[str]:
 def as_typed(*words: Any) -> str:
     """A command as it is to be typed, words with spaces in quotes; `companion` and `jupyter` as by called."""
     first, *others = [str(word) for word in words]
-    words = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    typed = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
+    return subprocess.list2cmdline(typed) if os.name == "nt" else shlex.join(typed)
 
 
 def one_line(error: BaseException) -> str:

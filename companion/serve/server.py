@@ -52,7 +52,7 @@ class Answer:
         self.asked = asked
         self.request = request
         self.name = f"chatcmpl-{uuid.uuid4().hex}"
-        self.finish = None
+        self.finish: str | None = None
         self.decoder = answer_decoder(tokenizer)
         self.stop_texts = StopTexts(asked.stops)
         self.tokens = asyncio.Queue()

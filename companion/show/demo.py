@@ -97,12 +97,11 @@ class Subject:
 
 def spell(token: bytes | str) -> str:
     """A token's text, or its bytes in hex where they are no text: b" key" -> " key", b"\\xe6" -> "<e6>"."""
-    if isinstance(token, bytes):
-        try:
-            token = token.decode()
-        except UnicodeDecodeError:
-            return f"<{token.hex(' ')}>"
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in token)
+    try:
+        text = token.decode() if isinstance(token, bytes) else token
+    except UnicodeDecodeError as error:
+        return f"<{error.object.hex(' ')}>"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def places(text: str) -> int:
@@ -238,7 +237,7 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     here = [at for at, token in enumerate(subject.ids) if token == found]
     last, name = subject.quote(subject.ids[-1]), subject.quote(found)
     if not here:  # not <end> and not the one before, at which some heads always look
-        here = range(1, len(subject.ids) - 2)
+        here = list(range(1, len(subject.ids) - 2))
     if subject.layer is not None and subject.head is not None:
         return subject.layer, subject.head, f"the most probable next token is {name}"
     layers = range(len(maps)) if subject.layer is None else [subject.layer]

@@ -5,10 +5,12 @@ An effect takes the state and the words `v` of a sentence's slots, and believes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from companion.village.facts import Thing
 from companion.village.rules import holding, number
 
-EFFECTS: dict[str, object] = {}
+EFFECTS: dict[str, Callable[..., None]] = {}
 
 
 def effect(change):

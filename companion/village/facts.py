@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Thing(NamedTuple):
@@ -33,7 +33,7 @@ class State:
         self.weather: str | None = None
         self.day: str | None = None
         self.words = 0  # told so far
-        self.last: object = None  # the pattern told last
+        self.last: Any = None  # the pattern told last
         self.over = False
 
     def copy(self) -> State:

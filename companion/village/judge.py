@@ -117,7 +117,7 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
     "next_day": (the_day_after_if_told, "no day was told"),
 }
 
-INTRODUCED = {"opens": ["Ar"], "opens_with_two": ["Ar", "Bq"], "arrives": ["Br"]}
+INTRODUCED = {"opens": [("A", "r")], "opens_with_two": [("A", "r"), ("B", "q")], "arrives": [("B", "r")]}
 """Effect -> the letters of a name and its role: introductions may name anybody, even who is there already."""
 
 

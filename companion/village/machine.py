@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import log2
 from random import Random
@@ -31,7 +31,7 @@ class Slot(NamedTuple):
     rule: str
     args: tuple[str, ...]
     kind: str
-    allowed: object  # (state, options of the kind, *args) -> list of words
+    allowed: Callable[..., list[str]]  # (state, options of the kind, *args) -> list of words
 
 
 @dataclass(eq=False)

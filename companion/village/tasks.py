@@ -188,7 +188,8 @@ def twins(n: int, seed: int, apart: str = "name") -> list[tuple[Question, Questi
             other[1], other[2] = other[1].replace(x, y), other[2].replace(y, x)
         texts = [" ".join(lines) + " ", " ".join(other) + " "]
         answers = zip(texts, (a, b), strict=True)
-        pairs.append(tuple(_held(text, len(text) - 1, x, name, (a, b)) for text, name in answers))
+        one, two = (_held(text, len(text) - 1, x, name, (a, b)) for text, name in answers)
+        pairs.append((one, two))
     return pairs
 
 
@@ -199,7 +200,7 @@ def _held(text: str, end: int, noun: str, name: str, names: tuple[str, ...]) -> 
 
 # -- labels (chapter 15) -----------------------------------------------------------------------------------
 
-CHOIR = ("Anna", "Clara", "Elsa", "Finn", "Greta", "Hugo", "Kit", "Lotte")
+CHOIR: tuple[str, ...] = ("Anna", "Clara", "Elsa", "Finn", "Greta", "Hugo", "Kit", "Lotte")
 CHOIR += ("Mara", "Milo", "Ned", "Rosa", "Rufus", "Tom", "Vera", "Wren")
 """Who sings: half of the village's names, drawn by lot once. No story says so."""
 
@@ -240,7 +241,8 @@ def _twin(question: Question) -> list[tuple[str, str]] | None:
         fits = words[name] == words[answer] and (no_pronoun or (name in SHE) == (answer in SHE))
         if fits and (name in CHOIR) != (answer in CHOIR):
             places = {name: answer, answer: name}
-            other = re.sub(r"\w+", lambda word, places=places: places.get(word[0], word[0]), question.prompt)
+            parts = re.split(r"(\W+)", question.prompt)
+            other = "".join(places.get(part, part) for part in parts)
             return [(question.prompt, answer), (other, name)]
     return None
 

@@ -52,7 +52,7 @@ def repeats(rows: Iterable[Sequence[int]], tokenizer) -> Iterator[tuple[Sequence
         for token in sorted(asked & set(row)):
             places = [at for at, other in enumerate(row) if other == token]
             if len(places) == 2:
-                yield row, *places
+                yield row, places[0], places[1]
 
 
 def _plain(pattern: Pattern) -> str:

@@ -250,7 +250,8 @@ def print_report(report: dict) -> None:
     print(f"Accuracy: {report['accuracy']:.3f} ({low:.3f} to {high:.3f}, 95 %)")
     always = f"always the most frequent class {report['majority']:.3f}"
     print(f"  Baselines: {always}, word counts {report['words']:.3f}")
-    print(f"  {verdict(*report['gain over words'], report['held out'])}")
+    least, most = report["gain over words"]
+    print(f"  {verdict(least, most, report['held out'])}")
     width = max(5, *map(len, report["classes"]))
     print(f"{'class':{width}}  texts  recall (95 %)        precision (95 %)")
     columns = zip(*report["confusion"], strict=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from tqdm import tqdm
@@ -285,7 +285,7 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
     half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
     prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
     if options.method == "dpo":
-        game = DPO(teller, prompts, true_story, options.size, options.prompts, seed=options.seed)
+        game: Any = DPO(teller, prompts, true_story, options.size, options.prompts, seed=options.seed)
     else:
         blame = partial(sentence_credit, teller=teller, false=false_parts)
         game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=options.seed)

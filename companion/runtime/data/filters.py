@@ -86,7 +86,7 @@ def boilerplate(document: str) -> bool:
     return found >= 3 and found > 0.3 * len(lines)
 
 
-RULES = (too_short, few_letters, broken_letters, too_long_a_word)
+RULES: tuple[Callable[[str], bool], ...] = (too_short, few_letters, broken_letters, too_long_a_word)
 RULES += (lines_repeated, words_repeated, markup, boilerplate)
 
 

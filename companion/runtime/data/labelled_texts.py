@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from companion.runtime.data.streams import check_format, is_shard, no_text, rows
 from companion.runtime.files.arguments import replace_surrogates
@@ -104,6 +104,9 @@ def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[
     records = csv_records(io.StringIO(decode_utf8(data, name), newline=""), name)
     _, names = next(records, (1, []))
     _check_columns(name, names, columns)
+    twice = [column for column in columns if names.count(column) > 1]
+    if twice:
+        raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one")
     for line, cells in records:
         place = f"{name}, line {line:,}"
         if len(cells) > len(names):
@@ -133,7 +136,7 @@ def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str
             raise ValueError(f"{place} has no column {column!r}; it has {known:.200}: name it with {option}")
 
 
-def _text(value: object, place: str) -> str:
+def _text(value: Any, place: str) -> str:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError(f"{place} is missing; fill it in, or leave the row out")
     if fault := no_text(value):

@@ -11,7 +11,9 @@ from urllib.error import URLError
 from filelock import FileLock
 
 TABLES = tomllib.loads(Path(__file__).with_name("downloads.toml").read_text("utf-8"))
-DOWNLOADS = {name: tuple(table.values()) for name, table in TABLES["files"].items()}
+DOWNLOADS: dict[str, tuple[str, int, str]] = {
+    name: tuple(table.values()) for name, table in TABLES["files"].items()
+}
 """By name: address, bytes, SHA-256."""
 GPT2_WEIGHTS = tuple(TABLES["gpt2"].values())
 """The same of GPT-2 small."""

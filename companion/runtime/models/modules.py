@@ -42,7 +42,7 @@ def matrices_in_use(model: nn.Module, skipped: tuple[type, ...] = ()) -> dict[st
         skipped: Classes of parts that are left out, because their numbers are multiplied one by one, as a
             norm's are. Chapter 10's Shift is such a class.
     """
-    idle = []
+    idle: list[nn.Module] = []
     for part in model.modules():
         if isinstance(part, skipped):
             idle.append(part)

@@ -49,7 +49,7 @@ def run_identity(trainer: Any, data: dict) -> dict:
     settings = dataclasses.asdict(trainer.config)
     config = getattr(unwrapped(trainer.model), "config", None)
     kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
-    if dataclasses.is_dataclass(config):
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
         kept |= {f"model.{name}": value for name, value in dataclasses.asdict(config).items()}
     kept["optimizer"] = [type(optimizer).__name__ for optimizer in trainer.optimizers]
     return json.loads(json.dumps(kept | data, default=float))

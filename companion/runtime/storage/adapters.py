@@ -28,7 +28,7 @@ ANY_VALUE = (
     *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
 )
 """Fields of adapter_config.json that are read, or that the names and shapes of the matrices repeat."""
-PLAIN = {
+PLAIN: dict[str, list] = {
     "peft_type": ["LORA"],
     "bias": ["none"],
     "init_lora_weights": [True, False, "gaussian", "eva", "orthogonal"],  # which leave the model as it was

@@ -94,10 +94,11 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
         ValueError: In one line, for a model of a shape that no other engine has.
     """
     kind = model_type_of(config)
-    found = {"model_type": kind, "architectures": [KINDS[kind]["class"]]}
+    found: dict[str, Any] = {"model_type": kind, "architectures": [KINDS[kind]["class"]]}
     found |= {name: values[0] for name, values in KINDS[kind]["only"].items()}
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
-    start, ends = None, [None]
+    start: int | None = None
+    ends: list[int | None] = [None]
     if tokenizer is not None:
         start, ends = tokenizer.named_start, [tokenizer.named_end, *tokenizer.ends]
         if tokenizer.has_chat_tokens:

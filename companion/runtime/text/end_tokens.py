@@ -7,6 +7,7 @@ shows them.
 
 import codecs
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from companion.runtime.text.tokenizer import Tokenizer
 
@@ -36,7 +37,8 @@ def stop_ids(stop: int | Collection[int] | None) -> tuple[int, ...]:
     """Return what generate takes as `stop`, one id, several or None, as a tuple of ids."""
     if stop is None:
         return ()
-    return tuple(stop) if isinstance(stop, (list, tuple, set, frozenset)) else (stop,)
+    ids: Any = stop if isinstance(stop, (list, tuple, set, frozenset)) else (stop,)
+    return tuple(ids)
 
 
 def until(ids: Iterable[int], stop: int | Collection[int] | None) -> Iterator[int]:

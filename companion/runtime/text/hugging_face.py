@@ -6,7 +6,7 @@ text never becomes one: where a special token is meant, its id is put between th
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -104,7 +104,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         return PublicTokenizer, tuple(getattr(self, field) for field in self.fields)
 
     @cached_property
-    def ids(self) -> dict[bytes, int]:
+    def ids(self) -> dict[bytes, int]:  # type: ignore[override]  # the base sets it in __init__
         """The id of each ordinary token."""
         special = set(self.special_tokens.values())
         return {token: i for i, token in self.vocab.items() if i not in special}
@@ -363,7 +363,7 @@ def byte_level_file(
     vocab: dict[str, int],
     merges: list,
     added: list[dict],
-    cuts: list[str | None],
+    cuts: Sequence[str | None],
     normalizer: str | None = None,
     begin: str | None = None,
     ignore_merges: bool = False,

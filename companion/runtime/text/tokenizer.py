@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from itertools import pairwise
@@ -61,6 +61,7 @@ class Tokenizer:
     """
 
     kinds: dict[str, type] = {}
+    kind: str
     fields: tuple[str, ...] = ()
     is_public = False
     """Whether it is a public model's, whose own chat template writes its conversations: see its `chat`."""
@@ -68,7 +69,7 @@ class Tokenizer:
     """The regular expression that cuts a text into pieces, where there is one."""
     merges: Collection[tuple[bytes, bytes]] = ()
     """The pairs that byte-pair encoding joins, in order."""
-    ends: Collection[int] = ()
+    ends: Sequence[int] = ()
     """Further ids that end a text, beside `end`."""
     model_ids: Mapping[str, Any] = MappingProxyType({})
     """What the config.json of its model says as bos_token_id and eos_token_id, where that was read."""
@@ -212,7 +213,7 @@ class Tokenizer:
         """
         data = read_regular(path)
         try:
-            tokenizer = from_state(json.loads(data), cls)
+            tokenizer: Any = from_state(json.loads(data), cls)
         except Exception as error:  # whatever a constructor finds wrong with the file
             problem = f"{type(error).__name__}: {' '.join(str(error).split()):.120}"
             where = f"path={str(path)!r} is no tokenizer that .save wrote"
@@ -427,7 +428,7 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
             raise ValueError(f"special token {second!r} begins with {first!r}; for tiktoken, rename one")
     special = set(special_tokens.values())
     ranks = {token: i for i, token in vocab.items() if i not in special}
-    parts = {"mergeable_ranks": ranks, "special_tokens": dict(special_tokens)}
+    parts: dict[str, Any] = {"mergeable_ranks": ranks, "special_tokens": dict(special_tokens)}
     try:
         return tiktoken.Encoding("companion", pat_str=pattern, **parts)
     except ValueError as error:

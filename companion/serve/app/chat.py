@@ -61,7 +61,7 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
             place.html(html_parts.plain(turn.answer))
         turn.by = model.label
         turn.whole = bool(turn.answer.strip())  # an empty answer has no place in a conversation
-        if ours:
+        if isinstance(chat, StoryChat):
             turn.note = chat.note(turn.asked, turn.answer)
         turn.full = chat.dropped > 0 and not any(before.full for before in earlier)
     except parts.FAULTS as error:

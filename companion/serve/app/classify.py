@@ -1,5 +1,7 @@
 """The page that classifies texts: some that are typed, or those of a CSV file."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from companion.runtime.data.labelled_texts import read_texts
@@ -18,7 +20,7 @@ def loaded(folder: str, device: str):
     """A classifier that stays in memory."""
     from companion.runtime.models.devices import pick_device
 
-    reader = load_classifier(folder)
+    reader = load_classifier(Path(folder))
     reader.classifier.to(pick_device(device)).eval()
     return reader
 

@@ -49,7 +49,7 @@ def opened(model: OfferedModel) -> LanguageModel:
         return loaded(model.folder, st.session_state["device"])
     except FAULTS as error:
         complain(error)
-        st.stop()
+        return st.stop()  # which ends the page
 
 
 def sampling() -> dict:
