@@ -164,7 +164,7 @@ def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Pa
         return
     why = f"--data={data} was prepared with another tokenizer than that of --init={Path(name).as_posix()}"
     texts = source.split(", ")
-    if not all(text in CORPORA or Path(text).exists() for text in texts):
+    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
         texts = ["my.txt"]
     if source == "village":  # whose folder keeps its own tokenizer
         data = Path("runs/data/mine")

@@ -133,7 +133,7 @@ NOT_PREPARED = {
     "pydoc": "--data=pydoc is a text's name, not a folder; prepare it first: companion prepare pydoc",
     "mine": "--data=mine is not there, but runs/data/mine is; name that",
     "runs/mine": "--data=runs/mine holds a model, not a prepared text",
-    "runs/data/mine": "--data=runs/data/mine lacks train.bin; run prepare",
+    "runs/data/mine": "--data=runs/data/mine is damaged, or of an older version",
 }
 
 

@@ -164,6 +164,8 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
         train, val = [open_split(folder, name, meta) for name in PARTS]
         if tokenizer_fingerprint(tokenizer) != meta["tokenizer"]:
             raise ValueError("tokenizer.json is not the tokenizer that meta.json tells of")
+    except PermissionError:  # the file may be undamaged
+        raise
     except Exception as error:  # whatever is wrong with one of six files
         problem = " ".join(str(error).split())
         rule = f"is damaged, or of an older version ({problem:.200}); prepare it again"

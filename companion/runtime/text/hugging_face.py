@@ -276,6 +276,8 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
             generation=read_json(folder / GENERATION) if (folder / GENERATION).exists() else ids,
             model_ids=ids,
         )
+    except PermissionError:  # the file may be undamaged
+        raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         problem = " ".join(str(error).split())
         raise ValueError(f"{folder}: its tokenizer cannot be read ({problem:.120}); fetch it again") from None
