@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
+from companion.runtime.storage.checkpoints import PICKLES
 
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -58,6 +59,11 @@ def find_model(
         folder = fetched(SHORT.get(text, text), revision, endpoint, cache)
     elif revision is not None:
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
+    if os.path.isfile(folder / CONFIG) and not weight_paths(folder):
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+        if pickles:
+            why = f"has its weights as a pickle ({pickles[0]}), which can run any program when it is opened"
+            raise ValueError(f"{folder} {why}; take a model or a revision with {WEIGHTS}")
     if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
         rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
         raise ValueError(f"model={str(name)!r:.100} {rule}")
@@ -88,7 +94,8 @@ def fetched(name: str, revision: str | None, endpoint: str | None, cache: str | 
         raise ValueError(f"{problem} ({type(error).__name__}); {rule}") from None
     except Exception as error:  # the library's, its network's or its downloader's own
         first = str(error).strip().partition("\n")[0]
-        problem = f"{name} is no folder here, not whole in the hub's cache, and could not be fetched"
+        at = f" at revision {revision}" if revision else ""
+        problem = f"{name}{at} is no folder here, not whole in the hub's cache, and could not be fetched"
         raise ConnectionError(f"{problem} ({type(error).__name__}: {first:.120}); try again later") from None
 
 
