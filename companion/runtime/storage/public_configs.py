@@ -129,8 +129,9 @@ def model_type_of(c: Any) -> str:
     if c.architecture in ("gpt2", "neox"):
         return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
     if c.architecture == "experts" or c.shift:
-        rule = "has experts or shifts, which no other engine has; train one with --architecture storyteller"
-        raise ValueError(f"architecture={c.architecture} {rule}")
+        part = "experts" if c.architecture == "experts" else "shifts"
+        rule = f"no other engine has its {part}; train one with --architecture storyteller"
+        raise ValueError(f"architecture={c.architecture}: {rule}")
     asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
     kinds = [kind for kind, is_so in asked.items() if is_so]
     if len(kinds) > 1:
