@@ -282,7 +282,7 @@ def test_saved_and_loaded(folder, tokenizer):
         ({"bits": 3, "group": 6}, "bits=3 must be 8 or 4"),
         ({"bits": 4, "group": 12}, "scale is"),
         ({"bits": 8, "group": 6}, "is of another model"),
-        ("nf4", "must have bits and group"),
+        ("nf4", "config.json: quantization"),
     ],
 )
 def test_another_scheme_than_the_weights_have_is_an_error(folder, scheme, message):

@@ -263,18 +263,18 @@ def test_characters_go_the_same_way(tmp_path, monkeypatch, capsys):
 @pytest.mark.gate
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeypatch, capsys, error):
-    measured, calls, out = instruct.measured, [], tmp_path / "out"
+    losses, calls, out = instruct.losses, [], tmp_path / "out"
 
-    def stop_after(plan):
-        calls.append(plan)
+    def stop_after(model, parts):
+        calls.append(parts)
         if len(calls) == 2:
             raise error
-        return measured(plan)
+        return losses(model, parts)
 
     argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
     argv = [str(a) for a in [*argv, "--steps", 80, "--lr", 0.01, "--batch-size", 2]]
     with monkeypatch.context() as patch:
-        patch.setattr(instruct, "measured", stop_after)
+        patch.setattr(instruct, "losses", stop_after)
         assert main(argv) == (130 if error is KeyboardInterrupt else 1)
     assert ("the model is saved in" in capsys.readouterr().err) == (error is KeyboardInterrupt)
     assert not (out / "report.json").exists()

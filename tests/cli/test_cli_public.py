@@ -28,7 +28,6 @@ from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
 from companion.runtime.models import devices
 from companion.runtime.runs import validation
-from companion.runtime.text import chat_templates
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
@@ -514,7 +513,7 @@ def test_what_no_other_engine_runs_is_one_line(prepared, capsys):
     config = GPTConfig(vocab_size=4, context_length=8, n_layers=1, n_heads=1, d_model=4)
     save_checkpoint("letters", gpt2(config), letters)
     fails(capsys, ["export", "hf", "--model", "letters", "--output", "out2"], 2, "'char'")
-    fails(capsys, ["export", "tflite"], 2, "tflite", "companion export --help")
+    fails(capsys, ["export", "tflite", "--output", "out3"], 2, "tflite", "companion export --help")
     assert load_checkpoint("storyteller", BUILDERS)[0].config.architecture == "storyteller"
 
 
@@ -573,14 +572,3 @@ def test_a_huge_text_is_not_printed_whole(field, theirs, capsys):
     path.write_text(json.dumps(config | {field: "long " * 10_000}), "utf-8")
     assert main(["generate", "--model", str(theirs / "public")]) == 2
     assert len(capsys.readouterr().err) < 1100
-
-
-@pytest.mark.gate
-def test_a_template_that_never_ends_ends_the_chat_in_one_line(theirs, capsys, monkeypatch):
-    monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
-    chat_templates.renderer.cache_clear()
-    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
-    (theirs / "public" / "chat_template.jinja").write_text(loops, "utf-8")
-    words = "chat_template.jinja did not end within 1 seconds"
-    fails(capsys, ["chat", "--model", theirs / "public"], 2, words)
-    chat_templates.renderer.cache_clear()
