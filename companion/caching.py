@@ -528,7 +528,7 @@ class PromptLookup:
         longest: Number of last tokens that must agree. Where this never happened, fewer are tried.
 
     Reference:
-        A. Saxena, 2023, github.com/apoorvumang/prompt-lookup-decoding.
+        Apoorv Saxena, 2023, github.com/apoorvumang/prompt-lookup-decoding.
     """
 
     def __init__(self, longest: int = 3):

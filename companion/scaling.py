@@ -223,7 +223,7 @@ def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
 # Cell c4b18db0, under “Fitting the law”
 @dataclass
 class Law:
-    """Scaling law: loss(N, D) = floor + a / N**alpha + b / D**beta, in nats per token.
+    """Scaling law: `loss(N, D) = floor + a / N**alpha + b / D**beta`, in nats per token.
 
     Args:
         floor: Loss that no size and no amount of text gets below, E in the paper.

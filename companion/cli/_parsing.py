@@ -231,7 +231,7 @@ def add_field(parser: Any, field: Field, both: bool = False) -> None:
         more |= {"nargs": len(typing.get_args(field.kind)), "metavar": "X"}
     if field.mark(Positional):
         if not field.required:
-            more["nargs"] = "?"
+            more |= {"nargs": "?", "default": None}  # argparse would read SUPPRESS as a word
         if origin is list:
             more["nargs"] = "+" if field.required else "*"
     elif origin is list:
@@ -355,7 +355,7 @@ def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     if unknown:
         like = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
-    return vars(args)
+    return {name: value for name, value in vars(args).items() if value is not None}
 
 
 def options_of(words: Sequence[str], names: Sequence[str]) -> tuple[types.ModuleType, Any]:

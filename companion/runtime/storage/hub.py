@@ -12,8 +12,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
-from companion.runtime.storage.checkpoints import PICKLES
 
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
 SMALL = (

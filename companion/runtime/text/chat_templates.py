@@ -49,7 +49,7 @@ def render(template: str, messages: list[dict], place: str = "", **variables: An
         template: The program.
         messages: The conversation.
         place: The file that the template is from, for messages.
-        **variables: What else the template may use, such as bos_token.
+        variables: What else the template may use, such as bos_token.
 
     Raises:
         ValueError: In one line, if the template cannot be read, fails, or refuses these messages.
