@@ -126,7 +126,7 @@ def with_gradient(answer, share, chosen):
     found = answer(share, chosen)
     tensor = found if torch.is_tensor(found) else as_tensor(found)
     if tensor is None or tensor.numel() != 1 or not tensor.requires_grad:
-        return Record("", {"loss": found, "gradient by share": None})
+        return Record("", {"loss": normalize(found), "gradient by share": None})
     [gradient] = torch.autograd.grad(tensor.sum(), share, allow_unused=True)
     if not torch.equal(given, share):
         raise Problem("Your answer changes `share`. The caller may still need it as it was; work on a copy.")
