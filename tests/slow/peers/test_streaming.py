@@ -68,7 +68,7 @@ def cut(path):
 
 
 BAD = {
-    "cut off": ({"text": STORIES}, cut, "a.parquet is cut off or damaged after row 0 (Parquet magic bytes not"),
+    "cut off": ({"text": STORIES}, cut, "a.parquet is cut off or damaged after row 0 (Parquet magic"),
     "no column": ({"id": [1], "body": ["x"]}, None, "row 1 has no column 'text'; it has 'id', 'body'"),
     "numbers": ({"text": [5, 6]}, None, "a.parquet, row 1: text is 5, which is no text"),
     "nothing": ({"text": ["x" * 60, None]}, None, "a.parquet, row 2: text is None, which is no text"),
