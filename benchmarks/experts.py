@@ -23,13 +23,13 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import torch
-from companion.runtime.runs.optimizers import beside_adamw
 from logs import append_row, holds, machine, read_rows
 
 from companion import BUILDERS
 from companion.datasets import document_rows, encode_documents, load_text
 from companion.experts import active_parameters
 from companion.modern import Muon
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
 from companion.village import DATA, floor, gap_left, load_split

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from companion.runtime.runs.optimizers import beside_adamw
 from logs import append_row, holds, machine, read_rows, steps_for
 from torch import nn
 
@@ -33,6 +32,7 @@ from companion.embeddings import GPTEmbedding, TokenEmbedding
 from companion.gpt import GPT, GPTConfig, init_gpt2
 from companion.modern import GroupedQueryAttention, Muon, RMSNorm, RoPE, Shift, SwiGLU
 from companion.runtime.models.architectures import Doubled, FirstHalf
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
 from companion.village import DATA, load_split

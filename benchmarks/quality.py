@@ -26,7 +26,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from companion.runtime.runs.optimizers import beside_adamw
 from torch import nn
 from training import nano_gpt
 
@@ -35,6 +34,7 @@ from companion.datasets import Split, encode_documents, random_batches
 from companion.gpt import GPTConfig
 from companion.modern import Muon
 from companion.runtime.models.devices import autocast, pick_dtype
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.text.documents import hold_out, load_text
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches

@@ -13,7 +13,7 @@ from companion.cli._parsing import Positional, Range, refuse
 from companion.cli._shared import PREPARED, load_texts
 from companion.datasets import hold_out, prepare, token_stream
 from companion.models.names import has_weights, tokenizer_of
-from companion.runtime.data.large_texts import SAMPLE_BYTES, counted, sample_of, write_large
+from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
 from companion.runtime.files.arguments import check_unused, check_writable, number
@@ -214,7 +214,7 @@ def trained(options: Options, documents: Any) -> Tokenizer:
 
 def write_shards(options: Options, folder: Path, source: str, documents: Documents, tokenizer: Any) -> dict:
     """Tokenize the documents of shards; what meta.json says."""
-    tokenizer = tokenizer or trained(options, sample_of(documents, SAMPLE_BYTES))
+    tokenizer = tokenizer or trained(options, sample_of(documents))
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
         try:
             return write_large(

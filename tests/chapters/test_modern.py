@@ -8,7 +8,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from companion.runtime.runs.optimizers import beside_adamw
 from support.command_line import planned
 from support.runs import config, restore_run, same_weights, save_run, trainer_of
 from support.weights import noisy
@@ -32,6 +31,7 @@ from companion.modern import (
     storyteller,
     swift,
 )
+from companion.runtime.runs.optimizers import beside_adamw
 from companion.training import evaluate, load_checkpoint, save_checkpoint
 from companion.village import DATA, load_split
 from companion.village.measures import reference_lines

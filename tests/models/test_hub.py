@@ -309,11 +309,18 @@ def test_a_folder_comes_back_as_it_is(tmp_path, monkeypatch):
     assert find_model("gpt2") == Path("gpt2")
 
 
-@pytest.mark.parametrize(
-    "files", [{}, {"model.safetensors": b""}, {"config.json": b""}, PICKLED, SPLIT | {INDEX: b"{"}]
-)
-def test_a_folder_without_a_model(tmp_path, files):
-    with raises_one_line(ValueError, "with config.json and weights as model.safetensors"):
+NO_MODEL = [
+    ({}, "with config.json and weights as model.safetensors"),
+    ({"model.safetensors": b""}, "with config.json and weights as model.safetensors"),
+    ({"config.json": b""}, "with config.json and weights as model.safetensors"),
+    (PICKLED, "has its weights as a pickle"),
+    (SPLIT | {INDEX: b"{"}, "with config.json and weights as model.safetensors"),
+]
+
+
+@pytest.mark.parametrize(("files", "message"), NO_MODEL)
+def test_a_folder_without_a_model(tmp_path, files, message):
+    with raises_one_line(ValueError, message):
         find_model(write(tmp_path, files))
 
 

@@ -226,8 +226,12 @@ def in_process(batch: Batch) -> tuple:
     return globals()["WORK"](batch)
 
 
-def sample_of(documents: Iterable[str], n_bytes: int = SAMPLE_BYTES) -> list[str]:
-    """Return the first documents that stay, some n_bytes together: what a tokenizer is trained on."""
+def sample_of(documents: Iterable[str], n_bytes: int | None = None) -> list[str]:
+    """Return the first documents that stay, some n_bytes together: what a tokenizer is trained on.
+
+    n_bytes: by default SAMPLE_BYTES.
+    """
+    n_bytes = n_bytes or SAMPLE_BYTES
     sample, left_out = [], Counter()
     for document in deduplicated(documents):
         if refused := refused_by(document):

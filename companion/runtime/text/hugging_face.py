@@ -280,7 +280,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         problem = " ".join(str(error).split())
-        raise ValueError(f"{folder}: its tokenizer cannot be read ({problem:.120}); fetch it again") from None
+        raise ValueError(f"{folder}: its tokenizer cannot be read ({problem:.250}); fetch it again") from None
     tokenizer.template_file = str(folder / (CONFIG if tokenizer.chat_template is None else TEMPLATE))
     return tokenizer
 
