@@ -151,7 +151,7 @@ class Handler(servers.Handler):
 
     def file(self, data):
         if self.server.left == 0:
-            return self.reply(503, b"down for repairs")
+            return self.reply(403, b"no longer public")  # which the hub's library does not try again
         headers = {
             "ETag": f'"{hashlib.sha1(data).hexdigest()}"',
             "Accept-Ranges": "bytes",
@@ -203,11 +203,11 @@ def test_a_corpus_of_the_hub_by_name(hub, here):
     done = companion(hub, "prepare", "fineweb-edu", "--column", "body")
     assert done.returncode == 2 and "row 1 has no column 'body'; it has 'text', 'id'" in done.stderr
 
-    hub.left = 6  # then it is down, while documents are read
+    hub.left = 6  # then it refuses, while documents are read
     argv = ("prepare", "fineweb-edu", "--vocab-size", "300", "--data", "again")
     done = companion(hub, *argv)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert "fineweb-edu could not be read from the hub (Server error '503" in done.stderr
+    assert "fineweb-edu could not be read from the hub (403 Forbidden" in done.stderr
     hub.left = None
     assert companion(hub, *argv).returncode == 0
     for path in (here / "whole").glob("[!.]*"):
