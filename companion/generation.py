@@ -95,7 +95,7 @@ def cut(probs, top_k: int | None = None, top_p: float | None = None):
     if top_p is not None and top_p < 1:
         after_top_k = ordered * keep / (ordered * keep).sum(-1, keepdim=True)
         sum_so_far = after_top_k.cumsum(-1)
-        keep[..., 1:] &= sum_so_far[..., :-1] < top_p  # the more likely tokens do not reach top_p
+        keep[..., 1:] &= sum_so_far[..., :-1] < top_p - 1e-6  # a rounded sum of 0.3 may be 0.29999998
     kept = probs * torch.empty_like(keep).scatter(-1, order, keep)  # each verdict back to its token's place
     return kept / kept.sum(-1, keepdim=True)
 

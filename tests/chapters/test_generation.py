@@ -99,6 +99,12 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, p):
         assert full[~chosen].max() <= full[chosen].min() + 1e-7, "a likelier token was left out"
 
 
+@pytest.mark.parametrize("n", [3, 7, 10, 25, 100])
+def test_equal_tokens_that_reach_p_exactly_are_enough(n):
+    for k in range(1, n):  # the sum of k rounded shares may be a little less than k / n
+        assert (next_token_probabilities(torch.zeros(1, n), top_p=k / n) > 0).sum() == k
+
+
 def test_top_p_counts_after_top_k():
     probs = torch.tensor([0.4, 0.3, 0.2, 0.1])  # 0.4 of 0.7 is 0.57: one token is enough
     kept = next_token_probabilities(probs.log(), top_k=2, top_p=0.5)

@@ -182,7 +182,7 @@ function cut(probs, topP) {
   const kept = new Float64Array(probs.length);
   let before = 0; // what the likelier ones hold
   for (const token of order) {
-    if (before >= topP) break;
+    if (before >= topP - 1e-6) break; // a rounded sum
     kept[token] = probs[token];
     before += probs[token];
   }
