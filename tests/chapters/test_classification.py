@@ -205,6 +205,7 @@ def test_words_are_counted_whatever_their_order_and_capitals():
     again, same = word_counts(["dog dog bird"], words)
     assert same == words and again.sum() == 2
     assert word_counts([""])[0].shape == (1, 0)
+    assert word_counts(["வணக்கம் 天气", "天空"])[1] == ["天", "வணக்கம்", "气", "空"]
 
 
 def test_confusion_and_scores_by_hand():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import unicodedata
 from collections import Counter
 from functools import partial
 
@@ -196,6 +197,8 @@ def test_contamination_counts_runs_of_words_whatever_their_case():
     assert contamination([test], ["the red kite", "flew over the old mill"], n=3) == [pytest.approx(4 / 6)]
     assert contamination([test, "too short"], [test], n=8) == [1.0, 0.0]
     assert contamination([], [test]) == []
+    assert contamination(["हिन्दी में लिखो"], ["हान्दा मों लाखा"], n=3) == [0.0]  # vowel signs are part of a word
+    assert contamination([unicodedata.normalize("NFD", "Été à Paris")], ["été à Paris"], n=3) == [1.0]
 
 
 # ---- a copy with fewer bits ------------------------------------------------------------------------------

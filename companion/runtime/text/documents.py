@@ -5,8 +5,8 @@ A document is a str. Documents travel as lists, and nothing here knows of tokens
 
 import math
 import os
-import re
 import signal
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -14,6 +14,7 @@ from itertools import islice, pairwise, repeat
 from multiprocessing import get_context
 from pathlib import Path
 
+import regex
 from tqdm import tqdm
 
 from companion.runtime.files.arguments import as_documents
@@ -28,13 +29,13 @@ UNSPACED = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Japanese, Chinese
 )
 """Characters of scripts that put no spaces between words, as a range of a regular expression."""
-WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\W{UNSPACED}]+")  # re has no marks in \w
 NAMED = 5  # files that a message names; of more it gives the number
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters; in scripts without spaces each character is one."""
-    return WORD.findall(text.lower())
+    return WORD.findall(unicodedata.normalize("NFC", text.lower()))
 
 
 def decode_utf8(data: bytes, name: str | Path) -> str:
