@@ -20,6 +20,7 @@ from companion.runtime.text.tokenizer import (
     Tokenizer,
     as_tiktoken,
     byte_pairs,
+    cut_long_pieces,
     documents,
     enough,
     gpt2_tokens,
@@ -264,7 +265,7 @@ class BPETokenizer(Tokenizer, kind="bpe"):
             ValueError: If vocab_size is too small, or larger than this text allows.
         """
         n_merges = merges_wanted(vocab_size, special_tokens)
-        pieces = count_pieces(text, pattern, special_tokens)
+        pieces = cut_long_pieces(count_pieces(text, pattern, special_tokens))
         merges = learn_merges(pieces, n_merges)
         return cls(enough(merges, n_merges, vocab_size), special_tokens, pattern)
 

@@ -266,6 +266,13 @@ def test_a_vocabulary_too_small_or_too_large_is_an_error():
 # ------------------------------------------------------------------------------------ what ships in data/
 
 
+def test_a_long_text_without_spaces_is_learned_in_parts():
+    letters = "".join(random.Random(0).choices("ACGT", k=20_000))
+    tokenizer = BPETokenizer.train(["A" * 20_000, letters], 400)
+    assert max(map(len, tokenizer.vocab.values())) == 32
+    assert tokenizer.decode(tokenizer.encode(letters)) == letters
+
+
 def test_shipped_tokenizer_is_the_one_that_training_gives(tmp_path):
     fresh, shipped = tmp_path / "tokenizer.json", DATA / "village" / "tokenizer.json"
     BPETokenizer.train(village.load_split("train"), 1024).save(fresh)
