@@ -123,28 +123,12 @@ def test_a_text_is_scored_whole_and_in_windows(teller):
     assert long == pytest.approx(windows, abs=1e-3) and long < short < 0
 
 
-def test_what_is_too_long_loses_its_beginning(teller):
-    story = load_split("val")[0] * 3
-    model = for_lm_eval(teller)
-    (score, _), (same, _) = model.loglikelihood(
-        requests("loglikelihood", (story, " The end."), ("Mara. " + story, " The end.")), disable_tqdm=True
-    )
-    assert score == pytest.approx(same, abs=1e-4) and score < 0
-    (said,) = model.generate_until(requests("generate_until", (story, {"until": ["."], "max_gen_toks": 20})))
-    assert "." not in said
-
-
 def test_it_writes_until_a_stop(teller):
     model = for_lm_eval(teller)
     whole = teller.generate("Once", temperature=0, max_new_tokens=40)
     asked = [{"until": stop, "max_gen_toks": 40} for stop in ([], ".", [" the", "."])]
     said = model.generate_until(requests("generate_until", *(("Once", one) for one in asked)))
     assert said == [whole, whole.split(".")[0], re.split(r" the|\.", whole)[0]]
-
-
-def test_an_empty_prompt_is_the_beginning_of_a_text(teller):
-    ((score, _),) = for_lm_eval(teller).loglikelihood(requests("loglikelihood", ("", "Once")), True)
-    assert score == pytest.approx(score_continuations(teller, [("", "Once")])[0].item(), abs=1e-5)
 
 
 def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
@@ -157,7 +141,7 @@ def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
     assert re.search(r"lambada_standard *\|.*\|acc +\|", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("family", ["Llama 3", "Llama 2", "Qwen", "GPT-2"])
+@pytest.mark.parametrize("family", ["Llama 2", "Qwen"])
 def test_public_tokenizers_are_scored_alike(family, tmp_path):
     """With a token that begins a text, and without."""
     torch.manual_seed(0)
@@ -174,11 +158,11 @@ def test_public_tokenizers_are_scored_alike(family, tmp_path):
     assert [likeliest for _, likeliest in found] == greedy.tolist()
 
 
-@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", "")])
+@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", ""), ("", "")])
 def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation):
     model = for_lm_eval(teller)
     request = Instance("loglikelihood", {}, (prompt, continuation), 0)
-    with pytest.raises(ValueError, match=r"^the continuation .* (merges with|is empty)"):
+    with pytest.raises(ValueError, match=r"^the continuation .* is empty, or merges with"):
         model.loglikelihood([request])
 
 
