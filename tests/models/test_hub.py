@@ -8,17 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 from support import servers
 from support.folders import raises_one_line
 
-import companion
-from companion.gpt import GPTConfig, gpt2
-from companion.pretrained import save_pretrained
 from companion.runtime.storage import hub
 from companion.runtime.storage.hub import find_model, is_hub_name, weight_files
-from companion.tokenization import BPETokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -286,22 +280,3 @@ def test_damaged_weights_are_named(tmp_path, name):
     files = {name: data for name, data in (files | changed).items() if data is not None}
     with raises_one_line(ValueError, f"{re.escape(str(tmp_path))}.*{message}"):
         weight_files(write(tmp_path, files))
-
-
-def test_a_model_saved_over_one_in_parts_is_the_one_that_is_loaded(tmp_path):
-    tokenizer = BPETokenizer.train("the baker and the sailor", vocab_size=260)
-    shape = GPTConfig(vocab_size=260, context_length=8, n_layers=2, n_heads=2, d_model=8)
-    torch.manual_seed(1)
-    old, new = gpt2(shape), gpt2(shape)
-    save_pretrained(old, tokenizer, tmp_path)
-    weights = load_file(tmp_path / ONE)
-    (tmp_path / ONE).unlink()
-    parts = {name: f"model-{i % 2 + 1}.safetensors" for i, name in enumerate(weights)}
-    for part in set(parts.values()):
-        save_file({name: weights[name] for name in weights if parts[name] == part}, tmp_path / part)
-    (tmp_path / INDEX).write_bytes(index(parts))
-    rows = companion.load(tmp_path, "cpu").model.embed.token.weight
-    assert torch.equal(rows, old.embed.token.weight)
-    save_pretrained(new, tokenizer, tmp_path)
-    rows = companion.load(tmp_path, "cpu").model.embed.token.weight
-    assert torch.equal(rows, new.embed.token.weight) and not torch.equal(rows, old.embed.token.weight)

@@ -99,13 +99,6 @@ def test_the_text_comes_piece_by_piece(name):
 
 
 @each
-def test_halves_of_a_character_become_one_sign(name):
-    assert OURS[name].encode("a\ud83d") == OURS[name].encode("a\ufffd")
-    assert OURS[name].encode("a\ud83d", "all") == OURS[name].encode("a\ufffd")
-    assert OURS[name].encode("\ud83d\ude42") == OURS[name].encode("🙂")
-
-
-@each
 def test_what_the_vocabulary_says(name):
     ours, library = OURS[name], LIBRARY[name]
     assert ours.vocab_size == library.get_vocab_size() == len(ours.vocab)
@@ -152,14 +145,6 @@ def test_a_file_whose_merges_make_a_special_token_is_refused(merges, ignore_merg
     assert ours.encode("<x>") == [0, 1, 2] and ours.encode("<x>", "all") == [4] == ours.encode("<x>", {"<x>"})
 
 
-def test_what_the_vocabulary_lacks_is_unknown():
-    model = {"vocab": {"<unk>": 0, "a": 1, "▁": 2}, "merges": [], "unk_token": "<unk>"}
-    spaces = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False}
-    ours = PublicTokenizer(tokenizer_file(model, spaces, unk=0))
-    assert ours.encode("ab▁a") == [1, 0, 2, 1] and ours.decode([1, 2, 1]) == "a a"
-    assert ours.encode("<unk>") == [0] * 5 and ours.encode("<unk>", "all") == [0]
-
-
 ENDS = {
     "GPT-2": ([], "<|endoftext|>"),
     "Llama 3": (["<|begin_of_text|>"], "<|eot_id|>"),
@@ -178,15 +163,6 @@ def test_begin_and_end(name):
     for add in (True, False):  # as in transformers, a post-processor alone says what begins a text
         config = ours.config | {"add_bos_token": add}
         assert PublicTokenizer(ours.file, config).begin == ours.begin
-
-
-def test_begin_and_end_of_ours():
-    bpe = BPETokenizer.train("ab" * 9, 258)
-    assert (bpe.begin, bpe.end, bpe.start) == ([257], 257, 257)
-    without = CharTokenizer("ab", ())
-    for ask in (lambda: without.begin, lambda: without.end, lambda: without.start, without.check_end):
-        with pytest.raises(ValueError, match=r"tokenizer lacks <\|endoftext\|>"):
-            ask()
 
 
 def test_begin_and_end_of_others():
@@ -545,19 +521,6 @@ def test_a_role_that_is_a_special_token_in_its_brackets_stays_one():
     assert ids[0] == ours.special_tokens["<|im_start|>"] and ours.special_tokens["<|im_end|>"] not in ids
 
 
-NO_MESSAGES = {
-    "no list": ("Hi", "messages='Hi' must be a list such as"),
-    "nothing": ([], r"messages=\[\] must be a list such as"),
-    "no content": ([*TALK, {"role": "user"}], r"messages\[4\]=.* must have a role and a content"),
-}
-
-
-@pytest.mark.parametrize(("messages", "said"), NO_MESSAGES.values(), ids=NO_MESSAGES)
-def test_what_are_no_messages_is_one_line(messages, said):
-    with raises_one_line(ValueError, said):
-        OURS["Qwen"].chat(messages)
-
-
 FAILING = {
     "broken": ("a\n{% if %}", "failed \\(TemplateSyntaxError: Expected an expression"),
     "escapes": ("{{ ''.__class__.__mro__ }}", "failed \\(SecurityError: "),
@@ -585,13 +548,6 @@ def test_templates_have_what_transformers_gives_them():
 
 
 # -- strangers' files
-
-
-def test_a_template_that_is_nested_too_deep_is_one_line_with_its_file(tmp_path):
-    template = "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"
-    ours = read_tokenizer(write_family("Qwen", tmp_path, chat_template=template))
-    with raises_one_line(ValueError, "the chat template in .*tokenizer_config.json"):
-        ours.chat([{"role": "user", "content": "Hi"}])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,10 +3,7 @@
 import hashlib
 import json
 import os
-import random
-import signal
 import threading
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -77,47 +74,17 @@ def test_prepare_holds_one_document_at_a_time(tmp_path, bpe, monkeypatch):
     assert size > 800_000 and peak < size / 2
 
 
-def old_or_new(folder: Path, versions: dict[str, tuple]) -> str:
-    """Which version lies in the folder, having checked that all of it is of that version."""
-    corpus = load_prepared(folder)
-    source = corpus.meta["source"]
-    end = corpus.tokenizer.special_tokens[END_OF_TEXT]
-    for split in (corpus.train, corpus.val):
-        assert np.array_equal(np.flatnonzero(split.tokens == end), split.starts)
-    assert end == versions[source][1].vocab_size - 1 == corpus.meta["vocab_size"] - 1
-    assert corpus.tokenizer.decode(corpus.train.tokens[1 : corpus.train.starts[1]].tolist()) == source * 9
-    assert len(corpus.train.starts) - 1 == corpus.meta["train"]["n_documents"]
-    return source
+def test_an_error_on_the_way_leaves_the_old_data(tmp_path, bpe, monkeypatch):
+    """That a kill does, too, is shown in test_atomic.py."""
 
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
 
-def two_versions(bpe) -> dict[str, tuple]:
-    small = BPETokenizer.train(TEXT, 260)
-    return {"elm ": (["elm " * 9] * 40, bpe), "oak ": (["oak " * 9] * 70, small)}
-
-
-@pytest.mark.gate
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
-def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
-    versions = two_versions(bpe)
-    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
-    begin = time.perf_counter()
-    prepare(*versions["oak "], tmp_path, 0.1, source="oak ")
-    seconds, rng = time.perf_counter() - begin, random.Random(0)
-    kills, found = 0, set()
-    while kills < 20 or len(found) < 2:  # a child that is slow for a while tells one of the two only
-        assert kills < 200
-        kills += 1
-        child = os.fork()
-        if child == 0:
-            while True:
-                for source, (documents, tokenizer) in versions.items():
-                    prepare(documents, tokenizer, tmp_path, 0.1, source=source)
-        time.sleep(rng.uniform(0.5, 12) * seconds)
-        os.kill(child, signal.SIGKILL)
-        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        found.add(old_or_new(tmp_path, versions))
-    assert found == {"elm ", "oak "}
+    before = prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    monkeypatch.setattr(np, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        prepare([TEXT] * 30, BPETokenizer.train(TEXT, 270), tmp_path, 0.1)
+    assert load_prepared(tmp_path).meta == before and not (tmp_path / atomic.PART).exists()
 
 
 def test_a_folder_that_was_never_prepared(tmp_path):

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.folders import raises_one_line
 from support.wild_texts import wild_text
 
-from companion.runtime.text.tokenizer import split_special
 from companion.tokenization import (
     END_OF_TEXT,
     UNKNOWN,
@@ -56,40 +55,9 @@ def test_only_allowed_special_tokens_count():
     assert BPE.decode(BPE.encode(text, "all")) == text
 
 
-def cut_by_hand(text, names):
-    """Text and names in turn: at each place, look for the longest name; shares nothing with the package."""
-    parts, ordinary, i = [], "", 0
-    while i < len(text):
-        name = max((name for name in names if text[i : i + len(name)] == name), key=len, default="")
-        if name:
-            parts, ordinary = [*parts, ordinary, name], ""
-        else:
-            ordinary += text[i]
-        i += len(name) or 1
-    return [*parts, ordinary]
-
-
-NAMES = st.lists(st.text("<|e>", min_size=1, max_size=4), unique=True, max_size=6)
-
-
-@pytest.mark.gate
-@given(NAMES, st.text("<|e> ", max_size=20), st.data())
-@example(["<|end", END_OF_TEXT], "<|endoftext|><|end<|endof", None)
-@example([END_OF_TEXT, "<|end"], "<|endoftext|><|end<|endof", None)
-@example(["e", "ee", "eee"], "eeeee", None)
-@example(["<e<"], "<e<e<", None)
-@settings(max_examples=500)
-def test_special_tokens_are_cut_as_by_hand(names, text, data):
-    tokenizer = BPETokenizer([(b"e", b"e"), (b"<", b"|")], names, pattern=r"[\s\S]+")
-    some = data.draw(st.sets(st.sampled_from(names))) if data and names else set(names[:1])
-    for allowed in ("all", some):
-        parts = cut_by_hand(text, names if allowed == "all" else allowed)
-        assert split_special(text, names if allowed == "all" else allowed) == parts
-        ids = [
-            [tokenizer.special_tokens[part]] if i % 2 else tokenizer.encode(part)
-            for i, part in enumerate(parts)
-        ]
-        assert tokenizer.encode(text, allowed) == sum(ids, [])
+def test_where_one_name_begins_another_the_longer_wins():
+    assert BPE.encode("<|user|>!", "all") == [BPE.special_tokens["<|user|>!"]]
+    assert BPE.encode("<|user|>!", {"<|user|>"}) == [BPE.special_tokens["<|user|>"], *BPE.encode("!")]
 
 
 def test_a_special_token_that_begins_another_is_refused_by_to_tiktoken():
@@ -187,13 +155,6 @@ def test_load_gives_back_what_was_saved(tokenizer, tmp_path):
     if UNKNOWN in tokenizer.special_tokens or tokenizer.kind == "bpe":
         assert loaded.encode(STORY, "all") == tokenizer.encode(STORY, "all")
     assert os.listdir(tmp_path / "deep") == ["tokenizer.json"]
-
-
-@pytest.mark.parametrize(("kind", "size"), [(BPETokenizer, (260,)), (WordTokenizer, ())])
-def test_what_training_used_is_kept(kind, size):
-    tokenizer = kind.train("to be to be", *size, special_tokens=("<|a|>",), pattern=r"[\s\S]+")
-    assert tokenizer.pattern == r"[\s\S]+" and list(tokenizer.special_tokens) == ["<|a|>"]
-    assert len(tokenizer.encode("to be to be")) < 6
 
 
 GOOD = {

@@ -23,7 +23,6 @@ from companion.cli._shared import SHIPPED
 from companion.cli.eval import KINDS, SEEDS
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
-from companion.instructions import Chat, chat_ids
 from companion.models.lm_eval_models import for_lm_eval
 from companion.modern import LlamaConfig, llama
 from companion.runtime.text.hugging_face import read_tokenizer
@@ -164,19 +163,3 @@ def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation)
     request = Instance("loglikelihood", {}, (prompt, continuation), 0)
     with pytest.raises(ValueError, match=r"^the continuation .* is empty, or merges with"):
         model.loglikelihood([request])
-
-
-def test_conversations_are_scored_with_their_special_tokens():
-    answerer = load(SHIPPED.parent / "answerer", device="cpu")
-    model = for_lm_eval(answerer)
-    messages = [{"role": "user", "content": "Tell a story about the baker Mara."}]
-    prompt = model.apply_chat_template(messages)
-    assert model.tok_encode(prompt) == chat_ids(messages, answerer.tokenizer, reply=True)
-    told = Chat(answerer.model, answerer.tokenizer).ask(messages[0]["content"], max_new_tokens=20)
-    request = Instance("generate_until", {}, (prompt, {"until": [], "max_gen_toks": 20}), 0)
-    assert model.generate_until([request]) == [told]
-    [(score, _)] = model.loglikelihood([Instance("loglikelihood", {}, (prompt, "Once upon"), 0)])
-    ids = [*chat_ids(messages, answerer.tokenizer, reply=True), *answerer.tokenizer.encode("Once upon")]
-    mask = torch.arange(len(ids) - 1) >= len(chat_ids(messages, answerer.tokenizer, reply=True)) - 1
-    expected = log_probability(answerer.model, torch.tensor([ids]), mask[None])
-    torch.testing.assert_close(torch.tensor([score]), expected.detach(), atol=1e-3, rtol=0)

@@ -4,7 +4,6 @@ Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
 """
 
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -49,18 +48,6 @@ def test_rows_are_documents_in_order_and_again(here):
     assert list(documents) == list(documents) == STORIES
     assert list(Documents([first, second], limit=75)) == STORIES[:75]
     assert list(Documents([first], column="text")) == STORIES[:70]
-
-
-def test_a_file_is_read_as_far_as_is_asked(here):
-    path = Path(parquet("a.parquet", {"text": STORIES}, row_group_size=10, compression="none"))
-    data = path.read_bytes()
-    place = data.index(STORIES[60].encode()) - 40
-    path.write_bytes(data[:place] + bytes(30) + data[place + 30 :])  # the header of a page
-    documents = Documents([str(path)])
-    documents.check()
-    assert list(itertools.islice(documents, 20)) == STORIES[:20]
-    with pytest.raises(ValueError, match=r"a\.parquet is cut off or damaged"):
-        list(documents)
 
 
 def cut(path):

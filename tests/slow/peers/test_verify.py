@@ -28,13 +28,11 @@ KV = {
     "intermediate_size": 36,
     "max_position_embeddings": 128,
 }
-NEOX = {name: value for name, value in KV.items() if name != "num_key_value_heads"}
 CASES = {
     "gpt2": lambda: peers.GPT2LMHeadModel(
         peers.GPT2Config(vocab_size=307, n_positions=128, n_layer=2, n_head=4, n_embd=32)
     ),
     "qwen3": lambda: peers.Qwen3ForCausalLM(peers.Qwen3Config(**KV, head_dim=8)),
-    "pythia": lambda: peers.GPTNeoXForCausalLM(peers.GPTNeoXConfig(**NEOX, rotary_pct=0.25)),
 }
 
 
@@ -73,20 +71,6 @@ def test_a_damaged_one_is_another_model(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("WRONG  logits") and len(err.splitlines()) == 1
     assert "so" in err and "is another model" in err
-
-
-def test_a_matrix_that_we_read_the_wrong_way_round_is_found(tmp_path, capsys, monkeypatch):
-    """The damage is in our reading: the square c_proj of GPT-2 is taken as (out, in)."""
-    import dataclasses
-
-    from companion import pretrained
-
-    family = dataclasses.replace(
-        pretrained.GPT2, transposed=("c_attn.weight", "c_fc.weight", "mlp.c_proj.weight")
-    )
-    monkeypatch.setitem(pretrained.FAMILIES, "gpt2", family)
-    assert main(["verify", str(written("gpt2", tmp_path / "whole"))]) == 1
-    assert "WRONG  logits" in capsys.readouterr().out
 
 
 def test_the_published_hash_is_asked_for(tmp_path, capsys, monkeypatch):
