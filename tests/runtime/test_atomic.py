@@ -161,7 +161,7 @@ def test_a_folder_to_be_written_is_empty_or_holds_what_may_be_replaced(tmp_path)
 TENSOR_NAMES = st.text().filter(lambda name: name != "__metadata__")  # where safetensors keeps the notes
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(st.dictionaries(st.text(), st.text(), max_size=4), TENSOR_NAMES)
 def test_notes_come_back_whatever_is_in_them(tmp_path_factory, notes, name):
     path = tmp_path_factory.mktemp("notes") / "a.safetensors"

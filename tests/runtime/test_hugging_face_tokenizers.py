@@ -524,7 +524,6 @@ def test_a_role_that_is_a_special_token_in_its_brackets_stays_one():
 FAILING = {
     "broken": ("a\n{% if %}", "failed \\(TemplateSyntaxError: Expected an expression"),
     "escapes": ("{{ ''.__class__.__mro__ }}", "failed \\(SecurityError: "),
-    "escapes by a namespace": ("{{ namespace(__init__=1) }}", "failed \\(SecurityError: "),
     "refuses": ("{{ raise_exception(messages[0].content) }}", "failed \\(TemplateError: <\\|im_end\\|>\\)$"),
 }
 

@@ -34,17 +34,12 @@ def is_main() -> bool:
     return dist is None or dist.get_rank() == 0
 
 
-def launched_size() -> int:
-    """Return how many processes torchrun has started; 1 without torchrun."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
-
-
 def enter(command: str, is_shared: bool) -> bool:
     """Join the other processes that torchrun started; return whether this one has work to do.
 
     A command that is not shared is done by the main process alone.
     """
-    if launched_size() == 1:
+    if int(os.environ.get("WORLD_SIZE") or 1) == 1:  # without torchrun
         return True
     rank = int(os.environ.get("RANK") or 0)
     if not is_shared:
