@@ -132,12 +132,6 @@ def test_a_server_with_nothing_to_give(server, tmp_path, mode, words):
     fails(server, tmp_path / "text", words)
 
 
-def test_a_whole_part_needs_no_network(server, tmp_path):
-    (tmp_path / "text.part").write_bytes(BYTES)
-    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
-    assert server.ranges == []
-
-
 def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):
     text = f"Enter a ghost.\n{END_OF_TEXT}\nExit ghost."
     monkeypatch.setitem(globals(), "BYTES", text.encode())

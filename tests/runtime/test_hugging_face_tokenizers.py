@@ -435,18 +435,6 @@ def written(tmp_path_factory):
     return read_tokenizer(folder)
 
 
-@pytest.mark.gate
-@given(text=WILD)
-@settings(max_examples=300)
-@example(text="".join(SPECIAL))
-@example(text="a\x1cb\x1f \x85 \u2003c\u200bd\u3000 ")
-def test_a_bpe_tokenizer_in_their_format_gives_the_same_ids(written, text):
-    if not re.search(r"[\ud800-\udfff]", text):
-        assert written.encode(text) == BPE.encode(text)
-        assert written.decode(written.encode(text)) == text
-    assert written.encode(text, "all") == BPE.encode(text, "all")
-
-
 def test_a_bpe_tokenizer_in_their_format_is_the_same_otherwise(written):
     assert written.vocab == BPE.vocab and written.special_tokens == BPE.special_tokens
     assert (written.begin, written.end) == (BPE.begin, BPE.end)

@@ -26,32 +26,6 @@ TALK = [
 ]
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def both(request, tmp_path_factory):
-    """(ours, theirs) of one family."""
-    folder = write_family(request.param, tmp_path_factory.mktemp("family"))
-    return read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
-
-
-@given(text=WILD)
-@settings(max_examples=200, deadline=None)
-@example(text="".join(NAMES))
-def test_the_ids_and_texts_are_theirs(both, text):
-    ours, theirs = both
-    ids = theirs(text, add_special_tokens=False)["input_ids"]
-    assert ours.encode(text, "all") == ids
-    for part in (ids, ids[1:], ids[: len(ids) // 2]):
-        assert ours.decode(part) == theirs.decode(part)
-    if not any(name in text for name in ours.special_tokens):
-        assert ours.encode(text) == ids
-
-
-def test_begin_and_end_are_theirs(both):
-    ours, theirs = both
-    assert ours.end == theirs.eos_token_id
-    assert theirs("Once")["input_ids"] == ours.begin + ours.encode("Once")
-
-
 @pytest.mark.parametrize("add", [True, False])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_begins_a_text_is_theirs_whatever_the_configuration_says(name, add, tmp_path):
