@@ -108,9 +108,9 @@ def test_a_stream_waits_for_whole_characters_and_for_nothing_else():
 @pytest.mark.parametrize("tokenizer", [BPE, CHAR, WORD])
 def test_a_stream_has_no_text_for_what_the_vocabulary_has_not(tokenizer):
     """A model may have more rows than its tokenizer has tokens, and draw one of them, even in a character."""
-    spare, whole = tokenizer.vocab_size + 3, tokenizer.encode("the lamp")
-    ids = [i for known in whole for i in (spare, known)]
-    assert list(decode_stream(tokenizer, [*ids, spare])) == list(decode_stream(tokenizer, whole))
+    spare, encoded = tokenizer.vocab_size + 3, tokenizer.encode("the lamp")
+    ids = [i for known in encoded for i in (spare, known)]
+    assert list(decode_stream(tokenizer, [*ids, spare])) == list(decode_stream(tokenizer, encoded))
     torn = [i for byte in "é".encode() for i in (byte, BPE.vocab_size)]
     assert list(decode_stream(BPETokenizer([]), torn)) == ["é"]
     with pytest.raises(ValueError, match="^ids holds -1, but "):

@@ -124,10 +124,10 @@ def test_a_text_is_scored_whole_and_in_windows(teller):
 
 def test_it_writes_until_a_stop(teller):
     model = for_lm_eval(teller)
-    whole = teller.generate("Once", temperature=0, max_new_tokens=40)
+    complete = teller.generate("Once", temperature=0, max_new_tokens=40)
     asked = [{"until": stop, "max_gen_toks": 40} for stop in ([], ".", [" the", "."])]
     said = model.generate_until(requests("generate_until", *(("Once", one) for one in asked)))
-    assert said == [whole, whole.split(".")[0], re.split(r" the|\.", whole)[0]]
+    assert said == [complete, complete.split(".")[0], re.split(r" the|\.", complete)[0]]
 
 
 def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):

@@ -24,10 +24,10 @@ def test_a_shipped_model_tells_the_same_story_to_its_end(prompt, folder, tmp_pat
     monkeypatch.chdir(tmp_path)
     assert main(["export", "hf", "--model", str(folder), "--output", "out"]) == 0
     logging.getLogger("transformers").addHandler(caplog.handler)
-    told = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
+    pipeline = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
     logging.getLogger("transformers").removeHandler(caplog.handler)
     assert "bos_token_id" not in caplog.text and "eos_token_id" not in caplog.text
-    found = told("<|endoftext|>" + prompt, do_sample=False, max_new_tokens=230, return_full_text=False)
+    found = pipeline("<|endoftext|>" + prompt, do_sample=False, max_new_tokens=230, return_full_text=False)
     theirs = found[0]["generated_text"].removesuffix("<|endoftext|>")
     ours = load(folder, device="cpu").generate(prompt, temperature=0, max_new_tokens=230)
     assert theirs == ours and len(ours.split()) > 40 and ours.endswith(".")
@@ -36,11 +36,11 @@ def test_a_shipped_model_tells_the_same_story_to_its_end(prompt, folder, tmp_pat
 def test_the_answerer_answers_a_conversation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "hf", "--model", str(ANSWERER), "--output", "out"]) == 0
-    told = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
+    pipeline = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
     story = load(SHIPPED, device="cpu").tell("Once", seed=3)
     for question in ("Tell a story about the baker Mara and a red kite.", f"{story}\nWho is in the story?"):
         messages = [{"role": "user", "content": question}]
-        found = told(messages, do_sample=False, max_new_tokens=150)[0]["generated_text"][-1]
+        found = pipeline(messages, do_sample=False, max_new_tokens=150)[0]["generated_text"][-1]
         for folder in (ANSWERER, "out"):  # as it was, and read back
             teller = load(folder, device="cpu")
             chat = Chat(teller.model, teller.tokenizer, teller.make_cache, temperature=0)

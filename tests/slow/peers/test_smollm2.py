@@ -80,9 +80,9 @@ def test_logits_and_likeliest_tokens_are_those_of_transformers(ours, theirs):
         length = tokens.shape[1]
         cache = KVCache(ours.model.config, 1)
         mine = generate(ours.model, tokens, 30, temperature=0, cache=cache)
-        whole = torch.cat([tokens, mine], dim=1)
+        extended = torch.cat([tokens, mine], dim=1)
         with torch.no_grad():
-            found, expected = ours.model(whole), theirs(whole).logits
+            found, expected = ours.model(extended), theirs(extended).logits
         assert expected.std() > 1 and (found - expected).abs().max() < 1e-3
         assert mine.equal(expected[:, length - 1 : -1].argmax(-1))  # each next token, given those before it
 

@@ -62,12 +62,12 @@ def test_a_folder_of_transformers_is_verified(name, tmp_path, capsys):
 
 
 def test_a_damaged_one_is_another_model(tmp_path, capsys):
-    whole = written("qwen3", tmp_path / "whole")
-    damaged = Path(shutil.copytree(whole, tmp_path / "damaged"))
+    original = written("qwen3", tmp_path / "whole")
+    damaged = Path(shutil.copytree(original, tmp_path / "damaged"))
     tensors = load_file(damaged / "model.safetensors")
     tensors["model.layers.0.self_attn.o_proj.weight"][3, 5] = 9.0
     save_file(tensors, damaged / "model.safetensors", {"format": "pt"})
-    assert main(["verify", str(damaged), "--against", str(whole)]) == 1
+    assert main(["verify", str(damaged), "--against", str(original)]) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("WRONG  logits") and len(err.splitlines()) == 1
     assert "so" in err and "is another model" in err
