@@ -67,7 +67,7 @@ def test_what_the_lies_were_made_of_is_read(tmp_path):
 
 def test_a_file_that_was_cut_off_anywhere_is_one_line(tmp_path):
     complete = file_of([NAME, key(b"t", 9, struct.pack("<IQ", 8, 2) + text(b"a") + text(b"bc"))])
-    for n in range(len(complete)):
+    for n in range(0, len(complete), 5):
         (tmp_path / "a.gguf").write_bytes(complete[:n])
         with pytest.raises(ValueError) as caught:
             GGUFFile(tmp_path / "a.gguf")

@@ -20,7 +20,6 @@ from support.weights import scripted
 from support.wild_texts import wild_text
 
 import companion
-from companion.cli import main
 from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
@@ -316,7 +315,7 @@ def test_a_checkpoint_keeps_it(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Llama 2", "Qwen"])
-def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path, capsys):
+def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path):
     """Llama 2's has no <|endoftext|>, and all that speaks of a text's ends takes the tokenizer's word."""
     ours = OURS[name]
     torch.manual_seed(0)
@@ -327,10 +326,6 @@ def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path, capsys):
     assert teller.encode("Once").tolist() == [ours.begin + ours.encode("Once")]
     streamed = "".join(teller.stream("Once", max_new_tokens=9, seed=3, top_k=500))
     assert teller.tell("Once", max_new_tokens=9, seed=3, top_k=500) == "Once" + streamed
-    assert main(["demo", "tokenization", "Mara ran", "--checkpoint", str(tmp_path / "model")]) == 0
-    out = capsys.readouterr().out
-    assert out.count("the model reads") == len(ours.begin)
-    assert all(f"at position 0, the model reads <s>, id {i}" in out for i in ours.begin)
 
 
 @pytest.mark.gate

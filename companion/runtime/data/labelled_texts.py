@@ -112,9 +112,8 @@ def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[
                 raise ValueError(f"{place} has more fields than columns; quote its text")
             yield place, row
     except csv.Error as error:
-        raise ValueError(
-            f"{name}, line {reader.line_num:,} is no CSV ({error}); mend its quotes, there or before"
-        ) from None
+        line = reader.reader.line_num  # reader.line_num is still that of the row before
+        raise ValueError(f"{name}, line {line:,} is no CSV ({error}); mend its quotes") from None
 
 
 def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str]) -> None:

@@ -177,7 +177,9 @@ def test_a_corpus_of_the_hub_by_name_and_of_files_that_are_not_reached_nothing_c
     assert (done.returncode, done.stderr) == (0, "") and "30 documents read" in done.stdout
     assert f"resolve/{COMMIT}/" in str(hub.asked) and "other" not in str(hub.asked)
     assert "000_00000.parquet" in str(hub.asked) and "001_00000.parquet" not in str(hub.asked)
-    assert json.loads((here / "some/meta.json").read_text())["source"] == "fineweb-edu"
+    assert (
+        json.loads((here / "some/meta.json").read_text())["source"] == "fineweb-edu, the first 30 documents"
+    )
 
 
 def test_no_hub_is_one_line(hub):
