@@ -270,8 +270,8 @@ def test_a_tokenizer_saved_without_settings_is_still_read(tmp_path):
 
 SETTINGS = [
     ("{", "is not whole JSON"),
-    ('{"eos_token_id": [2, -1]}', "a token's id=-1 must be at least 0"),
-    ('{"bos_token_id": [1]}', "a token's id=[1] must be a whole number"),
+    ('{"eos_token_id": [2, -1]}', "eos_token_id=-1 must be at least 0"),
+    ('{"bos_token_id": [1]}', "bos_token_id=[1] must be a whole number"),
     ('{"do_sample": "yes"}', "do_sample='yes' must be true or false"),
     ('{"do_sample": true, "temperature": -1}', "temperature=-1 must be 0"),
 ]

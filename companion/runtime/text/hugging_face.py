@@ -349,8 +349,10 @@ def named_ids(settings: dict) -> tuple[list[int], int | None]:
     if not isinstance(ends, list):
         ends = [] if ends is None else [ends]
     begin = settings.get("bos_token_id")
-    for i in [*ends, *([] if begin is None else [begin])]:
-        whole_number(f"{GENERATION}: a token's id", i, 0, "mend the file, or remove it")
+    for i in ends:
+        whole_number(f"{GENERATION}: eos_token_id", i, 0, "mend the file, or remove it")
+    if begin is not None:
+        whole_number(f"{GENERATION}: bos_token_id", begin, 0, "mend the file, or remove it")
     return ends, begin
 
 
