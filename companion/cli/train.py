@@ -34,8 +34,7 @@ from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
-from companion.runtime.models import cross_entropy
-from companion.runtime.models.devices import check_attention, check_memory, pick_device
+from companion.runtime.models.devices import check_memory, pick_device
 from companion.runtime.runs.distributed import (
     broadcast,
     check_shares,
@@ -337,8 +336,6 @@ def check_size(start: Model, config: TrainConfig, corpus: Corpus | None) -> None
         longest = max(longest_row(part, config.context_length) for part in (corpus.train, corpus.val))
     rows = max(config.batch_size, 32) if start.origin else config.batch_size  # 32 are evaluated at once
     check_memory(start.model, start.build, copies=4, tokens=rows * longest)
-    if pick_device(config.device).type == "cpu":
-        check_attention(start.model, config.batch_size, longest)
 
 
 def check_parallel(options: Options, train: TrainConfig, optimizer: str, architecture: str) -> None:
@@ -465,15 +462,11 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
 
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
-    trainer: Callable = Trainer
-    if world_size() > 1:
-        from companion.scaling import DistributedTrainer
+    if world_size() == 1:
+        return Trainer
+    from companion.scaling import DistributedTrainer
 
-        trainer = partial(DistributedTrainer, shard=plan.options.parallel == "fsdp")
-    on_cpu = pick_device(plan.train.device).type == "cpu"
-    if on_cpu and plan.model.vocab_size >= cross_entropy.LARGE_VOCABULARY and not plan.train.compile:
-        trainer = partial(trainer, loss=cross_entropy.next_token_loss)
-    return trainer
+    return partial(DistributedTrainer, shard=plan.options.parallel == "fsdp")
 
 
 def optimizers_of(plan: TrainPlan, model: nn.Module) -> list[Optimizer] | None:

@@ -58,7 +58,7 @@ def shape_in(file: GGUFFile) -> tuple[str, dict[str, Any]]:
     a = file.header.get("general.architecture")
     if a not in ARCHITECTURES:
         raise ValueError(f"general.architecture={a!r:.40}; read are {', '.join(ARCHITECTURES)}")
-    header = {key.removeprefix(f"{a}."): one_for_all(value) for key, value in file.header.items()}
+    header = {key.removeprefix(f"{a}."): value for key, value in file.header.items()}
     fields = {
         "vocab_size": tensors[ROWS].shape[0],
         "context_length": header["context_length"],
@@ -94,12 +94,6 @@ def check_same(name: str, value: Any, known: Any) -> None:
     """Raise ValueError for a value of a header that is not the one that our parts compute with."""
     if value != known:
         raise ValueError(f"{name}={value!r:.40} must be {known!r}: our parts compute nothing else")
-
-
-def one_for_all(value: Any) -> Any:
-    """Return the value that a list repeats, one for each layer; others as they are."""
-    alike = isinstance(value, list) and value and all(each == value[0] for each in value)
-    return value[0] if alike else value
 
 
 def shortest(value: float) -> float:

@@ -11,16 +11,13 @@ lm-eval fetches the tasks' texts from the hub; a task on your own file needs no 
 """
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from companion.instructions import chat_ids
 from companion.runtime.files.arguments import finite
 from companion.runtime.models.modules import eval_mode
-from companion.runtime.text.chat_templates import check_messages
 
 INSTALL = "pip install 'lm_eval==0.4.13'"
 
@@ -29,7 +26,8 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
     """A LanguageModel as an lm_eval.api.model.LM, which lm_eval.simple_evaluate takes as its model.
 
     What is too long for the model's context loses its beginning, as is lm-eval's way. batch_size: rows that
-    are scored at a time. Raises ImportError, in one line, where lm_eval is not installed.
+    are scored at a time. Conversations (lm-eval's apply_chat_template) are not written.
+    Raises ImportError, in one line, where lm_eval is not installed.
     """
     try:
         from lm_eval.api.model import TemplateLM
@@ -39,37 +37,20 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
         raise ImportError(f"lm-eval cannot be imported ({error!s:.60}); {INSTALL}") from None
     limit = teller.model.config.context_length
 
-    first = [*teller.begin, teller.end][0]
-    teller = copy(teller)
-    teller.tokenizer, teller.begin = KnowsChats(teller.tokenizer, teller.begin), []
-
     class CompanionLM(TemplateLM):
         """Tokens and scores of the teller; lm-eval's own TemplateLM cuts context and continuation apart."""
 
         eot_token_id = teller.end
-        prefix_token_id = first
-        tokenizer_name = teller.tokenizer.kind
-
-        def chat_template(self, chat_template: bool | str = False) -> str:
-            return teller.tokenizer.template or ""
-
-        def apply_chat_template(self, chat_history: list[dict], add_generation_prompt: bool = True) -> str:
-            return teller.tokenizer.written(chat_history, add_generation_prompt)
+        prefix_token_id = [*teller.begin, teller.end][0]
 
         def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
-            tokenizer = teller.tokenizer
-            return (tokenizer.tokenizer if add_special_tokens is False else tokenizer).encode(string)
-
-        def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-            for prompt, continuation in (request.args for request in requests):
-                if not continuation:
-                    raise ValueError(f"the continuation {continuation!r} of {prompt!r:.40} is empty")
-            return super().loglikelihood(requests, disable_tqdm)
+            ids = teller.tokenizer.encode(string)
+            return ids if add_special_tokens is False else [*teller.begin, *ids]
 
         def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs):
             for (prompt, continuation), _, after in requests:
                 if not after:
-                    why = "merges with its prompt's last token"
+                    why = "is empty, or merges with its prompt's last token"
                     raise ValueError(f"the continuation {continuation!r:.40} of {prompt!r:.40} {why}")
             found = scores_of([(before, after) for _, before, after in requests], teller.model, batch_size)
             for (texts, _, _), answer in zip(requests, found, strict=True):
@@ -107,38 +88,6 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
             return answers
 
     return CompanionLM()
-
-
-class KnowsChats:
-    """A tokenizer that recognizes the texts of conversations that it wrote itself.
-
-    lm-eval handles conversations as texts. In these, the names of special tokens stand for the tokens; in any
-    other text they are ordinary text, and the ids in `begin` stand before it.
-    """
-
-    def __init__(self, tokenizer: Any, begin: list[int]):
-        self.tokenizer, self.begin, self.chats = tokenizer, begin, {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.tokenizer, name)
-
-    def written(self, messages: list[dict], reply: bool) -> str:
-        """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
-        if self.template is None:
-            raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
-        ids = chat_ids(check_messages(messages), self.tokenizer, reply)
-        text = b"".join(self.tokenizer.vocab[i] for i in ids).decode("utf-8", "replace")
-        self.chats[text] = ids
-        return text
-
-    def encode(self, text: str, **options: Any) -> list[int]:
-        """The ids of a text, with what begins it."""
-        for chat, ids in reversed(self.chats.items()):
-            if text.startswith(chat):
-                return [*ids, *self.tokenizer.encode(text[len(chat) :], **options)]
-            if text == chat.rstrip():  # lm-eval moves the spaces at a context's end to what follows it
-                return self.tokenizer.encode(text, allowed_special="all")
-        return [*self.begin, *self.tokenizer.encode(text, **options)]
 
 
 def scores_of(

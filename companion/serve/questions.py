@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from companion.instructions import chat_ends, chat_ids
-from companion.runtime.generation.sampling_settings import SMALLEST_TEMPERATURE
+from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
 from companion.serving import Request
 from companion.tokenization import BPETokenizer
 

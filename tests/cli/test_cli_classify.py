@@ -300,7 +300,7 @@ def test_an_adapter_does_not_replace_its_own_model(folder, weather, out, capsys)
 FAULTS = [
     ('text,label\nelm,tree\n"oak"s,tree\n', "line 3 is no CSV"),
     ('text,label\n"elm\nand oak",tree\n"oak"s,tree\n', "line 4 is no CSV"),
-    ('text,label\nelm,tree\n"oak,tree\nash,tree\n', "line 3 is no CSV"),
+    ('text,label\nelm,tree\n"oak,tree\nash,tree\n', "line 4 is no CSV"),
     ('text,label\n"elm\nand oak"s,tree\n', "line 3 is no CSV"),
     ('text,label\n\n"elm\nand oak",tree\nash\n', "line 5: label is missing"),
 ]

@@ -137,7 +137,7 @@ def test_generate_draws_as_the_models_generation_config_says_unless_told_otherwi
     told = tell(temperature=1.5, top_k=4, repetition_penalty=1.3)
     assert said(capsys, [*generate, "--top-k", 4]) == told + "\n"
     settings.write_text('{"eos_token_id": "end"}')
-    fails(capsys, generate, 2, "generation_config.json: eos_token_id holds 'end'")
+    fails(capsys, generate, 2, "generation_config.json: eos_token_id='end' must be a whole number")
 
 
 def test_chat_draws_as_the_models_generation_config_says_unless_told_otherwise(here, capsys):

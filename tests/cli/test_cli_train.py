@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import signal
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,9 +22,8 @@ from companion.cli._training_report import (
     shortened,
 )
 from companion.datasets import load_prepared
-from companion.gpt import GPTConfig
 from companion.runtime.data.prepared import Split, longest_row
-from companion.runtime.models import cross_entropy, devices
+from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
 from companion.runtime.runs.sessions import Loss, rises
 from companion.show.judged_text import marks_for
@@ -116,33 +114,13 @@ def test_a_size_or_a_batch_beyond_memory_is_one_line(prepared, capsys, monkeypat
     assert not (prepared / "new").exists()
 
 
-def test_rows_whose_attention_no_memory_holds_are_one_line(prepared, capsys, monkeypatch):
-    monkeypatch.setattr("companion.cli.train.learn", None)
-    monkeypatch.setattr(devices, "memory", lambda: 8e9)
-    argv = ["train", *MINE, "--checkpoint", "new", "--context-length", "2000", "--preset", "text"]
-    words = (
-        "attention in rows of 2,000 tokens, with dropout, needs 23 GB or more, over the 8 GB of this machine"
-    )
-    fails(
-        capsys,
-        [*argv, "--batch-size", "40"],
-        2,
-        words,
-        "lower context_length or batch_size, or take --dropout 0",
-    )
-    assert not (prepared / "new").exists()
-    assert planned(monkeypatch, [*argv[1:], "--batch-size", "40", "--dropout", "0"]).model.dropout == 0
-    monkeypatch.setattr(devices, "memory", lambda: 24e9)
-    assert planned(monkeypatch, [*argv[1:], "--batch-size", "40"]).model.dropout == 0.1
-
-
 def rows_of(*lengths):
     """A Split with documents of these lengths."""
     return Split(np.zeros(sum(lengths) + 1, np.uint16), np.cumsum([0, *lengths]), sum(lengths))
 
 
 def test_the_longest_row_is_the_one_that_training_takes():
-    from companion.training import TrainConfig, training_batches
+    from companion.training import training_batches
 
     for lengths, context in (([7, 30, 12], 40), ([7, 30, 12], 20), ([7, 30, 12], 10), ([16], 16), ([90], 16)):
         split = rows_of(*lengths)
@@ -333,7 +311,6 @@ def test_while_the_last_weights_are_the_best_there_is_no_other_folder(prepared, 
 
 @pytest.mark.gate
 def test_steps_after_the_best_that_ctrl_c_ends_leave_the_best(prepared, capsys, scripted, monkeypatch):
-    from companion.training import Trainer
 
     seen, step = scripted([2.0]), Trainer.step
 
@@ -362,18 +339,6 @@ def test_a_rise_is_more_than_noise_and_more_than_a_raised_learning_rate(tmp_path
     assert not rises([]) and first_rise(history([1], [1]), tmp_path) is None
     rows = history([3, 2, 2.1, 2.2, 2.3], falling)
     assert [first_rise(rows[:n], tmp_path) is not None for n in range(1, 6)] == [False] * 3 + [True, False]
-
-
-def test_a_large_vocabulary_is_trained_with_the_loss_that_is_made_for_it():
-    def loss_of(vocab_size, **settings):
-        plan = SimpleNamespace(model=GPTConfig(vocab_size=vocab_size), parallel="ddp")
-        plan.train = TrainConfig(device="cpu", **settings)
-        made = train.trainer_of(plan)
-        return made.keywords["loss"] if isinstance(made, partial) else made
-
-    assert loss_of(cross_entropy.LARGE_VOCABULARY) is cross_entropy.next_token_loss
-    assert loss_of(cross_entropy.LARGE_VOCABULARY - 1) is Trainer
-    assert loss_of(cross_entropy.LARGE_VOCABULARY, compile=True) is Trainer
 
 
 # -- the reader's own text ------------------------------------------------------------------

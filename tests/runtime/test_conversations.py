@@ -23,12 +23,6 @@ def test_what_is_written_is_read_again(tmp_path, form):
     assert [messages for _, messages in read_chats(tmp_path / "b.json")] == some
 
 
-def test_a_file_with_a_huge_number_is_one_line(tmp_path):
-    (tmp_path / "a.json").write_text("[" + "7" * 5000 + "]")
-    with raises_one_line(ValueError, "a.json is not whole JSON"):
-        read_chats(tmp_path / "a.json")
-
-
 def test_parquet_is_read_as_jsonl_is(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     import pyarrow as pa
@@ -54,17 +48,11 @@ def test_a_system_message_becomes_part_of_the_users(tmp_path):
     ("row", "said"),
     [
         ({"text": "Hi"}, "is no conversation: it must have"),
-        ([1, 2], "is no conversation"),
-        ({"messages": []}, "is no conversation"),
         ({"messages": [{"role": "wizard", "content": "Hi"}, HI[1]]}, "unknown role 'wizard'"),
         ({"messages": [{"role": "user"}, HI[1]]}, "must have the texts 'role' and 'content'"),
-        ({"conversations": [{"from": "human", "text": "Hi"}]}, "must have the texts 'from' and 'value'"),
         ({"messages": [HI[1], HI[0]]}, "is the assistant's, after the assistant's or before any"),
-        ({"messages": [HI[0], HI[0]]}, r"\[1\] is the user's"),
         ({"messages": HI[:1]}, "must end with a message of the assistant"),
         ({"messages": [HI[0], {"role": "assistant", "content": " "}]}, r"\[1\], the assistant's, is empty"),
-        ({"messages": [*HI, {"role": "system", "content": "x"}, HI[1]]}, "has the role 'system'"),
-        ({"instruction": "Hi", "output": None}, "is no conversation"),
     ],
 )
 def test_a_fault_in_a_row_is_one_line_that_names_the_place(tmp_path, row, said):

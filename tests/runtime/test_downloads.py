@@ -126,21 +126,10 @@ def test_two_downloads_at_once_fetch_the_file_once(server, tmp_path):
     assert server.ranges == [None] and visible(tmp_path) == ["text"]
 
 
-@pytest.mark.parametrize(("mode", "words"), [("nothing", "network"), ("missing", "404")])
+@pytest.mark.parametrize(("mode", "words"), [("nothing", "check the network"), ("missing", "404")])
 def test_a_server_with_nothing_to_give(server, tmp_path, mode, words):
     server.mode = mode
     fails(server, tmp_path / "text", words)
-
-
-def test_no_network(server, tmp_path):
-    server.close()
-    fails(server, tmp_path / "text", "check the network")
-
-
-def test_a_whole_part_needs_no_network(server, tmp_path):
-    (tmp_path / "text.part").write_bytes(BYTES)
-    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
-    assert server.ranges == []
 
 
 def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):

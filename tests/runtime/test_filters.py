@@ -35,14 +35,8 @@ FINE = {
     "one line about cookies": "The baker sold cookies and a newsletter, and every cookie was gone by noon.",
     "Chinese, without spaces": "灯塔看守人每天晚上都会爬上楼梯，"
     "点亮那盏大灯，照亮海面上的船只，直到天亮才回家睡觉。第二天他又来了，带着一只猫和一本书。",
-    "a formula": "For every n the sum 1 + 2 + ... + n is n(n + 1)/2, as Gauss found at the age of nine.",
     "a program": "def total(values):\n    found = 0\n    for value in values:\n        found += value\n",
-    "a comparison": "If a < b and b > c then nothing follows about a & c, and we look at each case apart.",
-    "a song with a refrain": "Mara went out to the sea\nAnd the lamp went round and round.\n"
-    "Leo went up to the hill\nAnd the lamp went round and round.\n"
-    "Nobody stayed at the inn\nAnd the lamp went round and round.\n"
-    "That was the song of the lamp.\nThey sang it twice.",
-    "a story": load_split("val")[0],
+    "a comparison": "If a < b and b > c then nothing follows about a & c, and we look at each case alone.",
     "long prose": PROSE,
     "a page that mentions a login": PROSE[:900] + "\n\nTo read on, log in at the library.",
 }

@@ -136,14 +136,6 @@ def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
     assert story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
 
 
-def test_letters_that_a_terminal_lacks_cost_no_color(monkeypatch):
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
-    monkeypatch.setattr("sys.stdout", stream)
-    with screens():
-        print(Styled("\x1b[32mZoë\x1b[0m"), end="")
-    assert stream.buffer.getvalue() == b"\x1b[32mZo?\x1b[0m"
-
-
 # -- what takes long ------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ def held(folder):
 
 
 @pytest.fixture
-def whole(bpe, tmp_path):
+def undisturbed(bpe, tmp_path):
     """The files of an undisturbed run of one process."""
     write(tmp_path / "whole", bpe)
     return held(tmp_path / "whole")
@@ -63,16 +63,16 @@ def test_the_folder_holds_each_document_that_stays_once_and_in_order(bpe, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == sorted(FILES)
 
 
-def test_two_processes_write_the_same_bytes(bpe, tmp_path, whole):
+def test_two_processes_write_the_same_bytes(bpe, tmp_path, undisturbed):
     done = []
     write(tmp_path, bpe, processes=2, on_batch=done.append)
-    assert held(tmp_path) == whole and sum(done) == sum(
+    assert held(tmp_path) == undisturbed and sum(done) == sum(
         len(text.encode()) for text in deduplicated(DOCUMENTS)
     )
 
 
 @pytest.mark.parametrize("after", [1, 2, 5])
-def test_a_run_that_was_stopped_goes_on(bpe, tmp_path, whole, after):
+def test_a_run_that_was_stopped_goes_on(bpe, tmp_path, undisturbed, after):
     done = []
 
     def stop(n_bytes):
@@ -89,18 +89,18 @@ def test_a_run_that_was_stopped_goes_on(bpe, tmp_path, whole, after):
     write(tmp_path / "new", bpe, on_batch=again.append)
     everything = []
     write(tmp_path / "other", bpe, on_batch=everything.append)
-    assert held(tmp_path / "new") == whole and not (tmp_path / "new" / BEGUN).exists()
+    assert held(tmp_path / "new") == undisturbed and not (tmp_path / "new" / BEGUN).exists()
     assert len(again) == len(everything) - after // 2 * 2
 
 
 @pytest.mark.parametrize("change", ["text", "source", "val_fraction"])
-def test_what_was_begun_of_another_text_is_not_taken(bpe, tmp_path, whole, change):
+def test_what_was_begun_of_another_text_is_not_taken(bpe, tmp_path, undisturbed, change):
     other = {"source": "more"} if change == "source" else {"val_fraction": 0.2} if change != "text" else {}
     documents = [*DOCUMENTS[1:], DOCUMENTS[0]] if change == "text" else DOCUMENTS
     with pytest.raises(ZeroDivisionError):
         write(tmp_path / "new", bpe, documents, on_batch=lambda n: n // (n < 10_500), **other)
     write(tmp_path / "new", bpe)
-    assert held(tmp_path / "new") == whole
+    assert held(tmp_path / "new") == undisturbed
 
 
 @pytest.mark.parametrize("fraction", [1e-9, 0.5, 0.9999])

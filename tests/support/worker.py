@@ -1,8 +1,8 @@
 """The two processes of runtime/test_distributed.py: each carries out commands in order.
 
 `python tests/support/worker.py FILE` imports everything once and then forks: rank 1 is a child of rank 0.
-FILE is JSON: a list of dicts with argv, a list for each rank; port; and, where they are not as usual: env (of
-each rank, None takes away), press ([rank, step]: Ctrl-C in that step).
+FILE is JSON: a list of dicts with argv, a list for each rank; port; and perhaps press, a rank and the step in
+which it gets Ctrl-C.
 What came of each is written into FILE.RANK: status, out, err.
 """
 
@@ -21,19 +21,11 @@ import companion.scaling  # noqa: F401  the same
 import companion.show.plots  # noqa: F401  the same
 from companion import cli, training
 from companion.cli import _training_report as reports
-from companion.cli import prepare
-
-ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def carry_out(rank, spec):
-    usual = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": spec["port"]}
-    for name in ENV:
-        os.environ.pop(name, None)
-    for name, value in (usual | spec.get("env", [{}, {}])[rank]).items():
-        if value is not None:
-            os.environ[name] = str(value)
-    prepare.STORIES = 30
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    os.environ["MASTER_PORT"] = str(spec["port"])
     reports.SAMPLE = reports.STORY = 20
     at, set_rate, seen = spec.get("press"), SET_RATE, []
 

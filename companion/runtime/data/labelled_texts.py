@@ -4,8 +4,7 @@ import csv
 import io
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,31 +99,20 @@ def check_rows_fit(
 
 
 def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
-    """The rows of a CSV's bytes, each with its place. columns: as for _check_columns."""
-    records = csv_records(io.StringIO(decode_utf8(data, name), newline=""), name)
-    _, names = next(records, (1, []))
-    _check_columns(name, names, columns)
-    twice = [column for column in columns if names.count(column) > 1]
-    if twice:
-        raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one")
-    for line, cells in records:
-        place = f"{name}, line {line:,}"
-        if len(cells) > len(names):
-            raise ValueError(f"{place} has more fields than columns; quote its text")
-        yield place, dict(zip_longest(names, cells))
-
-
-def csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """The records of a CSV that are not empty, each with the line on which it begins, from 1."""
-    reader, begin = csv.reader(lines, strict=True), 1
+    """The rows of a CSV's bytes, each with its last line. columns: as for _check_columns."""
+    reader = csv.DictReader(io.StringIO(decode_utf8(data, name), newline=""), strict=True)
     try:
-        for cells in reader:
-            if cells:
-                yield begin, cells
-            begin = reader.line_num + 1
+        names = list(reader.fieldnames or [])
+        _check_columns(name, names, columns)
+        if twice := [column for column in columns if names.count(column) > 1]:
+            raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one")
+        for row in reader:
+            place = f"{name}, line {reader.line_num:,}"
+            if None in row:
+                raise ValueError(f"{place} has more fields than columns; quote its text")
+            yield place, row
     except csv.Error as error:
-        # An open quote is only noticed at the end of the file; what needs mending is its beginning.
-        line = begin if "unexpected end of data" in str(error) else reader.line_num
+        line = reader.reader.line_num  # reader.line_num is still that of the row before
         raise ValueError(f"{name}, line {line:,} is no CSV ({error}); mend its quotes") from None
 
 

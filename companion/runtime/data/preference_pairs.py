@@ -57,26 +57,27 @@ def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[t
     return tokens, mask, advantages[rows, :width] if advantages.ndim == 2 else advantages[rows]
 
 
-def matched_pairs(told: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
+def matched_pairs(texts: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
     """(better, worse) of each group of `size`: each worse text beside the best that is nearest in length.
 
-    told: (text, whether it ended), as better and worse are. best: those with their group's highest reward. A
+    texts: (text, whether it ended), as better and worse are. best: those with their group's highest reward. A
     text is in one pair at most. Raises ValueError for a reward that is not finite, and where no group has two
     different rewards.
     """
     rewards, pairs = as_rewards(rewards).tolist(), []
-    lengths = [len(text) for text, _ in told]
-    for i in range(0, len(told), size):
-        group = range(i, min(i + size, len(told)))
+    lengths = [len(text) for text, _ in texts]
+    for i in range(0, len(texts), size):
+        group = range(i, min(i + size, len(texts)))
         highest = max(rewards[j] for j in group)
         best = [j for j in group if rewards[j] == highest]
         for worse in group:
             if rewards[worse] < highest and best:
-                apart = [abs(lengths[j] - lengths[worse]) for j in best]
-                pairs.append((told[best.pop(apart.index(min(apart)))], told[worse]))
+                distances = [abs(lengths[j] - lengths[worse]) for j in best]
+                better = best.pop(distances.index(min(distances)))
+                pairs.append((texts[better], texts[worse]))
     if not pairs:
         rule = "each group's rewards are equal, so nothing can be preferred; draw more to a prompt"
-        raise ValueError(f"of {len(told)} texts that were drawn {rule}, or choose other prompts")
+        raise ValueError(f"of {len(texts)} texts that were drawn {rule}, or choose other prompts")
     return pairs
 
 
@@ -88,7 +89,7 @@ def pair_batches(pairs: Sequence, size: int, n: int, seed: int) -> list[list]:
     return [[pairs[j] for j in places[i : i + size]] for i in range(0, n * size, size)]
 
 
-def told_rows(teller, told: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
+def told_rows(teller, texts: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
     """(text, whether it ended) pairs as (tokens (N, T) int64, mask (N, T - 1) bool of what is predicted).
 
     A text that ended has its end. What is beyond the context is cut off.
@@ -96,7 +97,7 @@ def told_rows(teller, told: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, t
     longest = teller.model.config.context_length + 1  # the last is only predicted
     rows = [
         [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:longest]
-        for text, ended in told
+        for text, ended in texts
     ]
     width, device = max(map(len, rows)), next(teller.model.parameters()).device
     tokens = torch.tensor([row + [teller.end] * (width - len(row)) for row in rows], device=device)

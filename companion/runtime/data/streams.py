@@ -93,8 +93,8 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
             raise ConnectionError(
                 f"{file} could not be read from the hub ({problem:.120}); try again later"
             ) from None
-        said = f"{file} is cut off or damaged after row {number:,} ({problem:.100})"
-        raise ValueError(f"{said}; mend it, or fetch it again") from None
+        rule = f"is cut off or damaged after row {number:,} ({problem:.100}); mend it, or fetch it again"
+        raise ValueError(f"{file} {rule}") from None
 
 
 def json_lines(file: str) -> Iterator[tuple[int, Any]]:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Collection
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,34 @@ def at_most(name: str, value: int, limit: str, most: int) -> None:
     """Raise ValueError unless 1 <= value <= most, TypeError unless both are whole numbers."""
     if whole_number(name, value) > whole_number(limit, most):
         raise ValueError(f"{name}={value} must be at most {limit}={most}; lower it")
+
+
+SMALLEST_TEMPERATURE = 1e-30
+"""Logits up to hundreds of millions, divided by this, are still numbers in float32."""
+
+
+def check_sampling(
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    previous: Any = (),
+) -> None:
+    """Raise ValueError for a setting of sampling out of its range, TypeError for one that is no number.
+
+    previous: the tokens that a penalty is for; None, where they are missing.
+    """
+    least = SMALLEST_TEMPERATURE
+    rule = f"0 (the likeliest token) or a number from {least:g} on; try 0.8"
+    number("temperature", temperature, rule, lambda t: t == 0 or least <= t < float("inf"))
+    if top_k is not None:
+        whole_number("top_k", top_k, 1, "leave it out to draw from all tokens")
+    if top_p is not None:
+        number("top_p", top_p, "above 0 and at most 1; try 0.95", lambda p: 0 < p <= 1)
+    rule = "from 1 (no penalty) to 1,000; try 1.1"
+    number("repetition_penalty", repetition_penalty, rule, lambda x: 1 <= x <= 1000)
+    if repetition_penalty != 1 and previous is None:
+        raise ValueError(f"repetition_penalty={repetition_penalty} needs previous, the tokens so far, (B, T)")
 
 
 def token_row(tokens) -> np.ndarray:

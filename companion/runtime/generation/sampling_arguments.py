@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from companion.runtime.files.arguments import finite, whole_number
-from companion.runtime.generation.sampling_settings import check_sampling
+from companion.runtime.files.arguments import check_sampling, finite, whole_number
 from companion.runtime.text.end_tokens import stop_ids
 
 

@@ -175,7 +175,8 @@ def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1
     probabilities and their gradient.
     """
     needed, there = parameter_bytes(config, build) * copies, memory()
-    scores, held = 3 * 4 * tokens * getattr(config, "vocab_size", 0), _held(there)
+    scores = 3 * 4 * tokens * getattr(config, "vocab_size", 0)
+    held = "this one's memory" if math.isinf(there) else f"the {there / 1e9:,.0f} GB of this machine"
     if needed > there or math.isinf(needed):
         sizes = ", ".join(f"{name}={getattr(config, name)}" for name in ("vocab_size", "n_layers", "d_model"))
         much = "more than any machine has" if needed > 1e15 else f"{needed / 1e9:,.0f} GB"
@@ -187,22 +188,3 @@ def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1
         raise ValueError(
             f"a batch of {much} beside the model, over {held}; lower batch_size or context_length"
         )
-
-
-def check_attention(config: Any, rows: int, length: int) -> None:
-    """ValueError, in one line, where a CPU's memory cannot hold what attention keeps of a batch to train on.
-
-    With dropout every weight is kept, before it and after it: counted here with 16 bits, which may be 32.
-    Without dropout, PyTorch keeps none of them.
-    """
-    needed, there = 2 * 2 * rows * config.n_heads * length**2 * config.n_layers, memory()
-    if config.dropout and needed > there:
-        much = f"{length:,} tokens, with dropout, needs {needed / 1e9:,.0f} GB or more, over {_held(there)}"
-        raise ValueError(
-            f"attention in rows of {much}; lower context_length or batch_size, or take --dropout 0"
-        )
-
-
-def _held(there: float) -> str:
-    """This machine's memory, as an error names it."""
-    return "this one's memory" if math.isinf(there) else f"the {there / 1e9:,.0f} GB of this machine"

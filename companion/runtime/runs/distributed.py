@@ -7,7 +7,9 @@ is a few `if`s, and PyTorch is not even imported.
 
 import copy
 import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -32,17 +34,12 @@ def is_main() -> bool:
     return dist is None or dist.get_rank() == 0
 
 
-def launched_size() -> int:
-    """Return how many processes torchrun has started; 1 without torchrun."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
-
-
 def enter(command: str, is_shared: bool) -> bool:
     """Join the other processes that torchrun started; return whether this one has work to do.
 
     A command that is not shared is done by the main process alone.
     """
-    if launched_size() == 1:
+    if int(os.environ.get("WORLD_SIZE") or 1) == 1:  # without torchrun
         return True
     rank = int(os.environ.get("RANK") or 0)
     if not is_shared:
@@ -95,23 +92,15 @@ def shared_device(name: str) -> str:
     """Return the device of each process: for auto a GPU of its own, if there is any, else the CPU.
 
     Raises:
-        ValueError: For a device that processes cannot share, and if there are too few GPUs.
+        ValueError: For a single device, which processes cannot share.
     """
-    if world_size() == 1:
+    if world_size() == 1 or name == "cpu":
         return name
+    if name not in ("auto", "cuda"):
+        raise ValueError(f"device={name!r} is one for all processes; use cpu, or cuda for one GPU each")
     import torch
 
-    kind, _, number = name.partition(":")
-    if number or kind == "mps":
-        raise ValueError(f"device={name!r} is one for all processes; use cpu, or cuda for one GPU each")
-    n_gpus = torch.cuda.device_count()
-    n_processes = int(os.environ.get("LOCAL_WORLD_SIZE") or world_size())
-    if kind == "cpu" or (kind == "auto" and n_gpus == 0):
-        return "cpu"
-    if 0 < n_gpus < n_processes:
-        rule = f"need as many GPUs, and PyTorch sees {n_gpus}; or use --device cpu"
-        raise ValueError(f"{n_processes} processes {rule}")
-    return name
+    return "cuda" if name == "cuda" or torch.cuda.is_available() else "cpu"
 
 
 def check_shares(accumulate: int, size: int) -> None:
@@ -165,3 +154,19 @@ def empty_copy(model: Any) -> Any:
     for p in model.parameters():
         memo[id(p)] = torch.nn.Parameter(memo[id(p)], p.requires_grad)
     return copy.deepcopy(model, memo)
+
+
+def companion_in(processes: int, words: Sequence) -> None:
+    """Run `companion` with these words; with more than one process, under torchrun, and wait for its end.
+
+    Raises:
+        RuntimeError: With the command's own message, if it fails. Its other output is not shown.
+    """
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [sys.executable, *(torchrun if processes > 1 else []), "-m", "companion", *map(str, words)]
+    settings = os.environ | {"OMP_NUM_THREADS": "1", "USE_LIBUV": "0"}  # Windows' PyTorch has no libuv
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        ours = [line for line in lines if line.startswith("companion")]  # torchrun adds a table of its own
+        raise RuntimeError((ours or lines or [f"companion ended with status {done.returncode}"])[0])

@@ -34,8 +34,6 @@ PLACE = ("steps", "tokens", "seconds", "losses")
 """Attributes of a trainer that are saved beside its weights and averages."""
 CHANGEABLE = ("steps", "eval_every", "device", "dtype", "compile")
 """Settings that a resumed run may change. More steps are a longer schedule."""
-LINE_ENDS = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}
-"""Characters that JSON leaves as they are and str.splitlines takes for the end of a line."""
 
 
 def holds_run(folder: str | Path) -> bool:
@@ -137,8 +135,8 @@ def model_weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def log_lines(history: list[dict]) -> str:
-    """Format a history as log.jsonl: one row a line, whatever a reader takes for the end of a line."""
-    return "".join(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n" for row in history)
+    """Format a history as log.jsonl, one row a line, in ASCII: so no character in a row ends a line."""
+    return "".join(json.dumps(row) + "\n" for row in history)
 
 
 def write_log(folder: str | Path, history: list[dict]) -> None:

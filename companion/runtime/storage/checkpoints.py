@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from companion.runtime.files.arguments import finite
-from companion.runtime.files.atomic import finish_renames, read_json, read_json_or_empty, read_regular
+from companion.runtime.files.atomic import finish_renames, read_json, read_regular
 from companion.runtime.models.devices import check_memory, without_numbers
-from companion.runtime.storage.hub import PICKLES
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER = "adapter_config.json"
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -190,11 +190,6 @@ def holds_model(folder: str | Path) -> bool:
 def holds_adapter(folder: str | Path) -> bool:
     """Return whether a folder is an adapter's (chapter 17)."""
     return (Path(folder) / ADAPTER).is_file()
-
-
-def holds_ours(folder: str | Path) -> bool:
-    """Return whether a folder's config.json is one of ours."""
-    return "config" in read_json_or_empty(Path(folder) / CONFIG)
 
 
 def check_numbers(model: Any, name: str | Path) -> None:

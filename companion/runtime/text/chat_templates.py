@@ -73,8 +73,7 @@ def compiled(template: str) -> Any:
     """
     from jinja2 import TemplateError, nodes
     from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
-    from jinja2.utils import Namespace
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generation(Extension):
         """{% generation %} … {% endgeneration %} marks what a model learns; here it changes nothing."""
@@ -86,19 +85,6 @@ def compiled(template: str) -> Any:
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
             return nodes.Scope(body).set_lineno(line)
 
-    class PlainNamespace(Namespace):
-        """A namespace whose names lead to nothing of Python's own."""
-
-        def __init__(*args, **names):
-            Namespace.__init__(args[0], *args[1:])
-            for name, value in names.items():
-                args[0][name] = value
-
-        def __setitem__(self, name, value):
-            if name.startswith("_"):
-                raise SecurityError(f"a namespace cannot hold {name!r}")
-            super().__setitem__(name, value)
-
     def raise_exception(message):
         raise TemplateError(message)
 
@@ -108,6 +94,6 @@ def compiled(template: str) -> Any:
     extensions = [Generation, loopcontrols]
     sandbox = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     sandbox.filters["tojson"] = tojson
-    sandbox.globals |= {"raise_exception": raise_exception, "namespace": PlainNamespace}
+    sandbox.globals["raise_exception"] = raise_exception
     sandbox.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
     return sandbox.from_string(template)

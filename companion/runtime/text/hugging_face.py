@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.files import atomic
-from companion.runtime.files.arguments import replace_surrogates
+from companion.runtime.files.arguments import check_sampling, replace_surrogates, whole_number
 from companion.runtime.files.atomic import read_regular, write_atomic
-from companion.runtime.generation.sampling_settings import FILE as GENERATION
-from companion.runtime.generation.sampling_settings import named_ids, named_sampling
 from companion.runtime.text.chat_templates import GUARD, check_messages, guarded, render
 from companion.runtime.text.tokenizer import (
     END_OF_TEXT,
@@ -28,6 +26,7 @@ from companion.runtime.text.tokenizer import (
 )
 
 FILE, CONFIG, MODEL = "tokenizer.json", "tokenizer_config.json", "config.json"
+GENERATION = "generation_config.json"
 TEMPLATE, MAP = "chat_template.jinja", "special_tokens_map.json"
 SPACES = " \t\n\r\f\v▁"
 """What a token may be made of and still be text; ▁ is how SentencePiece writes a space."""
@@ -91,8 +90,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
         self.names = dict(sorted(names.items()))
         self.vocab = {i: name.encode() if name in ids else to_bytes(name) for i, name in self.names.items()}
         self.vocab_size = len(self.vocab)
-        self.ends, bos = named_ids(self.generation, GENERATION)
-        self.sampling = named_sampling(self.generation, GENERATION)
+        self.ends, bos = named_ids(self.generation)
+        self.sampling = named_sampling(self.generation)
         self.begin = self._begin()
         self.named_end = self._end()
         starts = [i for i in (bos, self._id_of("bos_token"), self.named_end) if i is not None]
@@ -339,6 +338,48 @@ def is_special(token: dict) -> bool:
     spaces, which GPT-NeoX adds, steer nothing.
     """
     return bool(token.get("special")) or bool(token["content"].strip(SPACES))
+
+
+# -- generation_config.json --------------------------------------------------------------
+
+
+def named_ids(settings: dict) -> tuple[list[int], int | None]:
+    """Return the ids that end a text, and the id that begins one or None, of a generation_config.json."""
+    ends = settings.get("eos_token_id")
+    if not isinstance(ends, list):
+        ends = [] if ends is None else [ends]
+    begin = settings.get("bos_token_id")
+    for i in ends:
+        whole_number(f"{GENERATION}: eos_token_id", i, 0, "mend the file, or remove it")
+    if begin is not None:
+        whole_number(f"{GENERATION}: bos_token_id", begin, 0, "mend the file, or remove it")
+    return ends, begin
+
+
+def named_sampling(settings: dict) -> dict[str, Any]:
+    """Return the options of generate that a generation_config.json sets.
+
+    They count where transformers would use them, with "do_sample": true. "do_sample": false means the
+    likeliest token. Lengths are not read: how long a text may be is up to the one who asks for it.
+    """
+    sample = settings.get("do_sample")
+    found = {}
+    if sample is True:
+        names = [name for name in ("temperature", "top_k", "top_p") if settings.get(name) is not None]
+        found = {"temperature": 1.0} | {name: settings[name] for name in names}
+        if settings.get("top_k") == 0:  # no limit
+            del found["top_k"]
+    elif sample is False:
+        found = {"temperature": 0}
+    elif sample is not None:
+        raise ValueError(f"{GENERATION}: do_sample={sample!r:.40} must be true or false; mend the file")
+    if settings.get("repetition_penalty") is not None:
+        found["repetition_penalty"] = settings["repetition_penalty"]
+    try:
+        check_sampling(**found)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{GENERATION}: {error}; mend the file, or remove it") from None
+    return found
 
 
 # -- the library -----------------------------------------------------------------------

@@ -34,8 +34,7 @@ CHAT_TEMPLATE = (
 BYTES = bytes(range(256))
 """Each byte once, in order."""
 USUAL_PATTERNS: set[str] = set()
-"""The patterns that our tokenizers have unless told otherwise. They take a time that grows with the text."""
-PATTERN_SECONDS = 10.0  # what any other pattern has for a text, and as much again for each million characters
+"""The default patterns of our tokenizers. Their time grows with the text; others may need far longer."""
 
 
 class SpecialTokens(dict):
@@ -319,23 +318,15 @@ def compiled(pattern: str) -> regex.Pattern:
 def split_pieces(pattern: str, text: str) -> list[str]:
     """Cut text into the pieces that the pattern finds; together they are the text.
 
-    Half a surrogate pair becomes � (U+FFFD), as in tiktoken. Raises ValueError for a pattern that is invalid,
-    skips text, or needs too many steps for it.
+    Half a surrogate pair becomes � (U+FFFD), as in tiktoken. Raises ValueError for a pattern that is invalid
+    or skips text.
     """
     text = replace_surrogates(text)
     found = compiled(pattern)
-    limit = {}  # measuring the time makes a search half as fast
-    if pattern not in USUAL_PATTERNS:
-        limit = {"timeout": PATTERN_SECONDS * (1 + len(text) / 1e6)}
-    try:
-        # findall gives a pattern's groups in place of the whole, where it has some
-        if found.groups:
-            pieces = [match[0] for match in found.finditer(text, **limit)]
-        else:
-            pieces = found.findall(text, **limit)
-    except TimeoutError:
-        rule = f"needs too many steps for a text of {len(text):,} characters; take another"
-        raise ValueError(f"pattern={pattern!r:.60} {rule}") from None
+    if found.groups:  # findall would give the groups in place of the whole
+        pieces = [match[0] for match in found.finditer(text)]
+    else:
+        pieces = found.findall(text)
     if "".join(pieces) != text:
         rule = "skips part of the text; add an alternative for it, such as |\\s+"
         raise ValueError(f"pattern={pattern!r} {rule}")

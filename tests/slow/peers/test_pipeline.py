@@ -8,42 +8,26 @@ import logging
 import pytest
 import torch
 import transformers
-from support.weights import noisy
 
 from companion import load
-from companion.caching import KVCache
 from companion.cli import main
 from companion.cli._shared import ANSWERER, SHIPPED
-from companion.generation import generate
-from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat
-from companion.modern import LlamaConfig, llama, storyteller
-from companion.pretrained import NeoXConfig, neox, save_pretrained
-from companion.tokenization import BPETokenizer
-from companion.village import DATA, load_split
+from companion.village import DATA
 
 STORYTELLER = DATA / "models" / "storyteller"
-TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
-SIZES = {"vocab_size": 300, "context_length": 61, "n_layers": 2, "n_heads": 6, "d_model": 60, "d_ff": 71}
-KV = SIZES | {"n_kv_heads": 2}
-MODELS = {
-    "gpt2": lambda: gpt2(GPTConfig(**SIZES)),
-    "llama": lambda: llama(LlamaConfig(**KV, tied=False)),
-    "qwen3": lambda: storyteller(LlamaConfig(**KV, head_width=14)),
-    "gpt_neox": lambda: neox(NeoXConfig(**SIZES, rope_share=0.4)),
-}
 
 
 @pytest.mark.parametrize("folder", [SHIPPED, STORYTELLER], ids=["gpt2", "qwen3"])
-@pytest.mark.parametrize("prompt", ["Once", "Once Mara found  a key.", ""])
+@pytest.mark.parametrize("prompt", ["Once Mara found  a key.", ""])
 def test_a_shipped_model_tells_the_same_story_to_its_end(prompt, folder, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "hf", "--model", str(folder), "--output", "out"]) == 0
     logging.getLogger("transformers").addHandler(caplog.handler)
-    told = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
+    pipeline = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
     logging.getLogger("transformers").removeHandler(caplog.handler)
     assert "bos_token_id" not in caplog.text and "eos_token_id" not in caplog.text
-    found = told("<|endoftext|>" + prompt, do_sample=False, max_new_tokens=230, return_full_text=False)
+    found = pipeline("<|endoftext|>" + prompt, do_sample=False, max_new_tokens=230, return_full_text=False)
     theirs = found[0]["generated_text"].removesuffix("<|endoftext|>")
     ours = load(folder, device="cpu").generate(prompt, temperature=0, max_new_tokens=230)
     assert theirs == ours and len(ours.split()) > 40 and ours.endswith(".")
@@ -52,29 +36,15 @@ def test_a_shipped_model_tells_the_same_story_to_its_end(prompt, folder, tmp_pat
 def test_the_answerer_answers_a_conversation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "hf", "--model", str(ANSWERER), "--output", "out"]) == 0
-    told = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
+    pipeline = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
     story = load(SHIPPED, device="cpu").tell("Once", seed=3)
     for question in ("Tell a story about the baker Mara and a red kite.", f"{story}\nWho is in the story?"):
         messages = [{"role": "user", "content": question}]
-        found = told(messages, do_sample=False, max_new_tokens=150)[0]["generated_text"][-1]
+        found = pipeline(messages, do_sample=False, max_new_tokens=150)[0]["generated_text"][-1]
         for folder in (ANSWERER, "out"):  # as it was, and read back
             teller = load(folder, device="cpu")
             chat = Chat(teller.model, teller.tokenizer, teller.make_cache, temperature=0)
             assert found["role"] == "assistant" and found["content"].strip() == chat.ask(question).strip()
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_every_family_goes_on_with_the_same_text(name, tmp_path):
-    torch.manual_seed(0)
-    model = noisy(MODELS[name]()).eval()
-    save_pretrained(model, TOKENIZER, tmp_path)
-    told = transformers.pipeline("text-generation", model=str(tmp_path), dtype=torch.float32)
-    text = "Once Zoë had  keys"
-    found = told(text, do_sample=False, max_new_tokens=40, return_full_text=False)
-    end, row = TOKENIZER.special_tokens["<|endoftext|>"], torch.tensor([TOKENIZER.encode(text)])
-    ours = generate(model, row, 40, temperature=0, stop=end, cache=KVCache(model.config, 1))
-    ids = [i for i in ours[0].tolist() if i != end]
-    assert len(set(ids)) > 5 and found[0]["generated_text"] == TOKENIZER.decode(ids)
 
 
 def test_what_export_prints_tells_as_ours_does(tmp_path, monkeypatch, capsys):

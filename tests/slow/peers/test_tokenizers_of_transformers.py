@@ -9,7 +9,7 @@ import re
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.public import CHATML, FAMILIES, LLAMA2_CHAT, LLAMA3_CHAT, ZEPHYR, stories, write_family
+from support.public import CHATML, FAMILIES, LLAMA3_CHAT, ZEPHYR, stories, write_family
 from support.wild_texts import wild_text
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -24,32 +24,6 @@ TALK = [
     {"role": "assistant", "content": "  Mara — été."},
     {"role": "user", "content": " Why? "},
 ]
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def both(request, tmp_path_factory):
-    """(ours, theirs) of one family."""
-    folder = write_family(request.param, tmp_path_factory.mktemp("family"))
-    return read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
-
-
-@given(text=WILD)
-@settings(max_examples=200, deadline=None)
-@example(text="".join(NAMES))
-def test_the_ids_and_texts_are_theirs(both, text):
-    ours, theirs = both
-    ids = theirs(text, add_special_tokens=False)["input_ids"]
-    assert ours.encode(text, "all") == ids
-    for part in (ids, ids[1:], ids[: len(ids) // 2]):
-        assert ours.decode(part) == theirs.decode(part)
-    if not any(name in text for name in ours.special_tokens):
-        assert ours.encode(text) == ids
-
-
-def test_begin_and_end_are_theirs(both):
-    ours, theirs = both
-    assert ours.end == theirs.eos_token_id
-    assert theirs("Once")["input_ids"] == ours.begin + ours.encode("Once")
 
 
 @pytest.mark.parametrize("add", [True, False])
@@ -74,16 +48,6 @@ def test_chats_are_theirs(name, prompt, contents, pair):
     messages = [message | {"content": new} for message, new in zip(TALK, contents, strict=True)]
     expected = theirs.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=False)
     assert ours.chat(messages, prompt) == expected
-
-
-@given(contents=st.lists(st.text(max_size=20), min_size=3, max_size=3))
-@settings(max_examples=60, deadline=None)
-def test_llama_2s_chats_are_theirs(contents, pair):
-    ours, theirs = pair("Llama 2", LLAMA2_CHAT)
-    messages = [message | {"content": new} for message, new in zip(TALK[1:], contents, strict=True)]
-    assert ours.chat(messages) == theirs.apply_chat_template(
-        messages, add_generation_prompt=True, return_dict=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +84,6 @@ def test_they_load_ours(loaded, text):
         ids = theirs(text)["input_ids"]
         assert ids == BPE.encode(text, "all")
         assert theirs.decode(ids) == text
-
-
-def test_they_know_where_ours_ends(loaded):
-    assert {theirs.eos_token_id for theirs in loaded} == {BPE.special_tokens["<|endoftext|>"]}
-    assert {theirs.bos_token for theirs in loaded} == {"<|endoftext|>"}
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -3,17 +3,11 @@
 Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
 """
 
-import math
-
 import pytest
 import torch
 from transformers import LlamaConfig as TheirLlamaConfig
 from transformers import (
     LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -51,12 +45,6 @@ def plain(theta):
 
 
 CASES = {
-    "Llama, tied": (
-        llama,
-        {"head_width": None},
-        LlamaForCausalLM,
-        TheirLlamaConfig(**THEIRS, **plain(10_000.0), tie_word_embeddings=True, rms_norm_eps=1e-5),
-    ),
     "Llama 3, scaled, head of its own": (
         llama,
         {"tied": False, "head_width": 16} | SCALED,
@@ -65,30 +53,11 @@ CASES = {
             **THEIRS, rope_parameters=LLAMA3, tie_word_embeddings=False, head_dim=16, rms_norm_eps=1e-5
         ),
     ),
-    "Qwen2, biases": (
-        llama,
-        {"qkv_bias": True, "norm_eps": 1e-6},
-        Qwen2ForCausalLM,
-        Qwen2Config(**THEIRS, **plain(10_000.0), tie_word_embeddings=True, rms_norm_eps=1e-6),
-    ),
     "Qwen3": (
         storyteller,
         {"head_width": 10, "rope_theta": 1e6, "norm_eps": 1e-6},
         Qwen3ForCausalLM,
         Qwen3Config(**THEIRS, **plain(1e6), tie_word_embeddings=True, head_dim=10, rms_norm_eps=1e-6),
-    ),
-    "Mistral, window": (
-        llama,
-        {"tied": False, "window": 7, "head_width": 8},
-        MistralForCausalLM,
-        MistralConfig(
-            **THEIRS,
-            **plain(10_000.0),
-            tie_word_embeddings=False,
-            sliding_window=7,
-            head_dim=8,
-            rms_norm_eps=1e-5,
-        ),
     ),
 }
 
@@ -139,22 +108,3 @@ def test_turning_at_position_100_000_is_transformers_to_the_bit(dtype, scaled):
     turned = ours(x, x, 100_000)[0]
     assert torch.equal(turned[0, 0, :, :32], cos[0, :, :32])
     assert torch.equal(turned[0, 0, :, 32:], sin[0, :, 32:])
-
-
-def test_a_model_in_bfloat16_is_as_far_from_float32_as_theirs():
-    torch.manual_seed(0)
-    ours = storyteller(LlamaConfig(context_length=64, **SIZES, head_width=10))
-    with torch.no_grad():
-        for p in ours.parameters():
-            p += 0.3 * torch.randn_like(p)
-    theirs = Qwen3ForCausalLM(
-        Qwen3Config(**THEIRS, **plain(1e4), tie_word_embeddings=True, head_dim=10, rms_norm_eps=1e-5)
-    ).eval()
-    state = {their_name(name): p for name, p in ours.state_dict().items()}
-    theirs.load_state_dict(state | {"lm_head.weight": state["model.embed_tokens.weight"]})
-    tokens = torch.randint(53, (B, T))
-    with torch.no_grad():
-        full = ours(tokens)
-        mine = (ours.bfloat16()(tokens).float() - full).square().mean().sqrt().item()
-        other = (theirs.bfloat16()(tokens).logits.float() - full).square().mean().sqrt().item()
-    assert math.isfinite(mine) and mine < 1.5 * other + 1e-3

@@ -3,7 +3,6 @@
 Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -29,13 +28,11 @@ KV = {
     "intermediate_size": 36,
     "max_position_embeddings": 128,
 }
-NEOX = {name: value for name, value in KV.items() if name != "num_key_value_heads"}
 CASES = {
     "gpt2": lambda: peers.GPT2LMHeadModel(
         peers.GPT2Config(vocab_size=307, n_positions=128, n_layer=2, n_head=4, n_embd=32)
     ),
     "qwen3": lambda: peers.Qwen3ForCausalLM(peers.Qwen3Config(**KV, head_dim=8)),
-    "pythia": lambda: peers.GPTNeoXForCausalLM(peers.GPTNeoXConfig(**NEOX, rotary_pct=0.25)),
 }
 
 
@@ -52,29 +49,6 @@ def written(name, folder, seed=0):
     return Path(folder)
 
 
-def change(folder, how):
-    """A folder beside this one in which one tensor is another."""
-    damaged = folder.with_name("damaged")
-    shutil.copytree(folder, damaged)
-    tensors = load_file(damaged / "model.safetensors")
-    name = next(
-        name
-        for name in tensors
-        if name.endswith(("1.attn.c_proj.weight", "o_proj.weight", "1.attention.dense.weight"))
-    )
-    tensors[name] = how(tensors[name]).contiguous()
-    save_file(tensors, damaged / "model.safetensors", {"format": "pt"})
-    return damaged
-
-
-DAMAGES = {
-    "transposed": lambda tensor: tensor.T,
-    "one value": lambda tensor: tensor.index_put(
-        (torch.tensor([3]), torch.tensor([5])), torch.tensor(9.0).bfloat16()
-    ),
-}
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_folder_of_transformers_is_verified(name, tmp_path, capsys):
     folder = written(name, tmp_path / "whole")
@@ -87,30 +61,16 @@ def test_a_folder_of_transformers_is_verified(name, tmp_path, capsys):
     assert n_tokens == 1 + len(TOKENIZER.encode(verification.PROMPT))
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", CASES)
-def test_a_damaged_one_is_another_model(name, damage, tmp_path, capsys):
-    whole = written(name, tmp_path / "whole")
-    damaged = change(whole, DAMAGES[damage])
-    assert main(["verify", str(damaged), "--against", str(whole)]) == 1
+def test_a_damaged_one_is_another_model(tmp_path, capsys):
+    original = written("qwen3", tmp_path / "whole")
+    damaged = Path(shutil.copytree(original, tmp_path / "damaged"))
+    tensors = load_file(damaged / "model.safetensors")
+    tensors["model.layers.0.self_attn.o_proj.weight"][3, 5] = 9.0
+    save_file(tensors, damaged / "model.safetensors", {"format": "pt"})
+    assert main(["verify", str(damaged), "--against", str(original)]) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("WRONG  logits") and len(err.splitlines()) == 1
     assert "so" in err and "is another model" in err
-    assert main(["verify", str(whole), "--against", str(whole)]) == 0
-
-
-def test_a_matrix_that_we_read_the_wrong_way_round_is_found(tmp_path, capsys, monkeypatch):
-    """The damage is in our reading: the square c_proj of GPT-2 is taken as (out, in)."""
-    import dataclasses
-
-    from companion import pretrained
-
-    family = dataclasses.replace(
-        pretrained.GPT2, transposed=("c_attn.weight", "c_fc.weight", "mlp.c_proj.weight")
-    )
-    monkeypatch.setitem(pretrained.FAMILIES, "gpt2", family)
-    assert main(["verify", str(written("gpt2", tmp_path / "whole"))]) == 1
-    assert "WRONG  logits" in capsys.readouterr().out
 
 
 def test_the_published_hash_is_asked_for(tmp_path, capsys, monkeypatch):
@@ -119,10 +79,7 @@ def test_the_published_hash_is_asked_for(tmp_path, capsys, monkeypatch):
     written("gpt2", "openai-community/gpt2")
     assert main(["verify", "openai-community/gpt2"]) == 1
     out, err = capsys.readouterr()
-    assert (
-        out.startswith("WRONG  SHA-256")
-        and "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707" in out
-    )
+    assert out.startswith("WRONG  SHA-256") and "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b4" in out
     assert "1 of 3 differ, so openai-community/gpt2 is another model" in err
     digest = out.split("SHA-256 ")[1].split()[0]
     monkeypatch.setitem(verification.PUBLISHED, "openai-community/gpt2", digest)
@@ -137,21 +94,16 @@ def test_what_cannot_be_verified_is_one_line(tmp_path, capsys, monkeypatch):
     fails(capsys, ["verify", "nowhere"], 2, "checkpoint nowhere is not there")
     fails(capsys, ["verify"], 1, "openai-community/gpt2", "could not be fetched")
     fails(capsys, ["verify", folder, "--against", "nowhere"], 2, "transformers cannot read nowhere")
-    other = written("qwen3", "other")
-    config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"model_type": "no-such-type"}))
-    fails(capsys, ["verify", folder, "--against", other], 2, "transformers cannot read other")
     cut = Path(shutil.copytree(folder, "cut")) / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-100])
     fails(capsys, ["verify", folder, "--against", "cut"], 2, "transformers cannot read cut: ")
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "storyteller"])
-def test_what_is_exported_is_what_transformers_loads(architecture, tmp_path, capsys, monkeypatch):
+def test_what_is_exported_is_what_transformers_loads(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.txt").write_text("\n".join(load_split("val")[:30]), encoding="utf-8")
     assert main(["prepare", "mine.txt", "--vocab-size", "300"]) == 0
-    argv = ["train", "--data", "runs/data/mine", *TINY, "--architecture", architecture, "--d-ff", "40"]
+    argv = ["train", "--data", "runs/data/mine", *TINY, "--architecture", "storyteller", "--d-ff", "40"]
     assert main([*argv, "--optimizer", "adamw"]) == 0
     capsys.readouterr()
     assert main(["export", "hf", "--model", "runs/mine", "--output", "out"]) == 0
@@ -162,17 +114,3 @@ def test_what_is_exported_is_what_transformers_loads(architecture, tmp_path, cap
     ids = found["tokenizer"]("Once Mara", return_tensors="pt").input_ids
     assert ids.shape[1] > 1 and found["model"](ids).logits.shape[-1] == 300
     assert main(["verify", "runs/mine", "--against", "out"]) == 0  # a folder of ours against what it became
-    assert main(["verify", "out"]) == 0
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_folder_in_bfloat16_goes_out_in_bfloat16(name, tmp_path):
-    folder = written(name, tmp_path / "theirs")
-    assert main(["export", "hf", "--model", str(folder), "--output", str(tmp_path / "ours")]) == 0
-    before, after = (
-        peers.AutoModelForCausalLM.from_pretrained(where) for where in (folder, tmp_path / "ours")
-    )
-    assert before.dtype == after.dtype == torch.bfloat16
-    for path, tensor in before.state_dict().items():
-        assert torch.equal(after.state_dict()[path], tensor), path
-    assert after.generation_config.eos_token_id == before.generation_config.eos_token_id == 290
