@@ -481,12 +481,11 @@ def test_what_fails_in_the_server_is_an_error_object(teller, slow_engine, monkey
         assert call(url, method="GET", path="/health")[0] == 200
 
 
-def test_what_cannot_fit_is_refused_before_it_is_encoded(teller, monkeypatch):
+def test_what_cannot_fit_is_refused_before_it_is_encoded(teller):
     letters = "".join(random.Random(0).choices(string.ascii_letters, k=250_000))
-    monkeypatch.setattr("companion.serve.questions.chat_ids", pytest.fail)
     for content in (letters, "Who? " * 50_000):
         with pytest.raises(Refused, match="at least [0-9,]+ tokens, above context_length=128") as found:
-            read(teller, content)
+            read(teller, content, write=pytest.fail)
         assert found.value.code == "context_length_exceeded"
 
 
@@ -496,10 +495,11 @@ def test_what_fits_is_not_refused_before_it_is_encoded(teller):
     assert len(read(teller, longest * 100).tokens) < 128
 
 
-def read(teller, content):
+def read(teller, content, write=None):
     """The request for the engine of a user's message."""
     body = json.dumps({"model": "tiny"} | user(content)).encode()
-    return read_question(body, teller.tokenizer, teller.model.config, "tiny", Limits())[1]
+    write = write or (lambda messages: chat_ids(messages, teller.tokenizer, reply=True))
+    return read_question(body, teller.tokenizer, teller.model.config, "tiny", Limits(), write)[1]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"[" * 4000, b'{"model": "\\ud800"}'])

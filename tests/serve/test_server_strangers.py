@@ -15,7 +15,6 @@ from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve import reading
 from companion.serve.questions import Limits
 from companion.serve.server import running
-from companion.tokenization import BPETokenizer
 
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 EVIL = "{% if 'loop' in messages[-1].content %}" + LOOPS + "{% endif %}" + CHATML
@@ -82,20 +81,6 @@ def test_a_tokenizer_that_panics_is_400(capfd):
 def test_a_template_that_fails_is_an_error_object_without_a_path(template):
     with running(public(template), "tiny", LIMITS) as url:
         refused(url, 400, {}, "the chat template ", "messages")
-
-
-@pytest.mark.gate
-def test_our_own_tokenizer_with_a_pattern_that_takes_long_is_bounded(monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS", 4.0)
-    special = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
-    tokenizer = BPETokenizer([], special, pattern=r"(?:a|aa)+$|(?s:.)")
-    assert reading.has_strange_parts(tokenizer)
-    with running(model_for(tokenizer), "tiny", LIMITS) as url:
-        messages = [{"role": "user", "content": "a" * 60 + "b"}]
-        refused(url, 400, {"messages": messages}, "did not end within 4 seconds", "messages")
-        found = said(url, max_tokens=1)["usage"]["prompt_tokens"]
-        assert found == len(tokenizer.encode("Who has the key?")) + 4
-    assert not reading.has_strange_parts(BPETokenizer([]))
 
 
 @pytest.mark.gate
