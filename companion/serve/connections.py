@@ -8,6 +8,7 @@ import hmac
 from urllib.parse import urlsplit
 
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from companion.serve.questions import Refused
@@ -48,13 +49,11 @@ class Gate:
             await self.app(scope, receive, send)
             return
         scope["path"] = scope["path"].rstrip("/") or "/"
-        headers = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, value.decode("latin-1"))  # of two, the first counts
+        headers = Headers(scope=scope)
         try:
-            check_host(headers.get(b"host"), self.hosts)
+            check_host(headers.get("host"), self.hosts)
             if scope["path"] != "/health":
-                check_token(headers.get(b"authorization"), self.token)
+                check_token(headers.get("authorization"), self.token)
         except Refused as error:
             await error_response(error)(scope, receive, send)
             return

@@ -23,7 +23,8 @@ MAX_MEMORY = 4 * 2**30  # bytes that the process may allocate
 class ChatProcess:
     """The process in which a public tokenizer writes conversations, for SECONDS at most each.
 
-    One thread may use it, and another may call `close`.
+    One thread may use it, and another may call `close`. The process also ends with its parent, because then
+    its input ends.
     """
 
     def __init__(self, tokenizer: PublicTokenizer):
@@ -58,7 +59,8 @@ class ChatProcess:
         if self._closed:
             raise closing()
         if not line:
-            self.end()
+            process.wait()
+            self._process = None
             what = f"reading the messages did not end within {SECONDS:g} seconds, or ended its process"
             raise ValueError(f"{what}; shorten them, or serve another model")
         answer = json.loads(line)
@@ -71,13 +73,6 @@ class ChatProcess:
         self._closed = True
         if self._process is not None:
             self._process.kill()
-
-    def end(self) -> None:
-        """End the process. No other thread may be in the middle of a question."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
 
 
 def send(process: subprocess.Popen[str], value: list) -> None:

@@ -197,20 +197,12 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         engine.close()
         await asyncio.to_thread(engine.join, GRACE)
         await asyncio.to_thread(readers.shutdown, cancel_futures=True)
-        if process:
-            process.end()
-
-    def begin_to_close() -> None:
-        """End what is being read now, and answers shortly before uvicorn would cut them off."""
-        if process:
-            process.close()
-        asyncio.get_running_loop().call_later(GRACE - 1, engine.close)
 
     # FastAPI's own pages would load scripts from another host.
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Gate, token=token, hosts=hosts)
     app.state.engine = engine
-    app.state.begin_to_close = begin_to_close
+    app.state.process = process
 
     @app.exception_handler(Refused)
     async def refused(http: Request, error: Refused):
@@ -333,10 +325,13 @@ class Server(uvicorn.Server):
             ws="none",
         )
         super().__init__(config)
-        self.begin_to_close = app.state.begin_to_close
+        self.state = app.state
 
     async def shutdown(self, sockets=None) -> None:
-        self.begin_to_close()
+        """End what is being read now, and answers shortly before uvicorn would cut them off."""
+        if self.state.process:
+            self.state.process.close()
+        asyncio.get_running_loop().call_later(GRACE - 1, self.state.engine.close)
         await super().shutdown(sockets)
 
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import companion.serve.app
 from companion.gpt import GPTConfig, gpt2
-from companion.serve.offered import Offer, find_offered
+from companion.serve.offered import Offer
 from companion.training import save_checkpoint
 
 MAIN = Path(companion.serve.app.__file__).with_name("main.py")
@@ -24,7 +24,7 @@ def opened(models):
 
     def open_page(name: str, offer: Offer | None = None) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)
-        app.session_state["offer"] = offer or Offer(find_offered([models]), ["cpu"])
+        app.session_state["offer"] = offer or Offer([str(models)], {}, ["cpu"])
         app.run()
         if name != "tell":
             app.switch_page(f"{name}.py").run()
@@ -109,7 +109,7 @@ def test_a_conversation_that_is_too_long_is_said_and_the_next_question_is_answer
     app.chat_input[0].set_value("kite " * 300).run()
     assert "above context_length=256" in drawn(app) and "Clear begins anew" in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
-    assert app.session_state["turns"][-1].whole and not app.exception
+    assert app.session_state["turns"][-1].by == "models/answerer" and not app.exception
     assert "The village does not know" not in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a dragon.").run()
     assert "The village does not know “dragon”." in drawn(app)
@@ -123,7 +123,7 @@ def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(o
     for _ in range(12):
         app.chat_input[0].set_value("Where is the kite now?").run()
     said = drawn(app)
-    assert all(turn.whole for turn in app.session_state["turns"]) and 'role="alert"' not in said
+    assert all(turn.answer for turn in app.session_state["turns"]) and 'role="alert"' not in said
     assert said.count(FULL) == 1
 
 
@@ -137,11 +137,11 @@ def test_an_empty_answer_has_no_place_in_the_conversation(opened, models, tmp_pa
         silent.norm.bias.fill_(1.0)
         silent.embed.token.weight[tokenizer.special_tokens["<|end|>"]] = 9.0
     save_checkpoint(tmp_path / "silent", silent, tokenizer)
-    app = opened("chat", Offer(find_offered([tmp_path / "silent"]), ["cpu"]))
+    app = opened("chat", Offer([str(tmp_path / "silent")], {}, ["cpu"]))
     for asked in ("Hello", "Are you there?"):
         app.chat_input[0].set_value(asked).run()
     turns = app.session_state["turns"]
-    assert [turn.answer for turn in turns] == ["", ""] and not any(turn.whole for turn in turns)
+    assert [turn.answer for turn in turns] == ["", ""] and app.session_state["messages"] == []
     assert not app.exception and 'role="alert"' not in drawn(app)
 
 
@@ -236,7 +236,7 @@ def test_no_text_is_said_and_how_a_classifier_is_made(opened, models):
 
 
 def test_the_example_classifies_at_once_where_no_classifier_is_there(opened, models):
-    app = opened("classify", Offer(find_offered([models / "village"]), ["cpu"]))
+    app = opened("classify", Offer([str(models / "village")], {}, ["cpu"]))
     offered = [box.options for box in app.selectbox if box.label == "Classifier"]
     assert offered == [["Spam or not (example)"]]
     shown = drawn(press(app, "Classify"))
@@ -247,7 +247,7 @@ def test_the_example_classifies_at_once_where_no_classifier_is_there(opened, mod
 
 
 def test_a_classifier_that_comes_later_is_in_the_list_without_a_new_start(opened, models, tmp_path):
-    offer = Offer(find_offered([models / "village"]), ["cpu"], (str(tmp_path),))
+    offer = Offer([str(models / "village"), str(tmp_path)], {}, ["cpu"])
     app = opened("classify", offer)
     shutil.copytree(models / "messages", tmp_path / "later")
     app.run()
