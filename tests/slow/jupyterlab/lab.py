@@ -65,7 +65,6 @@ COUNTED = {
     "open parts": ".jp-MarkdownCell details[open]",
     "broken equations": ":is(mjx-merror, [data-mml-node=merror])",
 }
-CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 RAW = {
     "a directive": r":::",
     "a role": r"\{[a-z][a-z:.-]*\}",
@@ -222,25 +221,6 @@ class OpenChapter:
     def too_wide(self) -> list[str]:
         """What reaches over the right edge of its cell."""
         return self.page.evaluate(TOO_WIDE)
-
-    def links(self) -> list[str]:
-        """The relative links of the chapter's text, without their fragments, as written, each once."""
-        cells = [cell.source for cell in read_notebook(self.file).cells if cell.cell_type == "markdown"]
-        found = re.findall(r"\]\(([^)#\s]+)", CODE.sub("", "\n".join(cells)))
-        return list(dict.fromkeys(link for link in found if not link.startswith("http")))
-
-    def follow(self, link: str) -> str:
-        """Click on a link, and return the path of the file that JupyterLab then shows; come back."""
-        here = self.page.evaluate("() => jupyterapp.shell.currentWidget.id")
-        name = link.split("/")[-1]
-        self.page.locator(f".jp-Notebook .jp-MarkdownCell a[href*='{name}']").first.click()
-        there = self.page.wait_for_function(
-            """here => { const shown = jupyterapp.shell.currentWidget;
-                return shown.id !== here && shown.context?.isReady && shown.context.path }""",
-            arg=here,
-        ).json_value()
-        self.page.evaluate("id => jupyterapp.shell.activateById(id)", here)
-        return there
 
     def raw_markup(self) -> list[str]:
         """What a reader sees of markup that should have been rendered, with the text around it.

@@ -7,7 +7,6 @@ Every run opens one chapter. LAB_CHAPTERS names others, by number, or all of the
 """
 
 import os
-import posixpath
 
 import pytest
 
@@ -68,10 +67,3 @@ def test_what_is_folded_is_folded_and_nothing_is_broken(chapter, opened):
         "open parts": 0,
         "broken equations": 0,
     }
-
-
-def test_links_open_what_they_name(chapter, opened):
-    """Other chapters, and files of the course, in JupyterLab itself."""
-    links = opened.links()
-    followed = {link: opened.follow(link) for link in links}
-    assert followed == {link: posixpath.normpath(f"chapters/{link}") for link in links}
