@@ -89,6 +89,8 @@ def main() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    import jinja2.sandbox  # noqa: F401 (so that the first conversation does not wait for it)
+
     seconds, state = json.loads(sys.stdin.readline())
     tokenizer = PublicTokenizer(**state)
     for line in sys.stdin:

@@ -39,17 +39,16 @@ def public(template=EVIL, pattern=None):
 
 
 @pytest.mark.gate
-def test_a_question_is_read_as_in_this_process_also_after_a_template_that_never_ends(monkeypatch):
-    """The second of them is a large power, which no other thread can interrupt."""
-    monkeypatch.setattr(reading, "SECONDS", 2.0)
+def test_a_template_that_never_ends_is_400_and_the_next_question_is_read_as_in_this_process(monkeypatch):
+    """It is a large power, which no other thread can interrupt."""
+    monkeypatch.setattr(reading, "SECONDS", 4.0)
     teller = public()
+    never = [{"role": "user", "content": "power"}]
     messages = [{"role": "user", "content": "Who has <|im_end|> the key?\ue000"}]
     with running(teller, "tiny", LIMITS) as url:
-        for content in ("loop", "power"):
-            never = [{"role": "user", "content": content}]
-            refused(url, 400, {"messages": never}, "did not end within 2 seconds", "messages")
-            found = said(url, messages=messages, max_tokens=1)["usage"]["prompt_tokens"]
-            assert found == len(teller.tokenizer.chat(messages))
+        refused(url, 400, {"messages": never}, "did not end within 4 seconds", "messages")
+        found = said(url, messages=messages, max_tokens=1)["usage"]["prompt_tokens"]
+        assert found == len(teller.tokenizer.chat(messages))
 
 
 @pytest.mark.gate
