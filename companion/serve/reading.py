@@ -96,7 +96,7 @@ def main() -> None:
     for line in sys.stdin:
         faulthandler.dump_traceback_later(seconds, exit=True)  # in C, so that nothing can hold it up
         try:
-            answer = tokenizer.chat(json.loads(line))
+            answer: list[int] | str = tokenizer.chat(json.loads(line))
         except ValueError as error:
             answer = str(error)
         except BaseException as error:  # a panic in Rust is no Exception

@@ -234,8 +234,8 @@ def loss_curve(history: list[dict], levels: Mapping[str, float]) -> Axes:
     for (name, x, y, color), up in zip(ends, (-12, 8), strict=True):
         label = {"textcoords": "offset points", "color": color, "ha": "right"}
         ax.annotate(f"{name} {y[-1]:.3f}", (x[-1], y[-1]), (0, up), **label)
-    for name, y in levels.items():
-        level(ax, y, f"{name} {y:.3f}", FLOOR if y == min(levels.values()) else FORGETFUL)
+    for name, bits in levels.items():
+        level(ax, bits, f"{name} {bits:.3f}", FLOOR if bits == min(levels.values()) else FORGETFUL)
     lowest = min([*held_out, *training, *levels.values()])
     top = 1.1 * max(held_out)
     bottom = min(0.9 * lowest, lowest - 0.1 * (top - lowest))  # room for a label

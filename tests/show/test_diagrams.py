@@ -107,18 +107,6 @@ def test_the_wiring_is_the_forwards():
     assert len({places(bare, name)[0][0] for name in ("norm_1", "attn", "norm_2", "mlp")}) == 1
 
 
-def test_a_branch_leaves_the_stream_below_its_parts_and_comes_back_at_the_sum():
-    ax = block_diagram(make_block(), 35)
-    dots = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]
-    sums = places(ax, "+")
-    heads = [text.xy for text in ax.texts if getattr(text, "arrowprops", None)]
-    below = 0.12
-    for (x, leaves), (stream, comes_back), first in zip(dots, sums, ("norm_1", "norm_2"), strict=True):
-        assert x == stream and below < leaves < places(ax, first)[0][1] < comes_back
-        assert pytest.approx((stream + 0.09, comes_back)) in heads  # from the right, into the sum's circle
-        below = comes_back
-
-
 def test_each_edge_has_the_shape_of_the_part_below_it():
     ax = block_diagram(Bottleneck(), 35)
     ((_, narrow),) = places(ax, "(B, T, 9)")

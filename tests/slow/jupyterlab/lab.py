@@ -43,13 +43,6 @@ SCROLL = """
 }
 """
 """Scrolls on by most of a screen, and says whether there is more to come."""
-TEXTS = """
-() => [...document.querySelectorAll(".jp-Notebook .jp-RenderedHTMLCommon")].map(shown => {
-    const copy = shown.cloneNode(true);
-    copy.querySelectorAll("code, pre, script, style, mjx-container").forEach(part => part.remove());
-    return copy.textContent;
-})
-"""
 TOO_WIDE = """
 () => [...document.querySelectorAll(
     ".jp-RenderedHTMLCommon *, .jp-OutputArea img, .jp-OutputArea pre, .jp-Placeholder-content"
@@ -65,18 +58,6 @@ COUNTED = {
     "open parts": ".jp-MarkdownCell details[open]",
     "broken equations": ":is(mjx-merror, [data-mml-node=merror])",
 }
-RAW = {
-    "a directive": r":::",
-    "a role": r"\{[a-z][a-z:.-]*\}",
-    "mathematics": r"\$|\\[(\[]|\\[a-z]{3,}",
-    "emphasis": r"\*\*|(?<!\w)\*\w",
-    "code": r"`",
-    "a link": r"\]\(",
-    "HTML": r"</?[a-z]+>",
-    "a table": r"^\s*\|.*\|\s*$",
-    "a heading": r"^#{1,6} ",
-}
-"""What a reader must not see outside code, by name."""
 
 
 def command_of_readme() -> list[str]:
@@ -221,22 +202,3 @@ class OpenChapter:
     def too_wide(self) -> list[str]:
         """What reaches over the right edge of its cell."""
         return self.page.evaluate(TOO_WIDE)
-
-    def raw_markup(self) -> list[str]:
-        """What a reader sees of markup that should have been rendered, with the text around it.
-
-        JupyterLab sets equations some time after the text around them; what is found is looked for again.
-        """
-        deadline = time.monotonic() + SECONDS
-        while (found := self.raw_markup_now()) and time.monotonic() < deadline:
-            self.page.wait_for_timeout(500)
-        return found
-
-    def raw_markup_now(self) -> list[str]:
-        """The same, of what the page shows at this moment."""
-        found = []
-        for text in self.page.evaluate(TEXTS):
-            for name, pattern in RAW.items():
-                for match in re.finditer(pattern, text, re.MULTILINE):
-                    found.append(f"{name}: …{text[max(0, match.start() - 30) : match.end() + 30]!r}…")
-        return found

@@ -51,10 +51,6 @@ def test_every_cell_runs_and_none_fails(chapter, opened):
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
 
 
-def test_no_raw_markup_is_seen(opened):
-    assert opened.raw_markup() == []
-
-
 def test_nothing_is_wider_than_its_cell(opened):
     assert opened.too_wide() == []
 
