@@ -6,6 +6,7 @@ A visitor chooses a name of this list. No path ever comes from a browser.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from companion import village
@@ -76,10 +77,11 @@ def described(name: str, folder: Path, kind: str) -> OfferedModel:
 def made_of(folder: Path, kind: str) -> str:
     """What the files of a model say of it, in a few words; empty where they say nothing."""
     if is_gguf(folder):
-        return str(GGUFFile(folder).header.get("general.name") or "a public model")
+        return str(gguf_header(folder).get("general.name") or "a public model")
     if holds_adapter(folder) and kind != "classifies":
         return "an adapter, with the model that it belongs to"
-    made = read_json_or_empty(folder / "config.json").get("provenance") or {}
+    made = read_json_or_empty(folder / "config.json").get("provenance")
+    made = made if isinstance(made, dict) else {}
     if kind == "classifies":
         return f"sorts texts into: {', '.join(made['classes'][:6])}" if "classes" in made else "a classifier"
     data = made.get("data")
@@ -145,10 +147,16 @@ def kind_of(folder: Path) -> str | None:
     return "answers" if has_template(folder) or has_template(base) else "tells"
 
 
+@cache
+def gguf_header(file: Path) -> dict:
+    """The header of a GGUF file, which takes half a second to read."""
+    return GGUFFile(file).header
+
+
 def has_template(folder: Path) -> bool:
     """Whether a model's tokenizer knows how a conversation is written: chapter 16's tokens, or a template."""
     if is_gguf(folder):
-        return "tokenizer.chat_template" in GGUFFile(folder).header
+        return "tokenizer.chat_template" in gguf_header(folder)
     if (folder / "chat_template.jinja").is_file():
         return True
     ours = read_json_or_empty(folder / TOKENIZER)

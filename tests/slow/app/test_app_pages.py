@@ -147,7 +147,7 @@ def test_a_csv_of_many_texts_is_classified_to_its_end(opened):
 
 
 @pytest.mark.parametrize(
-    "data, says",
+    "data, message",
     [
         (table([("body",), ("a",)]), "mine.csv has no column &#x27;text&#x27;; it has &#x27;body&#x27;"),
         (table([("text",), ("word " * 900,)]), "mine.csv, line 2 has "),
@@ -155,11 +155,11 @@ def test_a_csv_of_many_texts_is_classified_to_its_end(opened):
         (table([("![p](http://example.org/p)",), ("a",)]), "![p](http://example.org/p)"),
     ],
 )
-def test_a_csv_with_a_fault_is_one_line(opened, data, says):
+def test_a_csv_with_a_fault_is_one_line(opened, data, message):
     app = opened("classify")
     app.file_uploader[0].set_value(("mine.csv", data, "text/csv"))
     shown = drawn(press(app, "Classify"))
-    assert f'role="alert">{says}' in shown or says in shown.split('role="alert">')[1]
+    assert f'role="alert">{message}' in shown or message in shown.split('role="alert">')[1]
     assert not app.markdown or not [part for part in app.markdown if "example.org" in part.value]
 
 

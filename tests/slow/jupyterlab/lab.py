@@ -89,9 +89,8 @@ class Lab:
 
 
 @contextmanager
-def serve(folder: Path, app: str = "jupyterlab", arguments: list[str] | None = None) -> Iterator[Lab]:
-    """Start JupyterLab on 127.0.0.1, on a copy of the course in a folder. Or another app (a module), with
-    arguments of its own; the default is README's, for JupyterLab.
+def serve(folder: Path) -> Iterator[Lab]:
+    """Start JupyterLab on 127.0.0.1, with README's options, on a copy of the course in a folder.
 
     All that Jupyter keeps (settings, workspaces, history, runtime files) lies in the folder too, so it is the
     JupyterLab of someone who never opened one.
@@ -111,7 +110,7 @@ def serve(folder: Path, app: str = "jupyterlab", arguments: list[str] | None = N
     log = folder / "jupyter" / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", app, *options, *(command_of_readme() if arguments is None else arguments)],
+            [sys.executable, "-m", "jupyterlab", *options, *command_of_readme()],
             cwd=course,
             env=environment,
             stdout=output,
