@@ -99,7 +99,7 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
     """Draw the curve; print a sample, the loss, and what that loss means."""
     is_village, last = corpus.meta.get("source") == "village", history[-1]
     lines = reference_lines() if is_village else {}
-    plots.save(folder / "loss.png", plots.loss_curve, history, lines, True)
+    plots.save(folder / "loss.png", plots.loss_curve, history, lines)
     sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
     if is_village:
         print("\nA story by your model:\n")

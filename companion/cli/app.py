@@ -1,9 +1,10 @@
 """companion app: tell, chat, compare and classify in a browser, on this machine alone."""
 
 import errno
+import json
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 from companion import village
 from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, in_url
+from companion.models.names import folder_of
 from companion.runtime.models.devices import pick_device
 from companion.serve.offered import Offer, find_offered
 
@@ -58,15 +60,23 @@ def run(options: Options) -> None:
     if find_spec("streamlit") is None:
         raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
     pick_device(options.device)
-    folders = options.models or [folder for folder in FOLDERS if folder.is_dir()]
-    models = find_offered(folders, options.model)
+    for folder in options.models:
+        if not folder.is_dir():
+            raise ValueError(f"--models={folder} is no folder; name one with models in it")
+    folders = [os.path.abspath(folder) for folder in options.models or FOLDERS]
+    named = {name: os.path.abspath(folder_of(name)) for name in options.model}
+    models = find_offered(folders, named)
+    for name in named:
+        if name not in {model.name for model in models}:
+            raise ValueError(f"--model={name} holds no model; name a folder with one, or a model of the hub")
     if not models:
-        named = ", ".join(map(str, folders))
-        raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
+        raise ValueError(
+            f"--models={', '.join(folders)} has no model in it; train one, or name another folder"
+        )
     check_free(options.host, options.port)
     others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and there(kind)]
-    looked_in = tuple(os.path.abspath(folder) for folder in (options.models or FOLDERS))
-    serve(options, Offer(models, [options.device, *others], looked_in))
+    print(f"The app offers {len(models)} models.")
+    serve(options, Offer(folders, named, [options.device, *others]))
 
 
 def there(kind: str) -> bool:
@@ -103,8 +113,5 @@ def serve(options: Options, offer: Offer) -> None:
     words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
     place = f"http://{in_url(options.host)}:{options.port}"
-    print(
-        f"Open {place} in a browser. The app offers {len(offer.models)} models. Ctrl-C ends it.",
-        flush=True,
-    )
-    main(["run", str(script), *words, "--", offer.to_json()], standalone_mode=False)
+    print(f"Open {place} in a browser. Ctrl-C ends it.", flush=True)
+    main(["run", str(script), *words, "--", json.dumps(asdict(offer))], standalone_mode=False)

@@ -1,14 +1,13 @@
 """companion demo: a part of the model at work on a sentence."""
 
 import shutil
-import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Positional, Range, refuse
 from companion.cli._shared import ModelOptions
-from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
+from companion.show.demo import PARTS, TEXT, Subject
 
 
 @dataclass(kw_only=True)
@@ -49,7 +48,6 @@ def run(options: Options) -> None:
     except ValueError as error:
         raise ValueError(f"TEXT: {error}".replace("TEXT: prompt has", "TEXT has")) from None
     width = shutil.get_terminal_size().columns
-    signs = drawable_signs(sys.stdout.encoding)
-    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, signs, options.layer, options.head)
+    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, options.layer, options.head)
     for line in PARTS[options.part](subject):
         print(line)

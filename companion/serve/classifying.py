@@ -19,14 +19,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def load_classifier(folder: Path) -> TextClassifier:
-    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model."""
-    whole = holds_model(folder)
+    """The TextClassifier in a folder: a model with its head, or an adapter, a head and their model's name."""
     if not holds_adapter(folder):
         return TextClassifier.load(folder, BUILDERS)
-    weights, classes, read = read_head(folder)
-    if whole:
+    if holds_model(folder):
         rule = "holds a whole model and an adapter, and a head of one of them"
         raise ValueError(f"{folder} {rule}; make it anew with companion finetune classify --overwrite")
+    weights, classes, read = read_head(folder)
     teller = load(folder, device="cpu", fast=True)
     classifier = Classifier(teller.model, len(classes), read).eval()
     classifier.head.load_state_dict(weights)

@@ -8,13 +8,14 @@ import hmac
 from urllib.parse import urlsplit
 
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from companion.serve.questions import Limits, Refused
+from companion.serve.questions import Refused
 
 QUIET_SECONDS = 10.0
 """How long a connection may take for the head of a request, the time since the last answer included."""
-MAX_CONNECTIONS = 640  # that are open at once
+MAX_CONNECTIONS = 640  # that are open at once; above, uvicorn answers with 503
 
 
 def error_response(error: Refused) -> JSONResponse:
@@ -28,52 +29,35 @@ def error_response(error: Refused) -> JSONResponse:
 
 
 class Gate:
-    """Middleware that checks the host, the token and the number of requests.
+    """Middleware that checks the host and the token. /health needs no token.
 
-    /health needs no token, and is answered however many requests there are. A slash at the end of a path
-    changes nothing.
+    A slash at the end of a path changes nothing.
 
     Args:
         app: The application.
-        limits: The limits of the server.
         token: The token that every client must send, or None.
         hosts: Names by which the server may be called. Without any, each name is right.
     """
 
-    def __init__(self, app, limits: Limits, token: str | None, hosts: tuple[str, ...]):
+    def __init__(self, app, token: str | None, hosts: tuple[str, ...]):
         self.app = app
-        self.limits = limits
         self.token = token
         self.hosts = hosts
-        self.n_requests = 0
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         scope["path"] = scope["path"].rstrip("/") or "/"
-        headers = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, value.decode("latin-1"))  # of two, the first counts
+        headers = Headers(scope=scope)
         try:
-            check_host(headers.get(b"host"), self.hosts)
+            check_host(headers.get("host"), self.hosts)
             if scope["path"] != "/health":
-                check_token(headers.get(b"authorization"), self.token)
-                self.check_number()
+                check_token(headers.get("authorization"), self.token)
         except Refused as error:
             await error_response(error)(scope, receive, send)
             return
-        self.n_requests += 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self.n_requests -= 1
-
-    def check_number(self) -> None:
-        """Raise Refused, 503, if too many requests are being answered."""
-        if self.n_requests >= self.limits.connections:
-            rule = f"{self.n_requests:,} requests are being answered, which is the limit"
-            raise Refused(503, f"{rule}; try again in a second", code="too_many_requests")
+        await self.app(scope, receive, send)
 
 
 def check_host(given: str | None, hosts: tuple[str, ...]) -> None:
@@ -108,36 +92,22 @@ class QuietProtocol(H11Protocol):
     """A connection that is closed if it has sent no request for QUIET_SECONDS.
 
     uvicorn closes a connection only some seconds after an answer. It does not close one that never sent a
-    request, or that sends the head of a request a byte at a time. If more than MAX_CONNECTIONS are open, the
-    one that has been quiet for the longest is closed.
+    request, or that sends the head of a request a byte at a time.
     """
 
     def connection_made(self, transport) -> None:
         super().connection_made(transport)
-        self.quiet_since = self.loop.time()
-        self.timer = self.loop.call_later(QUIET_SECONDS, self.close_if_quiet)
-        if len(self.connections) > MAX_CONNECTIONS:
-            quiet = [one for one in self.connections if one.is_quiet()]  # this one is among them
-            min(quiet, key=lambda one: one.quiet_since).transport.abort()
-
-    def is_quiet(self) -> bool:
-        """Return whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
-
-    def close_if_quiet(self) -> None:
-        """Close the connection if it has been quiet for too long. Otherwise look again later."""
-        left = QUIET_SECONDS
-        if self.is_quiet():
-            left = self.quiet_since + QUIET_SECONDS - self.loop.time()
-        if left <= 0:
-            self.transport.abort()
-        else:
-            self.timer = self.loop.call_later(left, self.close_if_quiet)
+        self.wait_for_request()
 
     def on_response_complete(self) -> None:
-        self.quiet_since = self.loop.time()
+        self.wait_for_request()
         super().on_response_complete()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.timer.cancel()
-        super().connection_lost(exc)
+    def wait_for_request(self) -> None:
+        """Close the connection later, unless a request has come by then."""
+        self.loop.call_later(QUIET_SECONDS, self.close_if_quiet, self.cycle)
+
+    def close_if_quiet(self, cycle) -> None:
+        """Close the connection if the last request is still the one of this cycle."""
+        if self.cycle is cycle:
+            self.transport.abort()

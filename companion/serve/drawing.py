@@ -10,8 +10,6 @@ from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, drawn_token, until
 
 OTHERS = 4  # how many tokens besides the drawn one are named
-AT_ONCE = 64
-"""Positions that are scored together: with 50,000 tokens in the vocabulary all at once are too many."""
 
 
 class Seen(NamedTuple):
@@ -30,7 +28,9 @@ class Drawing:
     """
 
     def __init__(self, teller: LanguageModel, prompt: str, max_new_tokens: int, seed: int, **options):
-        self.teller, self.row, self.ids = teller, teller.encode(prompt), []
+        self.teller = teller
+        self.row = teller.encode(prompt)
+        self.ids: list[int] = []
         self.n = min(max_new_tokens, teller.model.config.context_length + 1 - self.row.shape[1])
         self.settings = teller.settings(self.row, self.n, seed, options)
 
@@ -57,16 +57,15 @@ def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]
     if not ids:
         return []
     tokens = torch.tensor([[*before, *ids[:-1]]], device=next(teller.model.parameters()).device)
-    found = []
     with eval_mode(teller.model):
         hidden = teller.model.hidden(tokens)[0, len(before) - 1 :]  # (n, C), one for each of ids
-        for states, some in zip(hidden.split(AT_ONCE), torch.tensor(ids).split(AT_ONCE), strict=True):
-            shares = teller.model.logits(states).float().softmax(-1).cpu()  # (n, V)
-            top = shares.topk(min(OTHERS + 1, shares.shape[-1]))
-            for i, row, largest, which in zip(some.tolist(), shares, top.values, top.indices, strict=True):
-                pairs = zip(which.tolist(), largest.tolist(), strict=True)
-                likeliest = tuple((spelled(teller, j), share) for j, share in pairs)
-                found.append(Seen(spelled(teller, i), row[i].item(), likeliest))
+        shares = teller.model.logits(hidden).float().softmax(-1).cpu()  # (n, V)
+    top = shares.topk(min(OTHERS + 1, shares.shape[-1]))
+    found = []
+    for i, row, largest, which in zip(ids, shares, top.values, top.indices, strict=True):
+        pairs = zip(which.tolist(), largest.tolist(), strict=True)
+        likeliest = tuple((spelled(teller, j), share) for j, share in pairs)
+        found.append(Seen(spelled(teller, i), row[i].item(), likeliest))
     return found
 
 

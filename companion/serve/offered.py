@@ -3,15 +3,15 @@
 A visitor chooses a name of this list. No path ever comes from a browser.
 """
 
-import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from companion import village
 from companion.models.gguf_reader import GGUFFile, is_gguf
-from companion.models.names import folder_of, is_public
+from companion.models.names import is_public
 from companion.runtime.files.atomic import read_json_or_empty
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
@@ -19,6 +19,15 @@ from companion.runtime.storage.classifier_files import HEAD
 from companion.runtime.storage.hub import installed_file, is_installable
 
 DEEPEST = 4  # how far below a given folder models are looked for
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the app was started with."""
+
+    folders: list[str]  # in which models are looked for whenever a page is drawn
+    named: dict[str, str]  # further models by their names: a folder, or a GGUF file
+    devices: list[str]  # to choose from; the first one is chosen
 
 
 SHIPPED = {
@@ -68,46 +77,50 @@ def described(name: str, folder: Path, kind: str) -> OfferedModel:
 def made_of(folder: Path, kind: str) -> str:
     """What the files of a model say of it, in a few words; empty where they say nothing."""
     if is_gguf(folder):
-        return str(GGUFFile(folder).header.get("general.name") or "a public model")
+        return str(gguf_header(folder).get("general.name") or "a public model")
+    if holds_adapter(folder) and kind != "classifies":
+        return "an adapter, with the model that it belongs to"
     made = read_json_or_empty(folder / "config.json").get("provenance")
     made = made if isinstance(made, dict) else {}
     if kind == "classifies":
-        classes = made.get("classes")
-        named = ", ".join(map(str, classes[:6])) if isinstance(classes, list) else ""
-        return f"sorts texts into: {named}" if named else "a classifier"
+        return f"sorts texts into: {', '.join(made['classes'][:6])}" if "classes" in made else "a classifier"
     data = made.get("data")
     source = data.get("source") if isinstance(data, dict) else data
-    if holds_adapter(folder):
-        return "an adapter, with the model that it belongs to"
-    if isinstance(source, str) and source:
+    if source:
         what = "was taught to answer with" if kind == "answers" else "was trained on"
         text = "stories of the village" if source == "village" else Path(source).name
         return f"{what} {text}"
     return "a public model" if is_public(folder) else ""
 
 
-def find_offered(folders: Sequence[Path], names: Sequence[str] = ()) -> list[OfferedModel]:
-    """The models in folders, and those of these names, which may be of the hub and are fetched now, once.
+def find_offered(folders: Iterable[str | Path], named: Mapping[str, str | Path]) -> list[OfferedModel]:
+    """Return the models in folders, and others by their names.
 
-    Only what can be loaded without a request is listed: safetensors with their configuration, and adapters
-    whose model is a folder here. Raises ValueError for a folder that is not there, and what folder_of raises.
+    Only what can be loaded without a request is listed: safetensors with their configuration, GGUF files that
+    are named, and adapters whose model is a folder here. A folder that is not there, or not yet, has none.
     """
     found: dict[str, OfferedModel] = {}
-    for root in folders:
-        if not root.is_dir():
-            raise ValueError(f"--models={root} is no folder; name one with models in it")
+    for root in map(Path, folders):
         for folder in folders_below(root):
-            if kind := kind_of(folder):
+            kind = kind_of(folder)
+            if kind:
                 name = "/".join([root.resolve().name, *folder.relative_to(root).parts])
                 name = folder.as_posix() if name in found else name
                 found[name] = described(name, folder, kind)
-    for name in names:
-        folder = folder_of(name)
-        if kind_of(folder) is None:
-            raise ValueError(f"--model={name} holds no model; name a folder with one, or a model of the hub")
-        found[name] = described(name, folder, kind_of(folder))
+    for name, place in named.items():
+        kind = kind_of(Path(place))
+        if kind:
+            found[name] = described(name, Path(place), kind)
     models = list(found.values())
     return sorted(models, key=lambda model: model.title != SHIPPED["village"][0])  # which comes first
+
+
+def of_kind(models: Iterable[OfferedModel], *kinds: str) -> dict[str, OfferedModel]:
+    """Return the models of these kinds, by their labels, in the order of the kinds."""
+    found = {}
+    for kind in kinds:
+        found |= {model.label: model for model in models if model.kind == kind}
+    return found
 
 
 def folders_below(root: Path) -> Iterator[Path]:
@@ -134,10 +147,16 @@ def kind_of(folder: Path) -> str | None:
     return "answers" if has_template(folder) or has_template(base) else "tells"
 
 
+@cache
+def gguf_header(file: Path) -> dict:
+    """The header of a GGUF file, which takes half a second to read."""
+    return GGUFFile(file).header
+
+
 def has_template(folder: Path) -> bool:
     """Whether a model's tokenizer knows how a conversation is written: chapter 16's tokens, or a template."""
     if is_gguf(folder):
-        return "tokenizer.chat_template" in GGUFFile(folder).header
+        return "tokenizer.chat_template" in gguf_header(folder)
     if (folder / "chat_template.jinja").is_file():
         return True
     ours = read_json_or_empty(folder / TOKENIZER)
@@ -150,34 +169,3 @@ def size_of(folder: Path) -> int:
     if folder.is_file():
         return folder.stat().st_size
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What the app offers."""
-
-    models: list[OfferedModel]
-    devices: list[str]  # to choose from; the first one is chosen
-    folders: tuple[str, ...] = ()  # where `refreshed` looks for models that came later
-
-    def to_json(self) -> str:
-        """As one word of a command line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Offer":
-        """What to_json wrote."""
-        found = json.loads(text)
-        models = [OfferedModel(**model) for model in found["models"]]
-        return cls(models, found["devices"], tuple(found["folders"]))
-
-    def refreshed(self) -> "Offer":
-        """The same, with the models that are in its folders now; those that are gone are left out."""
-        folders = [Path(folder) for folder in self.folders if Path(folder).is_dir()]
-        there = {model.folder: model for model in find_offered(folders)} if folders else {}
-        old = [there.pop(model.folder, model) for model in self.models if Path(model.folder).exists()]
-        return Offer([*old, *there.values()], self.devices, self.folders)
-
-    def of_kind(self, *kinds: str) -> dict[str, OfferedModel]:
-        """The models of these kinds, by their labels, in the order of the kinds."""
-        return {model.label: model for kind in kinds for model in self.models if model.kind == kind}

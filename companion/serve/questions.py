@@ -6,12 +6,13 @@ Reference:
     OpenAI API reference, "Create chat completion".
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from companion.instructions import chat_ends, chat_ids
+from companion.instructions import chat_ends
 from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
 from companion.serving import Request
 from companion.tokenization import BPETokenizer
@@ -26,7 +27,6 @@ class Limits:
     seconds: float = 60.0  # for a request, from its arrival to its last token
     body: int = 256 * 1024  # bytes of a request
     max_tokens: int = 512  # of an answer, and the default
-    connections: int = 512  # requests that are answered at once; further ones get 503
 
 
 class Refused(Exception):
@@ -161,7 +161,9 @@ class ChatRequest(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-def read_question(body: bytes, tokenizer, config, name: str, limits: Limits) -> tuple[ChatRequest, Request]:
+def read_question(
+    body: bytes, tokenizer, config, name: str, limits: Limits, write: Callable[[list[dict]], list[int]]
+) -> tuple[ChatRequest, Request]:
     """Read the body of a request.
 
     Args:
@@ -170,6 +172,7 @@ def read_question(body: bytes, tokenizer, config, name: str, limits: Limits) -> 
         config: The configuration of the model.
         name: The name of the one model that is served.
         limits: The limits of the server.
+        write: Returns messages as token ids, as chat_ids does.
 
     Returns:
         The fields, and the request for the engine, which still lacks `put` and `deadline`.
@@ -188,7 +191,7 @@ def read_question(body: bytes, tokenizer, config, name: str, limits: Limits) -> 
         longest_token = max(len(token) for token in tokenizer.ids)
         _check_length("at least ", n_bytes // longest_token, config.context_length)
     try:
-        ids = chat_ids(messages, tokenizer, reply=True)
+        ids = write(messages)
     except ValueError as error:
         raise Refused(400, str(error), "messages") from None
     _check_length("", len(ids), config.context_length)

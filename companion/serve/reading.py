@@ -1,165 +1,109 @@
-"""Questions are read within a time.
+"""A public model's conversations are written as tokens in a process of their own, within a time.
 
-The chat template and the patterns of a tokenizer are somebody else's programs, which may never end. Where a
-model has such parts, they work in a process of their own, which is ended and started anew if it takes too
-long. Our tokenizers with the usual pattern need none.
+The chat template and the tokenizer of a public model are somebody else's programs, which may never end. The
+process takes one conversation after the other, as lines of JSON. If one takes too long, the process ends
+itself, and the next conversation starts another.
 """
 
 import contextlib
-import multiprocessing
-import os
+import faulthandler
+import json
 import signal
-import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from typing import Any
+import subprocess
+import sys
+from pathlib import Path
 
-from companion.runtime.text.tokenizer import USUAL_PATTERNS, Tokenizer, from_state
+from companion.runtime.text.hugging_face import PublicTokenizer
 
 SECONDS = 5.0
-"""What the process has to write a conversation as tokens; it takes a hundredth of a second otherwise."""
+"""What the process has for a conversation; it takes a hundredth of a second otherwise."""
 MAX_MEMORY = 4 * 2**30  # bytes that the process may allocate
-_tokenizer: Tokenizer | None = None  # of the process
 
 
-def begin(state: dict) -> None:
-    """Make the tokenizer in its process, which is silent, deaf to Ctrl-C, and ends with its parent."""
-    global _tokenizer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for stream in (1, 2):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+class ChatProcess:
+    """The process in which a public tokenizer writes conversations, for SECONDS at most each.
+
+    One thread may use it, and another may call `close`. The process also ends with its parent, because then
+    its input ends.
+    """
+
+    def __init__(self, tokenizer: PublicTokenizer):
+        self._tokenizer = tokenizer
+        self._process: subprocess.Popen[str] | None = None
+        self._closed = False
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start the process if there is none, so that the first question does not wait for it."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "companion.serve.reading"],
+                cwd=Path(__file__).parents[2],  # where the package is found
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            state = {name: getattr(self._tokenizer, name) for name in self._tokenizer.fields}
+            send(self._process, [SECONDS, state])
+        return self._process
+
+    def chat(self, messages: list[dict]) -> list[int]:
+        """Do what the tokenizer's `chat` does. Raise ValueError also for what takes longer than SECONDS."""
+        from companion.serve.questions import closing  # here, because the process needs no PyTorch
+
+        if self._closed:
+            raise closing()
+        process = self.start()
+        send(process, messages)
+        line = process.stdout.readline()
+        if self._closed:
+            raise closing()
+        if not line:
+            process.wait()
+            self._process = None
+            what = f"reading the messages did not end within {SECONDS:g} seconds, or ended its process"
+            raise ValueError(f"{what}; shorten them, or serve another model")
+        answer = json.loads(line)
+        if isinstance(answer, str):
+            raise ValueError(answer)
+        return answer
+
+    def close(self) -> None:
+        """End the process, also in the middle of a question, and start no other."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
+
+
+def send(process: subprocess.Popen[str], value: list) -> None:
+    """Send a value to the process. If the process has ended, nothing will come back."""
+    with contextlib.suppress(OSError):
+        process.stdin.write(json.dumps(value) + "\n")
+        process.stdin.flush()
+
+
+def main() -> None:
+    """Write conversations as tokens, in the process, until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows, or a lower limit that is there
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    import companion.tokenization  # noqa: F401 (it registers kinds of tokenizers)
+    import jinja2.sandbox  # noqa: F401 (so that the first conversation does not wait for it)
 
-    _tokenizer = from_state(state)
-
-
-def end_with_parent() -> None:
-    """End this process when its parent ends, however it ends."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def answer(name: str, arguments: tuple) -> list[int]:
-    """Call a method of the process's tokenizer."""
-    try:
-        return getattr(_tokenizer, name)(*arguments)
-    except (ImportError, TypeError, ValueError):
-        raise
-    except BaseException as error:  # a panic in Rust is no Exception, and cannot be pickled
-        rule = "shorten the messages, or serve another model"
-        raise ValueError(f"the tokenizer failed ({str(error):.100}); {rule}") from None
+    seconds, state = json.loads(sys.stdin.readline())
+    tokenizer = PublicTokenizer(**state)
+    for line in sys.stdin:
+        faulthandler.dump_traceback_later(seconds, exit=True)  # in C, so that nothing can hold it up
+        try:
+            answer: list[int] | str = tokenizer.chat(json.loads(line))
+        except ValueError as error:
+            answer = str(error)
+        except BaseException as error:  # a panic in Rust is no Exception
+            answer = f"the tokenizer failed ({str(error):.100}); shorten the messages, or serve another model"
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(answer), flush=True)
 
 
-def has_strange_parts(tokenizer: Any) -> bool:
-    """Whether a tokenizer has a chat template or a pattern that came with its file.
-
-    A kind of tokenizer that was defined in this process is not strange: it is a program of the same person.
-    """
-    if type(tokenizer).__module__.partition(".")[0] != "companion":
-        return False
-    return tokenizer.is_public or tokenizer.pattern not in (None, *USUAL_PATTERNS)
-
-
-class BoundedTokenizer:
-    """A tokenizer whose `chat` and `encode` work in another process, for SECONDS at most.
-
-    Everything else is the tokenizer's own. Both methods raise ValueError for what takes longer.
-    """
-
-    def __init__(self, tokenizer: Any):
-        self._tokenizer = tokenizer
-        self._state = {name: _as_json(getattr(tokenizer, name)) for name in ("kind", *tokenizer.fields)}
-        self._lock = threading.Lock()  # held by the question that is read
-        self._pool: ProcessPoolExecutor | None = None
-        self._pid = 0
-        self._closed = False
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._tokenizer, name)
-        return partial(self._call, name) if name in ("chat", "encode") else found
-
-    def start(self) -> None:
-        """Start the process, so that the first question does not wait for it."""
-        with self._lock:
-            self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, begin, (self._state,))
-            self._pid = self._pool.submit(os.getpid).result()
-        return self._pool
-
-    def _call(self, name: str, *arguments) -> list[int]:
-        from companion.serve.questions import closing  # here, because the process needs no PyTorch
-
-        with self._lock:
-            if self._closed:
-                raise closing()
-            try:
-                return self._start().submit(answer, name, arguments).result(SECONDS)
-            except TimeoutError:
-                how = f"did not end within {SECONDS:g} seconds"
-            except BrokenProcessPool:
-                how = "failed in a way that ended its process"
-            self._end()
-        if self._closed:
-            raise closing()
-        raise ValueError(f"reading the messages {how}; shorten them, or serve another model")
-
-    def _end(self) -> None:
-        self._kill()
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._pool = None
-        self._pid = 0
-
-    def _kill(self) -> None:
-        if self._pool is not None and self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-    def close(self) -> None:
-        """End the process, also in the middle of a question."""
-        self._closed = True
-        self._kill()
-        with self._lock:
-            self._end()
-
-
-def _as_json(value: Any) -> Any:
-    """A value with bytes as text, a character a byte, as a tokenizer's file has them."""
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if isinstance(value, dict):
-        return {name: _as_json(one) for name, one in value.items()}
-    return [_as_json(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-class Readers:
-    """The thread that reads questions, and the tokenizer that it uses."""
-
-    def __init__(self, tokenizer: Any):
-        self.tokenizer = BoundedTokenizer(tokenizer) if has_strange_parts(tokenizer) else tokenizer
-        self.threads = ThreadPoolExecutor(1, "reader")
-
-    def start(self) -> None:
-        """Begin to set up what the first question needs, in the reader's thread."""
-        if isinstance(self.tokenizer, BoundedTokenizer):
-            self.threads.submit(self.tokenizer.start)
-
-    def end(self) -> None:
-        """End what is being read by another process."""
-        if isinstance(self.tokenizer, BoundedTokenizer):
-            self.tokenizer.close()
-
-    def close(self) -> None:
-        """End what is being read, and wait for the thread."""
-        self.end()
-        self.threads.shutdown(cancel_futures=True)
+if __name__ == "__main__":
+    main()

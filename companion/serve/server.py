@@ -12,7 +12,9 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from html import escape
 from pathlib import Path
 from queue import Full
@@ -23,10 +25,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
+from companion.instructions import chat_ids
 from companion.runtime.text.end_tokens import answer_decoder
-from companion.serve.connections import Gate, QuietProtocol, error_response
+from companion.runtime.text.hugging_face import PublicTokenizer
+from companion.serve.connections import MAX_CONNECTIONS, Gate, QuietProtocol, error_response
 from companion.serve.questions import Limits, Refused, StopTexts, check_model, closing, read_question
-from companion.serve.reading import Readers
+from companion.serve.reading import ChatProcess
 from companion.serving import Engine, chunk, completion, event, usage
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -134,8 +138,7 @@ class Events(StreamingResponse):
 async def read_body(http: Request, limits: Limits) -> bytes:
     """Return a request's body. Raise Refused if it is too long (413) or too slow (408)."""
     too_long = Refused(413, f"the body has more than {limits.body:,} bytes; send less")
-    length = http.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > limits.body:
+    if int(http.headers.get("content-length", 0)) > limits.body:
         raise too_long
     body = bytearray()
     try:
@@ -178,28 +181,27 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         hosts: Names by which the server may be called. Without any, each name is right.
     """
     engine = Engine(teller.reader(), limits.slots, limits.waiting)
-    readers = Readers(teller.tokenizer)
+    readers = ThreadPoolExecutor(1, "reader")
+    tokenizer = teller.tokenizer
+    process = ChatProcess(tokenizer) if isinstance(tokenizer, PublicTokenizer) else None
+    write = process.chat if process else partial(chat_ids, tokenizer=tokenizer, reply=True)
     this_model = {"id": name, "object": "model", "created": int(time.time()), "owned_by": "companion"}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI):
         engine.start()
-        readers.start()
+        if process:
+            readers.submit(process.start)
         yield
         engine.close()
         await asyncio.to_thread(engine.join, GRACE)
-        await asyncio.to_thread(readers.close)
-
-    def begin_to_close() -> None:
-        """End what is being read now, and answers shortly before uvicorn would cut them off."""
-        readers.end()
-        asyncio.get_running_loop().call_later(GRACE - 1, engine.close)
+        await asyncio.to_thread(readers.shutdown, cancel_futures=True)
 
     # FastAPI's own pages would load scripts from another host.
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, limits=limits, token=token, hosts=hosts)
+    app.add_middleware(Gate, token=token, hosts=hosts)
     app.state.engine = engine
-    app.state.begin_to_close = begin_to_close
+    app.state.process = process
 
     @app.exception_handler(Refused)
     async def refused(http: Request, error: Refused):
@@ -247,14 +249,14 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         deadline = time.monotonic() + limits.seconds
         body = await read_body(http, limits)
         loop = asyncio.get_running_loop()
-        given = (body, readers.tokenizer, teller.model.config, name, limits)
-        work = loop.run_in_executor(readers.threads, read_question, *given)
+        given = (body, tokenizer, teller.model.config, name, limits, write)
+        work = loop.run_in_executor(readers, read_question, *given)
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 asked, request = await unless_gone(http, work)
         except TimeoutError:
             raise Refused(504, "the messages were not read in time; shorten them, or ask later") from None
-        answer = Answer(asked, request, teller.tokenizer, deadline)
+        answer = Answer(asked, request, tokenizer, deadline)
         try:
             engine.submit(request)
         except Full as error:
@@ -307,7 +309,7 @@ def hosts_of(host: str) -> tuple[str, ...]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server for an application of make_app. The time to close is bounded."""
+    """uvicorn's server for an application of make_app. The time to close is process."""
 
     def __init__(self, app: FastAPI):
         config = uvicorn.Config(
@@ -315,16 +317,20 @@ class Server(uvicorn.Server):
             http=QuietProtocol,
             log_level="warning",
             access_log=False,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=int(GRACE),
             server_header=False,
             ws="none",
         )
         super().__init__(config)
-        self.begin_to_close = app.state.begin_to_close
+        self.state = app.state
 
     async def shutdown(self, sockets=None) -> None:
-        self.begin_to_close()
+        """End what is being read now, and answers shortly before uvicorn would cut them off."""
+        if self.state.process:
+            self.state.process.close()
+        asyncio.get_running_loop().call_later(GRACE - 1, self.state.engine.close)
         await super().shutdown(sockets)
 
 

@@ -18,28 +18,20 @@ from torch.nn import functional as F
 from companion.runtime.files.arguments import whole_number
 from companion.show.widgets import attention_layers, attention_weights
 
-__all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
-
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
 """What is read where the reader types nothing. The next word is in it, for a model that looks back."""
 
-FULL, ASCII = " ░▒▓█", " .:+#"
-"""Five shades from no weight to all of it; the second for terminals that have ASCII alone."""
+SHADES = " ░▒▓█"
+"""Five shades, from no weight to all of it."""
 
-MASKED = {FULL: "·", ASCII: "-"}
+LIMITS = (0.05, 0.25, 0.5, 0.75)
+"""The weights from which each of the others is drawn."""
+
+MASKED = "·"
 """What stands where a token may not look."""
 
 LABEL = 10
 """Columns that a token takes in a table."""
-
-
-def drawable_signs(encoding: str | None) -> str:
-    """The shades that an encoding has."""
-    try:
-        (FULL + "·").encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return ASCII
-    return FULL
 
 
 @dataclass
@@ -47,7 +39,7 @@ class Subject:
     """What is shown, and how.
 
     model: a GPT. tokens: (1, T) int64, <|endoftext|> and the text's. width: columns of the terminal.
-    signs: FULL or ASCII. layer, head: the attention map's; None lets the model choose.
+    layer, head: the attention map's; None lets the model choose.
     Raises ValueError for a layer or head that the model lacks.
     """
 
@@ -56,7 +48,6 @@ class Subject:
     text: str
     tokens: Any
     width: int = 80
-    signs: str = FULL
     layer: int | None = None
     head: int | None = None
 
@@ -119,9 +110,9 @@ def fit(text: str, width: int) -> str:
     return text + " " * (width - places(text))
 
 
-def bar(share: float, length: int, signs: str) -> str:
+def bar(share: float, length: int) -> str:
     """A share of 1 as a bar of at most `length` columns."""
-    return signs[-1] * round(share * length)
+    return SHADES[-1] * round(share * length)
 
 
 def shape(*sizes: int) -> str:
@@ -214,7 +205,7 @@ def attention(subject: Subject) -> Iterator[str]:
     shapes = f"x {shape(T, C)} → {queries_and_keys(subject)} → weights {shape(heads, T, T)}"
     yield f"{shapes}; one head's:"
     yield ""
-    yield from grid(weights, [subject.spell(token) for token in subject.ids], subject.width, subject.signs)
+    yield from grid(weights, [subject.spell(token) for token in subject.ids], subject.width)
     yield ""
     row = weights[-1]
     most = sorted(range(T), key=lambda j: -row[j])[:3]
@@ -250,53 +241,48 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     return layer, head, f"in this head {last} attends most {where}: {share:.0%}"
 
 
-def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, signs: str) -> Iterator[str]:
-    """A causal map (T, T) in lines of at most `width` columns (20 at least).
+def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int) -> Iterator[str]:
+    """A causal map (T, T) in lines of at most `width` columns.
 
-    In per cent where a token can have four columns, else in shades of two columns or one; where even that
-    is too wide, in several maps, one below the other. Column names are written downward.
+    In per cent where a token can have four columns, else in shades of one. Column names are written downward.
+    Raises ValueError for more tokens than columns.
     """
-    T, masked = len(names), MASKED[signs]
-    side = [fit(f"{at} {name.strip() or '␣'}", LABEL + 2) for at, name in enumerate(names)]
-    room = max(width, 20) - LABEL - 3
-    step = next((size for size in (4, 2) if size * T <= room), 1)
+    T = len(names)
+    room = width - LABEL - 3
+    if room < T:
+        raise ValueError(f"TEXT has {T} tokens, and a map has room for {max(room, 0)} here; shorten it")
+    step = 4 if 4 * T <= room else 1
     if step == 4:
-        yield f"in per cent; {masked} is masked, because it comes later"
+        yield f"in per cent; {MASKED} is masked, because it comes later"
     else:
-        levels = ", ".join(
-            f"{sign * step} from {5 if i == 0 else 25 * i} %" for i, sign in enumerate(signs[1:])
-        )
-        yield f"{levels}; {masked} is masked, because it comes later"
-    for low in range(0, T, room // step):
-        columns = range(low, min(low + room // step, T))
-        if low:
-            yield ""
-        yield from downward([names[at] for at in columns], step)
-        for i in range(low, T):
-            line = "".join(cell(weights[i][j] if j <= i else None, step, signs) for j in columns)
-            yield f"{side[i]} {line}".rstrip()
+        levels = ", ".join(f"{sign} from {limit:.0%}" for limit, sign in zip(LIMITS, SHADES[1:], strict=True))
+        yield f"{levels}; {MASKED} is masked, because it comes later"
+    shown = [name.strip() or "␣" for name in names]
+    yield from downward(shown, step)
+    for i in range(T):
+        cells = [cell(weight, step) for weight in weights[i][: i + 1]]
+        masked = MASKED.rjust(step) * (T - i - 1)
+        yield f"{fit(f'{i} {shown[i]}', LABEL + 2)} {''.join(cells)}{masked}".rstrip()
 
 
 def downward(names: Iterable[str], step: int) -> Iterator[str]:
     """Names from top to bottom, each `step` columns wide, all ending in the same line."""
-    columns = [[c for c in name.strip() or "␣" if places(c) in (1, min(step, 2))][:LABEL] for name in names]
+    columns = [[sign for sign in name if places(sign) in (1, min(step, 2))][:LABEL] for name in names]
     height = max(map(len, columns))
     for y in range(height):
-        line = ""
+        line = " " * (LABEL + 3)
         for column in columns:
             above = height - len(column)
             sign = column[y - above] if y >= above else " "
-            line += " " * (step - places(sign)) + sign if step == 4 else sign + " " * (step - places(sign))
-        yield (" " * (LABEL + 3) + line).rstrip()
+            line += " " * (step - places(sign)) + sign
+        yield line.rstrip()
 
 
-def cell(weight: float | None, step: int, signs: str) -> str:
-    """A weight in `step` columns; None where the token may not look."""
-    if weight is None:
-        return f"{MASKED[signs]:>{step}}" if step == 4 else f"{MASKED[signs]:<{step}}"
+def cell(weight: float, step: int) -> str:
+    """A weight in `step` columns: as a number, or as a shade."""
     if step == 4:
         return f"{100 * weight:4.0f}"
-    return signs[sum(weight >= limit for limit in (0.05, 0.25, 0.5, 0.75))] * step
+    return SHADES[sum(weight >= limit for limit in LIMITS)]
 
 
 def blocks(subject: Subject) -> Iterator[str]:
@@ -333,7 +319,8 @@ def read_off(model, x) -> tuple[int, float]:
 
 def stream(subject: Subject) -> list[tuple]:
     """(name, x, what attention added, what the MLP added) for what enters and leaves each block, x (T, C)."""
-    model, noted = subject.model, {}
+    model = subject.model
+    noted = {}
 
     def note(key):
         return lambda part, inputs, output: noted.update({key: output[0]})
@@ -348,10 +335,10 @@ def stream(subject: Subject) -> list[tuple]:
     finally:
         for hook in hooks:
             hook.remove()
-    after = [
-        (f"block {i}", noted["block", i], noted["attn", i], noted["mlp", i]) for i in range(len(model.blocks))
-    ]
-    return [("embed", noted["embed"], None, None), *after]
+    found = [("embed", noted["embed"], None, None)]
+    for i in range(len(model.blocks)):
+        found.append((f"block {i}", noted["block", i], noted["attn", i], noted["mlp", i]))
+    return found
 
 
 def gpt(subject: Subject) -> Iterator[str]:
@@ -368,7 +355,7 @@ def gpt(subject: Subject) -> Iterator[str]:
     for name, count in counts.items():
         each = f"{config.n_layers} x {count // config.n_layers:,}" if name.startswith("blocks.") else ""
         share = count / total
-        yield f"{name:16} {count:>12,} {share:7.1%}  {bar(share, 20, subject.signs):20}  {each}".rstrip()
+        yield f"{name:16} {count:>12,} {share:7.1%}  {bar(share, 20):20}  {each}".rstrip()
     if getattr(model, "head", None) is None:
         rows = next(name for name, part in model.named_modules() if part is model.embed.token)
         yield f"{'head':16} {0:>12,} {0:7.1%}  {rows} is used again"
@@ -379,8 +366,7 @@ def gpt(subject: Subject) -> Iterator[str]:
     yield f"{spell(subject.text)} …"
     shares, tokens = subject.logits[-1].softmax(-1).topk(min(5, V))
     for share, token in zip(shares.tolist(), tokens.tolist(), strict=True):
-        word, drawn = fit(subject.quote(token), LABEL + 2), bar(share, 40, subject.signs)
-        yield f"  {word} {share:7.2%}  {drawn}".rstrip()
+        yield f"  {fit(subject.quote(token), LABEL + 2)} {share:7.2%}  {bar(share, 40)}".rstrip()
     yield f"  {f'the other {V - len(tokens):,}':{LABEL + 2}} {max(0.0, 1 - sum(shares.tolist())):7.2%}"
 
 

@@ -27,6 +27,7 @@ from matplotlib.textpath import TextPath
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
+from companion.runtime.models.modules import eval_mode
 from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE, legible
 
 __all__ = ["block_diagram", "gpt_diagram", "heads_diagram"]
@@ -157,43 +158,43 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
 def gpt_diagram(model: nn.Module) -> Axes:
     """Draw a GPT, tokens at the bottom and logits on top, with the parameters and the share of each part.
 
-    model: a `companion.gpt.GPT` of any configuration and head; one on the meta device, which has shapes
-    and no numbers, will do. Neighboring blocks that are alike are drawn once. What two parts share counts
-    where it is met first, from the bottom up. A bar is as long as the part's share of the pale one.
+    model: a `companion.gpt.GPT` of any configuration and head, with blocks that are alike; one on the meta
+    device, which has shapes and no numbers, will do. What two parts share counts where it is met first, from
+    the bottom up. A bar is as long as the part's share of the pale one.
+    Raises ValueError for blocks that differ.
     """
     seen: set[int] = set()
     rows = _embedding(model.embed, seen)
-    stacks = [_Stack.of(blocks) for blocks in _alike(model.blocks, seen)]
+    steps, boxes = _alike(model.blocks, seen)
     ends = _ends(model, seen)
-    total = sum(p.numel() for p in model.parameters())
-    entries = [(box.count, 1) for box in [*rows, *ends]]
-    entries += [(count, stack.many) for stack in stacks for count in stack.counts.values()]
-    stream, logits = _shapes(model)
+    stream = f"(B, T, {model.config.d_model})"
+    logits = f"(B, T, {model.config.vocab_size})"
+    many = len(model.blocks)
 
     left = 1.0
-    middles, rights = zip(*[_columns(s.steps, s.boxes, left)[1:] for s in stacks], (2.0, 2.6), strict=True)
+    _, middle, right = _columns(steps, boxes, left)
+    right = max(right, 2.6)
     _, ax = plt.subplots(layout="none")
-    middle, right = max(middles), max(rights)
-    ledger = _Ledger(ax, total, max(right, left + 0.3 + max(box.width for box in rows)) + 0.2, entries)
+    entries = [(box.count, 1) for box in [*rows, *ends]] + [(box.count, many) for box in boxes.values()]
+    start = max(right, left + 0.3 + max(box.width for box in rows)) + 0.2
+    ledger = _Ledger(ax, sum(p.numel() for p in model.parameters()), start, entries)
     y = ledger.sum(left)
     _note(ax, left + 0.1, y + 0.14, "tokens  (B, T)")
     y = _draw_rows(ax, y, rows, left, ledger)
+    y = begin = _edge(ax, left, y, stream)
+    for step in steps:
+        y = _draw_step(ax, y, step, boxes, left, max(middle, 2.0), gap=0.2)
+    for box in boxes.values():
+        ledger.entry(box, many)
+    _line(ax, (left, y), (left, y + 0.3), arrow=False)
+    y += 0.3
+    _frame(ax, (0.15, begin), (right + 0.1, y), "none", GRAY, linestyle=(0, (4, 2)))
+    blocks = f"{many} blocks" if many > 1 else "1 block"
+    ax.text(left + 0.1, y - 0.16, blocks, fontsize=NAME, weight="bold", va="center")
     y = _edge(ax, left, y, stream)
-    for stack in stacks:
-        begin = y
-        for step in stack.steps:
-            y = _draw_step(ax, y, step, stack.boxes, left, middle, gap=0.2)
-        for name, box in stack.boxes.items():
-            ledger.entry(box.at, stack.counts[name], box.color, stack.many)
-        _line(ax, (left, y), (left, y + 0.3), arrow=False)
-        y += 0.3
-        _frame(ax, (0.15, begin), (right + 0.1, y), "none", GRAY, linestyle=(0, (4, 2)))
-        blocks = f"{stack.many} blocks" if stack.many > 1 else "1 block"
-        ax.text(left + 0.1, y - 0.16, blocks, fontsize=NAME, weight="bold", va="center")
-        y = _edge(ax, left, y, stream)
     for box, gives in zip(ends, (stream, logits), strict=True):
         y = box.draw(ax, left, y)
-        ledger.entry(box.at, box.count, box.color)
+        ledger.entry(box)
         y = _edge(ax, left, y, gives)
     return _cut(ax, ledger.right + 0.15, y + 0.1)
 
@@ -253,21 +254,6 @@ class _Box:
         return top
 
 
-class _Stack(NamedTuple):
-    """Blocks that are alike: how many, their steps, the boxes of one, and the parameters of each part."""
-
-    many: int
-    steps: list[_Step]
-    boxes: dict[str, _Box]
-    counts: dict[str, int]
-
-    @classmethod
-    def of(cls, blocks: list[tuple]) -> "_Stack":
-        block, steps, counts = blocks[0]
-        boxes = {name: _Box(name, color=_color(block.get_submodule(name))) for name in counts}
-        return cls(len(blocks), steps, boxes, counts)
-
-
 class _Ledger:
     """The columns right of a GPT: parameters, share and a bar for each part, and their sum."""
 
@@ -281,14 +267,14 @@ class _Ledger:
     def product(count: int, many: int) -> str:
         return f"{many} × {count:,}" if many > 1 else f"{count:,}"
 
-    def entry(self, y: float, count: int, color: str, many: int = 1) -> None:
-        """The parameters of a part, many times, as number and bar."""
-        _note(self.ax, self.middle, y, self.product(count, many), "right")
-        share = many * count / self.total
-        _note(self.ax, self.right, y, "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}", "right")
-        for end, ink in ((1, RULE), (share, color)):
+    def entry(self, box: _Box, many: int = 1) -> None:
+        """The parameters of a part that was drawn, many times, as number and bar."""
+        _note(self.ax, self.middle, box.at, self.product(box.count, many), "right")
+        share = many * box.count / self.total
+        _note(self.ax, self.right, box.at, "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}", "right")
+        for end, ink in ((1, RULE), (share, box.color)):
             x = [self.left, self.left + end * (self.right - self.left)]
-            self.ax.plot(x, [y - 0.14] * 2, color=ink, linewidth=3, solid_capstyle="butt")
+            self.ax.plot(x, [box.at - 0.14] * 2, color=ink, linewidth=3, solid_capstyle="butt")
 
     def sum(self, x: float) -> float:
         """The last line of the ledger, at the foot of the card; return where the drawing begins."""
@@ -341,34 +327,21 @@ def _watched(module: nn.Module) -> Iterator[list[tuple]]:
                 calls.append((function.__name__, args[0], out))
             return out
 
-    training = {part: part.training for part in module.modules()}
     hooks = [
         part.register_forward_hook(lambda part, args, out: calls.append((part, args[0], out)))
         for part in module.modules()
     ]
     try:
-        with torch.no_grad(), Nonlinearities():
-            module.eval()
+        with torch.no_grad(), eval_mode(module), Nonlinearities():
             yield calls
     finally:
         for hook in hooks:
             hook.remove()
-        for part, mode in training.items():
-            part.training = mode
 
 
 def _shape(tensor: torch.Tensor) -> str:
     """A shape as the course writes it: (B, T, 64)."""
     return "(" + ", ".join(["B", "T", *map(str, tensor.shape[2:])]) + ")"
-
-
-def _shapes(model: nn.Module) -> tuple[str, str]:
-    """The shapes of the stream, the same all the way, and of the logits, for tokens (B, T)."""
-    tokens = torch.zeros(BATCH, 1, dtype=torch.int64, device=next(model.parameters()).device)
-    with _watched(model) as calls:
-        logits = _shape(model(tokens))
-    stream = next(_shape(out) for part, _, out in calls if part is model.norm)
-    return stream, logits
 
 
 def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
@@ -423,24 +396,18 @@ def _ends(model: nn.Module, seen: set[int]) -> tuple[_Box, _Box]:
     return norm, _Box("head", "the token rows" if shared else own, ORANGE, count=_count(head, seen))
 
 
-def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> Iterator[list[tuple]]:
-    """Neighboring blocks of the same build, as lists of (block, its steps, {part: its parameters})."""
-
-    def described(block: nn.Module) -> tuple:
+def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], dict[str, _Box]]:
+    """The steps of each of some blocks, and the boxes of its parts."""
+    built = []
+    for block in blocks:
         steps = _wiring(block)
-        names = dict.fromkeys(name for step in steps for name in step.parts)
-        return block, steps, {name: _count(block.get_submodule(name), seen) for name in names}
-
-    def build(described: tuple) -> tuple:
-        block, steps, counts = described
-        plain = [
-            (name, type(part), {k: v for k, v in vars(part).items() if isinstance(v, int | float | str)})
-            for name, part in block.named_modules()
-        ]
-        return steps, counts, plain
-
-    for _, group in groupby(map(described, blocks), key=build):
-        yield list(group)
+        parts = {name: block.get_submodule(name) for step in steps for name in step.parts}
+        counts = {name: _count(part, seen) for name, part in parts.items()}
+        built.append((steps, counts, [str(part) for part in parts.values()]))
+    if any(other != built[0] for other in built):
+        raise ValueError("gpt_diagram draws blocks that are alike, and those of this model differ")
+    boxes = {name: _Box(name, color=_color(part), count=counts[name]) for name, part in parts.items()}
+    return steps, boxes
 
 
 def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple[float, float, float]:
@@ -485,7 +452,7 @@ def _draw_rows(ax: Axes, y: float, rows: list[_Box], left: float, ledger: _Ledge
         _line(ax, (middle - box.width / 2, top), (left + 0.09, top))
         y = _plus(ax, left, top)
     for box in rows:
-        ledger.entry(box.at, box.count, box.color)
+        ledger.entry(box)
     if len(rows) > 1:
         _line(ax, (left, y), (left, y + 0.12), arrow=False)
         y += 0.12

@@ -83,8 +83,8 @@ def one_line(text: str, marks: Marks, longest: int) -> str:
 def story(text: str, marks: Marks) -> str:
     """A whole story with its marks, and below it what the judge found."""
     verdicts = judge(text)
-    told = " ".join(marks.sentence(verdict) for verdict in verdicts)
-    return Styled(f"{told}\n{findings(verdicts, marks)}")
+    sentences = " ".join(marks.sentence(verdict) for verdict in verdicts)
+    return Styled(f"{sentences}\n{findings(verdicts, marks)}")
 
 
 def findings(verdicts: Sequence[Verdict], marks: Marks) -> str:
@@ -110,11 +110,11 @@ def is_story(text: str) -> bool:
     return found is not None and found[0].part == "opening"
 
 
-def settled(text: str) -> list[Verdict]:
+def final_verdicts(text: str) -> list[Verdict]:
     """The verdicts on the beginning of a text that nothing which may follow will change.
 
-    A sentence is settled once a space follows it. One that is no sentence of the village may be the first
-    half of one, until more words follow than any sentence of the village has.
+    A verdict is final once a space follows its sentence. What is no sentence of the village may be the
+    first half of one, until more words follow than any sentence of the village has.
     """
     more = " " if text[-1:].isspace() else ""
     text = " ".join(text.split()) + more
@@ -144,7 +144,7 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
         text += piece
         if not ended:
             continue
-        verdicts = settled(text)
+        verdicts = final_verdicts(text)
         if stories_only and verdicts and not shown and not is_story(text):
             yield text
             yield from pieces

@@ -214,48 +214,36 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     return ax
 
 
-def loss_curve(
-    history: list[dict], levels: Mapping[str, float] | None = None, training: bool = False
-) -> Axes:
-    """Draw the loss on held-out text against minutes of training, with the levels to compare it with.
+def loss_curve(history: list[dict], levels: Mapping[str, float]) -> Axes:
+    """Draw the losses on held-out and on training text against minutes of training, with levels to compare.
 
-    history: what `train` returns, a dict an evaluation with "seconds" and "bits_per_byte"; levels: {name:
-    bits per byte}, the lowest of them taken for the floor. training: draw the loss on the training text, too:
-    each "train", a mean since the row before, in the middle of its stretch, at held-out bytes a token.
+    Args:
+        history: What `train` returns, a dict an evaluation. Each "train" is a mean since the row before, so
+            it is drawn in the middle of its stretch, converted by the held-out text's bytes a token.
+        levels: {name: bits per byte}. The lowest of them is taken for the floor.
     """
     minutes = [row["seconds"] / 60 for row in history]
-    bits = [row["bits_per_byte"] for row in history]
-    levels = levels or {}
+    middles = [(a + b) / 2 for a, b in zip([0, *minutes], minutes, strict=False)]
+    held_out = [row["bits_per_byte"] for row in history]
+    training = [row["train"] * row["bits_per_byte"] / row["val"] for row in history]
     fig, ax = plt.subplots()
-    ax.plot(minutes, bits, "o-", markersize=3)
-    if training:
-        middles = [(a + b) / 2 for a, b in zip([0, *minutes], minutes, strict=False)]
-        ours = [row["train"] * row["bits_per_byte"] / row["val"] for row in history]
-        ax.plot(middles, ours, "o-", markersize=3, linewidth=1.2)
-        ends = [
-            ("held-out text", minutes[-1], bits[-1], BLUE),
-            ("training text", middles[-1], ours[-1], VERMILLION),
-        ]
-        for (name, x, y, color), up in zip(sorted(ends, key=lambda end: end[2]), (-12, 8), strict=True):
-            ax.annotate(
-                f"{name} {y:.3f}", (x, y), (0, up), textcoords="offset points", color=color, ha="right"
-            )
-    else:
-        label = f"{bits[-1]:.3f}"
-        ax.annotate(label, (minutes[-1], bits[-1]), (2, 6), textcoords="offset points", color=BLUE)
-    lowest = min([*bits, *(ours if training else [])])
-    for name, y in levels.items():
-        level(ax, y, f"{name} {y:.3f}", FLOOR if y == min(levels.values()) else FORGETFUL)
-    lowest, top = min([lowest, *levels.values()]), 1.1 * max(bits)
-    bottom = (
-        min(0.9 * lowest, lowest - 0.1 * (top - lowest)) if training else 0.9 * lowest
-    )  # room for a label
+    ax.plot(minutes, held_out, "o-", markersize=3)
+    ax.plot(middles, training, "o-", markersize=3, linewidth=1.2)
+    ends = [("held-out text", minutes, held_out, BLUE), ("training text", middles, training, VERMILLION)]
+    ends.sort(key=lambda end: end[2][-1])  # the label of the lower line stands below it
+    for (name, x, y, color), up in zip(ends, (-12, 8), strict=True):
+        label = {"textcoords": "offset points", "color": color, "ha": "right"}
+        ax.annotate(f"{name} {y[-1]:.3f}", (x[-1], y[-1]), (0, up), **label)
+    for name, bits in levels.items():
+        level(ax, bits, f"{name} {bits:.3f}", FLOOR if bits == min(levels.values()) else FORGETFUL)
+    lowest = min([*held_out, *training, *levels.values()])
+    top = 1.1 * max(held_out)
+    bottom = min(0.9 * lowest, lowest - 0.1 * (top - lowest))  # room for a label
     ax.set(xscale="log", xlabel="minutes of training, logarithmic axis")  # most happens in the first ones
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter("")
-    of = "" if training else ", held-out text"
-    ax.set(ylabel=f"bits per byte{of}", ylim=(bottom, top))
+    ax.set(ylabel="bits per byte", ylim=(bottom, top))
     return ax
 
 

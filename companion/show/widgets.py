@@ -15,8 +15,7 @@ input that cannot be drawn gives one line in place of the picture.
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from importlib.util import find_spec
@@ -75,7 +74,8 @@ class Panel:
         self.draw, self.controls, self.said = draw, controls, ""
         self.figure, self.line, self.picture = Figure(figsize=size), HTML(), HTML()
         self.box = VBox([*controls.values(), self.line, self.picture])
-        for control in controls.values():
+        for name, control in controls.items():
+            control.description = name.replace("_", "-")
             control.style.description_width = "7em"
             control.layout.width, control.layout.max_width = "100%", f"{100 * size[0]:.0f}px"
             control.observe(self.update, "value")
@@ -228,8 +228,8 @@ def merges_panel(tokenizer, text: str) -> Panel:
         except ValueError:
             pass  # the picture says what is wrong
 
-    box = Text(text, description="text", continuous_update=False)
-    slider = SelectionSlider(options=numbers(text), index=0, description="merges")
+    box = Text(text, continuous_update=False)
+    slider = SelectionSlider(options=numbers(text), index=0)
     box.observe(follow, "value")
     return Panel(draw, (plots.WIDTH, 1.0), {"text": box, "merges": slider})
 
@@ -260,51 +260,41 @@ def attention_layers(model) -> list:
     return [part for part in model.modules() if callable(getattr(part, "project", None))]
 
 
-@contextmanager
-def projections(layers: Sequence) -> Iterator[dict]:
-    """Note what each layer's project returns while it runs: layer -> (q, k, v), of its last call."""
-    noted: dict = {}
-
-    def note(layer, project):
-        def noting(*args, **options):
-            noted[layer] = project(*args, **options)
-            return noted[layer]
-
-        return noting
-
-    for layer in layers:
-        layer.project = note(layer, layer.project)
-    try:
-        yield noted
-    finally:
-        for layer in layers:
-            del layer.project  # the class's own again
-
-
 def attention_weights(model, tokens):
     """What each head looks at while model reads tokens: (1, T) int64 -> a (H, T, T) for each layer.
 
     Row i of a head's matrix has the weights that token i gives to tokens 0 to i; each row sums to 1. They are
-    the causal softmax of the scaled products of the queries and keys that the layer's project gave, within
+    the causal softmax of the scaled products of the queries and keys that the layer's project gives, within
     the layer's window if it has one. A key that several heads share counts for each of them.
     """
     import torch
 
-    layers, was_training = attention_layers(model), model.training
-    try:
-        with torch.no_grad(), projections(layers) as noted:
-            model.eval()(tokens)
-    finally:
-        model.train(was_training)
-    weights, all_pairs = [], torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
-    for layer in layers:
-        q, k, _ = noted[layer]
-        unseen = all_pairs.triu(1)  # (T, T)
-        if (window := getattr(layer, "window", None)) is not None:
-            unseen = unseen | all_pairs.tril(-window)
-        k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
-        scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
-        weights.append(scores.masked_fill(unseen, float("-inf")).softmax(-1))
+    from companion.runtime.models.modules import eval_mode
+
+    layers = attention_layers(model)
+    inputs = {}
+
+    def note(layer, given):
+        inputs[layer] = given[0]  # (1, T, C)
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    weights = []
+    all_pairs = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
+    with torch.no_grad(), eval_mode(model):
+        try:
+            model(tokens)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for layer in layers:
+            q, k, _ = layer.project(inputs[layer])
+            unseen = all_pairs.triu(1)  # (T, T)
+            window = getattr(layer, "window", None)
+            if window is not None:
+                unseen = unseen | all_pairs.tril(-window)
+            k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
+            scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
+            weights.append(scores.masked_fill(unseen, float("-inf")).softmax(-1))
     return weights
 
 
@@ -391,8 +381,6 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     if len(parts) > 1:
         controls["layer"] = IntSlider(head[0], 0, len(parts) - 1)
     controls["head"] = IntSlider(head[1], 0, len(found(sentence)[0][0]) - 1)
-    for name, control in controls.items():
-        control.description = name
     return Panel(draw, (plots.WIDTH, 5.6), controls)
 
 
@@ -418,14 +406,14 @@ def next_logits(model, tokenizer, prompt: str):
     """The logits (V,) of the token after a prompt. ValueError for one longer than the model's context."""
     import torch
 
+    from companion.runtime.models.modules import eval_mode
+
     tokens = begin(model, tokenizer, prompt)
-    if tokens.shape[1] > (limit := model.config.context_length):
+    limit = model.config.context_length
+    if tokens.shape[1] > limit:
         raise ValueError(f"The prompt has {count(tokens.shape[1])}, and the model reads {limit}: shorten it.")
-    was_training = model.training
-    with torch.no_grad():
-        logits = model.eval()(tokens)[0, -1].float().cpu()
-    model.train(was_training)
-    return logits
+    with torch.no_grad(), eval_mode(model):
+        return model(tokens)[0, -1].float().cpu()
 
 
 def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, str], **setting) -> str:
@@ -488,13 +476,11 @@ def sampling_panel(probabilities: Callable, model, tokenizer, prompt: str, state
     wanted = state.get("top_k") or 0  # 0 stands for no cut
     sizes = sorted({1, 2, 3, 5, 10, 20, 50, 100, wanted} - {0}, reverse=True)
     controls = {
-        "prompt": Text(prompt, description="prompt", continuous_update=False),
+        "prompt": Text(prompt, continuous_update=False),
         "temperature": FloatSlider(state.get("temperature", 1.0), min=0, max=2, step=0.05),
         "top_k": SelectionSlider(options=[("all", 0), *((str(k), k) for k in sizes)], value=wanted),
         "top_p": FloatSlider(state.get("top_p", 1.0), min=0.05, max=1, step=0.05),
     }
-    for name, control in controls.items():
-        control.description = name.replace("_", "-")
     return Panel(draw, (plots.WIDTH, 3.8), controls)
 
 

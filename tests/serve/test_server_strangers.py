@@ -15,10 +15,10 @@ from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve import reading
 from companion.serve.questions import Limits
 from companion.serve.server import running
-from companion.tokenization import BPETokenizer
 
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
-EVIL = "{% if 'loop' in messages[-1].content %}" + LOOPS + "{% endif %}" + CHATML
+POWER = "{% if 'power' in messages[-1].content %}{{ (messages | length + 8) ** (9 ** 9) }}{% endif %}"
+EVIL = "{% if 'loop' in messages[-1].content %}" + LOOPS + "{% endif %}" + POWER + CHATML
 LOOP = [{"role": "user", "content": "loop"}]
 LIMITS = Limits(slots=4, waiting=8, max_tokens=20)
 
@@ -39,22 +39,16 @@ def public(template=EVIL, pattern=None):
 
 
 @pytest.mark.gate
-def test_a_question_is_read_as_in_this_process():
-    teller = public(CHATML)
+def test_a_template_that_never_ends_is_400_and_the_next_question_is_read_as_in_this_process(monkeypatch):
+    """It is a large power, which no other thread can interrupt."""
+    monkeypatch.setattr(reading, "SECONDS", 4.0)
+    teller = public()
+    never = [{"role": "user", "content": "power"}]
     messages = [{"role": "user", "content": "Who has <|im_end|> the key?\ue000"}]
     with running(teller, "tiny", LIMITS) as url:
-        for _ in range(2):
-            found = said(url, messages=messages, max_tokens=1)["usage"]["prompt_tokens"]
-            assert found == len(teller.tokenizer.chat(messages))
-
-
-@pytest.mark.gate
-def test_a_template_that_never_ends_is_400_and_the_next_question_is_answered(monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS", 4.0)
-    with running(public(), "tiny", LIMITS) as url:
-        for _ in range(2):
-            refused(url, 400, {"messages": LOOP}, "did not end within 4 seconds", "messages")
-            assert said(url, max_tokens=1)["choices"]
+        refused(url, 400, {"messages": never}, "did not end within 4 seconds", "messages")
+        found = said(url, messages=messages, max_tokens=1)["usage"]["prompt_tokens"]
+        assert found == len(teller.tokenizer.chat(messages))
 
 
 @pytest.mark.gate
@@ -76,26 +70,10 @@ def test_a_tokenizer_that_panics_is_400(capfd):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(
-    "template", ["{% if 1 %}" * 5000 + "{% endif %}" * 5000, "{{ 1 / 0 }}", "{{ 'a' * 10**10 }}"]
-)
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ 'a' * 10**10 }}"])
 def test_a_template_that_fails_is_an_error_object_without_a_path(template):
     with running(public(template), "tiny", LIMITS) as url:
         refused(url, 400, {}, "the chat template ", "messages")
-
-
-@pytest.mark.gate
-def test_our_own_tokenizer_with_a_pattern_that_takes_long_is_bounded(monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS", 4.0)
-    special = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
-    tokenizer = BPETokenizer([], special, pattern=r"(?:a|aa)+$|(?s:.)")
-    assert reading.has_strange_parts(tokenizer)
-    with running(model_for(tokenizer), "tiny", LIMITS) as url:
-        messages = [{"role": "user", "content": "a" * 60 + "b"}]
-        refused(url, 400, {"messages": messages}, "did not end within 4 seconds", "messages")
-        found = said(url, max_tokens=1)["usage"]["prompt_tokens"]
-        assert found == len(tokenizer.encode("Who has the key?")) + 4
-    assert not reading.has_strange_parts(BPETokenizer([]))
 
 
 @pytest.mark.gate

@@ -10,12 +10,12 @@ from companion.village.words import KINDS
 
 def test_whatever_a_model_of_the_village_learns_to_answer_is_known():
     forms = (*dialogues.ORDERS, *dialogues.LOOSE_ORDERS, *dialogues.HELD_OUT_ORDERS)
-    talks = dialogues.orders(200, 3, 2, forms, plain=1.0) + dialogues.lessons(100, 4, plain=0.8)
-    talks += dialogues.summaries(20, 5) + dialogues.untold(100, 6)
-    told = [one["content"] for talk in talks for one in talk.messages if one["role"] == "user"]
+    talks = dialogues.orders(60, 3, 2, forms, plain=1.0) + dialogues.lessons(30, 4, plain=0.8)
+    talks += dialogues.summaries(10, 5) + dialogues.untold(30, 6)
+    learned = [one["content"] for talk in talks for one in talk.messages if one["role"] == "user"]
     for wordings in dialogues.HELD_OUT_PLAIN.values():
-        told += [wording.format(x="key", y="Mara", z="Mara", c="red", r="baker") for wording in wordings]
-    assert [message for message in told if unknown_words(message)] == []
+        learned += [wording.format(x="key", y="Mara", z="Mara", c="red", r="baker") for wording in wordings]
+    assert [message for message in learned if unknown_words(message)] == []
 
 
 def test_most_of_what_strangers_say_has_an_unknown_word():

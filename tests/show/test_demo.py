@@ -13,7 +13,7 @@ from companion import load
 from companion.cli import main
 from companion.cli._shared import SHIPPED
 from companion.modern import LlamaConfig, swift
-from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places
+from companion.show.demo import LABEL, PARTS, TEXT, Subject, grid, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
 
@@ -129,27 +129,21 @@ def test_attention_chooses_the_head_that_looks_hardest_at_the_next_word(teller, 
 names = st.lists(st.text("aé日<\u0301 ", max_size=14), min_size=1, max_size=40)
 
 
-@given(names, st.integers(0, 130), st.sampled_from([FULL, ASCII]))
-def test_a_map_shows_each_weight_once_and_no_line_is_too_long(names, width, signs):
+@given(names, st.integers(60, 200))
+def test_a_map_shows_each_weight_once_and_no_line_is_too_long(names, width):
     T = len(names)
     weights = [[1.0 if j == i else 0.0 for j in range(T)] for i in range(T)]
-    legend, *lines = grid(weights, names, width, signs)
-    assert max(map(places, lines)) <= max(width, 20)
+    legend, *lines = grid(weights, names, width)
+    assert max(map(places, lines)) <= width
     body = [line for line in lines if re.match(r"\d", line)]
-    step = 4 if legend.startswith("in per cent") else legend.index(" from 5")
-    masked = sum(line.count(MASKED[signs]) for line in body)
-    columns = (max(width, 20) - LABEL - 3) // step  # a map of so many; below it begins the next
-    bands = [min(columns, T - low) for low in range(0, T, columns)]
-    assert masked == sum(band * (band - 1) // 2 for band in bands)
-    full = sum(line.count("100") if step == 4 else line.count(signs[-1]) // step for line in body)
-    assert full == T
+    assert sum(line.count("·") for line in body) == T * (T - 1) // 2
+    sign = "100" if legend.startswith("in per cent") else "█"
+    assert sum(line.count(sign) for line in body) == T
 
 
-def test_a_terminal_without_shades_gets_ascii():
-    assert drawable_signs("utf-8") == FULL
-    assert {drawable_signs(encoding) for encoding in ("ascii", "latin-1", None, "no such one")} == {ASCII}
-    assert "".join(grid([[1.0, 0.0], [0.5, 0.5]], ["a", "b"], 20, ASCII)).isascii()
-    assert len(FULL) == len(ASCII) == 5
+def test_a_map_that_is_too_wide_is_refused():
+    with pytest.raises(ValueError, match="TEXT has 3 tokens, and a map has room for 2 here; shorten it"):
+        list(grid([[1.0]] * 3, ["a", "b", "c"], 15))
 
 
 def test_blocks_show_a_stream_that_is_the_sum_of_what_was_added(teller, capsys):
@@ -189,7 +183,6 @@ def test_gpt_counts_every_parameter_once_and_shows_the_five_likeliest(teller, ca
 
 FAULTS = {
     "empty": (["gpt", ""], "TEXT is empty"),
-    "no such part": (["training"], "'training'"),
     "layer": (["attention", "hi", "--layer", "4"], "layer=4 must be from 0 to 3"),
     "checkpoint": (["gpt", "--checkpoint", "nowhere"], "nowhere"),
     "too long": (["blocks", "key " * 300], "above context_length=256; shorten it"),
@@ -204,29 +197,26 @@ def test_what_cannot_be_shown_is_one_line(case, here, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("tokenizer", ["char", "word"])
-def test_a_model_of_ones_own_with_another_tokenizer(tokenizer, here, capsys):
+def test_a_model_of_ones_own_with_another_tokenizer(here, capsys):
     text = "\n".join(f"猫が魚を {n} 匹 食べた。 A cat ate." for n in range(200))
     (here / "mine.txt").write_text(text, encoding="utf-8")
-    assert main(["prepare", "mine.txt", "--tokenizer", tokenizer]) == 0
+    assert main(["prepare", "mine.txt", "--tokenizer", "char"]) == 0
     assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
     for part in PARTS:
         lines = shown(capsys, part, "猫が魚を 7 匹", "--checkpoint", "runs/mine")
         assert len(lines) > 6 and "piece" not in "".join(lines)
-        assert ("猫が魚を" if tokenizer == "word" else "猫") in "".join(lines) or part == "blocks"
-    if tokenizer == "char":
-        fails(capsys, ["demo", "gpt", "Œuf", "--checkpoint", "runs/mine"], 2, "TEXT: ", "Œ")
+        assert "猫" in "".join(lines) or part == "blocks"
+    fails(capsys, ["demo", "gpt", "Œuf", "--checkpoint", "runs/mine"], 2, "TEXT: ", "Œ")
 
 
-@pytest.mark.parametrize(("n_kv_heads", "keys"), [(2, "k (2,"), (4, "q, k (4,")])
-def test_parts_of_today_are_shown_with_their_own_shapes(teller, n_kv_heads, keys):
-    shape = {"n_layers": 2, "n_heads": 4, "n_kv_heads": n_kv_heads, "d_model": 24, "head_width": 10}
+def test_parts_of_today_are_shown_with_their_own_shapes(teller):
+    shape = {"n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "d_model": 24, "head_width": 10}
     model = swift(LlamaConfig(teller.tokenizer.vocab_size, 64, **shape))
     seen = Subject(model, teller.tokenizer, SENTENCE, teller.encode(SENTENCE))
     lines = {part: "\n".join(PARTS[part](seen)) for part in PARTS}
     T = len(seen.ids)
-    assert f"{keys} {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
-    assert f"{keys.replace('k', 'k, v')} {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
+    assert f"k (2, {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
+    assert f"k, v (2, {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
     total = sum(p.numel() for p in model.parameters())
     assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed.token is used again" in lines["gpt"]
     assert "positions" not in lines["embeddings"] and "blocks.attn" in lines["gpt"]

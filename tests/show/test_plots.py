@@ -16,29 +16,16 @@ pytestmark = pytest.mark.usefixtures("style")
 PARTS = "card", "curve", "story"
 
 
-def contrast(color):
-    """The WCAG contrast of a color with the card."""
-
-    def luminance(color):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    return (luminance(plots.CARD) + 0.05) / (luminance(color) + 0.05)
+@pytest.mark.parametrize("color", ["BLUE", "VERMILLION", "GREEN", "GRAY", "FORGETFUL"])
+def test_colors_of_lines_stand_out_from_the_card(color):
+    assert plots.contrast("#000000") == pytest.approx(20.1, abs=0.2)
+    assert plots.contrast(getattr(plots, color)) > 3 and plots.contrast(plots.INK) > 7
 
 
-@pytest.mark.parametrize(
-    "color", ["BLUE", "VERMILLION", "GREEN", "INK", "GRAY", "FLOOR", "FORGETFUL", "COUNTS"]
-)
-def test_colors_of_type_and_lines_stand_out_from_the_card(color):
-    assert contrast(getattr(plots, color)) > 3
-    assert contrast(plots.INK) > 7
-
-
-@pytest.mark.parametrize("color", ["PURPLE", "VERMILLION", "GREEN", "FORGETFUL", "GRAY", "SKY"])
+@pytest.mark.parametrize("color", ["PURPLE", "FORGETFUL", "SKY"])
 def test_small_type_in_a_color_is_legible_and_of_the_same_hue(color):
     line, label = (to_rgb(shade) for shade in (getattr(plots, color), plots.legible(getattr(plots, color))))
-    assert 4.5 <= contrast(label) < 5.1
-    assert plots.contrast(label) == pytest.approx(contrast(label))
+    assert 4.5 <= plots.contrast(label) < 5.1
     assert [line[i] > line[j] for i in range(3) for j in range(i)] == [
         label[i] > label[j] for i in range(3) for j in range(i)
     ]
@@ -89,16 +76,6 @@ def test_the_ladder_has_a_row_for_each_rung_and_the_floor(tmp_path):
     ax.figure.savefig(tmp_path / "ladder.png")
 
 
-def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
-    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4], 1)]
-    ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
-    assert list(ax.lines[0].get_xdata()) == [1, 2, 3] and list(ax.lines[0].get_ydata()) == [2.0, 0.7, 0.4]
-    assert [line.get_color() for line in ax.lines[1:]] == [plots.FORGETFUL, plots.FLOOR]
-    assert [text.get_text() for text in ax.texts] == ["0.400", "forgetful reader 0.560", "floor 0.300"]
-    assert plots.loss_curve(history).get_ylim()[0] < 0.4
-    ax.figure.savefig(tmp_path / "curve.png")
-
-
 def test_a_certificate_shows_facts_loss_floor_and_a_story_within_its_frame():
     history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4], 1)]
     story = "Mara found a key. " * 60
@@ -117,23 +94,8 @@ def test_a_certificate_shows_facts_loss_floor_and_a_story_within_its_frame():
     assert frame.x0 < text.x0 and text.x1 < frame.x1 and frame.y0 < text.y0
 
 
-def test_what_the_judge_said_is_green_yellow_red_or_gray():
-    from companion.village import judge
-
-    verdicts = judge(
-        "Once upon a time, the baker Mara lived by the mill. Once upon a time, the fox Tom lived by the inn. "
-        "Once upon a time, the goat Mara lived by the mill. Hm?"
-    )
-    assert [verdict.kind for verdict in verdicts] == ["ok", "misplaced", "contradiction", "unknown"]
-    html = plots.judged(verdicts).data
-    ok, misplaced, contradiction, unknown = map(to_rgb, re.findall(r"background:(#\w+)", html))
-    assert ok[1] > max(ok[0], ok[2]) + 0.04 and contradiction[0] > max(contradiction[1:]) + 0.04
-    assert min(misplaced[:2]) > misplaced[2] + 0.2
-    assert max(unknown) - min(unknown) < 0.04
-
-
-def test_the_judges_marks_are_told_apart_without_color_and_in_the_dark():
-    """What is not ok has a reason beside it; a line tells what is false from what is only misplaced."""
+def test_the_judges_marks_differ_without_color_and_in_the_dark():
+    """What is not ok has a reason beside it. A line marks what is false, and another what is misplaced."""
     from companion.village import judge
 
     verdicts = judge("Once upon a time, the baker Mara lived by the mill. " * 2 + "They all were kings.")
@@ -146,32 +108,29 @@ def test_the_judges_marks_are_told_apart_without_color_and_in_the_dark():
         assert f'html[data-theme="dark"] .bd-content span[style*="{color}"] {{' in css, color
 
 
-def test_the_loss_curve_shows_the_training_loss_too_when_asked(tmp_path):
+def test_the_loss_curve_names_both_losses_and_its_levels(tmp_path):
     rows = [(60, 3.0, 2.0, 1.0), (120, 1.5, 1.6, 0.8), (180, 1.0, 1.8, 0.9)]
     history = [dict(zip(("seconds", "train", "val", "bits_per_byte"), row, strict=True)) for row in rows]
-    ax = plots.loss_curve(history, {"floor": 0.3}, training=True)
-    held_out, training = ax.lines[:2]
-    assert list(held_out.get_ydata()) == [1.0, 0.8, 0.9]
+    ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
+    held_out, training, *levels = ax.lines
+    assert list(held_out.get_xdata()) == [1, 2, 3] and list(held_out.get_ydata()) == [1.0, 0.8, 0.9]
     assert list(training.get_xdata()) == [0.5, 1.5, 2.5]  # in the middle of what it is the mean of
     assert list(training.get_ydata()) == pytest.approx([1.5, 0.75, 0.5])
-    assert [text.get_text() for text in ax.texts[:2]] == ["training text 0.500", "held-out text 0.900"]
-    assert ax.get_ylim()[0] < 0.3 and ax.get_ylabel() == "bits per byte"
+    assert [line.get_color() for line in levels] == [plots.FORGETFUL, plots.FLOOR]
+    names = ["training text 0.500", "held-out text 0.900", "forgetful reader 0.560", "floor 0.300"]
+    assert [text.get_text() for text in ax.texts] == names and ax.get_ylim()[0] < 0.3
     ax.figure.savefig(tmp_path / "curve.png")
 
 
 @pytest.mark.parametrize(
     ("difference", "power"),
-    [(4.8e-7, "1e-06"), (1e-6, "1e-06"), (1.01e-6, "1e-05"), (2.2e-4, "0.001"), (0.5, "1"), (30, "100")],
+    [(1e-6, "1e-06"), (1.01e-6, "1e-05"), (0, "1e-07"), (30, "100")],
 )
 def test_a_difference_is_rounded_up_to_a_power_of_ten(difference, power):
     assert plots.power_above(difference) == power
 
 
-def test_in_float64_less_is_told_apart():
-    assert [plots.power_above(d, least=1e-16) for d in (5.7e-14, 2e-13, 0)] == ["1e-13", "1e-12", "1e-16"]
-
-
-@pytest.mark.parametrize("difference", [-1e-6, math.inf, math.nan])
+@pytest.mark.parametrize("difference", [-1e-6, math.nan])
 def test_what_is_no_difference_is_refused(difference):
     with pytest.raises(ValueError, match="difference="):
         plots.power_above(difference)

@@ -23,13 +23,3 @@ def test_a_strip_has_the_color_of_who_is_believed_and_pales_with_doubt():
     assert any(color[3] == pytest.approx(0.5) for color, _ in colored)
     assert {text.get_text() for text in fig.axes[0].texts} == {"The", " key", "Mara", "Finn", "key", "true"}
     plt.close(fig)
-
-
-def test_fewer_letters_break_the_lines_earlier():
-    words, rows = ["Once", *[" word"] * 19], {"key": [None] * 20}
-    ends = []
-    for letters in (LETTERS, 40):
-        fig = strips(words, rows, {"Mara": BLUE}, letters=letters)
-        ends.append(max(patch.get_x() + patch.get_width() for patch in fig.axes[0].patches))
-        plt.close(fig)
-    assert ends[0] > 80 and ends[1] <= 40

@@ -10,7 +10,7 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
 from companion.serve.story_chat import StoryChat
-from companion.village.dialogues import is_for_the_village, orders_a_story
+from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
 
 
@@ -21,9 +21,8 @@ class Turn:
     asked: str
     answer: str = ""
     by: str = ""  # who answered
-    whole: bool = False  # whether a model's answer came to its end
-    full: bool = False  # whether this was the first for which old turns had to be left out
     note: str = ""  # which words the village does not know, or that the answer is false
+    full: bool = False  # whether this was the first for which old turns had to be left out
 
 
 @st.cache_resource
@@ -32,38 +31,27 @@ def course() -> CourseQuestions:
     return CourseQuestions()
 
 
-def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
-    """Let the model answer, live.
-
-    A model of ours knows what it said since a story was ordered last, but not what it declined.
-    """
+def answer(turn: Turn, model: parts.OfferedModel) -> None:
+    """Let the model answer, live. It reads the session's messages, without those that it declined."""
     teller = parts.opened(model)
     turn.by = f"{model.label}, stopped"
-    stop, place = st.empty(), st.empty()
+    stop = st.empty()
+    place = st.empty()
     stop.button("Stop", key="stop chat")
     try:
-        ours = not teller.tokenizer.is_public
-        kind = StoryChat if ours else Chat
-        chat = kind(
-            teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **teller.tokenizer.sampling
-        )
-        for before in earlier:
-            if before.answer.strip() == DECLINE:
-                continue  # it would take room from the next story
-            if ours and orders_a_story(before.asked):
-                chat.reset()
-            chat.messages += [
-                {"role": "user", "content": before.asked},
-                {"role": "assistant", "content": before.answer},
-            ]
+        kind = Chat if teller.tokenizer.is_public else StoryChat
+        options = teller.tokenizer.sampling
+        chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)
+        chat.messages = st.session_state["messages"]
         for piece in chat.stream(turn.asked):
             turn.answer += piece
             place.html(html_parts.plain(turn.answer))
         turn.by = model.label
-        turn.whole = bool(turn.answer.strip())  # an empty answer has no place in a conversation
+        turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
         if isinstance(chat, StoryChat):
             turn.note = chat.note(turn.asked, turn.answer)
-        turn.full = chat.dropped > 0 and not any(before.full for before in earlier)
+        if turn.answer.strip() != DECLINE:  # it would take room from the next story
+            st.session_state["messages"] = chat.messages
     except parts.FAULTS as error:
         turn.by = "nobody"
         parts.complain(ValueError(f"{error}; Clear begins anew"))
@@ -84,9 +72,10 @@ def show(turn: Turn) -> None:
 st.title("Chat", anchor=False)
 model = parts.choose("Model", "answers")
 first = st.sidebar.checkbox("Frequent questions and glossary first", value=True)
-if st.sidebar.button("Clear"):
-    st.session_state["turns"] = []
-turns = st.session_state.setdefault("turns", [])
+if st.sidebar.button("Clear") or "turns" not in st.session_state:
+    st.session_state["turns"] = []  # what the page shows
+    st.session_state["messages"] = []  # what the model reads
+turns = st.session_state["turns"]
 st.write(
     "The answerer is a small model that knows one village and nothing else. For example: "
     "*Tell a story about the baker Mara and a red kite.* Then: *Who has the kite?* Questions about the "
@@ -101,16 +90,17 @@ for turn in turns:
         st.html(html_parts.plain(turn.asked))
     with st.chat_message("assistant"):
         show(turn)
-if said := st.chat_input("Ask something", max_chars=2000):
+question = st.chat_input("Ask something", max_chars=2000)
+if question:
     with st.chat_message("user"):
-        st.html(html_parts.plain(said))
-    turn = Turn(said)
+        st.html(html_parts.plain(question))
+    turn = Turn(question)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = course().find(said) if first and not is_for_the_village(said) else None
+        found = course().find(question) if first and not is_for_the_village(question) else None
         if found:
             turn.answer = found.answer
             turn.by = found.source
         else:
-            answer(turn, [before for before in turns if before.whole], model)
+            answer(turn, model)
         show(turn)

@@ -8,6 +8,7 @@ from companion.runtime.data.labelled_texts import read_texts
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.classifying import Example, as_csv, check_texts, load_classifier, make_example
+from companion.serve.offered import of_kind
 
 MAX_ROWS = 5000  # of a file
 BATCH = 256  # texts between two steps of the progress bar
@@ -56,7 +57,7 @@ def classify(reader, texts: list[str], places: list[str]) -> None:
 
 st.title("Classify texts", anchor=False)
 st.write("A classifier sorts each text into one of its classes, and says how sure it is.")
-models = st.session_state["offer"].of_kind("classifies")
+models = of_kind(st.session_state["models"], "classifies")
 name = st.selectbox("Classifier", [*models, EXAMPLE])
 if name == EXAMPLE:
     st.html(html_parts.note(example().description))

@@ -10,7 +10,7 @@ from companion.generation import LanguageModel
 from companion.runtime.terminal import one_line
 from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
-from companion.serve.offered import Offer, OfferedModel
+from companion.serve.offered import OfferedModel, of_kind
 from companion.village import judge
 
 AT_ONCE = 3  # models that stay in memory, for all visitors together; a fourth takes the place of the oldest
@@ -25,8 +25,8 @@ def complain(error: BaseException) -> None:
 
 def choose(label: str, *kinds: str, index: int = 0, place=st.sidebar) -> OfferedModel:
     """Let one of the models of these kinds be chosen; end the page where there is none."""
-    offer: Offer = st.session_state["offer"]
-    if not (models := offer.of_kind(*kinds)):
+    models = of_kind(st.session_state["models"], *kinds)
+    if not models:
         st.info("None of the models here can do this.")
         st.stop()
     with place:

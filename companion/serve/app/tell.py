@@ -18,6 +18,6 @@ with st.expander("Settings: how the text is sampled"):
     options = parts.sampling()
 with story:
     if asked:
-        parts.tell(model, prompt, options, "told")
-    if "told" in st.session_state:
-        parts.show(st.session_state["told"])
+        parts.tell(model, prompt, options, "story")
+    if "story" in st.session_state:
+        parts.show(st.session_state["story"])

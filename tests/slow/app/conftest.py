@@ -35,8 +35,8 @@ def models(tmp_path_factory) -> Path:
     tokenizer = BPETokenizer.train("Once there was a key. " * 9, 270)
     save_checkpoint(folder / "slow", gpt2(GPTConfig(tokenizer.vocab_size, 512, 24, 8, 512)), tokenizer)
     shutil.copytree(ROOT / "data" / "models" / "village", folder / "torn")
-    whole = (folder / "torn" / "model.safetensors").read_bytes()
-    (folder / "torn" / "model.safetensors").write_bytes(whole[:1000])
+    weights = (folder / "torn" / "model.safetensors").read_bytes()
+    (folder / "torn" / "model.safetensors").write_bytes(weights[:1000])
     reader = make_example().reader
     reader.save(folder / "messages", {"classes": reader.classes})
     return folder

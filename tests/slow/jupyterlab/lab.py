@@ -43,13 +43,6 @@ SCROLL = """
 }
 """
 """Scrolls on by most of a screen, and says whether there is more to come."""
-TEXTS = """
-() => [...document.querySelectorAll(".jp-Notebook .jp-RenderedHTMLCommon")].map(shown => {
-    const copy = shown.cloneNode(true);
-    copy.querySelectorAll("code, pre, script, style, mjx-container").forEach(part => part.remove());
-    return copy.textContent;
-})
-"""
 TOO_WIDE = """
 () => [...document.querySelectorAll(
     ".jp-RenderedHTMLCommon *, .jp-OutputArea img, .jp-OutputArea pre, .jp-Placeholder-content"
@@ -65,19 +58,6 @@ COUNTED = {
     "open parts": ".jp-MarkdownCell details[open]",
     "broken equations": ":is(mjx-merror, [data-mml-node=merror])",
 }
-CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-RAW = {
-    "a directive": r":::",
-    "a role": r"\{[a-z][a-z:.-]*\}",
-    "mathematics": r"\$|\\[(\[]|\\[a-z]{3,}",
-    "emphasis": r"\*\*|(?<!\w)\*\w",
-    "code": r"`",
-    "a link": r"\]\(",
-    "HTML": r"</?[a-z]+>",
-    "a table": r"^\s*\|.*\|\s*$",
-    "a heading": r"^#{1,6} ",
-}
-"""What a reader must not see outside code, by name."""
 
 
 def command_of_readme() -> list[str]:
@@ -109,9 +89,8 @@ class Lab:
 
 
 @contextmanager
-def serve(folder: Path, app: str = "jupyterlab", arguments: list[str] | None = None) -> Iterator[Lab]:
-    """Start JupyterLab on 127.0.0.1, on a copy of the course in a folder. Or another app (a module), with
-    arguments of its own; the default is README's, for JupyterLab.
+def serve(folder: Path) -> Iterator[Lab]:
+    """Start JupyterLab on 127.0.0.1, with README's options, on a copy of the course in a folder.
 
     All that Jupyter keeps (settings, workspaces, history, runtime files) lies in the folder too, so it is the
     JupyterLab of someone who never opened one.
@@ -131,7 +110,7 @@ def serve(folder: Path, app: str = "jupyterlab", arguments: list[str] | None = N
     log = folder / "jupyter" / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", app, *options, *(command_of_readme() if arguments is None else arguments)],
+            [sys.executable, "-m", "jupyterlab", *options, *command_of_readme()],
             cwd=course,
             env=environment,
             stdout=output,
@@ -222,41 +201,3 @@ class OpenChapter:
     def too_wide(self) -> list[str]:
         """What reaches over the right edge of its cell."""
         return self.page.evaluate(TOO_WIDE)
-
-    def links(self) -> list[str]:
-        """The relative links of the chapter's text, without their fragments, as written, each once."""
-        cells = [cell.source for cell in read_notebook(self.file).cells if cell.cell_type == "markdown"]
-        found = re.findall(r"\]\(([^)#\s]+)", CODE.sub("", "\n".join(cells)))
-        return list(dict.fromkeys(link for link in found if not link.startswith("http")))
-
-    def follow(self, link: str) -> str:
-        """Click on a link, and return the path of the file that JupyterLab then shows; come back."""
-        here = self.page.evaluate("() => jupyterapp.shell.currentWidget.id")
-        name = link.split("/")[-1]
-        self.page.locator(f".jp-Notebook .jp-MarkdownCell a[href*='{name}']").first.click()
-        there = self.page.wait_for_function(
-            """here => { const shown = jupyterapp.shell.currentWidget;
-                return shown.id !== here && shown.context?.isReady && shown.context.path }""",
-            arg=here,
-        ).json_value()
-        self.page.evaluate("id => jupyterapp.shell.activateById(id)", here)
-        return there
-
-    def raw_markup(self) -> list[str]:
-        """What a reader sees of markup that should have been rendered, with the text around it.
-
-        JupyterLab sets equations some time after the text around them; what is found is looked for again.
-        """
-        deadline = time.monotonic() + SECONDS
-        while (found := self.raw_markup_now()) and time.monotonic() < deadline:
-            self.page.wait_for_timeout(500)
-        return found
-
-    def raw_markup_now(self) -> list[str]:
-        """The same, of what the page shows at this moment."""
-        found = []
-        for text in self.page.evaluate(TEXTS):
-            for name, pattern in RAW.items():
-                for match in re.finditer(pattern, text, re.MULTILINE):
-                    found.append(f"{name}: …{text[max(0, match.start() - 30) : match.end() + 30]!r}…")
-        return found

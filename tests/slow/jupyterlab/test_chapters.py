@@ -7,7 +7,6 @@ Every run opens one chapter. LAB_CHAPTERS names others, by number, or all of the
 """
 
 import os
-import posixpath
 
 import pytest
 
@@ -52,10 +51,6 @@ def test_every_cell_runs_and_none_fails(chapter, opened):
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
 
 
-def test_no_raw_markup_is_seen(opened):
-    assert opened.raw_markup() == []
-
-
 def test_nothing_is_wider_than_its_cell(opened):
     assert opened.too_wide() == []
 
@@ -68,10 +63,3 @@ def test_what_is_folded_is_folded_and_nothing_is_broken(chapter, opened):
         "open parts": 0,
         "broken equations": 0,
     }
-
-
-def test_links_open_what_they_name(chapter, opened):
-    """Other chapters, and files of the course, in JupyterLab itself."""
-    links = opened.links()
-    followed = {link: opened.follow(link) for link in links}
-    assert followed == {link: posixpath.normpath(f"chapters/{link}") for link in links}

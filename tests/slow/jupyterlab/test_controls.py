@@ -27,28 +27,21 @@ def opened(browser, lab):
         yield page
 
 
-def test_a_slider_changes_the_picture_and_a_text_that_cannot_be_drawn_is_told_so(opened):
+def test_a_text_changes_the_picture_and_one_that_cannot_be_drawn_gives_a_line(opened):
     """Each part of the panel comes to the page by itself, in any order, so each is waited for."""
     box = opened.page.locator(".jp-OutputArea .jupyter-widgets.widget-vbox")
-    picture, line = box.locator("img"), box.locator(".widget-html span[style*=pre-wrap]")
     for name in ("text", "merges"):
         box.locator(f".widget-label:text-is('{name}')").wait_for()
-    said = "No merge yet: 16 tokens, one for each byte."
-    box.get_by_text(said, exact=True).wait_for()
-    box.get_by_alt_text(said, exact=True).wait_for()
-    assert [name for name in box.locator(".widget-label").all_text_contents() if name] == ["text", "merges"]
-    assert (picture.count(), line.text_content()) == (1, said)
-    before = picture.get_attribute("src")
-
-    box.locator("[role=slider]").focus()
-    opened.page.keyboard.press("ArrowUp")
-    box.locator("img[alt^='Merge 1 of 5 joins']").wait_for()
-    assert picture.get_attribute("src") != before
+    box.get_by_alt_text("No merge yet: 16 tokens, one for each byte.", exact=True).wait_for()
+    text = box.get_by_label("text")
+    text.fill("Mara")
+    text.press("Enter")
+    picture = box.locator("img[alt^='Merge ']")
+    picture.wait_for()
     size = picture.evaluate("image => image.decode().then(() => [image.naturalWidth, image.width])")
     assert size[0] == 1280 and size[1] <= 640
     assert opened.too_wide() == []
-
-    box.get_by_label("text").fill("")
-    box.get_by_label("text").press("Enter")
+    text.fill("")
+    text.press("Enter")
     box.get_by_text("The text is empty: type a few words.").wait_for()
-    assert picture.count() == 0
+    picture.wait_for(state="detached")
