@@ -1,9 +1,10 @@
-"""The words of the village, from words.toml: the lists that a slot of a sentence is filled from."""
+"""The vocabulary of the village: the words, from words.toml, and the sentences, from sentences.toml."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 
 def read_table(name: str) -> dict:
@@ -27,3 +28,30 @@ KINDS: dict[str, list[str]] = {
     **{kind: lines(text) for kind, text in _TABLE["phrases"].items()},
 }
 NUMBERS = KINDS["number"]
+
+
+def number(word: str) -> int:
+    """The value of a number word: "five" -> 5."""
+    return NUMBERS.index(word) + 1
+
+
+def number_word(n: int) -> list[str]:
+    """The option for a slot that must be the number `n`: one word, or none beyond twenty."""
+    return [NUMBERS[n - 1]] if 1 <= n <= 20 else []
+
+
+class Sentence(NamedTuple):
+    """One line of the table of sentences, with what it does to the state."""
+
+    part: str  # opening, arrival, event, scene or closing
+    weight: int
+    effects: tuple[str, ...]
+    text: str
+
+
+PATTERNS = [
+    Sentence(block["part"], block["weight"], tuple(block["effects"]), text)
+    for block in read_table("sentences.toml")["block"]
+    for text in lines(block["sentences"])
+]
+"""Every sentence that can be said in the village."""

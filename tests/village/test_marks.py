@@ -9,7 +9,7 @@ from support.marks import mark
 
 from companion.village import judge, load_split, story
 from companion.village.machine import VILLAGE
-from companion.village.marks import as_data, introducing
+from companion.village.wordings import as_data, introducing
 
 TEXT = (
     "Once upon a time, the mouse Hazel lived by the mill. Blub, said the fish. "

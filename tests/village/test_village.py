@@ -13,9 +13,8 @@ from companion import village
 from companion.village import VILLAGE, Village, bits, judge, load_split, recalls, story
 from companion.village.__main__ import main
 from companion.village.facts import State
-from companion.village.patterns import PATTERNS
 from companion.village.rules import RULES
-from companion.village.words import HE, KINDS, NUMBERS, SHE
+from companion.village.words import HE, KINDS, NUMBERS, PATTERNS, SHE
 
 
 @functools.cache
