@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from companion.book import BookError
 from companion.book.__main__ import main
-from companion.book.text import headings, keep_ids, read_text, title
+from companion.book.text import headings, keep_ids, read_text
 
 HEADER = "---\nkernelspec: {name: python3, display_name: Python 3, language: python}\n---\n"
 
@@ -34,7 +34,7 @@ def test_each_cell_knows_its_line(tmp_path):
     notebook, starts = read_text(path)
     lines = path.read_text().splitlines()
     assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "code", "markdown"]
-    assert [lines[start - 1] for start in starts[1:4]] == ["x = 1", "y = 2", "y = 3"]
+    assert [lines[start - 1] for start in starts] == ["x = 1", "y = 2", "y = 3"]
     assert notebook.cells[3].metadata.mystnb.image.alt == "y = 3"
 
 
@@ -87,11 +87,6 @@ def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, metadata):
     assert cell.metadata.get("jupyter") == metadata
 
 
-def test_the_title_is_the_first_heading():
-    notebook = notebook_of(["no heading", "# One\n\n## Two", "# Three"], ("markdown",))
-    assert title(notebook) == "One" and title(notebook_of(["x"])) == ""
-
-
 def test_headings_are_carried_forward_and_comments_in_code_are_none():
     code = "```python\n# a comment\n```\n"
     sources = ["text", f"# One\n\n{code}", "x", "#no heading\n## Two", f"{code}\n### Three\n\n{code}"]
@@ -130,4 +125,4 @@ def test_an_unknown_chapter_is_named_with_those_there_are(book):
 def test_a_byte_order_mark_is_no_part_of_the_title(tmp_path):
     path = tmp_path / "x.md"
     path.write_text("# Title\n", encoding="utf-8-sig")
-    assert title(read_text(path)[0]) == "Title"
+    assert headings(read_text(path)[0]) == ["Title"]
