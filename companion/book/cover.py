@@ -46,15 +46,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
 
 
-def stations(log: list[dict]) -> list[dict]:
-    """The two rows of the log whose stories the cover shows: one early, and the last."""
-    return [log[1], log[-1]] if len(log) > 2 else log
-
-
 def at_work(log: list[dict]) -> list[str]:
-    """The section that shows the shipped model learning, in MyST."""
+    """The section that shows the shipped model learning, in MyST: an early row of its log, and the last."""
     out = ["## A model learns", "", KEY, "", "`````{container} stories"]
-    for row in stations(log):
+    for row in (log[1], log[-1]):
         out += ["````{container} told-at"]
         out += [f"**After {duration(row['seconds'])}** ({row['bits_per_byte']:.2f} bits per byte)", ""]
         out += ['<div class="story">', marks(row["sample"]), "</div>", "", "````"]

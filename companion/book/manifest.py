@@ -89,9 +89,9 @@ class Book:
             for part in data["part"]:
                 names = parts.setdefault(part["title"], [])
                 for block in part.get("chapter", []):
-                    name, module = block["name"], block.get("module")
-                    chapters.append(Chapter(root, len(chapters), name, module, block["seconds"]))
-                    names.append(name)
+                    names.append(block["name"])
+                    chapter = Chapter(root, len(chapters), names[-1], block.get("module"), block["seconds"])
+                    chapters.append(chapter)
             return cls(root, data["title"], data["repository"], parts, chapters)
         except FileNotFoundError:
             raise BookError(f"{root / 'book.toml'} is missing; run this in the repository's root") from None

@@ -193,15 +193,13 @@ def with_chapters(book: Book, readme: str) -> str:
     begin = places[0]
     end = begin + len(list(takewhile(ROW.match, lines[begin:])))
     rows_by_name = {ROW.match(line)[1]: line for line in lines[begin:end]}
-    columns = lines[begin - 1].count("|") - 1
-    rows = [rows_by_name.get(chapter.name) or new_row(chapter, columns) for chapter in book.chapters]
+    rows = [rows_by_name.get(chapter.name) or new_row(chapter) for chapter in book.chapters]
     return "\n".join([*lines[:begin], *rows, *lines[end:]])
 
 
-def new_row(chapter: Chapter, columns: int) -> str:
-    """The row of a chapter that had none; columns: number, title and, if there are three, what it builds."""
+def new_row(chapter: Chapter) -> str:
+    """The row of a chapter that had none: number, title and what it builds."""
     promise = re.search(r"^\*You will be able to (.+?)\.", chapter.source, re.MULTILINE)
-    cells = [str(chapter.number), f"[{chapter.title or chapter.name}](chapters/{chapter.name}.ipynb)"]
-    if columns > 2:
-        cells.append(promise[1] if promise else "")
-    return f"| {' | '.join(cells)} |"
+    builds = promise[1] if promise else ""
+    title = chapter.title or chapter.name
+    return f"| {chapter.number} | [{title}](chapters/{chapter.name}.ipynb) | {builds} |"

@@ -27,7 +27,8 @@ FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
 
 def outside_code(change, source: str) -> str:
     """Apply a change to a cell's Markdown, code blocks aside."""
-    out, position = [], 0
+    out = []
+    position = 0
     for fence in FENCED.finditer(source):
         out += [change(source[position : fence.start()]), fence[0]]
         position = fence.end()
@@ -36,7 +37,8 @@ def outside_code(change, source: str) -> str:
 
 def sections(source: str) -> list[str]:
     """A cell's Markdown, cut before each heading of the second level."""
-    parts, fenced = [""], False
+    parts = [""]
+    fenced = False
     for line in source.splitlines(keepends=True):
         fenced ^= line.startswith(("```", "~~~"))
         if line.startswith("## ") and not fenced:
@@ -128,7 +130,8 @@ def chapter_page(
     """
     page = copy.deepcopy(notebook)
     number_figures(page, chapter)
-    linker, built = Linker(terms, chapter), False
+    linker = Linker(terms, chapter)
+    built = False
     for cell in page.cells:
         if cell.cell_type == "code":
             fold(cell)

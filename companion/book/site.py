@@ -70,6 +70,7 @@ def settings(book: Book) -> dict[str, Any]:
             "show_toc_level": 1,
             "search_bar_text": "Search",
             "navbar_persistent": [],
+            "collapse_navbar": True,
             "footer_content_items": [],
         },
         "html_static_path": ["_static"],
@@ -159,7 +160,16 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
     warnings = io.StringIO()
     with patch_docutils(), docutils_namespace():
         app = Sphinx(
-            source, None, out, doctrees, "html", settings(book), status=None, warning=warnings, freshenv=True
+            source,
+            None,
+            out,
+            doctrees,
+            "html",
+            settings(book),
+            status=None,
+            warning=warnings,
+            freshenv=True,
+            parallel=2,
         )
         app.connect("html-page-context", change_page, priority=900)
         app.connect(
@@ -207,15 +217,14 @@ def build_site(book: Book, folder: Path) -> str:
     if missing:
         raise BookError(f"the site needs {', '.join(missing)}, not installed here; run `{INSTALL}`")
     folder = folder.resolve()
-    if folder.exists() and not (
-        folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
-    ):
+    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file()):
         raise BookError(
             f"{folder} is no site that this command made, so it stays; name another with --out, or remove it"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
-        source, out = Path(temporary) / "source", Path(temporary) / "html"
+        source = Path(temporary) / "source"
+        out = Path(temporary) / "html"
         source.mkdir()
         stage(book, source)
         run_sphinx(book, source, out, Path(temporary) / "doctrees")
@@ -229,5 +238,6 @@ def build_site(book: Book, folder: Path) -> str:
             shutil.rmtree(folder)
         out.rename(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    pages, size = sum(path.suffix == ".html" for path in files), sum(path.stat().st_size for path in files)
+    pages = sum(path.suffix == ".html" for path in files)
+    size = sum(path.stat().st_size for path in files)
     return f"{folder / 'index.html'}: {pages} pages, {size / 1e6:.1f} MB, {time.perf_counter() - start:.0f} s"

@@ -79,9 +79,11 @@ def chapter_terms(chapter: Chapter, notebook: NotebookNode) -> list[Term]:
     Two forms are read: the rows of a table with the heading "term", and items "- **term** – meaning", where
     a phrase in bold within the meaning is one more name for it.
     """
-    found, in_table = [], False
+    found = []
+    in_table = False
     for line in section(notebook, SECTION):
-        row, item = ROW.match(line), ITEM.match(line)
+        row = ROW.match(line)
+        item = ITEM.match(line)
         if row:
             if row["names"] == "term":
                 in_table = True

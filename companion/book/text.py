@@ -128,10 +128,12 @@ def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
 
 def headings_in(source: str) -> list[tuple[int, str]]:
     """The levels and words of the headings in a cell's Markdown; a comment in a code block is none."""
-    found, fenced = [], False
+    found = []
+    fenced = False
     for line in source.split("\n"):
         fenced ^= line.startswith(("```", "~~~"))
-        if not fenced and (match := re.match(r"(#{1,6}) +(.+)", line)):
+        match = re.match(r"(#{1,6}) +(.+)", line)
+        if match and not fenced:
             found.append((len(match[1]), match[2].strip()))
     return found
 
@@ -143,7 +145,8 @@ def heading_lines(cell: NotebookNode) -> list[str]:
 
 def headings(notebook: NotebookNode) -> list[str]:
     """For each cell, the last heading in it or before it ("" before the first)."""
-    current, found = "", []
+    current = ""
+    found = []
     for cell in notebook.cells:
         current = [current, *heading_lines(cell)][-1]
         found.append(current)

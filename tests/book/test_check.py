@@ -76,10 +76,6 @@ def never_run(notebook):
             cell.execution_count, cell.outputs = None, []
 
 
-def same_id(notebook):
-    notebook.cells[3].id = notebook.cells[1].id
-
-
 def other_metadata(notebook):
     notebook.metadata["language_info"]["version"] = "3.11.9"
 
@@ -101,7 +97,6 @@ IN_NOTEBOOK_ONLY = {
     "notebook edited": (lambda nb: nb.cells.pop(), "differs from what the text makes"),
     "code edited": (lambda nb: cell_with(nb, "class Exp").update(source="x = 1"), "its code differs"),
     "not executed": (never_run, "not executed, or out of order"),
-    "duplicate id": (same_id, "differs from what the text makes"),
     "not normalized": (other_metadata, "differs from what the text makes"),
     "path": (
         lambda nb: prints(cell_with(nb, "average.update(10)"), f"{Path.cwd()}/x\n"),

@@ -205,14 +205,6 @@ def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
     assert more.chapters[3].notebook.exists() and "def more(" in more.chapters[3].module_file.read_text()
 
 
-def test_new_keeps_a_text_that_is_there(book):
-    text = book.root / "chapters" / "text" / "03_more.md"
-    text.write_text("# Mine")
-    assert main(["--root", str(book.root), "new", "03_more"]) == 0
-    assert text.read_text() == "# Mine"
-    assert Book.read(book.root).chapters[2].name == "03_more"
-
-
 def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
     one, two = tmp_path / "one", tmp_path / "deep" / "two"
     assert replace_files(tmp_path, {one: b"1", two: b"2"}) == [one, two]
