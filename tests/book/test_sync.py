@@ -31,7 +31,7 @@ FAILING_CELLS = {
     "does not raise": (
         "ExponentialAverage(2)",
         "ExponentialAverage(0)",
-        61,
+        63,
         5,
         "raised nothing; mend the cell",
     ),
@@ -58,7 +58,7 @@ def test_sync_makes_all_from_the_texts_alone_in_the_order_of_the_book(book, caps
     assert snapshot(book.root) == finished
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("01_averages: ran in ") and "wrote companion/averages.py" in lines[0]
-    assert [line.split()[0] for line in lines] == ["01_averages:", "wrote", "02_smoothing:", "wrote"]
+    assert [line.split()[0] for line in lines] == ["01_averages:", "wrote", "02_smoothing:"]
 
 
 @pytest.mark.gate
