@@ -12,7 +12,7 @@ from typing import NamedTuple
 from companion.village.effects import EFFECTS
 from companion.village.facts import State
 from companion.village.rules import RULES
-from companion.village.words import KINDS, PATTERNS, Sentence
+from companion.village.words import KINDS, PATTERNS, Sentence, check_kinds
 
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
@@ -342,15 +342,6 @@ class Village:
             self.advance(state, pattern, sentences[-1].said, found[0])
             start = found.end() + 1
         return sentences if state.over and start == len(text) + 1 else None
-
-
-def check_kinds(kinds: dict[str, list[str]]) -> None:
-    """Raise ValueError if a word of a kind is the beginning, at a word's end, of another, or comes twice."""
-    for kind, words in kinds.items():
-        ordered = sorted(words)
-        for one, two in zip(ordered, ordered[1:], strict=False):
-            if two.startswith(one) and not two[len(one) :][:1].isalnum():
-                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one of them")
 
 
 def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tuple[Pattern, int]:

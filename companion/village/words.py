@@ -20,14 +20,24 @@ def lines(text: str) -> list[str]:
 _TABLE = read_table("words.toml")
 SHE = _TABLE["she"].split()
 HE = _TABLE["he"].split()
+NAMES = [name for pair in zip(SHE, HE, strict=True) for name in pair]
 
 KINDS: dict[str, list[str]] = {
-    "name": [name for pair in zip(SHE, HE, strict=True) for name in pair],
+    "name": NAMES,
     "pronoun": ["she", "he"],
     **{kind: text.split() for kind, text in _TABLE["words"].items()},
     **{kind: lines(text) for kind, text in _TABLE["phrases"].items()},
 }
 NUMBERS = KINDS["number"]
+
+
+def check_kinds(kinds: dict[str, list[str]]) -> None:
+    """Raise ValueError if a word of a kind is the beginning, at a word's end, of another, or comes twice."""
+    for kind, words in kinds.items():
+        ordered = sorted(words)
+        for one, two in zip(ordered, ordered[1:], strict=False):
+            if two.startswith(one) and not two[len(one) :][:1].isalnum():
+                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one of them")
 
 
 def number(word: str) -> int:

@@ -11,16 +11,6 @@ from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
 
-SPECIAL_TOKENS = r"""
-() => {
-      const special_tokens = { "<|endoftext|>": 256, "<|user|>": 257, "<|end|>": 258 };
-      const tokenizer = new ours.tokenizer.constructor({ merges: [], special_tokens });
-      const text = tokenizer.decoder();
-      return [[65, 257, 0xc3, 256, 0xa9, 258].map(text).join(""), [...tokenizer.control]];
-    }
-"""
-
-
 LOAD = r"""
 async () => {
   const [gpt, { Tokenizer }, marks] = await Promise.all(
@@ -130,11 +120,6 @@ def test_ids_are_python_s(page, tokenizer):
         assert ours == tokenizer.encode(text), repr(text)
     back = page.evaluate("(rows) => rows.map((row) => ours.tokenizer.decode(row))", ids)
     assert back == texts
-
-
-def test_special_tokens_are_no_text_of_a_story(page):
-    shown_text = page.evaluate(SPECIAL_TOKENS)
-    assert shown_text == ["Aé", [256, 257, 258]]
 
 
 def test_the_last_merge_step_is_the_encoding(page, tokenizer):

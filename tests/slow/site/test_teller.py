@@ -72,19 +72,6 @@ def test_the_model_is_loaded_after_the_click_and_is_small(browser, address):
     page.close()
 
 
-def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer):
-    from companion.caching import KVCache
-    from companion.generation import LanguageModel
-
-    page = still(TELL).page
-    page.get_by_label("The first words").fill("Once the baker")
-    set_slider(page, "temperature", 0)
-    use(page, "tell")
-    story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
-    assert shown_text(page) == story and len(story) > 200
-    assert page.locator(".teller .bars .chosen .share").inner_text() == "100\u00a0%"
-
-
 REPEATS = "Once the baker Mara met the fox Bram at the mill. Then Mara"
 
 
@@ -154,27 +141,6 @@ def test_a_story_comes_word_by_word_and_stops(opened):
     use(page, "tell")  # and another can begin
     assert status.inner_text().startswith("The story is over: ")
     assert status.get_attribute("aria-live") == "polite"
-
-
-def test_a_word_that_is_pointed_at_shows_what_was_weighed(still):
-    page = still(TELL).page
-    use(page, "tell")
-    page.locator(".teller .token").nth(30).hover()
-    bars = page.locator(".teller .bars:not(.where) li")
-    assert bars.count() == 10
-    shares = bars.evaluate_all(
-        "all => all.map((e) => +e.querySelector('.bar').style.getPropertyValue('--share'))"
-    )
-    assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 + 1e-6
-    where = page.locator(".teller .where").inner_text()
-    assert where.startswith("“") and "%" in where
-    above = "all => all.map((e) => +e.style.getPropertyValue('--weight'))"
-    weights = page.locator(".teller .token").evaluate_all(above)
-    assert 0 < max(weights) <= 1 and not any(weights[31:])  # nothing above the words that came later
-    page.get_by_label("head", exact=True).select_option("0")
-    page.get_by_label("layer", exact=True).select_option("0")
-    page.locator(".teller .token").nth(30).hover()
-    assert page.locator(".teller .where").inner_text() != where
 
 
 def test_marks_have_signs_and_a_legend(still):
