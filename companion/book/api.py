@@ -1,13 +1,9 @@
 """The pages of the package's names, which Sphinx's autodoc and napoleon make from the docstrings."""
 
-import inspect
 import re
-from pathlib import Path
-from typing import Any
 
 from companion.book.manifest import OPEN_TO_CHAPTERS, Book, Chapter
 
-CELL = re.compile(r"^# Cell \w+, under “(.+)”$", re.MULTILINE)
 CODE_SPAN = re.compile(r"(`+)([^`]+)`+")
 
 
@@ -44,13 +40,8 @@ def index_page(book: Book) -> str:
     return "\n".join(lines)
 
 
-def target(chapter: Chapter, heading: str) -> str:
-    """The label of a chapter's section, for links to it."""
-    return f"{chapter.name}-{re.sub(r'[^a-z0-9]+', '-', heading.lower()).strip('-')}"
-
-
-def process_docstring(book: Book, what: str, documented: Any, lines: list[str]) -> None:
-    """Change the lines of a docstring into what napoleon reads, and name the section that builds the object.
+def process_docstring(lines: list[str]) -> None:
+    """Change the lines of a docstring into what napoleon reads.
 
     The docstrings have code in single backticks, as Markdown does, and `<|endoftext|>` in the text.
     """
@@ -64,29 +55,8 @@ def process_docstring(book: Book, what: str, documented: Any, lines: list[str]) 
         position = span.end()
     parts.append(escaped(text[position:]))
     lines[:] = "".join(parts).split("\n")
-    if what in ("class", "function"):
-        lines += ["", *built_under(book, inspect.unwrap(documented))]
 
 
 def escaped(text: str) -> str:
     """Text without the signs that reStructuredText would read as markup."""
     return re.sub(r"([*|])", r"\\\1", text)
-
-
-def built_under(book: Book, documented: Any) -> list[str]:
-    """A line with links to the section of the chapter that builds an object, and to its source."""
-    try:
-        source = Path(inspect.getsourcefile(documented))
-        _, number = inspect.getsourcelines(documented)
-    except (OSError, TypeError):  # not written in a file, such as what NamedTuple makes
-        return []
-    above = "\n".join(source.read_text(encoding="utf-8").split("\n")[:number])
-    headings = CELL.findall(above)
-    links = []
-    for chapter in book.chapters:
-        if chapter.module_file == source and headings:
-            words = headings[-1].replace("`", "")  # a reference can hold no code
-            links.append(f"Built under :ref:`{words} <{target(chapter, headings[-1])}>`.")
-    if book.repository:
-        links.append(f"`Source <{book.repository}/blob/main/{book.relative(source)}#L{number}>`__.")
-    return links

@@ -4,12 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from nbformat import NotebookNode
-
 from companion.book.manifest import Book
 from companion.book.pages import page_links
 from companion.book.teller import widget
-from companion.book.text import title
 
 LOG = Path("data/models/village/log.jsonl")
 """The shipped model's own record: its loss and what it told, step by step."""
@@ -20,7 +17,7 @@ is true in its story. A red, underlined one is false."""
 
 TOLD_BY = """\
 [Chapter 8](/chapters/08_generation.ipynb) lets the model tell whole stories, and
-[The model in the browser](/browser.md) shows all of its arithmetic beside the Python of the chapters."""
+[The model in the browser](/browser.md) shows all of its arithmetic."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -49,28 +46,23 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
 
 
-def stations(log: list[dict]) -> list[dict]:
-    """The two rows of the log whose stories the cover shows: one early, and the last."""
-    return [log[1], log[-1]] if len(log) > 2 else log
-
-
 def at_work(log: list[dict]) -> list[str]:
-    """The section that shows the shipped model learning, in MyST."""
+    """The section that shows the shipped model learning, in MyST: an early row of its log, and the last."""
     out = ["## A model learns", "", KEY, "", "`````{container} stories"]
-    for row in stations(log):
+    for row in (log[1], log[-1]):
         out += ["````{container} told-at"]
         out += [f"**After {duration(row['seconds'])}** ({row['bits_per_byte']:.2f} bits per byte)", ""]
         out += ['<div class="story">', marks(row["sample"]), "</div>", "", "````"]
     return [*out, "`````", ""]
 
 
-def path(book: Book, notebooks: dict[str, NotebookNode]) -> list[str]:
+def path(book: Book) -> list[str]:
     """The way through the chapters, part by part, in MyST."""
     chapters = {chapter.name: chapter for chapter in book.chapters}
     out = ["## The chapters", "", "`````{container} way"]
     for part, names in book.parts.items():
         out += ["````{container} part", f"**{part}**", ""]
-        out += [f"- [{chapters[n].number}. {title(notebooks[n])}](/chapters/{n}.ipynb)" for n in names]
+        out += [f"- [{chapters[n].number}. {chapters[n].title}](/chapters/{n}.ipynb)" for n in names]
         out += ["````"]
     return [*out, "`````", ""]
 
@@ -87,9 +79,7 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
     return [*out, "```", ""]
 
 
-def cover_page(
-    book: Book, notebooks: dict[str, NotebookNode], log: list[dict], sizes: dict[str, int] | None = None
-) -> str:
+def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None) -> str:
     """The cover, in MyST. Its words are README's introduction and the chapters' own first lines.
 
     sizes: bytes of the model's files for the pages, which then can tell a story; none where none ships.
@@ -98,7 +88,8 @@ def cover_page(
     headline = line[:1].upper() + line[1:] if line else name
     readme = book.root / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    introduction, runs = INTRODUCTION.search(text), RUNS_HERE.search(text)
+    introduction = INTRODUCTION.search(text)
+    runs = RUNS_HERE.search(text)
     paragraphs = introduction["text"].strip().split("\n\n") if introduction else []
     paragraphs = [p for p in paragraphs if p.rstrip(".").lower() != headline.lower()]
     first = book.chapters[0].name if book.chapters else None
@@ -116,7 +107,7 @@ def cover_page(
         begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
         out += ["```{container} begin", begin, "```", ""]
     out += [widget("flow", "", sizes), "", TOLD_BY, ""] if sizes else []
-    out += path(book, notebooks)
+    out += path(book)
     out += at_work(log) if log else []
     if runs:
         out += ["## On your own machine", "", *page_links(runs["text"], book, "").strip().splitlines(), ""]

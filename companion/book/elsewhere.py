@@ -11,19 +11,12 @@ from pathlib import Path
 
 from companion.book import BookError
 from companion.book.manifest import Book, replace_files
-from companion.book.text import code_cells, read_notebook, write_notebook
 
 START = "chapters/00_start.ipynb"
 ADDRESS = re.compile(r"https://github\.com/(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?")
-BEGIN, END = "<!-- badges: python -m companion.book repository -->", "<!-- end of badges -->"
-BLOCK = re.compile(rf"{re.escape(BEGIN)}\n.*?{re.escape(END)}\n", re.DOTALL)
-BEGIN_CLONE, END_CLONE = "<!-- clone: python -m companion.book repository -->", "<!-- end of clone -->"
-CLONE = re.compile(rf"{re.escape(BEGIN_CLONE)}\n.*?{re.escape(END_CLONE)}\n", re.DOTALL)
-FETCHES = re.compile(
-    r'^(?P<before> *address = )"(?P<address>[^"\n]*)"(?=  # the course\'s repository$)', re.MULTILINE
-)
-"""The line of a chapter's cell that fetches the course; the comment marks it."""
-WITHOUT_ADDRESS = "Download this folder, and open a terminal in it."
+FETCHES = re.compile(r'(?P<before> address = \\?")[^"\\]*(?=\\?"  # the course\'s repository)')
+"""The line of a chapter's cell that fetches the course, in a text or in a notebook's JSON."""
+BADGE = "[![Open in {}](https://{})](https://{})\n"
 REMARK = "VS Code, which Codespaces opens, does not fold cells, so it shows the exercises' solutions."
 
 
@@ -33,55 +26,47 @@ def badges(book: Book) -> str:
     if not found:
         return ""
     name = found["name"]
-    places = {
-        "Codespaces": ("github.com/codespaces/badge.svg", f"codespaces.new/{name}"),
-        "Binder": ("mybinder.org/badge_logo.svg", f"mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{START}"),
-        "Colab": (
-            "colab.research.google.com/assets/colab-badge.svg",
-            f"colab.research.google.com/github/{name}/blob/main/{START}",
-        ),
-    }
-    lines = [
-        f"[![Open in {place}](https://{image})](https://{link})" for place, (image, link) in places.items()
-    ]
-    return "\n".join([*lines, "", REMARK])
+    binder = f"mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{START}"
+    colab = f"colab.research.google.com/github/{name}/blob/main/{START}"
+    return (
+        BADGE.format("Codespaces", "github.com/codespaces/badge.svg", f"codespaces.new/{name}")
+        + BADGE.format("Binder", "mybinder.org/badge_logo.svg", binder)
+        + BADGE.format("Colab", "colab.research.google.com/assets/colab-badge.svg", colab)
+        + f"\n{REMARK}\n"
+    )
 
 
-def block(book: Book) -> str:
-    """The badges between the two comments that mark their place in README."""
-    return "\n".join([BEGIN, *filter(None, [badges(book)]), END, ""])
+def clone(book: Book) -> str:
+    """README's lines on how to get the course."""
+    if not book.repository:
+        return "Download this folder, and open a terminal in it.\n"
+    name = book.repository.rstrip("/").split("/")[-1]
+    return f"\n```\ngit clone {book.repository}\ncd {name}\n```\n\n"
 
 
-def clone_block(book: Book) -> str:
-    """How to get the course, between the two comments that mark its place in README."""
-    if book.repository:
-        name = book.repository.rstrip("/").split("/")[-1]
-        lines = ["", "```", f"git clone {book.repository}", f"cd {name}", "```", ""]
-    else:
-        lines = [WITHOUT_ADDRESS]
-    return "\n".join([BEGIN_CLONE, *lines, END_CLONE, ""])
+def with_repository(book: Book, readme: str) -> str:
+    """README's text with badges and clone of this book, each between the two comments that mark its place."""
+    for name, lines in {"badges": badges(book), "clone": clone(book)}.items():
+        begin = f"<!-- {name}: python -m companion.book repository -->\n"
+        before, found, after = readme.partition(begin)
+        if found:
+            end = f"<!-- end of {name} -->"
+            readme = before + begin + lines + end + after.partition(end)[2]
+    return readme
 
 
 def repository_files(book: Book) -> dict[Path, bytes]:
-    """README, and the chapters that fetch the course, with the repository of this book in their text."""
+    """README, texts and notebooks, with the repository of this book where they name one."""
     contents = {}
     readme = book.root / "README.md"
     if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        text = CLONE.sub(lambda _: clone_block(book), text)
-        contents[readme] = BLOCK.sub(lambda _: block(book), text).encode("utf-8")
-
-    def named(source: str) -> str:
-        return FETCHES.sub(lambda line: f'{line["before"]}"{book.repository}"', source)
-
+        contents[readme] = with_repository(book, readme.read_text(encoding="utf-8")).encode("utf-8")
     for chapter in book.chapters:
-        if FETCHES.search(chapter.source):
-            contents[chapter.text] = named(chapter.source).encode("utf-8")
-            if chapter.notebook.exists():
-                notebook = read_notebook(chapter.notebook)
-                for cell in code_cells(notebook):
-                    cell.source = named(cell.source)  # where the course is there, it does nothing: no new run
-                contents[chapter.notebook] = write_notebook(notebook)
+        for path in (chapter.text, chapter.notebook):
+            if path.exists():
+                source = path.read_text(encoding="utf-8")
+                source = FETCHES.sub(rf"\g<before>{book.repository}", source)
+                contents[path] = source.encode("utf-8")
     return contents
 
 

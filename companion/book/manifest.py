@@ -1,6 +1,5 @@
 """book.toml, the only list of chapters: reading it, and adding a chapter."""
 
-import keyword
 import re
 import tomllib
 from dataclasses import dataclass
@@ -90,9 +89,9 @@ class Book:
             for part in data["part"]:
                 names = parts.setdefault(part["title"], [])
                 for block in part.get("chapter", []):
-                    name, module = block["name"], block.get("module")
-                    chapters.append(Chapter(root, len(chapters), name, module, block["seconds"]))
-                    names.append(name)
+                    names.append(block["name"])
+                    chapter = Chapter(root, len(chapters), names[-1], block.get("module"), block["seconds"])
+                    chapters.append(chapter)
             return cls(root, data["title"], data["repository"], parts, chapters)
         except FileNotFoundError:
             raise BookError(f"{root / 'book.toml'} is missing; run this in the repository's root") from None
@@ -143,11 +142,10 @@ def new_chapter(book: Book, name: str) -> str:
     """Add NN_name to book.toml, at its place among the chapters, and write the skeleton of its text.
 
     A text that is there already stays. Returns a line that says what to do next. Raises BookError for a
-    malformed name, for a number or a module that is taken, and for one that would hide what was written by
-    hand.
+    malformed name, and for a number or a module that is taken.
     """
     match = NAME.fullmatch(name)
-    if not match or keyword.iskeyword(match["module"]):
+    if not match:
         raise BookError(
             f"{name!r} is not a chapter's name; it takes two digits, _ and a module's name, as in 09_caching"
         )
@@ -155,8 +153,6 @@ def new_chapter(book: Book, name: str) -> str:
     number, module = match.groups()
     if any(c.module == module or c.name.startswith(number) for c in book.chapters):
         raise BookError(f"the number or the module of {name} is taken; see book.toml")
-    if hidden := hidden_by(book, module):
-        raise BookError(f"{name}: a module called {module!r} would hide {hidden}; choose another name")
     manifest = (book.root / "book.toml").read_text(encoding="utf-8").rstrip("\n")
     block = f'[[part.chapter]]\nname = "{name}"\nmodule = "{module}"\nseconds = 60'
     later = next((c for c in book.chapters if c.name > name), None)

@@ -63,7 +63,7 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
 
     from companion.runtime.text.tokenizer import Tokenizer
     from companion.tokenization import GPT2_PATTERN
-    from companion.village.marks import as_data
+    from companion.village.wordings import as_data
 
     checkpoint = book.root / CHECKPOINT
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["config"]

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from companion.book.api import target
 from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
 from companion.book.terms import SECTION, Linker, Term
@@ -22,23 +21,14 @@ LOST = re.compile(r"!?\[(?P<label>(?:[^\[\]]|\[[^\[\]]*\])*)\]\(\0[^)]*\)")
 """A link that leads nowhere."""
 REMOTE_IMAGE = re.compile(r"!\[([^\]]*)\]\(https?:[^)]*\)")
 ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
-HEADING = re.compile(r"^(?=#{1,6} +(?P<heading>.+)$)", re.MULTILINE)
 CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)")
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
 
 
-def promise(notebook: NotebookNode) -> str:
-    """What the chapter's first lines promise, "" without such a line."""
-    for cell in notebook.cells:
-        found = PROMISE.search(cell.source) if cell.cell_type == "markdown" else None
-        if found:
-            return found["promise"]
-    return ""
-
-
 def outside_code(change, source: str) -> str:
     """Apply a change to a cell's Markdown, code blocks aside."""
-    out, position = [], 0
+    out = []
+    position = 0
     for fence in FENCED.finditer(source):
         out += [change(source[position : fence.start()]), fence[0]]
         position = fence.end()
@@ -47,7 +37,8 @@ def outside_code(change, source: str) -> str:
 
 def sections(source: str) -> list[str]:
     """A cell's Markdown, cut before each heading of the second level."""
-    parts, fenced = [""], False
+    parts = [""]
+    fenced = False
     for line in source.splitlines(keepends=True):
         fenced ^= line.startswith(("```", "~~~"))
         if line.startswith("## ") and not fenced:
@@ -64,7 +55,7 @@ def page_links(source: str, book: Book, folder: str = "chapters") -> str:
     host, such as a badge, its words are left. Without a repository, so are those of a link into it.
     """
 
-    def there(found: re.Match) -> str:
+    def address(found: re.Match) -> str:
         path = posixpath.normpath(posixpath.join(folder, found["path"]))
         if path == "chapters/README.md":
             return "/index.md"
@@ -77,7 +68,7 @@ def page_links(source: str, book: Book, folder: str = "chapters") -> str:
         anchor = re.sub(r"[^\w-]", "", unquote(found["anchor"])).lower()
         return f"{found['page']}#{anchor}"
 
-    source = LOST.sub(r"\g<label>", LINK.sub(there, REMOTE_IMAGE.sub(r"\1", source)))
+    source = LOST.sub(r"\g<label>", LINK.sub(address, REMOTE_IMAGE.sub(r"\1", source)))
     return ANCHOR.sub(anchored, source)
 
 
@@ -139,7 +130,8 @@ def chapter_page(
     """
     page = copy.deepcopy(notebook)
     number_figures(page, chapter)
-    linker, built = Linker(terms, chapter), False
+    linker = Linker(terms, chapter)
+    built = False
     for cell in page.cells:
         if cell.cell_type == "code":
             fold(cell)
@@ -152,7 +144,7 @@ def chapter_page(
                 part = outside_code(lambda text: link_names(text, names, chapter.module), part)
             else:
                 part = linker.link(part)
-            parts.append(outside_code(lambda text: label_headings(text, chapter), part))
+            parts.append(part)
         cell.source = "".join(parts)
     head = next(cell for cell in page.cells if cell.cell_type == "markdown")
     head.source = re.sub(r"^# +", f"# {chapter.number}. ", head.source, count=1, flags=re.MULTILINE)
@@ -166,8 +158,3 @@ def chapter_page(
                 lambda found: f"{found[0][:-1]}* {where}", page.cells[place].source, count=1
             )
     return page
-
-
-def label_headings(source: str, chapter: Chapter) -> str:
-    """A label before each heading, so that the package's pages can point to it."""
-    return HEADING.sub(lambda found: f"({target(chapter, found['heading'])})=\n", source)

@@ -1,26 +1,26 @@
 """The web book: a static site from the notebooks as they are, made by Sphinx, that asks no other host."""
 
-import ast
+import importlib
 import importlib.util
 import io
-import json
 import re
 import shutil
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from nbformat import NotebookNode
 
 from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, process_docstring
 from companion.book.cover import cover_page, read_log
-from companion.book.manifest import Book
-from companion.book.model import CHECKPOINT, MODEL, ships, write_model
+from companion.book.manifest import Book, Chapter
+from companion.book.model import ships, write_model
 from companion.book.pages import chapter_page
 from companion.book.teller import model_page, place_tool
-from companion.book.terms import chapter_terms, glossary_page, section, unique_terms
-from companion.book.text import is_navigation, read_notebook, write_notebook
+from companion.book.terms import all_terms, glossary_page, section
+from companion.book.text import read_notebook, without_navigation, write_notebook
 
 STATIC = Path(__file__).with_name("static")
 INSTALL = "pip install -e .[site]"
@@ -28,6 +28,7 @@ MARKER = ".made-by-companion-book"
 """A file in every folder that this makes: only such a folder is replaced."""
 
 MATHJAX = "sphinx-mathjax-offline"
+"""The package that carries MathJax; its folder has the same name."""
 MATHJAX_FILE = "tex-svg.js"
 """MathJax with its letters as outlines: one file, which loads nothing more."""
 
@@ -40,17 +41,8 @@ POLICY = (
 
 def missing_tools() -> list[str]:
     """What the extra `site` installs and is not there."""
-    tools = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_copybutton")
+    tools = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_copybutton", MATHJAX)
     return [name for name in tools if importlib.util.find_spec(name) is None]
-
-
-def mathjax() -> bytes:
-    """MathJax's one file, from the package that carries it. BookError where it is missing."""
-    try:
-        found = [file for file in metadata.files(MATHJAX) or [] if file.name == MATHJAX_FILE]
-        return Path(found[0].locate()).read_bytes()
-    except (metadata.PackageNotFoundError, IndexError, OSError):
-        raise BookError(f"{MATHJAX_FILE} of the package {MATHJAX} is missing; run `{INSTALL}`") from None
 
 
 def settings(book: Book) -> dict[str, Any]:
@@ -78,6 +70,7 @@ def settings(book: Book) -> dict[str, Any]:
             "show_toc_level": 1,
             "search_bar_text": "Search",
             "navbar_persistent": [],
+            "collapse_navbar": True,
             "footer_content_items": [],
         },
         "html_static_path": ["_static"],
@@ -110,21 +103,20 @@ def stage(book: Book, folder: Path) -> None:
     static = folder / "_static"
     shutil.copytree(STATIC, static)
     (static / "mathjax").mkdir()
-    (static / "mathjax" / MATHJAX_FILE).write_bytes(mathjax())
-    notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in book.chapters}
-    for notebook in notebooks.values():  # a page has its own way back and on
-        notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
-    terms = unique_terms(term for c in book.chapters for term in chapter_terms(c, notebooks[c.name]))
+    package = Path(importlib.util.find_spec(MATHJAX).origin).parent
+    shutil.copy(package / "static" / "mathjax" / MATHJAX_FILE, static / "mathjax")
+    notebooks = {}
+    for chapter in book.chapters:  # a page has its own way back and on
+        notebooks[chapter] = without_navigation(read_notebook(chapter.notebook))
+    terms = all_terms(notebooks)
     sizes = write_model(book, static / "model") if ships(book) else {}
     pages = {
-        "index.md": cover_page(book, notebooks, read_log(book), sizes),
+        "index.md": cover_page(book, read_log(book), sizes),
         "glossary.md": glossary_page(terms),
+        "notation.md": notation_page(notebooks[book.chapters[0]]),
     }
-    pages["notation.md"] = notation_page(notebooks)
     if sizes:
-        described = json.loads((static / "model" / MODEL).read_text(encoding="utf-8"))
-        source = (STATIC / "teller" / "gpt.js").read_text(encoding="utf-8")
-        pages["browser.md"] = model_page(book, source, described, sizes, CHECKPOINT.as_posix())
+        pages["browser.md"] = model_page(sizes)
     pages["api/index.md"] = index_page(book)
     for module, chapter in modules(book).items():
         pages[f"api/{module}.md"] = module_page(module, chapter)
@@ -133,44 +125,31 @@ def stage(book: Book, folder: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (folder / "chapters").mkdir()
-    for chapter in book.chapters:
-        names = module_names(chapter.module_file)
-        page = chapter_page(book, chapter, notebooks[chapter.name], terms, names)
+    for chapter, notebook in notebooks.items():
+        page = chapter_page(book, chapter, notebook, terms, module_names(chapter))
         if sizes:
             place_tool(page, chapter, sizes)
         (folder / "chapters" / chapter.notebook.name).write_bytes(write_notebook(page))
 
 
-def module_names(path: Path | None) -> list[str]:
+def module_names(chapter: Chapter) -> list[str]:
     """The public names of a chapter's module."""
-    if path is None or not path.exists():
-        return []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return ast.literal_eval(node.value)
-    return []
+    return importlib.import_module(f"companion.{chapter.module}").__all__ if chapter.module else []
 
 
-def notation_page(notebooks: dict[str, Any]) -> str:
+def notation_page(notebook: NotebookNode) -> str:
     """The table of names that the first chapter has, as a page of its own."""
-    lines = next((found for n in notebooks.values() if (found := list(section(n, "Names")))), [])
+    lines = list(section(notebook, "Names"))
     return "\n".join(["# Notation", "", *(lines or ["This book needs no table of names."]), ""])
 
 
 def change_page(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Add the policy; let the download button offer a chapter's notebook, elsewhere only printing."""
+    """Add the policy, and offer to download chapters alone: the other pages have no notebook."""
     policy = f'\n    <meta http-equiv="Content-Security-Policy" content="{POLICY}" />\n'
     context["metatags"] = policy + context.get("metatags", "")
-    for group in context.get("header_buttons", []):
-        if group.get("label") == "download-buttons":
-            group["tooltip"] = "Download or print this page"
-            is_chapter = page.startswith("chapters/")
-            group["buttons"] = [
-                button
-                for button in group["buttons"]
-                if button["label"] == "download-pdf-button"
-                or (is_chapter and button["label"] == "download-source-button")
-            ]
+    if not page.startswith("chapters/"):
+        buttons = context.get("header_buttons", [])
+        context["header_buttons"] = [one for one in buttons if one.get("label") != "download-buttons"]
 
 
 def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
@@ -181,14 +160,21 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
     warnings = io.StringIO()
     with patch_docutils(), docutils_namespace():
         app = Sphinx(
-            source, None, out, doctrees, "html", settings(book), status=None, warning=warnings, freshenv=True
+            source,
+            None,
+            out,
+            doctrees,
+            "html",
+            settings(book),
+            status=None,
+            warning=warnings,
+            freshenv=True,
+            parallel=2,
         )
         app.connect("html-page-context", change_page, priority=900)
         app.connect(
             "autodoc-process-docstring",
-            lambda app, what, name, documented, options, lines: process_docstring(
-                book, what, documented, lines
-            ),
+            lambda app, what, name, documented, options, lines: process_docstring(lines),
             priority=400,  # before napoleon reads it
         )
         app.build(force_all=True)
@@ -231,15 +217,14 @@ def build_site(book: Book, folder: Path) -> str:
     if missing:
         raise BookError(f"the site needs {', '.join(missing)}, not installed here; run `{INSTALL}`")
     folder = folder.resolve()
-    if folder.exists() and not (
-        folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
-    ):
+    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file()):
         raise BookError(
             f"{folder} is no site that this command made, so it stays; name another with --out, or remove it"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
-        source, out = Path(temporary) / "source", Path(temporary) / "html"
+        source = Path(temporary) / "source"
+        out = Path(temporary) / "html"
         source.mkdir()
         stage(book, source)
         run_sphinx(book, source, out, Path(temporary) / "doctrees")
@@ -253,5 +238,6 @@ def build_site(book: Book, folder: Path) -> str:
             shutil.rmtree(folder)
         out.rename(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    pages, size = sum(path.suffix == ".html" for path in files), sum(path.stat().st_size for path in files)
+    pages = sum(path.suffix == ".html" for path in files)
+    size = sum(path.stat().st_size for path in files)
     return f"{folder / 'index.html'}: {pages} pages, {size / 1e6:.1f} MB, {time.perf_counter() - start:.0f} s"

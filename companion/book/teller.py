@@ -1,19 +1,14 @@
 """The shipped model at work in the web book: where its tools stand, and the page that shows its code."""
 
-import ast
-import math
-import re
-import textwrap
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from companion.book import BookError
-from companion.book.manifest import Book, Chapter
-from companion.book.model import MODEL
+from companion.book.manifest import Chapter
+from companion.book.model import CHECKPOINT, MODEL
 from companion.book.text import headings_in
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -21,43 +16,6 @@ TABLES = tomllib.loads((TEMPLATES / "teller.toml").read_text(encoding="utf-8"))
 
 PLACES: dict[str, tuple[str, str]] = {name: tuple(place) for name, place in TABLES["places"].items()}
 """Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
-
-MIRRORS = [(part["name"], part["words"], part["python"]) for part in TABLES["mirrors"]]
-"""Each part of gpt.js, in its order: its name, a word on it, and the Python that it mirrors."""
-
-
-def javascript_parts(source: str) -> dict[str, str]:
-    """A module's top-level functions and classes by name, each with the comment above it.
-
-    Its opening comment is left out. BookError for what stands outside of them.
-    """
-    _, *blocks = re.split(r"^(?=/\*\*)", source, flags=re.MULTILINE)
-    parts = {}
-    for block in blocks:
-        found = re.findall(r"^(?:export )?(?:function|class) (\w+)", block, re.MULTILINE)
-        if len(found) != 1:
-            raise BookError(f"gpt.js: {block.splitlines()[0]!r} must stand above one function or class")
-        parts[found[0]] = block.strip()
-    return parts
-
-
-def python_part(book: Book, module: str, name: str) -> str:
-    """A function or method of the package, by its qualified name, without docstring. BookError for none."""
-    source = (book.root / "companion" / f"{module}.py").read_text(encoding="utf-8")
-    node: Any = ast.parse(source)
-    for part in name.split("."):
-        body = getattr(node, "body", [])
-        node = next((child for child in body if getattr(child, "name", None) == part), None)
-    if node is None:
-        raise BookError(
-            f"companion/{module}.py has no {name}, which the page of the model shows; "
-            "mend [[mirrors]] in book/templates/teller.toml"
-        )
-    lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
-    if ast.get_docstring(node) is not None:
-        docstring = node.body[0]
-        del lines[docstring.lineno - node.lineno : docstring.end_lineno - node.lineno + 1]
-    return textwrap.dedent("\n".join(lines))
 
 
 def flow(way: str) -> str:
@@ -69,8 +27,8 @@ def flow(way: str) -> str:
     parts = []
     for part in TABLES["flow"]:
         links = [f'<a href="{folder}{name}.html">chapter {int(name[:2])}</a>' for name in part["chapters"]]
-        said = f'<span class="part">{part["title"]}</span> {part["words"]} ({" and ".join(links)})'
-        parts.append(f'<li data-part="{part["part"]}"><p>{said}</p></li>')
+        words = f'<span class="part">{part["title"]}</span> {part["words"]} ({" and ".join(links)})'
+        parts.append(f'<li data-part="{part["part"]}"><p>{words}</p></li>')
     return f'<ol class="flow">{"".join(parts)}</ol>'
 
 
@@ -110,37 +68,9 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
     )
 
 
-def mirror(book: Book, javascript: str, python: list[tuple[str, str]]) -> list[str]:
-    """A part of gpt.js beside what it mirrors, in MyST."""
-    out = ["`````{container} mirror", "````{container} side", "```javascript", javascript, "```", "````"]
-    if python:
-        out += ["````{container} side"]
-        for module, name in python:
-            out += ["```python", f"# companion/{module}.py: {name}", python_part(book, module, name), "```"]
-        out += ["````"]
-    return [*out, "`````", ""]
-
-
-def model_page(book: Book, source: str, described: dict, sizes: dict[str, int], checkpoint: str) -> str:
-    """The page that shows all of gpt.js, in MyST. source: the file; described: model.json.
-
-    Raises BookError where MIRRORS and the file have different parts.
-    """
-    parts = javascript_parts(source)
-    if list(parts) != [name for name, _, _ in MIRRORS]:
-        raise BookError(
-            f"gpt.js has the parts {', '.join(parts)}; name each in book/templates/teller.toml, in this order"
-        )
+def model_page(sizes: dict[str, int]) -> str:
+    """The page that shows all of gpt.js, in MyST. sizes: bytes of the model's files."""
     numbers = [str(int(name.split("_")[0])) for name in PLACES]
-    facts = {
-        "chapters": f"{', '.join(numbers[:-1])} and {numbers[-1]}",
-        "lines": source.count("\n"),
-        "checkpoint": checkpoint,
-        "parameters": sum(math.prod(tensor["shape"]) for tensor in described["tensors"]),
-        "bytes": sum(sizes.values()),
-    }
     page = (TEMPLATES / "browser.md").read_text(encoding="utf-8")
-    out = [page.format(**facts)]
-    for name, words, python in MIRRORS:
-        out += [f"### `{name}`", "", *([words, ""] if words else []), *mirror(book, parts[name], python)]
-    return "\n".join(out)
+    chapters = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    return page.format(chapters=chapters, checkpoint=CHECKPOINT.as_posix(), bytes=sum(sizes.values()))

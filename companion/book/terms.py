@@ -5,12 +5,11 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from nbformat import NotebookNode
 
-from companion.book.manifest import Book, Chapter
-from companion.book.text import heading_lines, read_notebook
+from companion.book.manifest import Chapter
+from companion.book.text import heading_lines
 
 SECTION = "What you built"
 
@@ -80,9 +79,11 @@ def chapter_terms(chapter: Chapter, notebook: NotebookNode) -> list[Term]:
     Two forms are read: the rows of a table with the heading "term", and items "- **term** – meaning", where
     a phrase in bold within the meaning is one more name for it.
     """
-    found, in_table = [], False
+    found = []
+    in_table = False
     for line in section(notebook, SECTION):
-        row, item = ROW.match(line), ITEM.match(line)
+        row = ROW.match(line)
+        item = ITEM.match(line)
         if row:
             if row["names"] == "term":
                 in_table = True
@@ -109,46 +110,32 @@ def unique_terms(terms: Iterable[Term]) -> list[Term]:
     return kept
 
 
-def glossary_file(book: Book) -> Path:
-    """Where the glossary lies."""
-    return book.root / "data" / "glossary.csv"
+def all_terms(notebooks: dict[Chapter, NotebookNode]) -> list[Term]:
+    """The terms of these chapters, each name once."""
+    terms: list[Term] = []
+    for chapter, notebook in notebooks.items():
+        terms += chapter_terms(chapter, notebook)
+    return unique_terms(terms)
 
 
-def all_terms(book: Book) -> list[Term]:
-    """The terms of all chapters, each name once. BookError where a notebook is missing."""
-    return unique_terms(
-        term for chapter in book.chapters for term in chapter_terms(chapter, read_notebook(chapter.notebook))
-    )
-
-
-def glossary_rows(book: Book) -> str:
+def glossary_rows(terms: Iterable[Term]) -> str:
     """The glossary as CSV, with the columns names (joined by " | "), meaning, chapter and title."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["names", "meaning", "chapter", "title"])
-    for term in all_terms(book):
+    for term in terms:
         writer.writerow([" | ".join(term.names), term.meaning, term.chapter.number, term.chapter.title])
     return text.getvalue()
 
 
 def glossary_page(terms: Iterable[Term]) -> str:
-    """The glossary's page, in MyST: a section for each first letter, and links to them above."""
-    by_letter: dict[str, list[Term]] = {}
-    for term in sorted(terms, key=lambda term: term.names[0].lower()):
-        first = term.names[0][0].upper()
-        by_letter.setdefault(first if first.isascii() and first.isalpha() else "#", []).append(term)
+    """The glossary's page, in MyST, sorted by Sphinx."""
     lines = ["# Glossary", "", "Every term that a chapter defines, and the chapter that does.", ""]
-    anchors = {letter: f"letter-{letter.lower().replace('#', 'other')}" for letter in by_letter}
-    lines += [" · ".join(f"[{letter}](#{anchor})" for letter, anchor in anchors.items()), ""]
-    for letter, its_terms in by_letter.items():
-        lines += [f"({anchors[letter]})=", f"## {letter}", "", "```````{glossary}"]
-        for term in its_terms:
-            source = (
-                f"([chapter\N{NO-BREAK SPACE}{term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
-            )
-            lines += [*term.names, f"  {term.meaning} {source}", ""]
-        lines += ["```````", ""]
-    return "\n".join(lines)
+    lines += ["```````{glossary}", ":sorted:", ""]
+    for term in terms:
+        source = f"([chapter\N{NO-BREAK SPACE}{term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
+        lines += [*term.names, f"  {term.meaning} {source}", ""]
+    return "\n".join([*lines, "```````", ""])
 
 
 def occurrence(name: str) -> re.Pattern:

@@ -32,9 +32,8 @@ NAVIGATION = "navigation"
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     """Read a MyST text file.
 
-    Returns the notebook (without outputs) and, for each cell, the line of the file on which its source
-    begins, from 1. The file's own header is kept in ``notebook.metadata``. Raises BookError for a file that
-    cannot be read as MyST.
+    Returns the notebook, without outputs, and for each code cell the line of the file on which its source
+    begins, from 1. Raises BookError for a file that cannot be read as MyST.
     """
     try:
         source = path.read_text(encoding="utf-8-sig")
@@ -47,8 +46,11 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         raise BookError(
             f"chapters/text/{path.name}: {' '.join(str(error).split())}; mend that cell"
         ) from None
-    lines, starts = source.split("\n"), []
-    for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
+    lines = source.split("\n")
+    starts = []
+    for cell, start in zip(notebook.cells, notebook.metadata["source_map"], strict=True):
+        if cell.cell_type != "code":
+            continue
         body = cell.source.split("\n")
         after_options = (i for i in range(start, len(lines)) if lines[i : i + len(body)] == body)
         starts.append(next(after_options, start) + 1)
@@ -56,22 +58,17 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
             cell.metadata["jupyter"] = NotebookNode(source_hidden=True)
         if "solution" in tags(cell):
             cell.metadata["jupyter"]["outputs_hidden"] = True
+    notebook.metadata = nbformat.from_dict(METADATA)
     return notebook, starts
 
 
 def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook as it is, without mending ids. Raises BookError for a file that is not one."""
     try:
-        notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))
-        for cell in notebook.cells:
-            cell.setdefault("metadata", NotebookNode())
-            if cell.cell_type == "code":
-                cell.setdefault("outputs", [])
-                cell.setdefault("execution_count", None)
-        return notebook
+        return nbformat.v4.reads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BookError(f"chapters/{path.name} is missing; run `sync {path.stem}`") from None
-    except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError):
+    except (ValueError, AttributeError):
         raise BookError(f"chapters/{path.name} is not a notebook; run `sync {path.stem}`") from None
 
 
@@ -131,10 +128,12 @@ def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
 
 def headings_in(source: str) -> list[tuple[int, str]]:
     """The levels and words of the headings in a cell's Markdown; a comment in a code block is none."""
-    found, fenced = [], False
+    found = []
+    fenced = False
     for line in source.split("\n"):
         fenced ^= line.startswith(("```", "~~~"))
-        if not fenced and (match := re.match(r"(#{1,6}) +(.+)", line)):
+        match = re.match(r"(#{1,6}) +(.+)", line)
+        if match and not fenced:
             found.append((len(match[1]), match[2].strip()))
     return found
 
@@ -144,40 +143,31 @@ def heading_lines(cell: NotebookNode) -> list[str]:
     return [words for _, words in headings_in(cell.source)] if cell.cell_type == "markdown" else []
 
 
-def title(notebook: NotebookNode) -> str:
-    """The first heading ("" without any)."""
-    return next((heading for cell in notebook.cells for heading in heading_lines(cell)), "")
-
-
 def headings(notebook: NotebookNode) -> list[str]:
     """For each cell, the last heading in it or before it ("" before the first)."""
-    current, found = "", []
+    current = ""
+    found = []
     for cell in notebook.cells:
         current = [current, *heading_lines(cell)][-1]
         found.append(current)
     return found
 
 
-def neighbour_link(chapter: Chapter, label: str) -> str:
-    """A link to a chapter's notebook; the label has {} where the chapter's number and title go."""
-    return f"[{label.format(f'{chapter.number} {chapter.title}'.strip())}]({chapter.name}.ipynb)"
+def add_navigation(notebook: NotebookNode, book: Book, chapter: Chapter) -> None:
+    """Put a link to the chapter before in front of a notebook's cells, and one to the next behind them."""
 
-
-def add_navigation(notebook: NotebookNode, starts: list[int], book: Book, chapter: Chapter) -> None:
-    """Put the two lines into a notebook as read from its text, and their places into starts."""
-
-    def cell(source: str) -> NotebookNode:
-        return new_markdown_cell(source, metadata=NotebookNode(tags=[NAVIGATION]))
+    def link(label: str, other: Chapter) -> NotebookNode:
+        words = label.format(f"{other.number} {other.title}".strip())
+        return new_markdown_cell(f"[{words}]({other.name}.ipynb)", metadata=NotebookNode(tags=[NAVIGATION]))
 
     place = chapter.position
     if place > 0:
-        notebook.cells.insert(0, cell(neighbour_link(book.chapters[place - 1], "← {}")))
-        starts.insert(0, 1)
+        notebook.cells.insert(0, link("← {}", book.chapters[place - 1]))
     if place + 1 < len(book.chapters):
-        notebook.cells.append(cell(neighbour_link(book.chapters[place + 1], "{} →")))
-        starts.append(starts[-1] if starts else 1)
+        notebook.cells.append(link("{} →", book.chapters[place + 1]))
 
 
-def is_navigation(cell: NotebookNode) -> bool:
-    """Whether a cell is one of the two lines."""
-    return NAVIGATION in cell.metadata.get("tags", [])
+def without_navigation(notebook: NotebookNode) -> NotebookNode:
+    """Take the two links out of a notebook, and return it."""
+    notebook.cells = [cell for cell in notebook.cells if NAVIGATION not in tags(cell)]
+    return notebook

@@ -15,14 +15,13 @@ drawn; its slots are filled, left to right, each from the words that the state a
 changes the state. Each choice but the pattern is a printed word, and no text can be read as two patterns. So
 reading a story recovers every choice, and with them its exact probability.
 
-- `companion.village.words`, `facts`, `rules`, `effects` and `patterns`: the words, what is true, what may be
-  said, what a sentence does to the truth, and the sentences themselves.
+- `companion.village.words`, `facts`, `rules` and `effects`: the words and the sentences, what is true, what
+  may be said, and what a sentence does to the truth.
 - `companion.village.machine`: tells and reads stories with them.
 - `companion.village.judge`: what is true, and what is not, in any text.
-- `companion.village.marks`: the sentences as data for other languages.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
 - `companion.village.splits`: the shipped stories, and files of others.
-- `companion.village.wordings`: the same sentences in the chronicle's words, for a translator.
+- `companion.village.wordings`: the same sentences in the chronicle's words, and as data for other languages.
 """
 
 from companion.village.judge import Verdict, judge
@@ -47,7 +46,6 @@ from companion.village.splits import (
     places,
     read_stories,
     tell,
-    write_splits,
     write_stories,
 )
 from companion.village.words import KINDS
@@ -80,6 +78,5 @@ __all__ = [
     "story_bytes",
     "tell",
     "village_scores",
-    "write_splits",
     "write_stories",
 ]

@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
+import json
 import sys
 from pathlib import Path
+from random import Random
 
-from companion.village.splits import DATA, SPLITS, tell, write_places, write_splits, write_stories
+from companion.village.splits import DATA, PLACES, SPLITS, STATE, new_stories, tell, write_stories
+
+
+def write_splits(folder: Path) -> None:
+    """Write the shipped splits and their checksums into `folder`."""
+    sums = []
+    for split, (seed, stories) in SPLITS.items():
+        path = folder / f"{split}.txt"
+        write_stories(path, tell(seed, stories))
+        sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
+
+
+def write_places(folder: Path) -> None:
+    """Write places.json, which `places` reads, into `folder`."""
+    known: dict[str, dict[str, str]] = {}
+    for seed, numbers in PLACES.items():
+        rng, done = Random(seed), 0
+        states = known.setdefault(str(seed), {})
+        stories = new_stories(rng)
+        for number in numbers:
+            for _ in range(number - done):
+                next(stories)
+            done = number
+            states[str(number)] = base64.b64encode(STATE.pack(*rng.getstate()[1])).decode()
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(known, indent=1) + "\n"
+    (folder / "places.json").write_text(text, encoding="utf-8", newline="\n")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -510,8 +510,9 @@ def is_true(summary: str, story: str) -> bool:
     except ValueError:
         return False
     held = state.thing.get(v["A"])
-    there = (state.role.get(v["A"]), state.place.get(v["A"])) == (v["r"], v["p"])
-    return there and held is not None and (held.color, held.noun) == (v["c"], v["n"])
+    if (state.role.get(v["A"]), state.place.get(v["A"])) != (v["r"], v["p"]):
+        return False
+    return held is not None and (held.color, held.noun) == (v["c"], v["n"])
 
 
 def _parts(forms: Iterable[str], text: str) -> dict[str, str]:

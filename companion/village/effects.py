@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from companion.village.facts import Thing
-from companion.village.rules import holding, number
+from companion.village.rules import holding
+from companion.village.words import number
 
 EFFECTS: dict[str, Callable[..., None]] = {}
 

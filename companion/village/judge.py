@@ -35,7 +35,8 @@ from dataclasses import dataclass, field
 from companion.village.effects import EFFECTS
 from companion.village.facts import State
 from companion.village.machine import CAST, VILLAGE, Pattern, Slot, Step, Village
-from companion.village.rules import RULES, eater, exists, holding, number
+from companion.village.rules import RULES, eater, exists, holding
+from companion.village.words import number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
 ECHOES = {

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from companion.village.effects import EFFECTS
 from companion.village.facts import State
-from companion.village.patterns import PATTERNS, Sentence
 from companion.village.rules import RULES
-from companion.village.words import KINDS
+from companion.village.words import KINDS, PATTERNS, Sentence, check_kinds
 
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
@@ -344,39 +343,6 @@ class Village:
             start = found.end() + 1
         return sentences if state.over and start == len(text) + 1 else None
 
-    def bits(self, text: str, forget: bool = False) -> float | None:
-        """−log2 of the probability of `text`; with `forget`, for a reader to whom each slot is a guess."""
-        steps = self.parse(text)
-        if steps is None:
-            return None
-        surprise = 0.0
-        for step in steps:
-            surprise += log2(step.total / step.unit)
-            for slot, options in zip(step.pattern.slots, step.options, strict=True):
-                surprise += log2(len(self.kinds[slot.kind] if forget else options))
-        return surprise
-
-    def recalls(self, text: str) -> list[tuple[int, int]] | None:
-        """Where in `text` the recalled words stand: those that the story so far determines."""
-        steps = self.parse(text)
-        if steps is None:
-            return None
-        return [
-            span
-            for step in steps
-            for slot, options, span in zip(step.pattern.slots, step.options, step.spans, strict=True)
-            if len(options) == 1 < len(self.kinds[slot.kind])
-        ]
-
-
-def check_kinds(kinds: dict[str, list[str]]) -> None:
-    """Raise ValueError if a word of a kind is the beginning, at a word's end, of another, or comes twice."""
-    for kind, words in kinds.items():
-        ordered = sorted(words)
-        for one, two in zip(ordered, ordered[1:], strict=False):
-            if two.startswith(one) and not two[len(one) :][:1].isalnum():
-                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one of them")
-
 
 def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tuple[Pattern, int]:
     """A pattern drawn by weight, and its weight."""
@@ -404,7 +370,15 @@ def bits(text: str, forget: bool = False) -> float | None:
     forget: as the perfect forgetful reader counts, who knows the grammar and how likely each sentence is, but
     forgot who is who: every word in a slot is a guess among all the words of its kind.
     """
-    return VILLAGE.bits(text, forget)
+    steps = VILLAGE.parse(text)
+    if steps is None:
+        return None
+    surprise = 0.0
+    for step in steps:
+        surprise += log2(step.total / step.unit)
+        for slot, options in zip(step.pattern.slots, step.options, strict=True):
+            surprise += log2(len(KINDS[slot.kind] if forget else options))
+    return surprise
 
 
 def recalls(text: str) -> list[tuple[int, int]]:
@@ -412,10 +386,15 @@ def recalls(text: str) -> list[tuple[int, int]]:
 
     Raises ValueError for a text that is no story of the village.
     """
-    spans = VILLAGE.recalls(text)
-    if spans is None:
+    steps = VILLAGE.parse(text)
+    if steps is None:
         raise ValueError(no_story(text))
-    return spans
+    return [
+        span
+        for step in steps
+        for slot, options, span in zip(step.pattern.slots, step.options, step.spans, strict=True)
+        if len(options) == 1 < len(KINDS[slot.kind])
+    ]
 
 
 def no_story(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from companion.village.words import KINDS, NUMBERS, SHE
+from companion.village.words import KINDS, SHE, number, number_word
 
 
 class Rule(NamedTuple):
@@ -313,12 +313,12 @@ def pickable(s, kind):
 @rule("place", "a place where something lies")
 def place_of_lying(s, kind, a):
     here = s.place.get(a)
-    return list(dict.fromkeys(there for _, there in s.lying.values() if there != here))
+    return list(dict.fromkeys(place for _, place in s.lying.values() if place != here))
 
 
 @rule("thing", "a thing that lies there")
 def lying_there(s, kind, place):
-    return [noun for noun, (_, there) in s.lying.items() if there == place]
+    return [noun for noun, (_, other) in s.lying.items() if other == place]
 
 
 def colors(things) -> list[str]:
@@ -451,19 +451,9 @@ def where(s, kind, noun):
 # how many --------------------------------------------------------------------------------------------------
 
 
-def number(word: str) -> int:
-    """The value of a number word: "five" -> 5."""
-    return NUMBERS.index(word) + 1
-
-
-def word(n: int) -> list[str]:
-    """The option for a slot that must be the number `n`."""
-    return [NUMBERS[n - 1]] if 1 <= n <= 20 else []
-
-
 @rule("number", "how many there are")
 def count(s, kind, a):
-    return word(s.goods[a][0]) if a in s.goods else []
+    return number_word(s.goods[a][0]) if a in s.goods else []
 
 
 @rule("goods", "what this one has to eat")
@@ -494,22 +484,22 @@ def some(s, kind, a):
 
 @rule("number", "the sum")
 def added(s, kind, a, k):
-    return word(s.goods[a][0] + number(k)) if a in s.goods else []
+    return number_word(s.goods[a][0] + number(k)) if a in s.goods else []
 
 
 @rule("number", "what is left")
 def less(s, kind, a, k):
-    return word(s.goods[a][0] - number(k)) if a in s.goods else []
+    return number_word(s.goods[a][0] - number(k)) if a in s.goods else []
 
 
 @rule("number", "the sum")
 def total(s, kind, n, k):
-    return word(number(n) + number(k))
+    return number_word(number(n) + number(k))
 
 
 @rule("number", "the difference")
 def minus(s, kind, n, k):
-    return word(number(n) - number(k))
+    return number_word(number(n) - number(k))
 
 
 # and the rest ----------------------------------------------------------------------------------------------

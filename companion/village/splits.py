@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import struct
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within
 SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
 PLACES = {4: (10000, 20000, 30000)}  # seed -> the new stories before which its generator's state is known
-_STATE = struct.Struct("<625I")  # of random.Random: 624 words, and which of them is next
+STATE = struct.Struct("<625I")  # of random.Random: 624 words, and which of them is next
 
 
 def tell(seed: int, stories: int) -> Iterator[str]:
@@ -48,16 +47,6 @@ def load_split(split: str) -> list[str]:
     return read_stories(DATA / "village" / f"{split}.txt")
 
 
-def write_splits(folder: Path) -> None:
-    """Write the shipped splits and their checksums into `folder`."""
-    sums = []
-    for split, (seed, stories) in SPLITS.items():
-        path = folder / f"{split}.txt"
-        write_stories(path, tell(seed, stories))
-        sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
-    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
-
-
 # ---- new stories ----------------------------------------------------------------------------------------
 
 
@@ -77,10 +66,11 @@ def fresh(seed: int, first: int = 0) -> Iterator[str]:
             rule = ", ".join(map(str, (0, *known)))
             raise ValueError(f"first={first} is no known place of seed {seed}; give one of {rule}")
         rng.setstate((3, known[first], None))
-    return _fresh(rng)
+    return new_stories(rng)
 
 
-def _fresh(rng: Random) -> Iterator[str]:
+def new_stories(rng: Random) -> Iterator[str]:
+    """The stories that rng tells, without end, but those of the shipped splits."""
     shipped = {text for split in SPLITS for text in load_split(split)}
     return (text for text in (story(rng).text for rng in repeat(rng)) if text not in shipped)
 
@@ -93,20 +83,4 @@ def places(seed: int) -> dict[int, tuple[int, ...]]:
     if seed not in PLACES:
         return {}
     known = json.loads((DATA / "village" / "places.json").read_text(encoding="utf-8"))[str(seed)]
-    return {int(number): _STATE.unpack(base64.b64decode(state)) for number, state in known.items()}
-
-
-def write_places(folder: Path) -> None:
-    """Write places.json, which `places` reads, into `folder`."""
-    known: dict[str, dict[str, str]] = {}
-    for seed, numbers in PLACES.items():
-        rng, states, done = Random(seed), known.setdefault(str(seed), {}), 0
-        stories = _fresh(rng)
-        for number in numbers:
-            for _ in range(number - done):
-                next(stories)
-            done = number
-            states[str(number)] = base64.b64encode(_STATE.pack(*rng.getstate()[1])).decode()
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(known, indent=1) + "\n"
-    (folder / "places.json").write_text(text, encoding="utf-8", newline="\n")
+    return {int(number): STATE.unpack(base64.b64decode(state)) for number, state in known.items()}

@@ -161,14 +161,14 @@ def held(n: int, seed: int) -> list[Question]:
     return asked
 
 
-def twins(n: int, seed: int, apart: str = "name") -> list[tuple[Question, Question]]:
+def twins(n: int, seed: int, difference: str = "name") -> list[tuple[Question, Question]]:
     """n pairs of questions as `held` has them, about two short stories that are the same but for one thing.
 
-    apart: "name", one sentence names another finder; or "things", two people's things are exchanged. The
-    answers differ, and so do the words named by `apart`, at the same places. Raises ValueError for another.
+    difference: "name", one sentence names another finder; or "things", two people's things are exchanged. The
+    answers differ, and so do the words that it names, at the same places. Raises ValueError for another.
     """
-    if apart not in ("name", "things"):
-        raise ValueError(f'apart={apart!r} must be "name" or "things"')
+    if difference not in ("name", "things"):
+        raise ValueError(f'difference={difference!r} must be "name" or "things"')
     rng, pairs = Random(seed), []
     for _ in range(n):
         (a, b), (r, q) = rng.sample(KINDS["name"], 2), rng.sample(KINDS["role"], 2)
@@ -181,7 +181,7 @@ def twins(n: int, seed: int, apart: str = "name") -> list[tuple[Question, Questi
             f"{a} and {b} had a chat at the {place}: {b} talked, {a} nodded.",
         ]
         other = list(lines)
-        if apart == "name":
+        if difference == "name":
             del lines[2], other[2]
             other[1] = other[1].replace(f"{x} {a}", f"{x} {b}")
         else:

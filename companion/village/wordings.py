@@ -1,4 +1,4 @@
-"""A second wording of the village's sentences: how the clerk writes them into the chronicle (chapter 23).
+"""The village's sentences in other forms: the clerk's chronicle (chapter 23), and data for other languages.
 
 The chronicle says the same in another order: the place first, then who, with the role behind the name, then
 the thing, with its color behind it. A sentence has one such wording, so a translation is right or wrong.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from companion.village.judge import INTRODUCED, LONGEST_SENTENCE
 from companion.village.machine import VILLAGE, Pattern
 from companion.village.words import KINDS
 
@@ -63,3 +64,28 @@ def _plain(pattern: Pattern) -> str:
 _WORDINGS = {
     pattern.text: CHRONICLE[plain] for pattern in VILLAGE.patterns if (plain := _plain(pattern)) in CHRONICLE
 }
+
+
+def introducing(pattern: Pattern) -> list[int]:
+    """The slots of a pattern that introduce somebody, by their numbers: of each such letter, the first."""
+    letters = [slot.letter for slot in pattern.slots]
+    pairs = [pair for effect in pattern.effects for pair in INTRODUCED.get(effect, ())]
+    return [letters.index(letter) for letter, _ in pairs]
+
+
+def as_data() -> dict:
+    """The patterns as data for other languages, as JSON can hold it.
+
+    With regular expressions alone, the web book's page asks two of the judge's questions: is it a sentence of
+    the village, and was each name in it told before? What is true, only the judge knows.
+
+    kinds: the words of each kind. patterns: each by turns a literal text and the kind of the word that
+    follows, "+name" for one that the sentence introduces. longest: words after which what is none is cut.
+    """
+    patterns = []
+    for pattern in VILLAGE.patterns:
+        new, parts = introducing(pattern), [pattern.pieces[0]]
+        for i, (slot, piece) in enumerate(zip(pattern.slots, pattern.pieces[1:], strict=True)):
+            parts += ["+name" if i in new else slot.kind, piece]
+        patterns.append(parts)
+    return {"kinds": KINDS, "patterns": patterns, "longest": LONGEST_SENTENCE}

@@ -1,9 +1,10 @@
-"""The words of the village, from words.toml: the lists that a slot of a sentence is filled from."""
+"""The vocabulary of the village: the words, from words.toml, and the sentences, from sentences.toml."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 
 def read_table(name: str) -> dict:
@@ -19,11 +20,48 @@ def lines(text: str) -> list[str]:
 _TABLE = read_table("words.toml")
 SHE = _TABLE["she"].split()
 HE = _TABLE["he"].split()
+NAMES = [name for pair in zip(SHE, HE, strict=True) for name in pair]
 
 KINDS: dict[str, list[str]] = {
-    "name": [name for pair in zip(SHE, HE, strict=True) for name in pair],
+    "name": NAMES,
     "pronoun": ["she", "he"],
     **{kind: text.split() for kind, text in _TABLE["words"].items()},
     **{kind: lines(text) for kind, text in _TABLE["phrases"].items()},
 }
 NUMBERS = KINDS["number"]
+
+
+def check_kinds(kinds: dict[str, list[str]]) -> None:
+    """Raise ValueError if a word of a kind is the beginning, at a word's end, of another, or comes twice."""
+    for kind, words in kinds.items():
+        ordered = sorted(words)
+        for one, two in zip(ordered, ordered[1:], strict=False):
+            if two.startswith(one) and not two[len(one) :][:1].isalnum():
+                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one of them")
+
+
+def number(word: str) -> int:
+    """The value of a number word: "five" -> 5."""
+    return NUMBERS.index(word) + 1
+
+
+def number_word(n: int) -> list[str]:
+    """The option for a slot that must be the number `n`: one word, or none beyond twenty."""
+    return [NUMBERS[n - 1]] if 1 <= n <= 20 else []
+
+
+class Sentence(NamedTuple):
+    """One line of the table of sentences, with what it does to the state."""
+
+    part: str  # opening, arrival, event, scene or closing
+    weight: int
+    effects: tuple[str, ...]
+    text: str
+
+
+PATTERNS = [
+    Sentence(block["part"], block["weight"], tuple(block["effects"]), text)
+    for block in read_table("sentences.toml")["block"]
+    for text in lines(block["sentences"])
+]
+"""Every sentence that can be said in the village."""

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
-
 from companion.book.manifest import Book
-from companion.book.text import is_navigation, read_notebook
+from companion.book.text import NAVIGATION, read_notebook, tags, without_navigation, write_notebook
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
@@ -28,7 +26,7 @@ def edit_notebook(book: Book, change: Callable, chapter: int = 0) -> None:
     path = book.chapters[chapter].notebook
     notebook = read_notebook(path)
     change(notebook)
-    path.write_text(nbformat.v4.writes(notebook), encoding="utf-8", newline="\n")
+    path.write_bytes(write_notebook(notebook))
 
 
 def edit_both(book: Book, change: Callable, chapter: int = 0) -> None:
@@ -37,13 +35,13 @@ def edit_both(book: Book, change: Callable, chapter: int = 0) -> None:
 
     path, text = book.chapters[chapter].notebook, book.chapters[chapter].text
     notebook = read_notebook(path)
-    way = [cell for cell in notebook.cells if is_navigation(cell)]
-    notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
+    way = [cell for cell in notebook.cells if NAVIGATION in tags(cell)]
+    without_navigation(notebook)
     change(notebook)
     text.write_text(jupytext.writes(notebook, "md:myst"), encoding="utf-8", newline="\n")
     back, on = (way[:1], way[1:]) if chapter else ([], way)
     notebook.cells = [*back, *notebook.cells, *on]
-    path.write_text(nbformat.v4.writes(notebook), encoding="utf-8", newline="\n")
+    path.write_bytes(write_notebook(notebook))
 
 
 def cell_with(notebook, fragment: str):

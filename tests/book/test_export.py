@@ -10,7 +10,7 @@ from companion.book.export import defined_names, export
 from companion.book.manifest import Chapter
 
 UNFIT_CELLS = [
-    ["export", "%timeit f()\nx = 1", "a magic in an exported cell: %timeit f\\(\\)"],
+    ["export", "%timeit f()\nx = 1", "an exported cell is not Python: %timeit f\\(\\)"],
     ["export", "def f(:", "an exported cell is not Python: def f\\(:"],
     ["export", "import math", "an import in an exported cell: import math"],
     ["export", "x = 1\nprint(x)", "an exported cell may only define names: print\\(x\\)"],
@@ -31,6 +31,9 @@ def notebook_of(*cells):
 
 
 def chapter(tmp_path, module="thing"):
+    text = tmp_path / "chapters" / "text" / "01_thing.md"
+    text.parent.mkdir(parents=True)
+    text.write_text("# A title\n")
     return Chapter(tmp_path, 0, "01_thing", module, 60)
 
 

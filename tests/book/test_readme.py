@@ -47,16 +47,6 @@ def calls(name: str) -> list[list[str]]:
     return [shlex.split(match[1] or "") for match in found if match]
 
 
-def test_the_pages_are_those_of_the_repository():
-    assert all((ROOT / page).is_file() for page in PAGES)
-    templates = [page for page in PAGES if page.startswith(".github/")]
-    assert len([page for page in templates if "ISSUE_TEMPLATE" in page]) >= 2
-    assert ".github/PULL_REQUEST_TEMPLATE.md" in templates
-    for page in templates:
-        if "ISSUE_TEMPLATE" in page:
-            assert re.match(r"---\nname: .+\nabout: .+\n---\n", text(page)), page
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_relative_link_leads_to_a_file(page):
     prose = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text(page), flags=re.MULTILINE | re.DOTALL)
@@ -91,11 +81,6 @@ def test_every_command_of_the_course_that_is_named_is_one_and_takes_these_option
         parser.parse_args(words_after)
     used = {words[0] for page, words in found if words}
     assert used >= {"demo", "prepare", "train", "generate", "chat", "eval", "finetune", "serve", "export"}
-
-
-def test_every_page_of_docs_is_one_click_from_readme():
-    linked = re.findall(r"\]\((docs/[\w-]+\.md)\)", text("README.md"))
-    assert set(linked) == {page for page in PAGES if page.startswith("docs/")}
 
 
 def test_every_command_of_the_machinery_that_is_named_is_one():

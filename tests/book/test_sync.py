@@ -12,41 +12,31 @@ from helpers import cell_with, edit_notebook, edit_text, snapshot
 from companion.book import BookError
 from companion.book.__main__ import main
 from companion.book.check import check
-from companion.book.course_map import with_chapters
-from companion.book.execute import CellFailed, failing_line
+from companion.book.execute import CellFailed
 from companion.book.manifest import Book, replace_files
+from companion.book.overviews import with_chapters
 from companion.book.sync import keep_ignored_outputs, sync, sync_chapter
 from companion.book.text import read_notebook
 
 TEXT = "chapters/text/01_averages.md"
-FAILING_CELLS = [
-    [
+FAILING_CELLS = {
+    "raises": (
         "print([round(average",
-        "x = 2\nfor i in range(2):\n    print(1 // (1 - i))\nprint([round(average",
-        TEXT + ":47: code cell 3 failed\n    print(1 // (1 - i))\n"
-        "ZeroDivisionError: integer division or modulo by zero",
-    ],
-    [
-        "average = ExponentialAverage()",
-        "average = = ExponentialAverage()",
-        TEXT + ":44: code cell 3 failed\n    average = = ExponentialAverage()\nSyntaxError: invalid syntax",
-    ],
-    [
+        "x = 2\nprint(1 // 0)\nprint([round(average",
+        44,
+        3,
+        "ZeroDivisionError",
+    ),
+    "no Python": ("average = ExponentialAverage()", "average = = 1", 44, 3, "SyntaxError"),
+    "does not raise": (
         "ExponentialAverage(2)",
         "ExponentialAverage(0)",
-        TEXT + ":63: code cell 5 failed\n    ExponentialAverage(0)\n"
-        "tagged raises-exception, and raised nothing; mend the cell or remove the tag",
-    ],
-]
-"""An edit of the text, and the message."""
-
-TRACEBACKS = [
-    ["Cell In[3], line 2\n  Cell In[1], line 9, in f\n File x.py:77", 2],
-    ["\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 4\x1b[39m", 4],
-    ["Cell In[3], line 7\n----> 7 f()\nCell In[3], line 2, in f()\n----> 2 1 / 0", 2],
-    ["no place named", 1],
-]
-"""A traceback, and the line that it names."""
+        63,
+        5,
+        "raised nothing; mend the cell",
+    ),
+}
+"""An edit of the text, the line and the number of the cell that fails, and why."""
 
 
 @pytest.mark.gate
@@ -66,9 +56,9 @@ def test_sync_makes_all_from_the_texts_alone_in_the_order_of_the_book(book, caps
         path.unlink()
     assert main(["--root", str(book.root), "sync", "02", "01"]) == 0  # 02 imports the module that 01 makes
     assert snapshot(book.root) == finished
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("01_averages: ran in ") and "wrote companion/averages.py" in first
-    assert second.startswith("02_smoothing: ran in ")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("01_averages: ran in ") and "wrote companion/averages.py" in lines[0]
+    assert [line.split()[0] for line in lines] == ["01_averages:", "wrote", "02_smoothing:"]
 
 
 @pytest.mark.gate
@@ -76,7 +66,7 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
     before = {cell.source: cell.id for cell in read_notebook(book.chapters[0].notebook).cells}
     edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.99   # a long memory")
     edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")
-    sync_chapter(book, book.chapters[0])
+    sync(book, ["01"])
     assert check(book) == []
     notebook = read_notebook(book.chapters[0].notebook)
     exported = cell_with(notebook, "class Exp").source
@@ -91,16 +81,15 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("old, new, message", FAILING_CELLS)
-def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, capsys, old, new, message):
+@pytest.mark.parametrize("old, new, line, number, words", FAILING_CELLS.values(), ids=FAILING_CELLS)
+def test_a_failing_cell_is_named_with_its_line_and_the_notebook_stays(
+    book, capsys, old, new, line, number, words
+):
     edit_text(book, old, new)
-    edit_text(
-        book, "DEFAULT_BETA = 0.9\n\n\n", "DEFAULT_BETA=0.9\n\n"
-    )  # sync would format it, and add a line
-    edit_text(book, "# An average", "\n# An average")  # but the lines named are those of the text as it is
     before = snapshot(book.root)
     assert main(["--root", str(book.root), "sync", "1"]) == 1
-    assert capsys.readouterr().err.strip() == message
+    said = capsys.readouterr().err
+    assert said.startswith(f"{TEXT}:{line}: code cell {number} failed\n") and words in said
     assert snapshot(book.root) == before
 
 
@@ -120,29 +109,10 @@ def test_a_run_finds_a_name_that_its_module_newly_exports(book):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("there", [True, False])
-def test_a_failing_run_leaves_the_module_as_it_was_or_none(book, there):
-    module = book.chapters[0].module_file
-    edit_text(book, "DEFAULT_BETA = 0.9", "NEW_NAME = 7\nDEFAULT_BETA = 0.9")
-    look = f"assert 'NEW_NAME = 7' not in open({str(module)!r}).read(), 'it is there'"
-    edit_text(book, "average = ExponentialAverage()", look)
-    if not there:
-        module.unlink()
-    before = snapshot(book.root)
-    with pytest.raises(CellFailed, match="it is there"):
-        sync_chapter(book, book.chapters[0])
-    assert snapshot(book.root) == before
-
-
-@pytest.mark.gate
 def test_a_kernel_that_dies_is_a_failing_cell(book):
     edit_text(book, "average = ExponentialAverage()", "import os\nos._exit(1)")
-    before = snapshot(book.root)
-    with pytest.raises(
-        CellFailed, match="01_averages.md:44: code cell 3 failed\n.*import os\nDeadKernelError"
-    ):
+    with pytest.raises(CellFailed, match="01_averages.md:44: code cell 3 failed\n.*died"):
         sync_chapter(book, book.chapters[0])
-    assert snapshot(book.root) == before
 
 
 def test_what_cannot_be_exported_is_not_run(book, monkeypatch):
@@ -150,7 +120,7 @@ def test_what_cannot_be_exported_is_not_run(book, monkeypatch):
     monkeypatch.setattr("companion.book.sync.execute", lambda *_: pytest.fail("ran"))
     before = snapshot(book.root)
     with pytest.raises(
-        BookError, match="01_averages, code cell 2: a magic in an exported cell: %matplotlib inline"
+        BookError, match="01_averages, code cell 2: an exported cell is not Python: %matplotlib inline"
     ):
         sync_chapter(book, book.chapters[0])
     assert snapshot(book.root) == before
@@ -165,7 +135,7 @@ def test_prose_keeps_the_outputs_and_runs_nothing(book, monkeypatch):
     after = [cell.get("outputs") for cell in read_notebook(book.chapters[0].notebook).cells]
     assert [o for o in after if o] == [o for o in outputs if o]
     edit_text(book, "[10, 10, 10]", "[10, 10]", chapter=1)
-    with pytest.raises(BookError, match="code differs"):
+    with pytest.raises(BookError, match="code differs from the text's"):
         sync_chapter(book, book.chapters[1], run=False)
 
 
@@ -188,21 +158,6 @@ def test_ignored_outputs_stay_while_nothing_else_changes():
 
 
 @pytest.mark.gate
-def test_a_run_during_which_the_text_was_edited_says_so_and_keeps_the_edit(book, monkeypatch):
-    from companion.book import sync as module
-
-    def execute(*arguments):
-        edit_text(book, "One number", "Two numbers")
-        return execute_really(*arguments)
-
-    execute_really = module.execute
-    monkeypatch.setattr(module, "execute", execute)
-    assert "while its text was edited (sync again)" in sync_chapter(book, book.chapters[0])
-    assert "Two numbers" in book.chapters[0].text.read_text()
-    assert len(check(book)) == 1
-
-
-@pytest.mark.gate
 def test_sync_mends_a_damaged_notebook_and_one_that_was_edited(book):
     finished = snapshot(book.root)
     book.chapters[0].notebook.write_text("{")
@@ -211,31 +166,25 @@ def test_sync_mends_a_damaged_notebook_and_one_that_was_edited(book):
     assert snapshot(book.root) == finished
 
 
-@pytest.mark.parametrize("name", ["9_x", "09", "01_more", "03_averages", "09-x", "03_class"])
+@pytest.mark.parametrize("name", ["9_x", "01_more", "03_averages", "09-x"])
 def test_new_refuses_a_name_that_is_malformed_or_taken(book, name):
     before = snapshot(book.root)
     assert main(["--root", str(book.root), "new", name]) == 1
     assert snapshot(book.root) == before
 
 
-@pytest.mark.parametrize("hand", ["village/__init__.py", "more/app.py", "cli.py", "mine.py"])
+@pytest.mark.parametrize("hand", ["village/__init__.py", "mine.py"])
 def test_what_was_written_by_hand_is_no_chapter_s_module(book, capsys, hand):
     path = book.root / "companion" / hand
     path.parent.mkdir(exist_ok=True)
     path.write_text('"""Written by hand."""\n')
     module = Path(hand).parts[0].removesuffix(".py")
-    before = snapshot(book.root)
-    assert main(["--root", str(book.root), "new", f"03_{module}"]) == 1
-    assert f"03_{module}: a module called {module!r} would hide companion/{module}" in capsys.readouterr().err
-    assert snapshot(book.root) == before
     manifest = (book.root / "book.toml").read_text()
     (book.root / "book.toml").write_text(manifest.replace('module = "smoothing"', f'module = "{module}"'))
     before = snapshot(book.root)
     assert main(["--root", str(book.root), "sync", "02"]) == 1
     assert f"02_smoothing: its module would overwrite or hide companion/{module}" in capsys.readouterr().err
     assert snapshot(book.root) == before
-    named = [line for line in check(Book.read(book.root)) if line.startswith("book.toml: 02_smoothing: ")]
-    assert len(named) == 1 and named[0].endswith("; choose another name")
 
 
 @pytest.mark.gate
@@ -256,24 +205,11 @@ def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
     assert more.chapters[3].notebook.exists() and "def more(" in more.chapters[3].module_file.read_text()
 
 
-def test_new_keeps_a_text_that_is_there(book):
-    text = book.root / "chapters" / "text" / "03_more.md"
-    text.write_text("# Mine")
-    assert main(["--root", str(book.root), "new", "03_more"]) == 0
-    assert text.read_text() == "# Mine"
-    assert Book.read(book.root).chapters[2].name == "03_more"
-
-
 def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
     one, two = tmp_path / "one", tmp_path / "deep" / "two"
     assert replace_files(tmp_path, {one: b"1", two: b"2"}) == [one, two]
     assert replace_files(tmp_path, {one: b"1", two: b"3"}) == [two]
     assert snapshot(tmp_path) == {"one": b"1", "deep/two": b"3"}
-
-
-@pytest.mark.parametrize("traceback, line", TRACEBACKS)
-def test_the_failing_line_is_read_from_the_traceback(traceback, line):
-    assert failing_line(traceback, 3) == line
 
 
 @pytest.mark.gate

@@ -10,26 +10,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from companion.book import BookError, site
 from companion.book.manifest import Book
-from companion.book.model import CHECKPOINT, pack, rounded, ships, write_model
-from companion.book.teller import (
-    MIRRORS,
-    PLACES,
-    javascript_parts,
-    model_page,
-    place_tool,
-    python_part,
-    widget,
-)
+from companion.book.model import pack, rounded, write_model
+from companion.book.teller import PLACES, model_page, place_tool, widget
 from companion.book.text import read_notebook
 
 REAL = Book.read(Path(__file__).parents[2])
-SOURCE = (site.STATIC / "teller" / "gpt.js").read_text(encoding="utf-8")
 SIZES = {"marks.json": 20, "model.json": 300, "weights.bin": 4000}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_rounded_row_is_within_half_a_step_and_reaches_its_ends(seed):
-    matrix = np.random.default_rng(seed).normal(size=(5, 11)).astype(np.float32)
+def test_a_rounded_row_is_within_half_a_step_and_reaches_its_ends():
+    matrix = np.random.default_rng(0).normal(size=(5, 11)).astype(np.float32)
     matrix[1] *= 1e-4
     matrix[2] = 0
     integers, scales = rounded(matrix)
@@ -68,20 +58,6 @@ def test_the_shipped_model_is_written_small_and_the_same_each_time(tmp_path):
     assert sizes["weights.bin"] == size
 
 
-def test_a_model_that_the_javascript_cannot_run_is_refused(book, tmp_path):
-    folder = book.root / CHECKPOINT
-    folder.mkdir(parents=True)
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        (folder / name).write_bytes((REAL.root / CHECKPOINT / name).read_bytes())
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["config"]["architecture"] = "swift"
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert ships(book)
-    with pytest.raises(BookError, match="is no gpt2 with GPT-2's split pattern.*; change these$"):
-        write_model(book, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def chapter_cells(*sources: str):
     """A notebook of Markdown cells, with code after each."""
     cells = [cell for source in sources for cell in (new_markdown_cell(source), new_code_cell("x = 1"))]
@@ -105,15 +81,14 @@ def test_a_section_that_is_lost_is_named(book, monkeypatch, sources):
         place_tool(chapter_cells(*sources), book.chapters[0], SIZES)
 
 
-@pytest.mark.parametrize("name", PLACES)
-def test_each_place_is_there(name):
-    chapter = REAL.find(name)
-    page = read_notebook(chapter.notebook)
-    before = len(page.cells)
-    place_tool(page, chapter, SIZES)
-    assert len(page.cells) == before + 1
-    kinds = {kind for _, kind in PLACES.values()}
-    assert all((site.STATIC / "teller" / f"{kind}.js").exists() for kind in kinds)
+def test_each_place_is_there():
+    for name, (_, kind) in PLACES.items():
+        chapter = REAL.find(name)
+        page = read_notebook(chapter.notebook)
+        before = len(page.cells)
+        place_tool(page, chapter, SIZES)
+        assert len(page.cells) == before + 1
+        assert (site.STATIC / "teller" / f"{kind}.js").exists()
 
 
 @pytest.mark.parametrize(("way", "folder"), [("", "chapters/"), ("../", "")])
@@ -124,28 +99,9 @@ def test_the_parts_of_the_model_lead_to_their_chapters(way, folder):
     assert all(link == f"{folder}{REAL.find(Path(link).name).name}" for link, _ in links)
 
 
-def test_the_model_s_code_is_short_and_cut_into_its_parts():
-    assert SOURCE.count("\n") <= 250 and "import" not in SOURCE.split()
-    parts = javascript_parts(SOURCE)
-    assert list(parts) == [name for name, _, _ in MIRRORS]
-    begin = SOURCE.index("/**")
-    assert "\n\n".join(parts.values()) == SOURCE[begin:].strip()
-    with pytest.raises(BookError, match="must stand above one function or class"):
-        javascript_parts("// a\n/** Lost. */\nconst x = 1;\n")
-
-
-def test_python_is_shown_without_its_docstring():
-    code = python_part(REAL, "blocks", "LayerNorm.forward")
-    assert code.splitlines()[0] == "def forward(self, x: torch.Tensor) -> torch.Tensor:"
-    assert "layer_norm" in code and '"""' not in code
-    with pytest.raises(BookError, match="has no LayerNorm.backward"):
-        python_part(REAL, "blocks", "LayerNorm.backward")
-
-
-def test_the_page_needs_every_part_in_its_order():
-    described = {"tensors": [{"shape": [3, 5]}, {"shape": [7]}]}
-    page = model_page(REAL, SOURCE, described, SIZES, "data/models/village")
-    assert "22 numbers" in page and "4,320 bytes" in page and "chapters 0, 1, 4, 8 and 9" in page
-    assert page.count("```javascript") == len(MIRRORS)
-    with pytest.raises(BookError, match="name each in .*teller.toml, in this order"):
-        model_page(REAL, SOURCE + "\n/** New. */\nfunction more() {}\n", described, SIZES, "x")
+def test_the_model_s_page_shows_its_code():
+    source = (site.STATIC / "teller" / "gpt.js").read_text(encoding="utf-8")
+    assert source.count("\n") <= 250 and "import" not in source.split()
+    page = model_page(SIZES)
+    assert "4,320 bytes" in page and "chapters 0, 1, 4, 8 and 9" in page.replace("\n", " ")
+    assert "```{literalinclude} /_static/teller/gpt.js" in page

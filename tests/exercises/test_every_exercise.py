@@ -10,7 +10,7 @@ from exercise_helpers import BOOK, cells_by_exercise, exercise_cells, run_cell
 from stored import FOLDER, stored_answers
 
 import companion.exercises
-from companion.book.course_map import imported
+from companion.book.overviews import imported
 from companion.book.text import tags
 from companion.exercises.checker import chapters, exercises_of
 from companion.exercises.exercise import Exercise, Number

@@ -29,46 +29,11 @@ def scripts(monkeypatch):
         del sys.modules[name]
 
 
-@pytest.fixture
-def log():
-    facts = {"processor": "A", "threads": 1, "nanoGPT": "0123456789", "PyTorch": "2", "transformers": "5"}
-    speeds = {"ours": 12000, "theirs": 10000, "ratio": 1.2}
-    more = {"what": "small, 1 at once, loop", "same": 1.0, "bandwidth": 0.25}
-    bits = [("nanoGPT, windows of 64", 2.5), ("nanoGPT, windows of 256", 2.6), ("companion, swift", 2.0)]
-    quality = [{"name": n, "bits_per_byte": b, "seconds": 60.2, "dtype": "float32"} for n, b in bits]
-    rows = {
-        "training": [{"what": "float32, eager"} | speeds],
-        "decoding": [more | speeds],
-        "quality": quality,
-    }
-    return {"AVX2": {"about": facts, **rows}, "AVX-512": {"about": facts | {"threads": 2}, **rows}}
-
-
 def test_the_page_of_benchmarks_says_what_the_log_says(scripts):
     peers = scripts("peers")
     page, log = peers.PAGE.read_text(encoding="utf-8"), peers.read_log()
     assert log and peers.fill(page, log) == page
     assert "data/models/peers.png" in page and peers.FIGURE.stat().st_size > 10_000
-
-
-def test_the_log_becomes_a_table(scripts, log):
-    peers = scripts("peers")
-    page = peers.fill(f"before\n{peers.BEGIN}\nold table\n{peers.END}\nafter\n", log)
-    assert page.startswith("before\n") and page.endswith("\nafter\n") and "old table" not in page
-    assert "A with AVX2, one thread; PyTorch 2, transformers 5, nanoGPT 0123456789:" in page
-    assert "| training, float32, eager | 12,000 | nanoGPT 10,000 | 1.20 |" in page
-    bits = "| bits per byte of held-out English after 60 s, float32: "
-    assert f"{bits}windows of 64 | | nanoGPT 2.50 | |" in page and f"{bits}swift | 2.00 | | 0.80 |" in page
-
-
-def test_a_measurement_replaces_its_own_rows_alone(scripts, log, tmp_path):
-    peers, path = scripts("peers"), tmp_path / "log.json"
-    facts = log["AVX2"]["about"]
-    peers.note(path, "AVX2", facts, "training", [{"what": "old"}])
-    peers.note(path, "AVX2", facts, "decoding", log["AVX2"]["decoding"])
-    peers.note(path, "AVX2", facts, "training", log["AVX2"]["training"])
-    found = peers.read_log(path)["AVX2"]
-    assert found["training"] == log["AVX2"]["training"] and found["decoding"] == log["AVX2"]["decoding"]
 
 
 @pytest.mark.gate

@@ -1,14 +1,12 @@
 """The containers' files, as far as they go without an engine: the entry point with stub programs, and what is
 declared."""
 
-import http.server
 import json
 import re
 import runpy
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -71,16 +69,6 @@ def test_the_api_is_not_started_without_a_token(enter, environment):
     assert "COMPANION_TOKEN" in done.stderr and done.stderr.count("\n") == 1
 
 
-@needs_shell
-def test_another_word_is_a_command(enter):
-    assert enter("companion", "eval", "--split", "test").stdout.split("\n")[:3] == [
-        "companion",
-        "eval",
-        "--split",
-    ]
-    assert enter("echo", "a  b").stdout == "a  b\n" and enter("no-such-program").returncode == 127
-
-
 def test_the_commands_that_it_calls_take_these_options():
     calls = re.findall(r"exec companion (\w+) (.*?) \"\$@\"", ENTRY.read_text(encoding="utf-8"))
     assert [name for name, _ in calls] == ["app", "serve"]
@@ -89,26 +77,6 @@ def test_the_commands_that_it_calls_take_these_options():
             _, parser, words = find_command([name, *options.split()], COMMANDS)
             assert parser.parse_args(words).host == "0.0.0.0"
     assert "app" in COMMANDS
-
-
-@pytest.mark.parametrize("status", [200, 503])
-def test_health_is_what_the_address_says(status):
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    answers = runpy.run_path(str(HEALTH))["answers"]
-    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}/health"
-    assert answers(address) is (status == 200)
-    server.shutdown()
-    server.server_close()
-    assert answers(address) is False
 
 
 def test_health_is_asked_where_each_mode_listens():
@@ -139,9 +107,3 @@ def test_a_service_listens_on_this_machine_alone_and_may_little(name):
     assert service["init"] is True and "privileged" not in service and service.get("user") != "root"
     if name != "lab":  # where a reader writes
         assert service["read_only"] is True and all(volume.endswith(":ro") for volume in service["volumes"])
-
-
-def test_the_token_comes_from_the_environment():
-    assert COMPOSE["services"]["api"]["environment"]["COMPANION_TOKEN"] == "${COMPANION_TOKEN:-}"
-    assert "COMPANION_TOKEN" not in COMPOSE["services"]["app"]["environment"]
-    assert "lab" in COMPOSE["services"]["lab"]["profiles"]

@@ -47,10 +47,3 @@ def test_its_counts_are_those_of_its_texts(finetuning, log):
         assert row["right"] == sum(finetuning.is_right(*pair) for pair in answers.items())
         assert row["both"] == sum(has_both(*pair) for pair in stories.items())
         assert row["verdicts"] == Counter(v.kind for story in stories.values() for v in judge(story))
-
-
-def test_an_answer_counts_by_its_first_sentence(finetuning):
-    question = "What is the largest planet?"
-    assert finetuning.is_right(question, "It is Jupiter. Saturn is smaller.")
-    assert not finetuning.is_right(question, "It is Neptune. Jupiter is smaller.")
-    assert not finetuning.is_right("What is 2 + 2?", "It is 44.")

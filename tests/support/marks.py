@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from companion.village.judge import cut
 from companion.village.machine import VILLAGE
-from companion.village.marks import introducing
+from companion.village.wordings import introducing
 
 
 class NameMark(NamedTuple):

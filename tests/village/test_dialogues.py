@@ -176,10 +176,3 @@ def test_a_state_is_read_from_what_is_false_in_parts():
     false = 'The blue boat sank. "Who has the key?" "Otto," said Mara.'
     assert state_of(f"{story} {false}").thing["Mara"].noun == "key"
     assert state_of("").role == {}
-
-
-def test_kinds_that_are_none_are_refused():
-    with pytest.raises(ValueError, match="kind 'why' is none of who has"):
-        asked(1, 0, ["why"])
-    with pytest.raises(ValueError, match="must name at least one"):
-        lessons(1, 0, kinds=[], stories=2)

@@ -53,9 +53,9 @@ def test_questions_are_the_same_for_a_seed_and_of_no_shipped_story(asked):
     assert len(Counter(question.answer for question in asked)) > 20
 
 
-@pytest.mark.parametrize("apart", ["name", "things"])
-def test_twins_are_told_by_the_village_and_their_answers_differ(apart):
-    for pair in twins(25, 7, apart):
+@pytest.mark.parametrize("difference", ["name", "things"])
+def test_twins_are_told_by_the_village_and_their_answers_differ(difference):
+    for pair in twins(25, 7, difference):
         assert pair[0].answer != pair[1].answer and pair[0].choices == pair[1].choices
         for question in pair:
             story, thing = question.prompt.rsplit(" The ", 1)
@@ -63,13 +63,13 @@ def test_twins_are_told_by_the_village_and_their_answers_differ(apart):
             assert state.thing[question.answer.strip()].noun == thing and len(state.role) == 2
 
 
-@pytest.mark.parametrize(("apart", "differ"), [("name", 1), ("things", 2)])
-def test_twins_differ_in_so_many_words(apart, differ):
-    for one, two in twins(25, 8, apart):
+@pytest.mark.parametrize(("difference", "count"), [("name", 1), ("things", 2)])
+def test_twins_differ_in_so_many_words(difference, count):
+    for one, two in twins(25, 8, difference):
         words = list(zip(one.prompt.split(), two.prompt.split(), strict=True))
-        assert sum(a != b for a, b in words) == differ
+        assert sum(a != b for a, b in words) == count
 
 
 def test_twins_of_another_kind_are_refused():
-    with pytest.raises(ValueError, match='apart=\'weather\' must be "name" or "things"'):
+    with pytest.raises(ValueError, match='difference=\'weather\' must be "name" or "things"'):
         twins(1, 0, "weather")

@@ -65,54 +65,33 @@ def each(rows):
 CONTRADICTIONS = [
     (TWO, '"Who has the lantern?" "Bram," said Bram.', "expected the one who holds it, Mara"),
     (TWO, "The blue lantern Mara gave away was now the lantern Bram had.", "be given to a neighbor, red"),
-    (TWO, "The red key Mara gave away was now the key Bram had.", "can be given to a neighbor, lantern"),
-    (TWO, '"Take it!" So the key Mara had was now the key Bram had.', "expected a thing that can be"),
     (TWO, '"Take it!" So the lantern Mara had was now the lantern Nell had.', "Nell is in this story"),
-    (BOTH, '"Take it!" So the lantern Mara had was now the lantern Bram had.', "a thing that can be given"),
     (TWO, '"Where is the lantern?" asked Bram. It was at the pond.', "expected where it is, mill"),
-    (TWO, '"Where is the key?" asked Bram. It was at the mill.', "expected a thing that is held"),
     (TWO, "The pink lantern Mara polished shone until Bram clapped.", "expected the color of something"),
-    (BOTH, "The blue lantern Mara polished shone until Bram clapped.", "expected a thing of that color"),
     (TWO, "The green lantern Bram found at the mill was as good as new.", "Mara has the lantern"),
-    (TWO, "The green drum Bram found at the pond was as good as new.", "expected where this one is, mill"),
-    (TWO, "The green drum Mara found at the mill was as good as new.", "somebody with empty hands, Bram"),
     (
         TWO,
         "Then the goat Nell came to the inn, and everybody saw the blue key Nell brought.",
         "a place where",
     ),
     (TWO, "The fox Mara winked. You could never tell with Mara.", "the one who has that role, Bram"),
-    (TWO, "Mara missed Bram and went over to the inn.", "expected somebody away from"),
     (TWO, "Bram was still happy.", "expected somebody whose mood was told, but there is none"),
-    (TWO, "At last the rain was over.", "expected the weather, but there is none"),
     (TWO, "Bram ate two of the plums. That left three.", "expected somebody with at least four"),
     (TWO, '"Who broke the lantern?" It was Bram, but nobody was angry.', "expected a broken thing"),
-    (BROKEN, '"Who broke the lantern?" It was Bram, but nobody was angry.', "the one who broke it, Mara"),
-    (TWO, "With a bit of string, the lantern Mara had was whole again.", "a broken thing that somebody"),
-    (TWO, '"Who hid the lantern?" Of course, it was Mara.', "expected a hidden thing"),
     (TWO, '"To the inn!" cried Mara. "To the gate!" cried Bram, and off they all went.', "the same word"),
     (TWO, "A kind aunt sent the pink kite Bram had asked for.", "what somebody with empty hands wished"),
-    (TWO, "The lantern Mara borrowed still belonged to Bram.", "expected a borrowed thing"),
     (BORROWED, "The lantern Bram borrowed still belonged to Bram.", "the one to whom it belongs, Mara"),
     (FOOD, "Bram ate two of the plums. That left four.", "expected what is left, three"),
-    (FOOD, "Bram ate two of the figs. That left three.", "expected what this one has to eat, plums"),
     (FOOD, "Bram had five plums and got three more. That made nine.", "expected the sum, eight"),
-    (FOOD, "Bram had six plums and got three more. That made nine.", "expected how many there are"),
     (MONDAY, "They slept well, and when they woke up it was Friday.", "expected the day after, Tuesday"),
     (AWAY, '"Where can Bram be?" asked Mara, went to the inn, and there she was.', "expected"),
     (LAID, "The lantern Bram picked up had lain at the mill for a while.", "hands where it lies, Mara"),
-    (LAID, "Bram ran to the gate to get the lantern Bram needed.", "a place where something lies, mill"),
-    (LAID, '"Who has the lantern?" "Mara," said Bram.', "expected a thing that somebody holds"),
     (LAID, "The green lantern Mara found at the mill was as good as new.", "the lantern lies at the mill"),
     (TWO, "Once upon a time, the goat Mara lived by the mill.", "Mara is the baker"),
-    (TWO, "Once upon a time, the baker Mara lived by the inn.", "Mara is at the mill"),
     (TWO, "Then the goat Bram came to the mill, and everybody saw the blue key Bram brought.", "is the fox"),
     (FOOD, "The fox Bram stopped at the mill with six figs.", "Bram has five plums"),
-    (FOOD, "Bram bought four figs near the mill.", "expected somebody with nothing to eat, Mara"),
-    (FOOD, "Bram ate five of the plums. That left one.", "expected so many that at least two"),
     (MONDAY, "It was Tuesday, as everybody could tell from the soup.", "expected a day, the first"),
     (MONDAY, "It was Friday, and the goat Nell was at the inn.", "it is Monday"),
-    (BOTH, "The blue key still lay at the mill.", "expected the color of something that lies"),
 ]
 
 
@@ -244,11 +223,6 @@ def test_the_story_has_an_end():
     assert not any(verdict.kind == "ok" for verdict in after[steps:])
 
 
-def test_a_quotation_mark_belongs_to_the_sentence_that_it_closes():
-    found = [verdict.sentence for verdict in judge('"Hm!" Mara left. "No." said Tom')]
-    assert found == ['"Hm!"', "Mara left.", '"No." said Tom']
-
-
 # ---- what the rest is judged by ---------------------------------------------------------------------------
 
 
@@ -291,25 +265,6 @@ def test_a_sentence_said_twice_is_misplaced_and_changes_no_other_verdict():
         assert [verdict.kind for verdict in verdicts] == ["ok"] * len(steps)
         seen.add(steps[at].pattern.text)
     assert len(seen) > 70
-
-
-SECOND_FOX = TWO + "The fox Nell came to the mill to feed the swans. "
-ALL_BUT_ONE = FOOD + "Bram ate four of the plums. That left one. "
-SECOND_WISH = KITE + '"Is there a drum Bram could have?" asked Mara. There was none. '
-
-
-@pytest.mark.parametrize(("before", "sentence", "kind"), [
-    (SECOND_FOX, "The fox Nell winked. You could never tell with Nell.", "ok"),
-    (SECOND_FOX, "The fox Bram winked. You could never tell with Bram.", "ok"),
-    (SECOND_FOX, "The baker Nell winked. You could never tell with Nell.", "contradiction"),
-    (ALL_BUT_ONE, "Bram counted the plums again. There were still one.", "ok"),
-    (ALL_BUT_ONE, "Bram counted the plums again. There were still five.", "contradiction"),
-    (SECOND_WISH, "There was still no sign of the kite Bram wanted.", "ok"),
-    (SECOND_WISH, "There was still no sign of the drum Bram wanted.", "ok"),
-])  # fmt: skip
-def test_what_is_misplaced_is_believed(before, sentence, kind):
-    """From now on there are two foxes; Bram has one plum left; and two wishes."""
-    assert kinds(before + sentence)[-2:] == ["misplaced", kind]
 
 
 def test_a_misplaced_sentence_is_no_step_of_the_story():

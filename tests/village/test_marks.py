@@ -4,12 +4,11 @@ import json
 import random
 import re
 
-import pytest
 from support.marks import mark
 
 from companion.village import judge, load_split, story
 from companion.village.machine import VILLAGE
-from companion.village.marks import as_data, introducing
+from companion.village.wordings import as_data, introducing
 
 TEXT = (
     "Once upon a time, the mouse Hazel lived by the mill. Blub, said the fish. "
@@ -50,13 +49,6 @@ def test_a_name_in_a_reader_s_own_sentence_was_told_before():
     assert names(f"Here comes Ottoline, otto. {later}") == [[], [("Otto", "unknown"), ("Pip", "new")]]
 
 
-@pytest.mark.parametrize("text", ["", "   ", "No story.", "Mara", "word " * 100])
-def test_what_is_no_village_has_no_grammar_and_no_names(text):
-    marks = mark(text)
-    assert not any(one.grammar or one.names for one in marks)
-    assert [one.sentence for one in marks] == [verdict.sentence for verdict in judge(text)]
-
-
 def mixed(seed: int) -> str:
     """Sentences of two stories, shuffled together, with words lost."""
     rng = random.Random(seed)
@@ -76,13 +68,6 @@ def test_they_agree_with_the_judge():
                 assert verdict.kind == "contradiction", verdict
             strangers, rest = strangers + stranger, rest + (not stranger)
     assert strangers > 100 and rest > 100
-
-
-def test_in_the_village_s_own_stories_every_name_is_told_before():
-    for text in load_split("test")[:100]:
-        assert all(one.grammar for one in mark(text))
-        states = [name.state for one in mark(text) for name in one.names]
-        assert "unknown" not in states and {"new", "known"} <= set(states)
 
 
 def test_the_data_are_the_village_s_patterns():

@@ -19,7 +19,6 @@ from companion.village.dialogues import (
     SUMMARIES,
     asked,
     chat_course,
-    declined,
     has_both,
     has_named,
     interrupted,
@@ -73,14 +72,6 @@ def test_messages_are_the_same_for_a_seed_never_empty_and_never_too_long():
     assert held_out == held_out_messages(28, 5)
 
 
-def test_declined_messages_are_all_answered_by_the_sentence_that_declines():
-    found = declined(60, seed=7)
-    for one in found:
-        answers = [message["content"] for message in one.messages if message["role"] == "assistant"]
-        assert answers == [DECLINE] * len(one.kinds) and set(one.kinds) == {"declined"}
-    assert {len(one.kinds) for one in found} == {1, 2, 3}
-
-
 def test_an_interruption_is_declined_and_leaves_all_else_as_it_was():
     example = lessons(40, seed=8, stories=40) + orders(10, seed=9, questions=2)
     found = interrupted(example, seed=10, share=0.5)
@@ -113,13 +104,6 @@ def test_a_story_has_what_an_order_names_only_with_all_of_its_words():
         assert has_named(order, story), order
     for order in ("a story about Pip", "the goat Mara and a kite", "a story about a blue kite", "a fox"):
         assert not has_named(order, story), order
-
-
-def test_a_message_is_typed_with_the_same_words():
-    found = {typed("Where is Mara?", Random(i)) for i in range(200)}
-    assert {"Where is Mara?", "Where is Mara", "where is Mara?", "where is mara"} <= found
-    for text in found:
-        assert re.sub(r",? please|\?", "", text.lower()) == "where is mara"
 
 
 def test_an_order_of_what_the_village_lacks_names_no_other_thing_in_its_place():

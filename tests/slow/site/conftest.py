@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from opened import BOOK, NAMES, Opened
+from opened import BOOK, SHOWN, Opened
 
 from companion.book.model import CHECKPOINT
 from companion.book.site import build_site, missing_tools
@@ -119,7 +119,7 @@ def tab(contexts, address) -> Opened:
     return Opened(contexts(), address)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=SHOWN)
 def shown(request, tab):
     """Each page in turn, loaded once, on a wide screen."""
     tab.page.set_viewport_size(SCREEN["viewport"])

@@ -11,8 +11,11 @@ MADE = ["index", "notation", "glossary", "api/index", "browser", "search"]
 FIRST = BOOK.chapters[1]
 """The first chapter that exports."""
 CHAPTERS = [f"chapters/{chapter.name}" for chapter in BOOK.chapters]
-NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + CHAPTERS
+API = [f"api/{module}" for module in modules(BOOK)]
+NAMES = MADE + API + CHAPTERS
 """Every page, by its file's name."""
+SHOWN = MADE + API[::6] + CHAPTERS
+"""The pages that are looked at. Sphinx makes the package's pages all in one way, so some are enough."""
 KINDS = [*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
 """One page of each kind."""
 

@@ -11,16 +11,6 @@ from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
 
-SPECIAL_TOKENS = r"""
-() => {
-      const special_tokens = { "<|endoftext|>": 256, "<|user|>": 257, "<|end|>": 258 };
-      const tokenizer = new ours.tokenizer.constructor({ merges: [], special_tokens });
-      const text = tokenizer.decoder();
-      return [[65, 257, 0xc3, 256, 0xa9, 258].map(text).join(""), [...tokenizer.control]];
-    }
-"""
-
-
 LOAD = r"""
 async () => {
   const [gpt, { Tokenizer }, marks] = await Promise.all(
@@ -82,13 +72,13 @@ def beginnings(n: int) -> list[str]:
 
 def test_greedy_tokens_are_python_s(page, model, tokenizer):
     end = tokenizer.special_tokens["<|endoftext|>"]
-    prompts = [[end, *tokenizer.encode(text)] for text in beginnings(45)]
-    shown_text = page.evaluate(GREEDY, [prompts, 60])
+    prompts = [[end, *tokenizer.encode(text)] for text in beginnings(12)]
+    shown_text = page.evaluate(GREEDY, [prompts, 40])
     for given, ours in zip(prompts, shown_text, strict=True):
         rows = torch.tensor([given])
-        drawn = generate(model, rows, 60, temperature=0.0, stop=end, cache=KVCache(model.config, 1))
+        drawn = generate(model, rows, 40, temperature=0.0, stop=end, cache=KVCache(model.config, 1))
         assert ours == drawn[0].tolist(), tokenizer.decode(given[1:])
-    assert sum(map(len, shown_text)) > 1500
+    assert sum(map(len, shown_text)) > 400
 
 
 def test_logits_and_attention_are_python_s(page, model, tokenizer):
@@ -124,17 +114,12 @@ def odd_texts(n: int) -> list[str]:
 
 
 def test_ids_are_python_s(page, tokenizer):
-    texts = [*load_split("test")[:150], *odd_texts(400), "", " ", "\n", 'Mara\'s "key"', "…"]
+    texts = [*load_split("test")[:40], *odd_texts(200), "", " ", "\n", 'Mara\'s "key"', "…"]
     ids = page.evaluate("(texts) => texts.map((text) => ours.tokenizer.encode(text))", texts)
     for text, ours in zip(texts, ids, strict=True):
         assert ours == tokenizer.encode(text), repr(text)
     back = page.evaluate("(rows) => rows.map((row) => ours.tokenizer.decode(row))", ids)
     assert back == texts
-
-
-def test_special_tokens_are_no_text_of_a_story(page):
-    shown_text = page.evaluate(SPECIAL_TOKENS)
-    assert shown_text == ["Aé", [256, 257, 258]]
 
 
 def test_the_last_merge_step_is_the_encoding(page, tokenizer):
@@ -190,18 +175,18 @@ def damaged(text: str, rng: random.Random) -> str:
     return "  ".join(words)
 
 
-def thousand(model, tokenizer) -> list[str]:
-    """1,000 texts: the village's own, the model's at two temperatures, and damaged ones."""
+def marked_texts(model, tokenizer) -> list[str]:
+    """200 texts: the village's own, the model's at two temperatures, and damaged ones."""
     teller = LanguageModel(model, tokenizer, KVCache)
-    own = [story(random.Random(seed)).text for seed in range(500)]
-    shown_text = [text for heat in (0.8, 1.4) for text, _ in teller.tell_many(150, temperature=heat, seed=5)]
+    own = [story(random.Random(seed)).text for seed in range(100)]
+    stories = [text for heat in (0.8, 1.4) for text, _ in teller.tell_many(20, temperature=heat, seed=5)]
     rng = random.Random(7)
-    return own[:400] + shown_text + [damaged(text, rng) for text in own[400:] + shown_text[:200]]
+    return own[:80] + stories + [damaged(text, rng) for text in own[60:] + stories]
 
 
-def test_marks_are_python_s_on_a_thousand_stories(page, model, tokenizer):
-    texts = thousand(model, tokenizer)
-    assert len(texts) == 1000
+def test_marks_are_python_s_on_200_stories(page, model, tokenizer):
+    texts = marked_texts(model, tokenizer)
+    assert len(texts) == 200
     sentences, names = [], []
     for text, ours in zip(texts, page.evaluate(MARK, texts), strict=True):
         theirs = mark(text)
@@ -216,5 +201,5 @@ def test_marks_are_python_s_on_a_thousand_stories(page, model, tokenizer):
         assert ours == expected, text
         sentences += [m.grammar for m in theirs]
         names += [n.state for m in theirs for n in m.names]
-    assert min(sentences.count(True), sentences.count(False)) > 500
-    assert min(names.count("known"), names.count("unknown"), names.count("new")) > 100
+    assert min(sentences.count(True), sentences.count(False)) > 100
+    assert min(names.count("known"), names.count("unknown"), names.count("new")) > 20
