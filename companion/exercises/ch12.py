@@ -84,10 +84,15 @@ def ask(answer, sizes, run, first):
         answer(model, *first)
     except Exception:  # it is wanted for the other model, which will show
         pass
-    vars(model).update(vars(shapes(*sizes)))
+    vars(model).update(vars(prototype(*sizes)))
     before = looks(model)
-    found = answer(model, *run)
-    if looks(model) != before:
+    try:
+        found = answer(model, *run)
+    finally:
+        changed = looks(model) != before
+        if changed:
+            prototype.cache_clear()
+    if changed:
         raise Problem("Your answer changes its model. The caller may still need it as it was.")
     return found
 
@@ -95,7 +100,7 @@ def ask(answer, sizes, run, first):
 def looks(model):
     """All of a model that an answer could change."""
     weights = [
-        (name, id(p), p.shape, p.dtype, p.requires_grad, p.grad is None, p._version)
+        (name, id(p), p.shape, p.dtype, p.requires_grad, p.grad is None)
         for name, p in model.named_parameters()
     ]
     return dict(vars(model.config)), len(model.blocks), weights
@@ -705,7 +710,7 @@ def even_parts(numbers, world, size):
         np.array_split(numbers, world) => even_parts(numbers, world, max(1, len(numbers) // world))
             The length need not divide by the number of processes. Some parts are then a number longer than
             others. Some numbers were lost.
-        return whole => return [number / world for number in whole]
+        return joined => return [number / world for number in joined]
             That is the mean. The sum is wanted.
     """,
     right="The more processes, the smaller the parts: what each sends stays at about two vectors.",
@@ -720,5 +725,5 @@ def ring(rank, world, numbers):
         received = yield parts[(rank - j + 1) % world]
         there = (rank - j) % world
         parts[there] = received
-    whole = sum(parts, [])
-    return whole
+    joined = sum(parts, [])
+    return joined
