@@ -6,14 +6,10 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from support.tables import Fixed, chi_square
 from support.weights import noisy
-from torch import nn
 
 import companion
-from companion.attention import CausalSelfAttention
-from companion.blocks import MLP, Block, LayerNorm
 from companion.caching import (
     KVCache,
     ModelDraft,
@@ -25,9 +21,9 @@ from companion.caching import (
     speculative,
     verify,
 )
-from companion.embeddings import TokenEmbedding
 from companion.generation import LanguageModel, generate, next_token_probabilities
-from companion.gpt import GPT, GPTConfig, gpt2
+from companion.gpt import GPTConfig, gpt2
+from companion.modern import LlamaConfig, swift
 from companion.runtime.generation.sampling_arguments import seeded
 from companion.village import DATA
 
@@ -40,54 +36,19 @@ def ids(*shape, seed=0):
     return torch.randint(V, shape, generator=seeded(seed))
 
 
-class Shifted(CausalSelfAttention):
-    """Each token's vector mixed with those of the two before it; keys turned by their position."""
-
-    def project(self, x, start=0):
-        q, k, v = super().project(x, start)
-        at = torch.as_tensor(start)[..., None] + torch.arange(x.shape[1])
-        turn = (0.3 * at)[..., None].cos().unsqueeze(-3).to(x.dtype)  # (1, T, 1), or (B, 1, T, 1)
-        return q, k * turn, v
-
-    def forward(self, x, cache=None):
-        long = F.pad(x, (0, 0, 2, 0)) if cache is None else cache.remember("x", x, 2)
-        n = x.shape[1]
-        return super().forward(x + 0.5 * long[:, 1 : n + 1] - 0.3 * long[:, :n], cache)
-
-
-class Convolved(nn.Module):
-    """An MLP that looks at the token before, and remembers it after attention has turned the page."""
-
-    def __init__(self, mlp):
-        super().__init__()
-        self.mlp, self.cache = mlp, None
-
-    def forward(self, x):
-        long = F.pad(x, (0, 0, 1, 0)) if self.cache is None else self.cache.remember("mlp", x, 1)
-        return self.mlp(x + long[:, :-1])
-
-
-class ConvolvedBlock(Block):
-    def forward(self, x, cache=None):
-        self.mlp.cache = cache
-        return super().forward(x, cache)
-
-
-def shifted_gpt(c=SHAPE):
-    torch.manual_seed(0)
-    blocks = []
-    for _ in range(c.n_layers):
-        attn, mlp = Shifted(c.d_model, c.n_heads), Convolved(MLP(c.d_model, c.d_ff))
-        blocks.append(ConvolvedBlock(LayerNorm(c.d_model), attn, LayerNorm(c.d_model), mlp))
-    return noisy(GPT(c, TokenEmbedding(V, c.d_model), blocks, LayerNorm(c.d_model))).eval()
-
-
 def gpt2_model(shape=SHAPE):
     torch.manual_seed(0)
     return noisy(gpt2(shape)).eval()
 
 
-MODELS = {"gpt2": gpt2_model, "with other memories": shifted_gpt}
+def swift_model():
+    """A model with other memories: two vectors before each token's own, ahead of attention and of the MLP."""
+    torch.manual_seed(0)
+    shape = LlamaConfig(V, 23, 2, 5, n_kv_heads=1, d_model=30, d_ff=47, dropout=0.3, shift=2)
+    return noisy(swift(shape)).eval()
+
+
+MODELS = {"gpt2": gpt2_model, "swift": swift_model}
 LENGTHS = torch.tensor([4, 11, 7])
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
+from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
 from companion.runtime.files import downloads
 
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
@@ -133,13 +133,7 @@ class TestTying:
 class TestCounts:
     @pytest.mark.parametrize(
         ("size", "count"),
-        [
-            ("nano", 16041728),
-            ("small", 124439808),
-            ("medium", 354823168),
-            ("large", 774030080),
-            ("xl", 1557611200),
-        ],
+        [("nano", 16041728), ("small", 124439808), ("xl", 1557611200)],
     )
     def test_published_sizes(self, size, count):
         model = gpt2(GPT2_SIZES[size], meta=True)
@@ -174,22 +168,8 @@ class TestInit:
             assert abs(p.std().item() / wanted - 1) < 0.04, name
             assert abs(p.mean().item()) < 5 * wanted / math.sqrt(p.numel()), name
 
-    def test_std_is_for_the_blocks(self):
-        torch.manual_seed(0)
-        model = init_gpt2(self.untrained(), std=0.5)
-        assert abs(model.blocks[2].attn.k_proj.weight.std().item() / 0.5 - 1) < 0.04
-        assert abs(model.blocks[3].mlp.down_proj.weight.std().item() / 0.125 - 1) < 0.04
-        assert abs(model.embed.token.weight.std().item() / 0.2 - 1) < 0.04
-
 
 class TestConfig:
-    def test_defaults(self):
-        c = GPTConfig(d_model=48, n_heads=4)
-        assert c.d_ff == 192 and c.dropout == 0.0 and GPTConfig.architecture == "gpt2"
-        assert "architecture" not in dataclasses.asdict(c)  # a name of the class, no field
-        assert GPTConfig(**dataclasses.asdict(c)) == c
-        assert dataclasses.replace(TINY, n_layers=9).d_ff == TINY.d_ff
-
     @pytest.mark.parametrize(
         ("field", "value"),
         [("vocab_size", 0), ("n_layers", 2.0), ("d_model", "64"), ("n_heads", 5), ("dropout", 1.0)],

@@ -121,12 +121,6 @@ def test_a_head_is_a_part():
     assert all(p.grad.any() for p in head.parameters()) and model.embed.weight.grad.any()
 
 
-def test_the_last_position_can_be_scored_alone():
-    model, tokens = noisy(gpt2(SHAPE)), ids(B, T)
-    last = model.logits(model.hidden(tokens)[:, -1])
-    torch.testing.assert_close(last, model(tokens)[:, -1], **CLOSE)
-
-
 # shapes without values
 
 
