@@ -25,8 +25,8 @@ from companion.lora import (
     switch,
 )
 from companion.modern import LlamaConfig, llama, swift
-from companion.pretrained import FAMILIES, NeoXConfig, neox
-from companion.runtime.storage.adapters import CONFIG, WEIGHTS, by_path, joined
+from companion.pretrained import NeoXConfig, neox
+from companion.runtime.storage.adapters import CONFIG, WEIGHTS
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
@@ -281,25 +281,6 @@ def test_damaged_files_are_an_error(small, folder, tmp_path):
     (folder / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="adapter_model.safetensors"):
         load_adapter(small, folder)
-
-
-@pytest.mark.parametrize(("kind", "n_heads"), [("gpt2", 1), ("neox", 2)])
-def test_a_joint_adapter_in_blocks_is_three_and_one_with_shared_rows_stays_shared(kind, n_heads):
-    torch.manual_seed(0)
-    layers, family = {name: nn.Linear(5, 4) for name in "qkv"}, FAMILIES[kind]
-    pairs = {name: (torch.randn(2, 5), torch.randn(4, 2), 2.0) for name in "qkv"}
-    A, B, scale = joined("x", "qkv", pairs, layers, family, n_heads)
-    assert A.shape == (6, 5) and B.shape == (12, 6) and scale == 2.0
-    whole = family.to_theirs("x", [b @ a for a, b, _ in pairs.values()], n_heads)
-    torch.testing.assert_close(B @ A, whole)
-    again = by_path("x", "qkv", A, B, family, n_heads)
-    for (a, b), (ours_a, ours_b, _) in zip(again.values(), pairs.values(), strict=True):
-        assert torch.equal(a, ours_a) and torch.equal(b, ours_b)
-    A, B = torch.randn(2, 5), torch.randn(12, 2)
-    again = [b for a, b in by_path("x", "qkv", A, B, family, n_heads).values() if torch.equal(a, A)]
-    assert torch.equal(family.to_theirs("x", again, n_heads), B)
-    nothing = by_path("x", "qkv", A, torch.zeros(12, 2), family, n_heads).values()
-    assert [a.shape for a, _ in nothing] == [(2, 5)] * 3
 
 
 def is_false(text):

@@ -12,7 +12,6 @@ from support.weights import scripted
 
 from companion import load
 from companion.generation import LanguageModel
-from companion.gpt import GPTConfig, gpt2
 from companion.rewards import (
     DPO,
     GRPO,
@@ -51,14 +50,6 @@ def test_best_of_takes_the_highest_and_of_equals_the_first(teller):
     assert best_of(teller, "Once", 5, lambda text, ended: 1, seed=3) == texts[0]
     with pytest.raises(ValueError, match=r"reward 0 is nan, must be a finite number"):
         best_of(teller, "Once", 2, lambda text, ended: math.nan)
-
-
-def test_a_models_log_probabilities_are_taken_where_the_model_is(samples):
-    """A stand-in for a GPU: a model without numbers, from which alone nothing can be fetched back."""
-    with torch.device("meta"):
-        model = gpt2(GPTConfig(vocab_size=1024, context_length=256, n_layers=1, n_heads=3, d_model=24))
-    with pytest.raises(NotImplementedError, match="out of meta tensor"):
-        token_log_probs(model, samples.tokens)
 
 
 def test_groups_continue_their_prompts_and_the_mask_marks_what_was_drawn(teller, samples):
