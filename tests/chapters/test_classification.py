@@ -226,6 +226,29 @@ def test_a_trained_classifier_is_saved_and_classifies_the_same_again(tmp_path, k
         ] * 2
 
 
+def test_length_digits_capitals_and_marks_do_not_tell_spam():
+    """Each of these counts alone, and all together, asked in five parts as in chapter 15."""
+    with (DATA / "messages.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts, spam = [row["text"] for row in rows], torch.tensor([int(row["label"] == "spam") for row in rows])
+    assert len(set(texts)) == 100 and spam.sum() == 40
+    kinds = (
+        len,
+        lambda text: text.count("!"),
+        *(lambda t, f=f: sum(map(f, t)) for f in (str.isdigit, str.isupper)),
+    )
+    counts, part = (
+        torch.tensor([[count(text) for count in kinds] for text in texts]).float(),
+        torch.arange(100) % 5,
+    )
+    for x in (counts, *counts.split(1, dim=1)):
+        right = 0
+        for k in range(5):
+            head = fit_head(x[part != k], spam[part != k], 2)
+            right += (head(x[part == k]).argmax(-1) == spam[part == k]).sum().item()
+        assert right < 68, right
+
+
 def customers():
     with (DATA / "customers.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
