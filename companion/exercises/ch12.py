@@ -55,13 +55,9 @@ chapter.number(
 
 # -- a model for 12.2 and 12.4 ---------------------------------------------
 @cache
-def prototype(*sizes):
-    return gpt2(GPTConfig(*sizes), meta=True)  # takes five times as long as a copy
-
-
-def shapes(vocab_size, context_length, n_layers, n_heads, d_model):
+def prototype(vocab_size, context_length, n_layers, n_heads, d_model):
     """A GPT-2 without numbers, on the meta device."""
-    return copy.deepcopy(prototype(vocab_size, context_length, n_layers, n_heads, d_model))
+    return gpt2(GPTConfig(vocab_size, context_length, n_layers, n_heads, d_model), meta=True)
 
 
 prototype(3, 2, 1, 1, 1)  # made here, because the first on the meta device imports much of torch
@@ -79,7 +75,7 @@ def ask(answer, sizes, run, first):
     It is asked about a smaller model first, with the run `first`. That is then made the other model: what an
     answer has kept of it is of no use.
     """
-    model = shapes(3, 2, 1, 1, 1)
+    model = copy.copy(prototype(3, 2, 1, 1, 1))
     try:
         answer(model, *first)
     except Exception:  # it is wanted for the other model, which will show
@@ -297,7 +293,7 @@ def combine(parts):
 # -- 12.4 ------------------------------------------------------------------
 def memory_cases(seed):
     def parameters(V, context, L, C):
-        return sum(p.numel() for p in shapes(V, context, L, 1, C).parameters())
+        return sum(p.numel() for p in prototype(V, context, L, 1, C).parameters())
 
     rng = random.Random(seed)
     for _ in range(4):
