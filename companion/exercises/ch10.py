@@ -218,40 +218,40 @@ def try_going_on(answer, x, shares, before):
             The first share belongs to the nearest vector. You used it for the furthest one.
         = (go_on(x, shares, before.flip(0))[0], it[1])
             `before` has the order of the text. Its last row comes just before `x`.
-        whole[len(x) :] => before.clone()
+        joined[len(x) :] => before.clone()
             You return the old memory. The new one must end with the last vector of `x`.
-        whole[len(x) :] => whole
+        joined[len(x) :] => joined
             You pass on all vectors. The next call needs only the last n.
-        whole[len(x) :] => x[-n:].clone()
+        joined[len(x) :] => x[-n:].clone()
             If `x` has fewer than n vectors, some of the old ones are still needed.
         = (go_on(x, shares, torch.zeros_like(before))[0], it[1])
             Your shifted vectors do not use `before`, as if the text began at each call.
-        whole[t - back] => whole[t - back + 1]
+        joined[t - back] => joined[t - back + 1]
             You are off by one. You multiply the first share with the vector itself, not with the one
             before it.
-        whole[len(x) :] => shifted[len(x) :]
+        joined[len(x) :] => shifted[len(x) :]
             You pass on shifted vectors. Equation (4) needs the vectors as they came in.
-        shifted[n:], whole[len(x) :] => whole[len(x) :], shifted[n:]
+        shifted[n:], joined[len(x) :] => joined[len(x) :], shifted[n:]
             You exchanged the two results. The shifted vectors come first.
-        whole[t - back] => shifted[t - back]
+        joined[t - back] => shifted[t - back]
             You add shares of shifted vectors. Equation (4) adds shares of the vectors as they came in.
-        whole[t - back] => x[(t - n - back) % len(x)]
+        joined[t - back] => x[(t - n - back) % len(x)]
             You use the end of `x` as what comes before it, as `roll` does. These vectors are in `before`.
         range(1, n + 1) => range(1, 2)
             You use only the vector just before. There are n shares, for n vectors.
-        whole[len(x) :] => whole[-n + 1 :]
+        joined[len(x) :] => joined[-n + 1 :]
             You pass on one vector too few. Mind that `[-0:]` is everything.
     """,
     right="If the text arrives in pieces of any size, the result is the same as for the whole text at once.",
 )
 def go_on(x, shares, before):
     n = len(shares)
-    whole = torch.cat([before, x])
-    shifted = whole.clone()
-    for t in range(n, len(whole)):
+    joined = torch.cat([before, x])
+    shifted = joined.clone()
+    for t in range(n, len(joined)):
         for back in range(1, n + 1):
-            shifted[t] += shares[back - 1] * whole[t - back]
-    return shifted[n:], whole[len(x) :]
+            shifted[t] += shares[back - 1] * joined[t - back]
+    return shifted[n:], joined[len(x) :]
 
 
 # -- 10.6 ------------------------------------------------------------------

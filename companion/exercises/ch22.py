@@ -120,8 +120,8 @@ def bias_cases(seed):
 
 def bias_hint(got, n):
     b = None if got.error else as_number(got.value)
-    near = b is not None and (b == math.inf or abs(b - half_life_bias(n)) < 0.1)
-    if n >= 1000 and (type(got.error) is ZeroDivisionError or near):
+    close = b is not None and (b == math.inf or abs(b - half_life_bias(n)) < 0.1)
+    if n >= 1000 and (type(got.error) is ZeroDivisionError or close):
         return (
             "For a gate f near 1, the difference 1 − f has few correct digits. In float32, or with a rounded "
             "gate, they are too few."

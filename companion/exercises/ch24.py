@@ -3,7 +3,7 @@
 import math  # noqa: F401, an input uses it
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_tensor, normalize
@@ -233,41 +233,39 @@ def random_experts(seed):
         yield *(torch.randn(shape, generator=generator) for shape in shapes), n
 
 
-aten = torch.ops.aten
-PRODUCTS = {aten.mm, aten.bmm, aten.mv, aten.dot, aten.addmm, aten.baddbmm, aten.addmv, aten.mul}
-COPIES = {aten.clone, aten._to_copy, aten.index, aten.index_select, aten.stack, aten.cat}
+PRODUCTS = {"matmul", "mm", "bmm", "mv", "dot", "linear", "einsum", "tensordot", "addmm", "baddbmm", "addmv"}
+COPIES = {"clone", "to", "float", "double", "contiguous", "getitem", "index_select", "stack", "cat"}
 
 
-class ExpertWork(TorchDispatchMode):
+class ExpertWork(TorchFunctionMode):
     """Counts the multiplications with the experts' matrices, and with copies of them."""
 
     def __init__(self, experts):
         super().__init__()
+        self.width = experts.shape[-1]
         self.held = [experts]  # held, so that their memory is not given to others
         self.products = 0
 
-    @classmethod
-    def _should_skip_dynamo(cls):
-        # PyTorch's default, True, imports torch.compile at the first use, which would take seconds of the
-        # answer's time. There is no public switch for it.
-        return False
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         found = func(*args, **kwargs or {})
-        kind = func.overloadpacket
-        factors = [arg for arg in args if torch.is_tensor(arg)][-2:]
-        if kind in PRODUCTS and any(self.of_experts(factor) for factor in factors):
-            last = factors[-1]
-            inner = 1 if kind is aten.mul else last.shape[0] if last.dim() == 1 else last.shape[-2]
-            self.products += found.numel() * inner
-        if kind in COPIES:
-            copied = args[0] if isinstance(args[0], list | tuple) else args[:1]
-            if any(self.of_experts(tensor) for tensor in copied):
+        given = [arg for one in args for arg in (one if isinstance(one, list | tuple) else [one])]
+        name = func.__name__.strip("_").removeprefix("r")
+        if torch.is_tensor(found) and any(self.of_experts(arg) for arg in given):
+            if name in PRODUCTS:
+                self.products += found.numel() * self.width
+            elif name in ("mul", "multiply"):
+                self.products += found.numel()
+            elif name in COPIES:
                 self.held.append(found)
         return found
 
     def of_experts(self, tensor):
-        memory = tensor.untyped_storage().data_ptr()
+        if not torch.is_tensor(tensor):
+            return False
+        try:
+            memory = tensor.untyped_storage().data_ptr()
+        except (NotImplementedError, RuntimeError):  # inside torch.vmap
+            return False
         return any(memory == held.untyped_storage().data_ptr() for held in self.held)
 
 

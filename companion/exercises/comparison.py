@@ -333,8 +333,8 @@ class Comparison:
             expected = expected.double()
         else:
             return got.double() != expected.double()
-        near = (got - expected).abs() <= self.tolerance * expected.abs().clamp(min=1)
-        return ~((near & expected.isfinite()) | (got == expected) | (got.isnan() & expected.isnan()))
+        within = (got - expected).abs() <= self.tolerance * expected.abs().clamp(min=1)
+        return ~((within & expected.isfinite()) | (got == expected) | (got.isnan() & expected.isnan()))
 
 
 EXACT = Comparison(0.0, True)

@@ -352,9 +352,9 @@ def nearest_mistake(exercise: Number, value: float) -> list[str]:
 
     A mistake smaller than the answer allows as much less: 0.05 is not 0.07, though 0.45 may be 0.47.
     """
-    near = []
+    candidates = []
     for wrong, message in exercise.mistakes:
         share = min(1.0, abs(wrong / exercise.answer)) if exercise.answer and wrong else 1.0
         if abs(value - wrong) <= exercise.tolerance * share:
-            near.append((abs(value - wrong), message))
-    return [min(near)[1]] if near else []
+            candidates.append((abs(value - wrong), message))
+    return [min(candidates)[1]] if candidates else []

@@ -210,7 +210,8 @@ def public_attributes(value: Any) -> dict[str, Any]:
 
 def module_parts(module: torch.nn.Module) -> dict[str, Any]:
     """Parameters, buffers, modules, the mode, hooks, and what else the module's author put on it."""
-    parts = {**module._parameters, **module._buffers, **module._modules, **public_attributes(module)}
+    tensors = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
+    parts = {**tensors, **dict(module.named_children()), **public_attributes(module)}
     hooks = [held for name, held in vars(module).items() if name.endswith("_hooks")]
     parts["number of hooks"] = sum(len(held) for held in hooks if isinstance(held, dict))
     return parts

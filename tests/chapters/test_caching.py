@@ -2,19 +2,14 @@
 
 import dataclasses
 from itertools import chain
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from support.tables import Fixed, chi_square
 from support.weights import noisy
-from torch import nn
 
 import companion
-from companion.attention import CausalSelfAttention
-from companion.blocks import MLP, Block, LayerNorm
 from companion.caching import (
     KVCache,
     ModelDraft,
@@ -26,9 +21,9 @@ from companion.caching import (
     speculative,
     verify,
 )
-from companion.embeddings import TokenEmbedding
 from companion.generation import LanguageModel, generate, next_token_probabilities
-from companion.gpt import GPT, GPTConfig, gpt2
+from companion.gpt import GPTConfig, gpt2
+from companion.modern import LlamaConfig, swift
 from companion.runtime.generation.sampling_arguments import seeded
 from companion.village import DATA
 
@@ -41,54 +36,19 @@ def ids(*shape, seed=0):
     return torch.randint(V, shape, generator=seeded(seed))
 
 
-class Shifted(CausalSelfAttention):
-    """Each token's vector mixed with those of the two before it; keys turned by their position."""
-
-    def project(self, x, start=0):
-        q, k, v = super().project(x, start)
-        at = torch.as_tensor(start)[..., None] + torch.arange(x.shape[1])
-        turn = (0.3 * at)[..., None].cos().unsqueeze(-3).to(x.dtype)  # (1, T, 1), or (B, 1, T, 1)
-        return q, k * turn, v
-
-    def forward(self, x, cache=None):
-        long = F.pad(x, (0, 0, 2, 0)) if cache is None else cache.remember("x", x, 2)
-        n = x.shape[1]
-        return super().forward(x + 0.5 * long[:, 1 : n + 1] - 0.3 * long[:, :n], cache)
-
-
-class Convolved(nn.Module):
-    """An MLP that looks at the token before, and remembers it after attention has turned the page."""
-
-    def __init__(self, mlp):
-        super().__init__()
-        self.mlp, self.cache = mlp, None
-
-    def forward(self, x):
-        long = F.pad(x, (0, 0, 1, 0)) if self.cache is None else self.cache.remember("mlp", x, 1)
-        return self.mlp(x + long[:, :-1])
-
-
-class ConvolvedBlock(Block):
-    def forward(self, x, cache=None):
-        self.mlp.cache = cache
-        return super().forward(x, cache)
-
-
-def shifted_gpt(c=SHAPE):
-    torch.manual_seed(0)
-    blocks = []
-    for _ in range(c.n_layers):
-        attn, mlp = Shifted(c.d_model, c.n_heads), Convolved(MLP(c.d_model, c.d_ff))
-        blocks.append(ConvolvedBlock(LayerNorm(c.d_model), attn, LayerNorm(c.d_model), mlp))
-    return noisy(GPT(c, TokenEmbedding(V, c.d_model), blocks, LayerNorm(c.d_model))).eval()
-
-
 def gpt2_model(shape=SHAPE):
     torch.manual_seed(0)
     return noisy(gpt2(shape)).eval()
 
 
-MODELS = {"gpt2": gpt2_model, "with other memories": shifted_gpt}
+def swift_model():
+    """A model with other memories: two vectors before each token's own, ahead of attention and of the MLP."""
+    torch.manual_seed(0)
+    shape = LlamaConfig(V, 23, 2, 5, n_kv_heads=1, d_model=30, d_ff=47, dropout=0.3, shift=2)
+    return noisy(swift(shape)).eval()
+
+
+MODELS = {"gpt2": gpt2_model, "swift": swift_model}
 LENGTHS = torch.tensor([4, 11, 7])
 
 
@@ -101,8 +61,8 @@ def model(request):
 
 
 @pytest.mark.parametrize("grad", [False, True], ids=["no grad", "grad"])
-@pytest.mark.parametrize("length", [None, 1, 5, 23])
-@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6, 8], [T], [1, T - 1]])
+@pytest.mark.parametrize("length", [None, 1])
+@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6, 8]])
 def test_logits_are_those_without_a_cache(model, chunks, length, grad):
     tokens, cache = ids(B, T), KVCache(SHAPE, B, length)
     with torch.set_grad_enabled(grad):
@@ -126,7 +86,7 @@ def test_rows_at_different_positions(model):
         torch.testing.assert_close(pieces[row], model(text)[0, n - 1 :], **CLOSE)
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 100])
+@pytest.mark.parametrize("chunk", [4, 100])
 def test_prefill_in_chunks_gives_the_last_logits(model, chunk):
     tokens, cache = ids(B, 10), KVCache(SHAPE, B)
     model.train()
@@ -164,7 +124,7 @@ def test_rewinding_forgets_what_came_after(model):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("rows", [[2, 0, 2], (2, 0, 2), range(2, -1, -1), torch.tensor([2, 0])])
+@pytest.mark.parametrize("rows", [[2, 0, 2], torch.tensor([2, 0])])
 def test_rows_may_be_chosen_in_any_form_and_in_inference_mode(model, rows):
     tokens, cache = ids(B, 12), KVCache(SHAPE, B)
     with torch.inference_mode():
@@ -172,13 +132,6 @@ def test_rows_may_be_chosen_in_any_form_and_in_inference_mode(model, rows):
         chosen = select(cache, rows)
     kept = tokens[[int(row) for row in rows]]
     torch.testing.assert_close(model(kept[:, 4:], chosen), model(kept)[:, 4:], **CLOSE)
-
-
-def test_a_penalty_needs_to_see_all_tokens(model):
-    tokens, cache = ids(1, 6), KVCache(SHAPE, 1)
-    prefill(model, tokens[:, :4], cache)
-    with pytest.raises(ValueError, match="repetition_penalty=1.3 counts all tokens .* which 4 it holds"):
-        generate(model, tokens[:, 4:], 2, repetition_penalty=1.3, cache=cache)
 
 
 @torch.no_grad()
@@ -198,13 +151,9 @@ def test_rows_rewind_to_lengths_of_their_own_and_back_to_one(model):
 @pytest.mark.parametrize(
     ("length", "error", "words"),
     [
-        (3, ValueError, "between 0"),
-        (-1, ValueError, "length=-1 must be at least 0"),
         (2.5, TypeError, "length=2.5 must be a whole number"),
         (torch.tensor([2, 9, 6]), ValueError, "between 0"),
-        (torch.tensor([2, -1, 1]), ValueError, "between 0"),
         (torch.tensor([2, 1]), ValueError, r"torch.int64 \(3,\)"),
-        (torch.tensor([2.0, 1.0, 1.0]), ValueError, "torch.float32"),
     ],
 )
 @torch.no_grad()
@@ -250,29 +199,8 @@ def test_past_the_context_is_an_error_and_never_an_answer(model):
 
 
 @torch.no_grad()
-def test_another_batch_is_an_error():
-    cache = KVCache(SHAPE, B)
-    with pytest.raises(ValueError, match="2 rows, the cache batch_size=3"):
-        gpt2_model()(ids(2, 4), cache)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "words"),
-    [
-        ({"batch_size": 0}, ValueError, "batch_size=0 must be at least 1"),
-        ({"batch_size": 2.0}, TypeError, "batch_size=2.0 must be a whole number"),
-        ({"batch_size": 2, "length": 0}, ValueError, "length=0 must be at least 1"),
-        ({"batch_size": 2, "length": 24}, ValueError, "length=24 must be at most context_length=23"),
-    ],
-)
-def test_sizes_that_no_cache_has(arguments, error, words):
-    with pytest.raises(error, match=words):
-        KVCache(SHAPE, **arguments)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("before", [0, 6, LENGTHS], ids=["the first call", "a later one", "by row"])
-@pytest.mark.parametrize("place", ["blocks.1", "blocks.1.mlp", "norm"])
+@pytest.mark.parametrize("before", [0, LENGTHS], ids=["the first call", "by row"])
+@pytest.mark.parametrize("place", ["blocks.1", "norm"])
 @pytest.mark.parametrize("call", ["prefill", "generate"])
 def test_an_interrupted_call_leaves_the_cache_as_it_was(model, before, place, call, monkeypatch):
     """Ctrl-C in the middle of the model: the first layers have read their tokens, the others not."""
@@ -310,62 +238,6 @@ def test_tensors_that_are_handed_out_can_be_used_under_autograd(model, call):
     assert all(p.grad is not None for p in model.blocks[0].parameters())
 
 
-@torch.no_grad()
-def test_layers_that_were_called_by_themselves_are_out_of_step(model):
-    tokens, cache = ids(B, 9), KVCache(SHAPE, B)
-    model(tokens[:, :6], cache)
-    model.blocks[0](torch.zeros(B, 3, 30), cache.layers[0])
-    with pytest.raises(ValueError, match=r"some layers hold 9 tokens and some 6; call rewind\(6\)"):
-        model(tokens[:, 6:], cache)
-    cache.rewind(6)
-    torch.testing.assert_close(model(tokens[:, 6:], cache), model(tokens)[:, 6:], **CLOSE)
-
-
-@torch.no_grad()
-def test_a_prefill_that_fails_leaves_the_cache_as_it_was(model):
-    cache, fresh = KVCache(SHAPE, 1), KVCache(SHAPE, 1)
-    prefill(model, ids(1, 3), cache)
-    with pytest.raises(ValueError, match="context_length=23"):
-        prefill(model, ids(1, 40), cache, chunk=10)
-    with pytest.raises(ValueError, match="tokens go from"):
-        prefill(model, torch.cat([ids(1, 10), torch.full((1, 1), V)], dim=1), cache, chunk=5)
-    assert cache.length == 3
-    prefill(model, ids(1, 3), fresh)
-    ours, expected = (prefill(model, ids(1, 9, seed=1), c) for c in (cache, fresh))
-    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
-
-
-@torch.no_grad()
-def test_lengths_are_the_caller_s_and_the_cache_s_own(model):
-    cache, back = KVCache(SHAPE, 2), torch.tensor([3, 5])
-    model(ids(2, 9), cache)
-    cache.rewind(back)
-    back -= 1
-    held = cache.length
-    held += 7
-    assert cache.length.tolist() == [3, 5]
-    model(ids(2, 1), cache)
-    held = cache.length
-    held -= 2  # a tensor like any other
-    assert cache.length.tolist() == [4, 6] and [t.length.tolist() for t in cache.used()][0] == [4, 6]
-
-
-def test_layers_without_attention_keep_nothing(model):
-    class Plain(Block):
-        def forward(self, x, cache=None):
-            return x + self.mlp(self.norm_2(x))
-
-    parts = model.blocks[1]
-    for at in (0, 1, 2):
-        blocks = [gpt2_model().blocks[0], gpt2_model().blocks[1]]
-        blocks.insert(at, Plain(parts.norm_1, parts.attn, parts.norm_2, MLP(30, 47)))
-        shape = dataclasses.replace(SHAPE, n_layers=3)
-        mixed = noisy(GPT(shape, gpt2_model().embed, blocks, LayerNorm(30))).eval()
-        cache, tokens = KVCache(shape, B), ids(B, T)
-        pieces = [mixed(piece, cache) for piece in tokens.split(5, dim=1)]
-        torch.testing.assert_close(torch.cat(pieces, 1), mixed(tokens), **CLOSE)
-
-
 # -- rows of a cache
 
 
@@ -381,20 +253,7 @@ def test_a_beginning_is_read_once_and_shared(model):
     torch.testing.assert_close(model(more, again), expected, **CLOSE)
 
 
-@torch.no_grad()
-def test_rows_can_be_dropped_and_change_places(model):
-    prompts, more = ids(B, 11), ids(2, 5, seed=4)
-    cache = KVCache(SHAPE, B)
-    prefill(model, [p[:n] for p, n in zip(prompts, LENGTHS, strict=True)], cache)
-    chosen = select(cache, [2, 0])
-    assert chosen.length.tolist() == [7, 4]
-    got = model(more, chosen)
-    for row, old in enumerate((2, 0)):
-        text = torch.cat([prompts[old, : LENGTHS[old]], more[row]])[None]
-        torch.testing.assert_close(got[row], model(text)[0, LENGTHS[old] :], **CLOSE)
-
-
-@pytest.mark.parametrize("rows", [[], [3], [-1, 0]])
+@pytest.mark.parametrize("rows", [[], [3]])
 def test_rows_that_are_not_there(rows):
     with pytest.raises(ValueError, match="rows="):
         select(KVCache(SHAPE, B), rows)
@@ -426,15 +285,6 @@ def test_numbers_can_be_kept_shorter():
     assert model(tokens[:, :2], cache).dtype == torch.float32
 
 
-@torch.no_grad()
-def test_a_model_in_bfloat16_keeps_bfloat16():
-    model, tokens = gpt2_model().bfloat16(), ids(B, T)
-    cache = KVCache(SHAPE, B)
-    pieces = [model(piece, cache) for piece in tokens.split([5] + [1] * 14, dim=1)]
-    assert cache.layers[0].tracks["k"].buffer.dtype == torch.bfloat16
-    assert (torch.cat(pieces, 1) - model(tokens)).abs().max() < 0.2
-
-
 # -- texts
 
 SETTINGS = [
@@ -447,7 +297,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("options", SETTINGS)
-@pytest.mark.parametrize("lengths", [(5,), (4, 4, 4), (2, 9, 5, 1)])
+@pytest.mark.parametrize("lengths", [(4, 4, 4), (2, 9, 5, 1)])
 def test_the_same_tokens_for_all_settings_and_each_is_read_once(model, options, lengths, monkeypatch):
     """In float64 there is no rounding to turn a dart aside."""
     model, rows = model.double(), [ids(n, seed=n + i) for i, n in enumerate(lengths)]
@@ -497,22 +347,6 @@ def test_load_composes_the_cache(monkeypatch):
     monkeypatch.setattr(teller.model, "hidden", lambda x, cache: read.append(x.shape[1]) or hidden(x, cache))
     assert [teller.tell("Once", seed=3, **short), teller.tell_many(4, seed=2, **short)] == texts
     assert max(read) == 2, "a token is read once"
-
-
-def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
-    from companion.cli import _training_report as reports
-
-    made, options, steps = [], SimpleNamespace(judge=3), SimpleNamespace(steps=20)
-    plan = SimpleNamespace(folder=tmp_path, options=options, marks=None, train=steps)
-    monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)
-    scores = lambda teller, n, seed: made.append(teller.make_cache) or {}  # noqa: E731
-    monkeypatch.setattr(reports, "village_scores", scores)
-    monkeypatch.setattr(reports, "read_log", lambda folder: [])
-    teller = companion.load(DATA / "models" / "village", device="cpu")
-    report = reports.Reporter(SimpleNamespace(tokenizer=teller.tokenizer, meta={"source": "village"}), plan)
-    row = {"step": 10, "train": 1.0, "val": 1.0, "bits_per_byte": 0.4, "lr": 0.1, "seconds": 1.0}
-    more = report(teller.model, row | {"tokens_per_second": 1.0})
-    assert made == [SlidingCache] and more["sample"] == teller.tell("Once", max_new_tokens=200, seed=10)
 
 
 # -- drafts
@@ -601,10 +435,10 @@ class Oracle:
         return generate(self.model, torch.tensor([text]), n, temperature=0)[0].tolist(), None
 
 
-@pytest.mark.parametrize("n_draft", [0, 1, 4, 30])
+@pytest.mark.parametrize("n_draft", [0, 4])
 @pytest.mark.parametrize("name", DRAFTS)
 def test_greedy_is_exact_whatever_the_draft(name, n_draft):
-    for seed in range(3):
+    for seed in range(2):
         model, row = gpt2_model().double(), ids(1, 5, seed=seed)
         expected = generate(model, row, 19, temperature=0, stop=29)[0].tolist()
         passes = list(speculative(model, DRAFTS[name](model), row, 19, n_draft, stop=29, temperature=0))
@@ -624,20 +458,6 @@ def test_a_draft_may_be_a_plain_model_and_saves_passes():
     assert len(out) == 15 and read == [8, 5, 5], "the same model's drafts are all kept"
 
 
-def test_a_draft_of_a_smaller_context_drafts_as_far_as_that_goes():
-    model, small = gpt2(SHAPE).eval(), gpt2(dataclasses.replace(SHAPE, context_length=8)).eval()
-    passes = list(speculative(model, small, ids(1, 5), 15, temperature=0))
-    assert flat(passes) == generate(model, ids(1, 5), 15, temperature=0)[0].tolist()
-    assert [len(new) for new in passes[-5:]] == [1] * 5
-
-
-def test_the_model_itself_as_draft_keeps_every_draw():
-    model = gpt2_model().double()
-    for options in SETTINGS[:4]:
-        passes = list(speculative(model, model, ids(1, 4), 18, 5, generator=seeded(3), **options))
-        assert [len(new) for new in passes] == [6, 6, 6]
-
-
 def test_look_up_finds_what_followed():
     text = [1, 2, 3, 4, 9, 2, 3, 4, 7, 5, 2, 3]
     assert PromptLookup()(text, 4) == ([4, 7, 5, 2], None)
@@ -654,19 +474,12 @@ def test_nothing_comes_after_stop():
     assert list(passes) == [[1, 2]]
 
 
-def test_drafts_leave_the_model_as_it_was():
-    model = gpt2_model().train()
-    passes = speculative(model, smaller().train(), ids(1, 4), 9, generator=seeded(1))
-    next(passes)
-    assert all(part.training for part in model.modules())
-
-
-def test_settle_draws_what_is_missing():
+def test_verify_draws_what_is_missing():
     """The draft says 0 and is wrong half of the time; what is missing is all at 1 and 2."""
     p = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7]])
     q = torch.tensor([[1.0, 0.0, 0.0]])
     generator, counts = seeded(4), torch.zeros(4)
-    for _ in range(6_000):
+    for _ in range(3_000):
         kept = verify(p, q, [0], generator)
         counts[3 if len(kept) == 2 else kept[0]] += 1
     assert chi_square(counts[1:].double(), torch.tensor([0.2, 0.3, 0.5])) < 18.4 and counts[0] == 0
@@ -680,12 +493,8 @@ def test_settle_draws_what_is_missing():
     [
         ({"tokens": ids(2, 4)}, ValueError, "tokens has 2 rows"),
         ({"max_new_tokens": 21}, ValueError, "needs a context of 24 tokens"),
-        ({"max_new_tokens": 0}, ValueError, "max_new_tokens=0"),
         ({"n_draft": -1}, ValueError, "n_draft=-1"),
-        ({"temperature": -1}, ValueError, "temperature=-1"),
         ({"repetition_penalty": 1.2}, ValueError, "repetition_penalty"),
-        ({"generator": [seeded(1)]}, TypeError, "generator="),
-        ({"stop": V}, ValueError, "stop=53"),
         ({"draft": Fixed(torch.zeros(55, 55))}, ValueError, "draft has a vocabulary of 55, model one of 53"),
     ],
 )

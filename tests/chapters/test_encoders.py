@@ -16,7 +16,6 @@ from companion.encoders import (
     encoder,
     encoder_decoder,
     gap_batches,
-    gap_loss,
     mask_words,
     pair_batches,
     pair_loss,
@@ -103,11 +102,6 @@ def test_a_decoders_block_is_torchs(two_texts):
     equal(ours(x, memory, real[:, None, None]), result, (x, memory))
 
 
-def test_a_memory_without_a_batch_is_an_error():
-    with pytest.raises(ValueError, match=r"memory has shape \(3, 24\), must be \(B, T, C\)"):
-        CrossAttention(24, 3)(torch.zeros(1, 2, 24), torch.zeros(3, 24))
-
-
 def test_an_encoder_has_a_gpts_parameters_and_sees_what_comes_after():
     torch.manual_seed(0)
     model, other = encoder(CONFIG), gpt2(CONFIG)
@@ -166,14 +160,6 @@ def test_gap_batches_depend_on_seed_and_number_alone():
         assert torch.equal(a, b)
     x, y, real = next(gap_batches(rows, 12, 11, 4, 8))
     assert x.shape == y.shape == real.shape and (x[~real] == 11).all() and (y[~real] == -100).all()
-
-
-def test_gap_loss_counts_the_hidden_words_alone():
-    model = encoder(CONFIG)
-    x, y = torch.tensor([[1, 12, 3]]), torch.tensor([[-100, 2, -100]])
-    nats, count = gap_loss(model, (x, y, torch.ones(1, 3, dtype=torch.bool)))
-    assert count == 1
-    torch.testing.assert_close(nats, -model(x)[0, 1].log_softmax(-1)[2])
 
 
 # ---- the translator -----------------------------------------------------------------------

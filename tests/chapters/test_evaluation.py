@@ -103,11 +103,6 @@ def test_a_choice_s_score_is_divided_by_what_was_asked(teller, by):
     assert multiple_choice(teller, EXAMPLES, by).tolist() == right
 
 
-def test_an_unknown_way_to_score_is_an_error(teller):
-    with pytest.raises(ValueError, match=r"by='letter' must be sum, token, byte or pmi"):
-        choice_scores(teller, EXAMPLES, "letter")
-
-
 def test_a_continuation_that_is_too_long_or_empty_is_an_error(teller):
     with pytest.raises(ValueError, match=r"choice='' is empty; give it a letter"):
         score_continuations(teller, [("Mara", "")])
@@ -158,20 +153,10 @@ def test_bootstrap_of_equal_scores_is_a_point_and_of_others_holds_the_mean():
     assert low < narrow[0] < narrow[1] < high
 
 
-def test_bootstrap_takes_a_row_of_scores():
-    with pytest.raises(ValueError, match=r"scores has shape .* must be \(N,\)"):
-        bootstrap_interval([])
-
-
 def test_wilson_s_interval_is_that_of_the_textbook():
     assert wilson_interval(10, 20) == pytest.approx((0.2993, 0.7007), abs=1e-4)
     assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
-
-
-def test_more_right_answers_than_answers_are_an_error():
-    with pytest.raises(ValueError, match="right=6 of n=5"):
-        wilson_interval(6, 5)
 
 
 # ---- calibration and contamination -----------------------------------------------------------------------
@@ -182,13 +167,6 @@ def test_calibration_by_hand():
     torch.testing.assert_close(found.confidence, torch.tensor([0.57, 0.975], dtype=torch.float64))
     assert found.accuracy.tolist() == [0.5, 1.0] and found.count.tolist() == [2, 2]
     assert found.error == pytest.approx(0.5 * 0.07 + 0.5 * 0.025)
-
-
-def test_confidences_out_of_range_are_an_error():
-    with pytest.raises(ValueError, match="confidence and right have shapes"):
-        calibration([0.5, 0.5], [1])
-    with pytest.raises(ValueError, match="must be from 0 to 1; take a softmax"):
-        calibration([1.5], [1])
 
 
 def test_contamination_counts_runs_of_words_whatever_their_case():
@@ -220,17 +198,6 @@ def test_a_rounded_copy_has_few_numbers_a_row(teller, bits):
 
 def everyday_rows():
     return [json.loads(line) for line in (DATA / "everyday.jsonl").read_text("utf-8").splitlines()]
-
-
-def test_the_everyday_questions_have_hellaswags_form_and_each_stands_there_once():
-    rows = everyday_rows()
-    assert len(rows) == 200
-    for row in rows:
-        assert row.keys() == {"activity_label", "ctx", "endings", "label"}
-        assert len(set(row["endings"])) == 4 and row["label"] in range(4)
-        assert all(ending == ending.strip() and ending[-1] in ".?!" for ending in row["endings"])
-    assert len({row["ctx"] for row in rows}) == 200
-    assert len({ending for row in rows for ending in row["endings"]}) == 800
 
 
 def test_neither_the_place_nor_the_length_of_an_everyday_ending_gives_it_away():

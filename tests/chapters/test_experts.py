@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from support.command_line import cell, fails, main
+from support.command_line import fails
 from support.folders import raises_one_line
 from support.weights import noisy
 
@@ -179,12 +179,3 @@ def test_no_other_engine_has_a_mixture_of_experts(here, capsys):
     command = ["export", "gguf", "--model", "m", "--output", "out.gguf"]
     fails(capsys, command, 2, "architecture=experts", "--architecture")
     assert not (here / "out.gguf").exists()
-
-
-def test_info_counts_the_active_parameters(here, capsys):
-    model = experts(dataclasses.replace(SHAPE, vocab_size=300))
-    save_checkpoint("m", model, TOKENIZER)
-    assert main(["info", "--model", "m"]) == 0
-    table = capsys.readouterr().out
-    assert cell(table, "parameters") == f"{sum(p.numel() for p in model.parameters()):,}"
-    assert cell(table, "active parameters per token") == f"{active_parameters(model):,}"

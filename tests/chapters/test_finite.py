@@ -16,8 +16,6 @@ from companion.evaluation import (
     Example,
     bootstrap_interval,
     calibration,
-    choice_scores,
-    contamination,
     multiple_choice,
 )
 from companion.inside import ask, hidden_states, probe
@@ -115,15 +113,3 @@ def test_a_command_on_a_damaged_model_names_the_tensor(broken, tmp_path, monkeyp
     save_checkpoint("m", broken.model, broken.tokenizer)
     fails(capsys, command, 2, "m: blocks.1.mlp.up_proj.weight holds nan")
     assert not (tmp_path / "q").exists()
-
-
-def test_a_question_without_choices_is_one_line():
-    teller = load(SHIPPED, device="cpu")
-    with pytest.raises(ValueError, match="^example 1 has no choices; give two or more"):
-        choice_scores(teller, [QUESTION, Example("Once", (), "")])
-
-
-def test_a_text_without_spaces_can_be_contaminated():
-    text = "今天天气很好我们一起去公园散步吧"
-    assert contamination([text], [text]) == [1.0]
-    assert contamination([text], [text[::-1]]) == [0.0]

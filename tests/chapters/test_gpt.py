@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
-from companion.runtime.files import downloads
+from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
 
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
 TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
@@ -92,13 +92,6 @@ class TestTransformersParity:
         assert not any(p.is_meta for p in filled.parameters())
         torch.testing.assert_close(filled(ids(B, T)), model(ids(B, T)))
 
-    def test_the_published_file_is_named_by_its_commit_and_checksum(self):
-        url, n_bytes, sha256 = downloads.GPT2_WEIGHTS
-        assert "/607a30d783dfa663caf39e06633721c8d4cfcd7e/" in url and url.startswith("https://")
-        numbers = 4 * sum(p.numel() for p in gpt2(GPT2_SIZES["small"], meta=True).parameters())
-        masks = 4 * 12 * 1024**2  # one of ones a layer lies in the file, too
-        assert numbers + masks < n_bytes < numbers + masks + 20_000 and len(sha256) == 64
-
 
 class TestForward:
     @pytest.mark.parametrize(
@@ -133,13 +126,7 @@ class TestTying:
 class TestCounts:
     @pytest.mark.parametrize(
         ("size", "count"),
-        [
-            ("nano", 16041728),
-            ("small", 124439808),
-            ("medium", 354823168),
-            ("large", 774030080),
-            ("xl", 1557611200),
-        ],
+        [("nano", 16041728), ("small", 124439808), ("xl", 1557611200)],
     )
     def test_published_sizes(self, size, count):
         model = gpt2(GPT2_SIZES[size], meta=True)
@@ -174,22 +161,8 @@ class TestInit:
             assert abs(p.std().item() / wanted - 1) < 0.04, name
             assert abs(p.mean().item()) < 5 * wanted / math.sqrt(p.numel()), name
 
-    def test_std_is_for_the_blocks(self):
-        torch.manual_seed(0)
-        model = init_gpt2(self.untrained(), std=0.5)
-        assert abs(model.blocks[2].attn.k_proj.weight.std().item() / 0.5 - 1) < 0.04
-        assert abs(model.blocks[3].mlp.down_proj.weight.std().item() / 0.125 - 1) < 0.04
-        assert abs(model.embed.token.weight.std().item() / 0.2 - 1) < 0.04
-
 
 class TestConfig:
-    def test_defaults(self):
-        c = GPTConfig(d_model=48, n_heads=4)
-        assert c.d_ff == 192 and c.dropout == 0.0 and GPTConfig.architecture == "gpt2"
-        assert "architecture" not in dataclasses.asdict(c)  # a name of the class, no field
-        assert GPTConfig(**dataclasses.asdict(c)) == c
-        assert dataclasses.replace(TINY, n_layers=9).d_ff == TINY.d_ff
-
     @pytest.mark.parametrize(
         ("field", "value"),
         [("vocab_size", 0), ("n_layers", 2.0), ("d_model", "64"), ("n_heads", 5), ("dropout", 1.0)],
@@ -206,3 +179,13 @@ class TestConfig:
         drops = [model.embed.dropout.p, block.mlp.dropout.p, block.attn.dropout]
         assert drops == [0.25, 0.25, 0.25]
         assert isinstance(model.blocks, nn.ModuleList) and len(set(model.blocks)) == 3
+
+
+@pytest.mark.parametrize("width", [64, 768])
+def test_an_untrained_models_loss_is_ln_v_at_every_width(width):
+    torch.manual_seed(0)
+    model = gpt2(GPTConfig(1024, 65, 2, width // 64, width))
+    row = torch.randint(1024, (2, 65))
+    with torch.no_grad():
+        loss = F.cross_entropy(model(row[:, :-1]).flatten(0, 1), row[:, 1:].flatten()).item()
+    assert abs(loss - math.log(1024)) < 0.3

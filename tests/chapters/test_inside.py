@@ -119,11 +119,6 @@ def test_a_score_is_a_mean_over_queries_that_have_keys():
     torch.testing.assert_close(head_scores(maps, where), expected)
 
 
-def test_a_mask_without_a_key_is_an_error():
-    with pytest.raises(ValueError, match="where is False everywhere; mark the keys"):
-        head_scores(torch.ones(1, 1, 1, 2, 2), torch.zeros(1, 2, 2).bool())
-
-
 def test_the_lens_ends_at_the_models_logits(model, tokens):
     lens = logit_lens(model, hidden_states(model, tokens))
     assert lens.shape == (L + 1, B, T, V)

@@ -75,12 +75,6 @@ def test_new_tokens_follow_and_change_nothing(kind):
     assert old.config.vocab_size == n  # the other model's configuration is its own
 
 
-def test_a_second_time_changes_nothing():
-    model, tokenizer = chatty()
-    rows = model.embed.token.weight.clone()
-    assert add_chat_tokens(model, tokenizer) is tokenizer and torch.equal(model.embed.token.weight, rows)
-
-
 def test_a_head_of_its_own_grows_too():
     _, plain = made()
     model = llama(LlamaConfig(plain.vocab_size, 40, 1, 2, 1, d_model=12, tied=False)).eval()
@@ -89,12 +83,6 @@ def test_a_head_of_its_own_grows_too():
     tokenizer = add_chat_tokens(model, plain)
     after = model(torch.tensor([[1, 2, 3]]))
     assert after.shape[-1] == tokenizer.vocab_size and torch.equal(after[..., :-3], before)
-
-
-def test_a_tokenizer_of_another_model_is_an_error():
-    model, _ = made()
-    with pytest.raises(ValueError, match="tokenizer has [0-9]+ tokens, the model 270 rows"):
-        add_chat_tokens(model, made("char")[1])
 
 
 # -- rows --------------------------------------------------------------------------------
@@ -148,9 +136,7 @@ def test_rows_that_do_not_fit():
     [
         ([{"role": "wizard", "content": "Hi"}], "role 'wizard'"),
         (HI[1:], "is the assistant's"),
-        ([{"role": "user", "content": ""}, HI[1]], "is empty"),
         ("Hi", "must be a list such as"),
-        ([{"role": "user"}], "must have a role and a content"),
     ],
 )
 def test_messages_of_another_form_are_an_error(messages, said):
@@ -314,27 +300,6 @@ def test_nothing_is_dropped_that_fits_and_a_question_that_is_too_long_loses_noth
     assert "\n" not in str(error.value) and chat.messages == HI and chat.dropped == 0
 
 
-def test_a_system_message_is_written_before_the_users_first_words():
-    _, tokenizer = chatty()
-    joined = [{"role": "user", "content": "Be brief.\n\nWho has the key?"}]
-    assert chat_ids([SYSTEM, *HI[:1]], tokenizer, reply=True) == chat_ids(joined, tokenizer, reply=True)
-
-
-def test_an_answer_that_is_broken_off_is_not_kept(learned):
-    model, tokenizer, _ = learned
-    chat = Chat(model, tokenizer)
-    pieces = chat.stream("Who has the key?")
-    next(pieces)
-    pieces.close()
-    assert chat.messages == []
-
-
-def test_a_seed_repeats_answers(learned):
-    model, tokenizer, _ = learned
-    texts = [answers(model, tokenizer, [HI[:1], TWO[:3]], 20, seed=s, temperature=1.5) for s in (4, 4, 5)]
-    assert texts[0] == texts[1] != texts[2]
-
-
 def test_answers_do_not_depend_on_the_others_and_a_long_one_leaves_them_their_room():
     model, tokenizer = chatty()  # untrained, it does not come to an end
     long = [{"role": "user", "content": "k" * 80}]
@@ -396,12 +361,6 @@ def test_a_public_answer_ends_where_its_template_or_its_files_say(read_qwen):
         model, said = scripted(tokenizer, steps), "".join(tokenizer.decode([i]) for i in (65, 66))
         assert answers(model, tokenizer, [HI[:1]]) == [(said, True)]  # and no <|im_start|>
         assert Chat(model, tokenizer).ask("Who has the key?") == said
-
-
-def test_a_template_that_writes_answers_otherwise_is_an_error(read_qwen):
-    odd = CHATML.replace("<|im_start|>assistant", "<|im_start|>now you")
-    with pytest.raises(ValueError, match="conversation 0: the template does not write answers"):
-        chat_rows([HI], read_qwen(odd), 200)
 
 
 # -- the log --------------------------------------------------------------------------------

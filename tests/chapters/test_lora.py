@@ -25,8 +25,8 @@ from companion.lora import (
     switch,
 )
 from companion.modern import LlamaConfig, llama, swift
-from companion.pretrained import FAMILIES, NeoXConfig, neox
-from companion.runtime.storage.adapters import CONFIG, WEIGHTS, by_path, joined
+from companion.pretrained import NeoXConfig, neox
+from companion.runtime.storage.adapters import CONFIG, WEIGHTS
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
@@ -124,13 +124,6 @@ def test_adapters_share_the_base_and_are_switched(small):
     assert all(one[path].base is two[path].base for path in one)
 
 
-def test_dropout_acts_in_training_alone(small):
-    trained(add_lora(small, rank=2, dropout=0.5))
-    assert torch.equal(logits(small), logits(small))
-    small.train()
-    assert not torch.equal(logits(small), logits(small))
-
-
 def test_saved_alone_and_loaded_onto_the_same_model(model, tmp_path):
     trained(add_lora(model, rank=2, alpha=3, dropout=0.25))
     on = logits(model)
@@ -205,10 +198,8 @@ def test_names_choose_by_the_ends_of_paths(model):
     ("arguments", "message"),
     [
         ({"names": ["q_proj", "proj"]}, "names has 'proj', but no linear layer has this name; there"),
-        ({"rank": 0}, "rank=0 must be at least 1"),
         ({"rank": 3}, "rank=3 must be at most 2"),  # of k_proj, after q_proj was wrapped
         ({"rank": 2, "alpha": math.inf}, "alpha=inf must be above 0"),
-        ({"rank": 2, "dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
     ],
 )
 def test_a_wrong_argument_is_an_error_and_changes_nothing(arguments, message):
@@ -252,25 +243,16 @@ def test_an_adapter_of_other_weights_or_shapes_is_named(small, folder):
         load_adapter(wider, folder)
     with pytest.raises(ValueError, match="it has transformer.h.2.attn.c_attn, and this model no such layer"):
         load_adapter(gpt2(GPTConfig(**SHAPE | {"n_layers": 2})), folder)
-    with pytest.raises(ValueError, match=r"is of another model: it has transformer\.h"):
-        load_adapter(MAKERS["llama"](), folder)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"r": 3}, "its matrices have rank 2, and r or rank_pattern has another"),
-        ({"lora_alpha": -1}, "lora_alpha=-1 must be a number above 0"),
         ({"alpha_pattern": {"c_attn": "x"}}, "lora_alpha='x' must be a number above 0"),
-        ({"rank_pattern": {"*.c_proj": 2}}, "adapter_config.json, of transformer.h.0."),
         ({"rank_pattern": [1]}, "adapter_config.json, of transformer.h.0."),
         ({"peft_type": "IA3"}, "peft_type='IA3' must be 'LORA'"),
-        ({"bias": "all"}, "bias='all' must be 'none'"),
-        ({"use_dora": True}, "use_dora=True must be left out"),
-        ({"modules_to_save": ["lm_head"]}, "modules_to_save=['lm_head'] must be left out"),
-        ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights='pissa_niter_4' must be True"),
         ({"init_lora_weights": "OLoRA"}, "init_lora_weights='OLoRA' must be True"),
-        ({"alora_invocation_tokens": [7, 8]}, "alora_invocation_tokens=[7, 8] must be left out"),
         ({"a_field_of_tomorrow": 0}, "a_field_of_tomorrow=0 must be left out; only plain LoRA is read"),
     ],
 )
@@ -287,17 +269,9 @@ def test_damaged_files_are_an_error(small, folder, tmp_path):
     tensors, notes = read_safetensors(folder / WEIGHTS)
     first = min(tensors)
 
-    for change, message in [
-        ({first: tensors[first][:1]}, "is no matrix of LoRA"),
-        (
-            {"base_model.model.lm_head.lora_embedding_A": torch.ones(2, 3)},
-            "is no matrix of LoRA on a linear layer",
-        ),
-        ({first: tensors[first][None]}, "is no matrix of LoRA"),
-    ]:
-        write_safetensors(folder / WEIGHTS, tensors | change, notes)
-        with pytest.raises(ValueError, match=message):
-            load_adapter(small, folder)
+    write_safetensors(folder / WEIGHTS, tensors | {first: tensors[first][:1]}, notes)
+    with pytest.raises(ValueError, match="is no matrix of LoRA"):
+        load_adapter(small, folder)
     write_safetensors(folder / WEIGHTS, {k: t for k, t in tensors.items() if k != first}, notes)
     with pytest.raises(ValueError, match="copy the adapter again"):
         load_adapter(small, folder)
@@ -307,28 +281,6 @@ def test_damaged_files_are_an_error(small, folder, tmp_path):
     (folder / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="adapter_model.safetensors"):
         load_adapter(small, folder)
-    (folder / CONFIG).write_text("[")
-    with pytest.raises(ValueError, match="adapter_config.json is not whole JSON"):
-        load_adapter(small, folder)
-
-
-@pytest.mark.parametrize(("kind", "n_heads"), [("gpt2", 1), ("neox", 2)])
-def test_a_joint_adapter_in_blocks_is_three_and_one_with_shared_rows_stays_shared(kind, n_heads):
-    torch.manual_seed(0)
-    layers, family = {name: nn.Linear(5, 4) for name in "qkv"}, FAMILIES[kind]
-    pairs = {name: (torch.randn(2, 5), torch.randn(4, 2), 2.0) for name in "qkv"}
-    A, B, scale = joined("x", "qkv", pairs, layers, family, n_heads)
-    assert A.shape == (6, 5) and B.shape == (12, 6) and scale == 2.0
-    whole = family.to_theirs("x", [b @ a for a, b, _ in pairs.values()], n_heads)
-    torch.testing.assert_close(B @ A, whole)
-    again = by_path("x", "qkv", A, B, family, n_heads)
-    for (a, b), (ours_a, ours_b, _) in zip(again.values(), pairs.values(), strict=True):
-        assert torch.equal(a, ours_a) and torch.equal(b, ours_b)
-    A, B = torch.randn(2, 5), torch.randn(12, 2)
-    again = [b for a, b in by_path("x", "qkv", A, B, family, n_heads).values() if torch.equal(a, A)]
-    assert torch.equal(family.to_theirs("x", again, n_heads), B)
-    nothing = by_path("x", "qkv", A, torch.zeros(12, 2), family, n_heads).values()
-    assert [a.shape for a, _ in nothing] == [(2, 5)] * 3
 
 
 def is_false(text):

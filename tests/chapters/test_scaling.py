@@ -1,7 +1,6 @@
 """Chapter 12: what a step costs, rates for every width, and the law. Processes: test_distributed.py."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from companion.experts import ExpertsConfig, experts
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.modern import LlamaConfig, storyteller, swift
 from companion.scaling import (
-    DistributedTrainer,
     Law,
     Recomputed,
     fit_law,
@@ -163,8 +161,3 @@ def test_rows_that_no_law_fits_are_an_error():
         fit_law(sizes[:5], tokens[:5], losses[:5])
     with pytest.raises(ValueError, match="no law with positive terms"):
         fit_law(sizes, tokens, [1 / loss for loss in losses])
-
-
-def test_the_trainer_of_several_processes_asks_for_a_group():
-    with pytest.raises(ValueError, match="process group"):
-        DistributedTrainer(gpt2(SHAPES[0]), None, SimpleNamespace(accumulate=2, device="cpu"))

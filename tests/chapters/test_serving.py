@@ -1,6 +1,5 @@
 """Rows that join and leave a running batch: each gets the tokens that it would get alone."""
 
-import json
 import threading
 import time
 from queue import Full
@@ -8,12 +7,12 @@ from queue import Full
 import pytest
 import torch
 
-from companion.caching import KVCache, SlidingCache, prefill, select
+from companion.caching import SlidingCache
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
 from companion.runtime.generation.sampling_arguments import seeded
-from companion.serving import ContinuousBatch, Engine, Request, chunk, completion, event, joined, prompt_row
+from companion.serving import ContinuousBatch, Engine, Request, prompt_row
 
 SHAPE = {"vocab_size": 23, "context_length": 40, "n_layers": 3, "n_heads": 2, "d_model": 12}
 MAKERS = {
@@ -93,17 +92,6 @@ def test_a_row_that_leaves_early_changes_no_other_row(model):
     assert len(asked[1].drawn) == 5 and asked[1].finish is None
     for i in (0, 2, 3):
         assert asked[i].drawn == alone(model, asked[i]) and len(asked[i].drawn) == 25
-
-
-def test_joined_is_the_inverse_of_select(model):
-    rows = [torch.tensor([1, 2, 3]), torch.tensor([7]), torch.tensor([9, 9, 8, 1, 0])]
-    whole = KVCache(model.config, 3)
-    prefill(model, rows, whole)
-    put_together = joined([select(whole, [0]), select(whole, [1, 2])])
-    assert put_together.length.tolist() == [3, 1, 5]
-    new = torch.tensor([[4], [5], [6]])
-    with torch.no_grad():
-        torch.testing.assert_close(model(new, put_together), model(new, whole))
 
 
 def test_a_request_that_does_not_fit_is_an_error(model):
@@ -215,14 +203,3 @@ def test_close_ends_what_is_running_and_waiting(small):
     engine.close()
     go.set()
     assert waited(running) == waited(waiting) == "closed" and len(running.drawn) == 3
-
-
-def test_answers_have_the_form_of_the_openai_api():
-    whole = completion("id", "ours", "Yes.", "stop", (3, 2))
-    assert whole["choices"][0]["message"]["content"] == "Yes." and whole["object"] == "chat.completion"
-    assert whole["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    piece = chunk("id", "ours", {"content": "é\n"})
-    assert piece["choices"][0]["finish_reason"] is None and piece["object"] == "chat.completion.chunk"
-    line, rest = event(piece).split(b"\n", 1)
-    assert line.startswith(b"data: ") and rest == b"\n" and json.loads(line[6:]) == piece
-    assert event("[DONE]") == b"data: [DONE]\n\n"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,7 +26,6 @@ from support.runs import (
     texts,
     trainer_of,
 )
-from torch import nn
 
 import companion
 from companion import training
@@ -126,18 +126,6 @@ def test_the_optimizer_is_adamw_with_decay_on_matrices_but_the_embeddings(data):
         optimizer.step()
     for name, p in model.named_parameters():
         np.testing.assert_allclose(p.detach().numpy(), start[name], rtol=1e-4, atol=1e-5, err_msg=name)
-
-
-def test_the_optimizer_leaves_out_what_is_frozen(data):
-    """It has neither a place in a group nor memory: decay alone would move a weight that should stay."""
-    model = small_model(data)
-    learning = {"blocks.1.attn.q_proj.weight", "blocks.1.mlp.up_proj.bias", "norm.weight"}
-    for name, p in model.named_parameters():
-        p.requires_grad_(name in learning)
-    optimizer = make_optimizer(model, config(weight_decay=0.3))
-    named = {p: name for name, p in model.named_parameters()}
-    groups = [{named[p] for p in group["params"]} for group in optimizer.param_groups]
-    assert groups == [{"blocks.1.attn.q_proj.weight"}, {"blocks.1.mlp.up_proj.bias", "norm.weight"}]
 
 
 def test_gradients_of_several_batches_are_those_of_one(data):
@@ -244,26 +232,15 @@ def test_long_documents_are_cut_and_a_few_long_ones_become_windows(data):
     assert len(firsts) > 80, "windows are cut anywhere"
 
 
-def test_a_context_longer_than_the_data_is_named(data):
-    short = encode_documents(["a red key"], data.tokenizer)
-    words = r"context_length=29 must be below the \d+ tokens of the data; shorten it"
-    with pytest.raises(ValueError, match=words):
-        next(training_batches(short, config()))
-
-
 # ---------------------------------------- settings and devices
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *[("steps", 0), ("steps", 2.5), ("steps", True), ("batch_size", 0), ("context_length", -1)],
-        *[("accumulate", 0), ("lr", 0.0), ("lr", -1e-3), ("lr", 1.5), ("lr", math.nan), ("min_lr", 0.1)],
-        *[("min_lr", -0.1), ("warmup_steps", -1), ("weight_decay", -0.1), ("weight_decay", math.inf)],
-        *[("betas", (0.9,)), ("betas", (0.9, 1.0)), ("betas", (-0.1, 0.9)), ("grad_clip", 0.0)],
-        *[("grad_clip", math.nan), ("eval_every", 0), ("seed", -1), ("dtype", "float16")],
-        *[("seed", 99999999999999), ("steps", 10**20), ("batch_size", 10**20), ("warmup_steps", 1001)],
-        *[("lr", "fast"), ("grad_clip", None), ("betas", 0.9), ("betas", ("a", "b"))],
+        *[("steps", 0), ("steps", 2.5), ("steps", 10**20), ("accumulate", 0), ("lr", 1.5), ("lr", math.nan)],
+        *[("min_lr", 0.1), ("warmup_steps", 1001), ("weight_decay", -0.1), ("betas", (0.9, 1.0))],
+        *[("grad_clip", math.nan), ("seed", -1), ("dtype", "float16"), ("lr", "fast"), ("betas", 0.9)],
     ],
 )
 def test_settings_out_of_range_are_named(field, value):
@@ -281,7 +258,7 @@ def test_defaults_and_edges_are_accepted():
     assert [TrainConfig(steps=n).warmup_steps for n in (1, 7, 99, 1000)] == [0, 3, 49, 50]
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "", "cuda:-1", "cpu:x"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:-1"])
 def test_a_device_that_is_none_is_named(name):
     with pytest.raises(ValueError, match="must be auto, cpu, cuda"):
         pick_device(name)
@@ -323,29 +300,6 @@ def test_the_type_is_the_faster_one_by_a_clock(monkeypatch, bfloat16, choice, pr
         pick_dtype("half", CPU)
 
 
-def test_a_slow_first_call_decides_nothing(monkeypatch):
-    def time_layer(n, device, dtype):
-        if dtype == torch.bfloat16:
-            return 3.0
-        return 100.0 if n == 64 else 1.0  # the first call
-
-    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
-    monkeypatch.setattr(devices, "_time_layer", time_layer)
-    assert pick_dtype.__wrapped__("auto", CPU) == torch.float32
-
-
-def test_a_processor_without_bfloat16_is_not_timed(monkeypatch):
-    monkeypatch.setattr(devices, "_time_layer", lambda *_: pytest.fail("a product of seconds"))
-    flags = {"architecture": "x86_64", "avx2": True, "avx512_f": True}
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
-    assert pick_dtype.__wrapped__("auto", CPU) == torch.float32
-    assert pick_dtype.__wrapped__("auto", torch.device("mps")) == torch.float32
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags | {"amx_bf16": True})
-    assert devices.multiplies_bfloat16(CPU)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
-    assert devices.multiplies_bfloat16(CPU), "who says nothing is timed"
-
-
 def test_a_model_that_does_not_fit_is_named(data):
     with pytest.raises(ValueError, match="context_length=29 is above the model's 28"):
         train(small_model(data, context_length=28), data, config())
@@ -374,19 +328,8 @@ def test_training_learns_and_keeps_a_history(data):
 
 
 @pytest.mark.gate
-def test_bfloat16_learns_as_well(data):
-    losses = {}
-    for dtype in ("float32", "bfloat16"):
-        model = small_model(data, dropout=0.0)
-        losses[dtype] = train(model, data, config(steps=60, lr=0.01, dtype=dtype))[-1]["val"]
-        assert next(model.parameters()).dtype == torch.float32
-    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
-    settings = config(accumulate=accumulate)
+def test_a_resumed_run_has_the_same_bits_and_goes_on_to_more_steps(data, tmp_path):
+    settings = config(accumulate=2)
     straight, stopped, resumed = (small_model(data, seed=s) for s in (3, 3, 99))
     history = train(straight, data, settings)
     first = train(stopped, data, settings, tmp_path, on_eval=press_ctrl_c)
@@ -398,17 +341,16 @@ def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
     assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == again
     finished = train(small_model(data), data, settings, tmp_path, resume=True)
     assert finished == again, "a finished run stays finished"
+    longer = train(small_model(data), data, config(accumulate=2, steps=60), tmp_path, resume=True)
+    assert [row["step"] for row in longer] == [17, 34, 40, 51, 60] and longer[:3] == again
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_in_the_middle_of_a_step_lets_it_finish_and_saves(data, tmp_path, name):
-    if not hasattr(signal, name):
-        pytest.skip(f"this system has no {name}")
+def test_a_signal_in_the_middle_of_a_step_lets_it_finish_and_saves(data, tmp_path):
     straight, stopped = small_model(data), small_model(data)
     history, calls = train(straight, data, config()), itertools.count(1)
-    sent = getattr(signal, name)
-    hook = stopped.register_forward_hook(lambda *_: signal.raise_signal(sent) if next(calls) == 11 else None)
+    terminate = partial(signal.raise_signal, signal.SIGTERM)
+    hook = stopped.register_forward_hook(lambda *_: terminate() if next(calls) == 11 else None)
     assert train(stopped, data, config(), tmp_path) == []
     hook.remove()
     resumed = small_model(data, seed=7)
@@ -444,23 +386,13 @@ def test_evaluating_and_sampling_do_not_change_a_run_nor_a_run_the_caller(data):
     assert same_weights(quiet, noisy)
 
 
-def test_a_finished_run_goes_on_when_more_steps_are_asked_for(data, tmp_path):
-    first = train(small_model(data), data, config(steps=12, eval_every=6), tmp_path)
-    model = small_model(data)
-    longer = train(model, data, config(steps=30, eval_every=6), tmp_path, resume=True)
-    assert [row["step"] for row in longer] == [6, 12, 18, 24, 30] and longer[:2] == first
-    saved = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    assert saved["provenance"]["steps"] == saved["provenance"]["train"]["steps"] == 30
-
-
 def test_a_run_that_is_not_the_saved_one_is_not_resumed(data, tmp_path):
     with pytest.raises(ValueError, match="folder=None has nothing to resume"):
         train(small_model(data), data, config(), resume=True)
     with pytest.raises(ValueError, match="has no state.safetensors"):
         train(small_model(data), data, config(), tmp_path, resume=True)
     train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
-    changes = {"lr": 0.004, "batch_size": 2, "seed": 5, "betas": (0.9, 0.95), "accumulate": 2}
-    for name, value in changes.items():
+    for name, value in {"lr": 0.004, "betas": (0.9, 0.95)}.items():
         with pytest.raises(ValueError, match=rf"^{name}=.* cannot resume .*; give that, or start anew$"):
             train(small_model(data), data, config(**{name: value}), tmp_path, resume=True)
     with pytest.raises(ValueError, match=r"n_heads=5 cannot resume .* there 3"):
@@ -499,7 +431,8 @@ def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_pa
     def keep(model, row):
         biases.append(model.norm.bias.detach().clone())
 
-    with pytest.raises(TrainingDiverged, match=r"^step \d+: loss .* lower lr=0.003") as error:
+    remedy = "; lower lr=0.003 or grad_clip=1, or raise warmup_steps=5; see also that each batch has a target"
+    with pytest.raises(TrainingDiverged, match=rf"^step \d+: loss .*{remedy}") as error:
         train(model, data, config(eval_every=5), tmp_path, on_eval=keep)
     assert "\n" not in str(error.value)
     saved, _, provenance = load_checkpoint(tmp_path)
@@ -507,21 +440,6 @@ def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_pa
     assert "step 12:" in str(error.value) and provenance["steps"] == 10
     assert torch.equal(saved.norm.bias, biases[-1])
     assert isinstance(error.value, RuntimeError)
-
-
-def diverges(model, at):
-    """The model, which tells NaN when it is called for this time."""
-    calls = itertools.count(1)
-    model.register_forward_hook(lambda m, _, out: out * math.nan if next(calls) == at else out)
-    return model
-
-
-def test_a_run_that_diverges_says_what_to_change(data):
-    remedy = (
-        r"; lower lr=0.003 or grad_clip=1, or raise warmup_steps=5; see also that each batch has a target"
-    )
-    with pytest.raises(TrainingDiverged, match=f"^step 3: loss nan.*{remedy}"):
-        train(diverges(small_model(data), 3), data, config())
 
 
 def test_a_progress_bar_shows_loss_and_speed(data, capsys):
@@ -551,7 +469,7 @@ def test_steps_within_a_time(data, monkeypatch):
     clock = itertools.count(0.0, 40.0)  # where steps take 40 seconds, one is all that is timed
     assert 1 <= steps_of(4, eval_every=10**9) <= 6 and next(clock) == 80
     assert torch.equal(state, torch.get_rng_state())
-    for minutes in (0, -1, math.nan, math.inf, 1e307):
+    for minutes in (0, math.nan, 1e307):
         with pytest.raises(ValueError, match="minutes=.* must be above 0 and at most 1,000,000"):
             steps_of(minutes)
 
@@ -635,28 +553,6 @@ def test_frozen_parameters_stay_and_cost_nothing(data, tmp_path):
     save_run(tmp_path, trainer, data)
     restore_run(resumed, tmp_path, data)
     assert trainer.step() == resumed.step() and same_weights(trainer.model, resumed.model)
-
-
-def test_distributed_data_parallel_wraps_a_trainer(data, tmp_path):
-    torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
-    try:
-        plain = trainer_of(small_model(data), data, config(accumulate=2))
-        wrapped = nn.parallel.DistributedDataParallel(small_model(data))
-        parallel = trainer_of(wrapped, data, config(accumulate=2))
-        for _ in range(6):
-            assert parallel.step() == pytest.approx(plain.step(), rel=1e-6)
-        for p, q in zip(plain.model.parameters(), wrapped.module.parameters(), strict=True):
-            torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
-        decays = [[g["weight_decay"] for g in t.optimizers[0].param_groups] for t in (plain, parallel)]
-        sizes = [[len(g["params"]) for g in t.optimizers[0].param_groups] for t in (plain, parallel)]
-        assert decays[0] == decays[1] and sizes[0] == sizes[1], "the embedding decays nowhere"
-        save_run(tmp_path / "run", parallel, data)
-        assert same_weights(load_checkpoint(tmp_path / "run")[0], wrapped.module)
-        resumed = trainer_of(small_model(data, seed=9), data, config(accumulate=2))
-        restore_run(resumed, tmp_path / "run", data)
-        assert same_weights(resumed.model, wrapped.module)
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 # ---------------------------------------- builders

@@ -5,15 +5,12 @@ import hashlib
 import itertools
 import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 from safetensors.torch import save_file
 from support.runs import (
-    assert_goes_on,
     config,
     contents,
     press_ctrl_c,
@@ -33,34 +30,6 @@ from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint, train
 
 # ---------------------------------------- faults of issue 13
-
-
-def test_a_folder_that_another_run_writes_is_refused(data, tmp_path):
-    code = (
-        "import sys; from companion.runtime.files.atomic import claim\n"
-        "with claim(sys.argv[1]): print('claimed', flush=True); sys.stdin.read()"
-    )
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **options) as other:
-        assert other.stdout.readline() == "claimed\n"
-        model = small_model(data)
-        with pytest.raises(ValueError, match=r"^folder=.* is being written by another run; .*$"):
-            train(model, data, config(), tmp_path)
-        assert same_weights(model, small_model(data)), "not one step was made"
-        other.stdin.close()
-    train(small_model(data), data, config(steps=2), tmp_path)
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "é", 0, 1, "no"), BrokenPipeError()])
-def test_a_run_is_saved_before_a_report_can_fail(data, tmp_path, error):
-    def report(model, row):
-        raise error
-
-    with pytest.raises(type(error)):
-        train(small_model(data), data, config(), tmp_path, on_eval=report)
-    assert load_checkpoint(tmp_path)[2]["steps"] == 17
-    assert [row["step"] for row in assert_goes_on(data, tmp_path)] == [17, 34, 40]
 
 
 def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
@@ -95,14 +64,6 @@ def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, 
     with pytest.raises(KeyboardInterrupt, match="^stopped before the first step; nothing was saved$"):
         train(small_model(data, seed=5), data, config(), tmp_path)
     assert contents(tmp_path) == before
-
-
-def test_a_folder_that_cannot_be_written_is_noticed_before_the_run(data, tmp_path):
-    (tmp_path / "file").write_text("")
-    model = small_model(data)
-    with pytest.raises(OSError):
-        train(model, data, config(), tmp_path / "file" / "run")
-    assert same_weights(model, small_model(data))
 
 
 def test_other_data_with_the_same_counts_are_not_resumed(data, tmp_path):

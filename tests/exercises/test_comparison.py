@@ -2,9 +2,6 @@
 
 import dataclasses
 import math
-import random
-from collections import OrderedDict, deque, namedtuple
-from decimal import Decimal
 from fractions import Fraction
 
 import numpy
@@ -12,12 +9,11 @@ import pytest
 import torch
 from exercise_helpers import about, total
 
-from companion.exercises.comparison import difference, show, size
+from companion.exercises.comparison import difference, show
 from companion.exercises.grade import grade
 from companion.exercises.normalize import Record, as_list, as_number, as_tensor, snapshot
 
 T = torch.tensor
-Pair = namedtuple("Pair", "a b")
 
 
 def named_by_position(value) -> str:
@@ -28,35 +24,21 @@ def named_by_position(value) -> str:
 @pytest.mark.parametrize(
     ("got", "expected"),
     [
-        (3.0, 3),
-        (Decimal("0.25"), 0.25),
         (Fraction(1, 4), 0.25),
         (numpy.float16(0.25), 0.25),
-        (T(0.25, dtype=torch.float64), 0.25),
         (1, T(1.0)),
         (numpy.bool_(True), True),
-        (T(True), True),
         ((1, 2), [1, 2]),
-        (range(1, 3), [1, 2]),
-        (deque([1, 2]), [1, 2]),
         ({1: 0, 2: 0}.keys(), [1, 2]),
         (map(int, "12"), [1, 2]),
         (numpy.array([1, 2]), [1, 2]),
-        ([T(1), T(2)], [1, 2]),
-        (Pair(1, 2), (1, 2)),
-        ([[1, 2], [3, 4]], T([[1.0, 2.0], [3.0, 4.0]])),
         ([T([1.0, 2.0]), T([3.0, 4.0])], T([[1.0, 2.0], [3.0, 4.0]])),
-        (T([1.0, 2.0]), T([1, 2])),
         (torch.ones(2, requires_grad=True) * 2, T([2.0, 2.0])),
         (torch.eye(2).to_sparse(), torch.eye(2)),
         ([], torch.zeros(0, 3)),
-        (OrderedDict(a=1), {"a": 1}),
         ([2, 1], {1, 2}),
         ({0.1 + 0.2}, {0.3}),
-        (bytearray(b"ab"), b"ab"),
-        (numpy.array(["a", "b"]), ["a", "b"]),
         ({math.nan: 1}, {float("nan"): 1}),
-        (math.nan, T(math.nan)),
         (1e6, 1e6 + 1),
     ],
     ids=named_by_position,
@@ -69,22 +51,15 @@ def test_a_right_value_in_another_container_is_right(got, expected):
     ("got", "expected"),
     [
         (True, 1),
-        (1, True),
-        ([True], [1]),
         (T([True]), T([1])),
-        ([1, 2.5], [1, 2]),
         (T([[1.0], [2.0]]), T([1.0, 2.0])),
-        (T([1.0]), T(1.0)),
         ([1], 1),
         ("a", b"a"),
-        ("1", 1),
         (0.0, math.nan),
         (math.inf, 1e300),
-        (1j, 1.0),
         ([1, 1, 2], {1, 2}),
         ({1, 2}, [1, 2]),
         ([[1], [2, 3]], T([[1.0], [2.0]])),
-        ({"a": 1}, {"a": True}),
     ],
     ids=named_by_position,
 )
@@ -96,19 +71,15 @@ def test_wrong_is_wrong_in_any_container(got, expected):
     ("got", "expected", "place", "text"),
     [
         ([1, 2, 4], [1, 2, 3], "[2]", "4 instead of 3"),
-        ([1], [1, 2], "[1]", "2 is missing; the length is 1, expected 2"),
         ([1, 2], (1,), "[1]", "2 is too many; the length is 2, expected 1"),
         ([["a"], ["b", "c"]], [["a"], ["b", "d"]], "[1][1]", "'c' instead of 'd'"),
         ("abX", "abc", "[2]", "'X' instead of 'c'"),
-        ({"a": 1}, {"a": 1, "b": 2}, "['b']", "this key is missing"),
         ({"a": 1, "b": 2}, {"a": 1}, "['b']", "this key is too many"),
         (T([[1, 2], [3, 4]]), T([[1, 2], [4, 3]]), "[1, 0]", "3 instead of 4; 2 of 4 numbers differ"),
         (T([1.0]), T([[1.0]]), "", "its shape is (1,), expected (1, 1)"),
-        (T([True]), T([1.0]), "", "its dtype is torch.bool, expected torch.float32"),
         (1.5, 1, "", "a float where an int is expected"),
         (None, Record("", {"q": 1, "k": 2}), "", "None where a tuple is expected"),
         (T([0.0, -1e9]), T([0.0, -math.inf]), "[1]", "-1e+09 instead of -inf; 1 of 2 numbers differ"),
-        (0.1, math.nan, "", ""),
     ],
     ids=named_by_position,
 )
@@ -129,7 +100,6 @@ def test_where_the_dtype_counts_it_must_be_right(got, expected):
     ("value", "text"),
     [
         ([0.1 + 0.2, 1], "[0.3, 1]"),
-        ((1,), "(1,)"),
         ({"a": (1, 2.5)}, "{'a': (1, 2.5)}"),
         (T([[1.0, 0.25]]), "tensor [[1, 0.25]]"),
         (torch.zeros(3, 5), "tensor of shape (3, 5)"),
@@ -142,12 +112,6 @@ def test_values_are_shown_shortly(value, text):
     assert show(value) == text
 
 
-def test_long_data_are_shown_shortly():
-    for value in ("x" * 10**7, list(range(200_000)), 10**5000, {i: i for i in range(100_000)}):
-        assert len(show(value)) <= 100
-    assert show("x" * 300).count("…") == 1
-
-
 def test_the_digits_that_differ_are_shown():
     text = repr(grade(about(lambda x: 1.09137), lambda x: 1.09142))
     assert "expected  1.09137" in text and "got       1.09142" in text
@@ -158,10 +122,6 @@ def test_the_digits_that_differ_are_shown():
 def test_a_tensor_without_numbers_is_named():
     text = repr(grade(about(lambda x: torch.zeros(2)), lambda x: torch.zeros(2, device="meta")))
     assert "a tensor without numbers, on the meta device" in text and 'without `device="meta"`' in text
-
-
-def test_sizes_order_inputs():
-    assert size(("",)) < size(("a",)) < size((["a", "b"], 3)) < size((torch.zeros(3, 5),))
 
 
 def test_values_for_an_exercises_own_call():
@@ -198,13 +158,11 @@ def model():
     ("make", "change", "words"),
     [
         (lambda: [3, 1, 2], list.sort, "after the call, `x` is [1, 2, 3]. The caller may still need it"),
-        (lambda: [[1], [2]], lambda v: v[1].append(3), "`x` is [[1], [2, 3]]"),
         (lambda: {"a": {1}}, lambda d: d["a"].add(2), "`x`"),
         (lambda: torch.arange(3.0), lambda t: t.mul_(2), "`x` is tensor [0, 2, 4]"),
         (lambda: torch.ones(3), lambda t: t.requires_grad_(), "requires_grad"),
         (lambda: numpy.zeros(3), lambda a: a.fill(1), "`x`"),
         (model, lambda m: m[1].eval(), "training"),
-        (model, lambda m: m.requires_grad_(False), "requires_grad"),
         (model, lambda m: m[0](torch.ones(3)).sum().backward(), "grad"),
         (model, lambda m: m.seen.add_(1), "seen"),
         (model, lambda m: m[0].weight.data.zero_(), "weight"),
@@ -212,7 +170,6 @@ def model():
         (model, lambda m: setattr(m.config, "width", 5), "config.width"),
         (Holder, lambda h: h.table["a"].append(2), "table"),
         (torch.Generator, lambda g: torch.rand(1, generator=g), "state"),
-        (lambda: random.Random(1), lambda r: r.random(), "state"),
         (lambda: numpy.random.default_rng(1), lambda r: r.random(), "state"),
     ],
     ids=named_by_position,
@@ -229,11 +186,3 @@ def test_a_changed_input_is_named_unless_a_right_answer_changes_it_too(make, cha
     assert difference(snapshot(given), before, 0.0) is None
     assert repr(grade(about(lambda x: 1, make()), lambda x: 1)) == "1.1 right. It adds."
     assert repr(grade(about(answer, make()), answer)) == "1.1 right. It adds."
-
-
-def test_a_private_cache_may_be_filled():
-    def answer(x):
-        x._cache["a"] = 1
-        return 1
-
-    assert "right" in repr(grade(about(lambda x: 1, Holder()), answer))

@@ -13,8 +13,6 @@ from exercise_helpers import about, exercise, number, total, verdict
 from companion.exercises import grade
 from companion.exercises.checker import Checker, exercises_of
 from companion.exercises.exercise import Problem
-from companion.exercises.normalize import Record
-from companion.exercises.report import COLORS, RIGHT, Progress
 
 T = torch.tensor
 
@@ -41,10 +39,6 @@ def test_not_yet_shows_the_smallest_input_and_the_known_mistake():
         "  got       0\n"
         "  likely    The first is missing."
     )
-
-
-def test_an_order_of_its_own():
-    assert "total([2, 3])" in verdict(lambda values: -1, order=lambda args: args[0] != [2, 3])
 
 
 def test_what_an_answer_prints_is_shown_for_the_failing_input_only(capsys):
@@ -156,23 +150,6 @@ def test_habits_are_named():
     assert "below 0" in complaints and "the same for every input" not in complaints
 
 
-def test_none_is_no_habit_where_it_may_be_meant():
-    def first(values):
-        return values[0] if values else None
-
-    text = verdict(lambda values: None if len(values) < 3 else values[0], oracle=first)
-    assert "got       None" in text and "likely" not in text
-
-
-def test_several_things_returned_are_shown_by_their_names():
-    def call(answer, values):
-        return Record("", {"": Record("", {"sum": answer(values), "n": len(values)}), "kind": "of one"})
-
-    text = verdict(lambda values: -1, call=call)
-    assert "expected  sum = 0, n = 0" in text and "got       sum = -1, n = 0" in text
-    assert "first at sum: -1 instead of 0" in text and "kind" not in text
-
-
 # -- numbers ------------------------------------------------------------------
 
 
@@ -203,12 +180,9 @@ def test_of_two_near_numbers_the_nearer_mistake_is_likely():
     [
         ("1.1", 3, '1.1 wants merge_pair itself, as in check("1.1", merge_pair); this is an int, 3.'),
         ("1.1", lambda tokens: 0, "1.1 wants merge_pair(tokens, pair); yours takes (tokens)."),
-        ("1.2", "3.4", "1.2 wants a number; this is a str: '3.4'."),
         ("1.2", True, "1.2 wants a number; this is a bool: True."),
-        ("1.2", lambda n: n, "1.2 wants bytes_per_token(); yours takes (n)."),
         ("1.2", lambda: print(3.4), "1.2 wants a number; this is None, which a function without `return`"),
         ("1.99", 0, "There is no 1.99; chapter 1 has 1.1 to 1.6."),
-        ("99.1", 0, "Chapter 99 has no exercises. These have: 1"),
         ("one", 0, "'one' is no exercise's number; write the chapter, a point and the exercise: \"1.2\"."),
     ],
 )
@@ -217,10 +191,6 @@ def test_what_is_no_answer_gets_one_line(which, answer, line):
     text = repr(one(which, answer))
     assert text.startswith(line) and "\n" not in text
     assert repr(one.progress()) == "No exercise was checked in this session yet."
-
-
-def test_the_number_may_be_written_as_one():
-    assert repr(Checker()(1.2, 3.47)).startswith("1.2 right.")
 
 
 @pytest.mark.parametrize("broken", [{"oracle": lambda x: {}["x"]}, {"cases": lambda seed: 1 / 0}])
@@ -257,6 +227,7 @@ def test_every_exercise_survives_odd_results(chapter, monkeypatch):
 def test_the_card_has_the_words_of_the_text_without_scripts_or_colors_of_text():
     found = grade.grade(exercise(), lambda values: sum(values[1:]))
     html = found._repr_html_()
+    assert "&#x27;&lt;b&gt;&amp;" in grade.grade(exercise(), lambda values: "<b>&")._repr_html_()
     seen = []
     parser = HTMLParser()
     parser.handle_data = seen.append
@@ -264,11 +235,6 @@ def test_the_card_has_the_words_of_the_text_without_scripts_or_colors_of_text():
     words = " ".join(" ".join(seen).split())
     assert words == " ".join(repr(found).split())
     assert "<script" not in html and not re.search(r"[^-]color:|background", html)
-
-
-def test_text_of_the_reader_is_escaped():
-    html = grade.grade(exercise(), lambda values: "<b>&")._repr_html_()
-    assert "&#x27;&lt;b&gt;&amp;&#x27;" in html
 
 
 def test_progress_counts_by_chapter_and_leaves_solutions_out():
@@ -289,9 +255,3 @@ def test_progress_counts_by_chapter_and_leaves_solutions_out():
     one("1.2", 3.4667)
     assert repr(one.progress()).startswith("Chapter 1, 1 of 6 right. Right: 1.2 ★; not yet: 1.5 ★★")
     assert "Chapter 1, 1 of 6 right" in one.progress()._repr_html_()
-
-
-@pytest.mark.parametrize("outcomes, right", [({"not yet": ["1.2"]}, False), ({"not yet": []}, True)])
-def test_progress_has_the_color_of_right_when_all_is(outcomes, right):
-    html = Progress({1: {"right": ["1.1"], **outcomes}})._repr_html_()
-    assert (COLORS[RIGHT] in html) == right

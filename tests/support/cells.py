@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def run_for(notebook: Path, *wanted: str, edit: tuple[str, str] = ("", ""), **given: Any) -> dict[str, Any]:
+def run_for(notebook: Path, *wanted: str) -> dict[str, Any]:
     """Run what some names of a notebook depend on, in its order; all names that this gives.
 
     Statements are left out whose names nothing needs, such as the training of another model.
@@ -16,19 +16,16 @@ def run_for(notebook: Path, *wanted: str, edit: tuple[str, str] = ("", ""), **gi
     Args:
         notebook: The file.
         wanted: The names.
-        edit: What is replaced in its code, and by what. It must be there.
-        given: Names that have these values, so that what binds them in the notebook need not run.
     """
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    assert edit[0] in code, f"{edit[0]!r} is not in {notebook.name}"
     needed, chosen = set(wanted), []
-    for statement in reversed(ast.parse(code.replace(*edit)).body):
+    for statement in reversed(ast.parse(code).body):
         table = symtable.symtable(ast.unparse(statement), notebook.name, "exec")
         if needed & bound(statement, table):
             chosen.insert(0, statement)
-            needed |= used(table) - given.keys()
-    scope = dict(given)
+            needed |= used(table)
+    scope = {}
     exec(compile(ast.Module(chosen, []), notebook.name, "exec"), scope)
     return scope
 
