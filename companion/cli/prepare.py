@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from companion import village
 from companion.cli._parsing import Positional, Range, refuse
-from companion.cli._shared import PREPARED, load_texts
-from companion.datasets import hold_out, prepare, token_stream
+from companion.cli._shared import PREPARED
+from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.models.names import has_weights, tokenizer_of
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
@@ -28,8 +28,6 @@ OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
 STORIES = 40_000
 """More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
 six times."""
-LEAST = 1000
-"""Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
 
 
 @dataclass(kw_only=True)
@@ -75,17 +73,18 @@ class Options:
 
 
 def run(options: Options) -> None:
-    said = set()
+    left_out = set()
 
     def leave_out(line: str) -> None:
-        if line not in said:  # shards are read more than once
-            said.add(line)
+        if line not in left_out:  # shards are read more than once
+            left_out.add(line)
             print(f"Left out: {line}", file=sys.stderr)
 
     files = find_shards(options.text, leave_out)
     skip = leave_out if options.skip else None
     check_together(options, files)
     folder = options.data
+    share = 0.1 if options.val_fraction is None else options.val_fraction
     documents: Any
     if options.text == ["village"]:
         stories = options.stories or STORIES
@@ -96,18 +95,19 @@ def run(options: Options) -> None:
         source, documents = open_shards(options, files, skip)
     else:
         folder = folder or PREPARED / expand_user(options.text[0]).resolve().stem
-        source, documents = source_of(options.text), read_texts(options, skip)
+        source = source_of(options.text)
+        documents = [document for name in options.text for document in load_text(name, skip=skip)]
+        hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
     check_folder(folder, source, options.overwrite)
 
-    share = options.val_fraction
     if documents is None:
         meta = prepare_village(folder, stories, 4 if options.seed is None else options.seed)
     elif files:
         meta = write_shards(options, folder, source, documents, tokenizer)
     else:
         tokenizer = tokenizer or trained(options, documents)
-        meta = prepare(documents, tokenizer, folder, 0.1 if share is None else share, source=source)
+        meta = prepare(documents, tokenizer, folder, share, source=source)
     report(options, folder, meta)
 
 
@@ -132,26 +132,6 @@ def check_together(options: Options, files: list[str]) -> None:
     if files and options.tokenizer in ("char", "word"):
         rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
         raise ValueError(f"--tokenizer={options.tokenizer} {rule}")
-
-
-def read_texts(options: Options, skip: Callable | None) -> list[str]:
-    """The documents of texts that fit into memory. ValueError where they are too short."""
-    try:
-        documents = [document for name in options.text for document in load_texts("text", name, skip=skip)]
-    except ValueError as error:
-        said = str(error).replace("choose to skip it", "leave it out with --skip")
-        raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
-    said = f"text={' '.join(options.text)} has"
-    length = sum(map(len, documents))
-    if length < LEAST and options.tokenizer is None and options.vocab_size is None:
-        rule = f"a model needs at least {LEAST:,} to learn from, better 100,000"
-        characters = "1 character" if length == 1 else f"{length:,} characters"
-        raise ValueError(f"{said} {characters}, and {rule}; add to it, or name more files")
-    try:
-        hold_out(documents, 0.1 if options.val_fraction is None else options.val_fraction)
-    except ValueError as error:
-        raise ValueError(str(error).replace("documents have", said)) from None
-    return documents
 
 
 def open_shards(options: Options, files: list[str], skip: Callable | None) -> tuple[str, Documents]:
@@ -180,10 +160,10 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
     sources = prepared_source(folder), begun_source(folder)
     if sources == (None, None):
         check_unused("--data", folder, FILES)
-    for there in sources:
-        if there not in (None, source) and not overwrite:
+    for other in sources:
+        if other not in (None, source) and not overwrite:
             remedy = "name another folder with --data, or add --overwrite"
-            raise ValueError(f"{folder} holds the data of {there}; {remedy}")
+            raise ValueError(f"{folder} holds the data of {other}; {remedy}")
     check_writable("--data", folder)
 
 
@@ -225,8 +205,7 @@ def write_shards(options: Options, folder: Path, source: str, documents: Documen
                 on_batch=bar.update,
             )
         except KeyboardInterrupt:
-            said = "stopped; the same command goes on with what is written"
-            raise KeyboardInterrupt(said) from None
+            raise KeyboardInterrupt("stopped; the same command goes on with what is written") from None
 
 
 def report(options: Options, folder: Path, meta: dict) -> None:

@@ -69,8 +69,7 @@ def endless(tmp_path):
 
 @pytest.mark.gate
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_ends_it_while_a_template_never_ends(endless, sent):
+def test_the_first_signal_ends_it_while_a_template_never_ends(endless):
     argv = [sys.executable, "-m", "companion", "serve", "--model", str(endless), "--port", "0"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -83,9 +82,9 @@ def test_the_first_signal_ends_it_while_a_template_never_ends(endless, sent):
             client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
                 assert answer.status == 200
-            process.send_signal(sent)
+            process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=60)
-        assert process.returncode in (0, -sent) and err == ""
+        assert process.returncode in (0, -signal.SIGTERM) and err == ""
     finally:
         process.kill()
 
@@ -117,13 +116,3 @@ def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatc
     assert found.out.startswith("ours answers at http://0.0.0.0:") and "COMPANION_TOKEN" in found.err
     assert main([*argv, "--host", "0.0.0.0", "--token", "s3cret"]) == main(argv) == 0
     assert capsys.readouterr().err == ""
-
-
-def test_unless_told_otherwise_a_step_may_take_half_a_second(folder, monkeypatch):
-    """Eight full answers of SmolLM2 take a seventh of a second a step; with 60 s, all eight were cut off."""
-    given = []
-    monkeypatch.setattr("companion.serve.server.make_app", lambda *args: given.append(args[2]))
-    monkeypatch.setattr("companion.serve.server.serve", lambda *args: None)
-    assert main(["serve", "--port", "0", "--model", str(folder / "tiny")]) == 0
-    [limits] = given
-    assert limits.seconds >= 0.5 * limits.max_tokens

@@ -159,7 +159,6 @@ SPECS = {
     "no GPU": alike(*RUN, "--device", "cuda"),
     "one device": alike(*RUN, "--device", "cuda:1"),
     "muon, fsdp": alike(*RUN, "--optimizer", "muon", *FSDP),
-    "compiled, fsdp": alike(*RUN, "--compile", *FSDP),
     "folder taken": alike(*RUN, "--checkpoint", "ddp"),
 }
 WRONG = CASES["wrong"]
