@@ -12,7 +12,6 @@ from companion import village
 from companion.cli._parsing import Positional, Range, refuse
 from companion.cli._shared import PREPARED
 from companion.datasets import hold_out, load_text, prepare, token_stream
-from companion.models.names import has_weights, tokenizer_of
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
@@ -152,7 +151,11 @@ def find_tokenizer(name: str) -> Tokenizer | None:
     if name == "gpt2":
         gpt2_tokens()
         return BPETokenizer.gpt2()
-    return None if name in OURS else tokenizer_of(name, OURS)
+    if name in OURS:
+        return None
+    from companion.models.names import tokenizer_of  # here, because it imports all models
+
+    return tokenizer_of(name, OURS)
 
 
 def check_folder(folder: Path, source: str, overwrite: bool) -> None:
@@ -218,6 +221,8 @@ def report(options: Options, folder: Path, meta: dict) -> None:
         print(f"{meta['n_read']:,} documents read{why}")
     print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if options.text == ["village"] else ["--preset", "text"]
-    if options.tokenizer not in (None, *OURS) and has_weights(options.tokenizer):
-        preset = ["--init", options.tokenizer]
+    if options.tokenizer not in (None, *OURS):
+        from companion.models.names import has_weights
+
+        preset = ["--init", options.tokenizer] if has_weights(options.tokenizer) else preset
     print(f"  {as_typed('companion', 'train', *preset, '--data', folder)}")

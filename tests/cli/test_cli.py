@@ -11,7 +11,7 @@ import torch
 from support.command_line import MINE, TINY, fails, said
 
 import companion
-from companion import BUILDERS, load
+from companion import BUILDERS, load, village
 from companion.cli import COMMANDS, main
 from companion.cli._parsing import find_class, texts_of
 from companion.cli._shared import SHIPPED
@@ -167,6 +167,8 @@ def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(t
 
 @pytest.mark.gate
 def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys, monkeypatch):
+    split = village.load_split
+    monkeypatch.setattr(village, "load_split", lambda name: split(name)[:40])
     assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
     shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()
     out = said(capsys, ["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape])

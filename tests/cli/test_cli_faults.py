@@ -413,8 +413,11 @@ def test_a_run_takes_a_folder_that_no_other_has_until_the_other_is_killed(prepar
 PREPARES = """
 import time
 from pathlib import Path
+from companion import village
 from companion.cli import prepare
 from companion.runtime.files.atomic import claim
+split = village.load_split
+village.load_split = lambda name: split(name)[:20]
 folder = Path("runs/data/village")
 with claim(folder):
     print("held", flush=True)

@@ -74,23 +74,6 @@ def test_a_swift_learns_in_longer_steps(model, method, given, lr):
     assert vars(found) == reward.JUDGED[method] | {"method": method, "lr": lr}
 
 
-@pytest.mark.gate
-def test_what_the_judge_prefers_becomes_likelier(pupil, tmp_path, capsys, monkeypatch):
-    def share(text, ended=True):
-        return text.count("e") / len(text)
-
-    monkeypatch.setattr("companion.cli.finetune.rewards.true_story", share)
-    out = tmp_path / "out"
-    small = ["--steps", 48, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1, "--average", 0]
-    assert finetune(pupil, "--output", out, *small) == 0
-    assert "Trained for 48 steps.\nMeasured on 4 village stories" in capsys.readouterr().out
-    before, after = (
-        sum(share(text) for text, _ in load(where, "cpu").tell_many(40, seed=1)) / 40
-        for where in (pupil, out)
-    )
-    assert after > 1.3 * before
-
-
 def test_a_model_that_knows_no_stories_is_refused_before_any_work(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(reward, "sample_groups", None)  # nothing is told
     argv = ["finetune", "rewards", "--model", folder, "--output", tmp_path / "out"]

@@ -52,16 +52,14 @@ def test_from_shards_to_a_model(parts, capsys):
     assert "bits per byte" in capsys.readouterr().out
 
 
-@pytest.mark.gate
-def test_a_column_the_first_documents_and_two_processes(parts, capsys):
+def test_a_column_and_the_first_documents(parts, capsys):
     (parts / "b.jsonl").write_bytes(lines(STORIES, "body"))
-    argv = ["prepare", "b.jsonl", "--column", "body", "--documents", "50", "--vocab-size", "300"]
-    for processes, folder in (("1", "runs/data/b"), ("2", "two")):
-        assert main([*argv, "--processes", processes, "--data", folder]) == 0
-        assert "50 documents read\n" in capsys.readouterr().out
-    one, two = (json.loads((parts / f / "meta.json").read_text()) for f in ("runs/data/b", "two"))
-    assert one == two and one["source"].endswith("b.jsonl, column body, the first 50 documents")
-    fails(capsys, [*argv[:-4], "--documents", "51"], 2, "holds the data of", "--overwrite")
+    argv = ["prepare", "b.jsonl", "--column", "body", "--vocab-size", "300", "--documents"]
+    assert main([*argv, "50"]) == 0
+    assert "50 documents read\n" in capsys.readouterr().out
+    meta = json.loads((parts / "runs/data/b/meta.json").read_text())
+    assert meta["source"].endswith("b.jsonl, column body, the first 50 documents")
+    fails(capsys, [*argv, "51"], 2, "holds the data of", "--overwrite")
 
 
 def test_a_pattern_names_what_it_stands_for(parts):
