@@ -79,7 +79,8 @@ def shortened(sample: str, marks: Marks | None) -> str:
 
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
-    is_village, last = corpus.meta.get("source") == "village", history[-1]
+    is_village = corpus.meta.get("source") == "village"
+    last = history[-1]
     lines = reference_lines() if is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines, True)
     sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
@@ -161,7 +162,8 @@ def minutes_give(history: list[dict], n_bytes: int) -> str:
 
 def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:
     """Where the best weights are, if they are not the last ones."""
-    lowest, last = lowest_row(history), history[-1]
+    lowest = lowest_row(history)
+    last = history[-1]
     if lowest["step"] == last["step"] or not (folder / BEST).is_dir():
         return None
     return (

@@ -1,6 +1,8 @@
 """companion app: tell, chat, compare and classify in a browser, on this machine alone."""
 
+import errno
 import os
+import socket
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,6 +63,7 @@ def run(options: Options) -> None:
     if not models:
         named = ", ".join(map(str, folders))
         raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
+    check_free(options.host, options.port)
     others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and has_device(kind)]
     looked_in = tuple(os.path.abspath(folder) for folder in (options.models or FOLDERS))
     serve(options, Offer(models, [options.device, *others], looked_in))
@@ -72,6 +75,20 @@ def has_device(kind: str) -> bool:
         return pick_device(kind).type == kind
     except ValueError:
         return False
+
+
+def check_free(host: str, port: int) -> None:
+    """ValueError for an address that is not this machine's, and for a port that another program has."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ValueError(f"--host={host} is no address of this machine; try 127.0.0.1") from None
+        why = f"cannot be listened at ({error.strerror}); another program may have it: try another --port"
+        raise ValueError(f"--host={host} --port={port} {why}") from None
 
 
 def serve(options: Options, offer: Offer) -> None:

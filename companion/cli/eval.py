@@ -154,7 +154,8 @@ def find_text(options: Options, teller: LanguageModel) -> Text:
             f"--data={folder} was prepared with another tokenizer than that of {options.model}, to which its"
             " tokens are other words; name the data that it was trained on"
         )
-    split, source = getattr(corpus, name), corpus.meta.get("source")
+    split = getattr(corpus, name)
+    source = corpus.meta.get("source")
     if source == "village":
         return Text(split, True, name == "val", f"Loss on the village's stories, split {name}")
     rule = f"concerns the village's stories, and --data={folder} holds another text"

@@ -25,7 +25,8 @@ def run(options: Options) -> None:
     provenance = provenance_of(options.model, folder)
     teller = load(folder, "cpu")
     config = teller.model.config
-    total, active = number_of_weights(teller.model), number_of_active_weights(teller.model)
+    total = number_of_weights(teller.model)
+    active = number_of_active_weights(teller.model)
     about = [
         ("model", options.model.as_posix()),
         ("architecture", config.architecture),

@@ -95,7 +95,9 @@ def run(options: Options) -> None:
     else:
         folder = folder or PREPARED / expand_user(options.text[0]).resolve().stem
         source = source_of(options.text)
-        documents = [document for name in options.text for document in load_text(name, skip=skip)]
+        documents = []
+        for name in options.text:
+            documents += load_text(name, skip=skip)
         hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
     check_folder(folder, source, options.overwrite)
@@ -175,7 +177,8 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
 
 def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     """Let the village tell its stories, and prepare them; what meta.json says."""
-    train, val = new_stories(stories, seed), village.load_split("val")
+    train = new_stories(stories, seed)
+    val = village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)
     return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")

@@ -251,9 +251,11 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         check_fit(empty_model, corpus, config)
     else:
         check_writable("--data", data)
-    minutes, at_most = options.minutes, asked.get("steps")
+    minutes = options.minutes
+    at_most = asked.get("steps")
     if minutes is None:
-        minutes, at_most = 0 if at_most or options.resume else preset.minutes, config.steps
+        minutes = 0 if at_most or options.resume else preset.minutes
+        at_most = config.steps
     start.model = empty_model.config  # with what the builder adds to it
     marks = None
     if source in (None, "village"):
@@ -432,7 +434,8 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         f"The model has {n_parameters:,} parameters and takes {config.steps:,} steps of {config.batch_size}"
         " rows. Ctrl-C saves it and ends the training."
     )
-    if (n := world_size()) > 1:
+    n = world_size()
+    if n > 1:
         kind = plan.options.parallel or "ddp"
         print(f"{n} processes ({kind}) share a step's {config.accumulate} batches.")
     history = train(

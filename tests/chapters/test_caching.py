@@ -507,7 +507,6 @@ def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
     monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)
     scores = lambda teller, n, seed: made.append(teller.make_cache) or {}  # noqa: E731
     monkeypatch.setattr(reports, "village_scores", scores)
-    monkeypatch.setattr(reports, "read_log", lambda folder: [])
     teller = companion.load(DATA / "models" / "village", device="cpu")
     report = reports.Reporter(SimpleNamespace(tokenizer=teller.tokenizer, meta={"source": "village"}), plan)
     row = {"step": 10, "train": 1.0, "val": 1.0, "bits_per_byte": 0.4, "lr": 0.1, "seconds": 1.0}
