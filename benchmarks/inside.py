@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from logs import append_row, machine, read_rows
 
-from companion.cli._presets import PRESETS
+from companion.cli.train import PRESETS
 from companion.datasets import pad_batch
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.inside import ask, attention_maps, head_scores, hidden_states, probe

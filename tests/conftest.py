@@ -108,7 +108,7 @@ def write_sentences(folder: Path) -> None:
 
 
 def tell_little(patch: pytest.MonkeyPatch) -> None:
-    """Let a training show 40 tokens of a story, which is more than TINY's context of 32.
+    """Let a training show 40 tokens of a story, which is more than TINY's context of 32, and judge 4.
 
     An untrained model's stories have no end, and to tell them takes longer than a few steps of training.
     """
@@ -116,6 +116,7 @@ def tell_little(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(reports, "SAMPLE", 40)
     patch.setattr(reports, "STORY", 40)
+    patch.setattr(reports, "JUDGED", 4)
 
 
 @pytest.fixture

@@ -48,11 +48,11 @@ def save_report(output: Path, report: dict) -> None:
 
 
 def take_steps(
-    trainer: Any, steps: int, said: Callable[[float], str] = "loss {:.3f}".format
+    trainer: Any, steps: int, progress: Callable[[float], str] = "loss {:.3f}".format
 ) -> Iterator[int]:
     """Take the steps of a training, with a progress bar; yield after each how many were taken."""
     for step in (bar := tqdm(range(1, steps + 1), unit="step", leave=False, disable=None)):
-        bar.set_postfix_str(said(trainer.step()))
+        bar.set_postfix_str(progress(trainer.step()))
         yield step
 
 
@@ -62,8 +62,8 @@ def take_all_steps(trainer: Any, steps: int) -> None:
         for _ in take_steps(trainer, steps):
             pass
     except KeyboardInterrupt:
-        said = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
-        raise KeyboardInterrupt(said) from None
+        message = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
+        raise KeyboardInterrupt(message) from None
 
 
 def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
@@ -107,8 +107,8 @@ def measuring(output: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        said = f"stopped before the report; the model is saved in {output}, and works without"
-        raise KeyboardInterrupt(said) from None
+        message = f"stopped before the report; the model is saved in {output}, and works without"
+        raise KeyboardInterrupt(message) from None
 
 
 def check_floats(options: Any) -> None:

@@ -13,8 +13,7 @@ its docstring is its help:
     say: list[str] = field(default_factory=list)       --say Hi --say Bye
     model: Annotated[Path, Alias("--checkpoint")]      --model x or --checkpoint x; it must be given
     config: Annotated[Path | None, Tables("model")]    --config x.toml, whose [model] stands in for options
-    fields: Annotated[ChainMap, GPTConfig, TrainConfig]    an option for each of their fields
-                                                       that were typed, and those in the file of --config
+    fields: Annotated[dict, GPTConfig, TrainConfig]    an option for each of their fields
 """
 
 import argparse
@@ -27,7 +26,6 @@ import re
 import tomllib
 import types
 import typing
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -84,7 +82,7 @@ class Names(dict):
         return name
 
 
-KNOWN = Names({kind.__name__: kind for kind in (int, float, str, bool, list, tuple, ChainMap, Path)})
+KNOWN = Names({kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict, Path)})
 KNOWN |= {kind.__name__: kind for kind in (Range, Alias, Positional, Tables, MayBeEmpty)}
 KNOWN |= {"Literal": Literal, "Annotated": Annotated, "None": None}
 
@@ -137,8 +135,8 @@ def sections_of(text: str) -> dict[str, str]:
 
 def texts_of(node: ast.ClassDef) -> dict[str, str]:
     """What the docstring of a class says of each field."""
-    said = sections_of(ast.get_docstring(node) or "").get("Args", "")
-    parts = re.split(r"^ {4}(\w+): ", said, flags=re.MULTILINE)
+    section = sections_of(ast.get_docstring(node) or "").get("Args", "")
+    parts = re.split(r"^ {4}(\w+): ", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
@@ -195,8 +193,7 @@ def reader_of(field: Field) -> Callable[[str], Any]:
 
     def read(word: str) -> Any:
         if not word and not field.mark(MayBeEmpty):
-            remedy = "write '.' for the current folder" if kind is Path else "name one, or leave it out"
-            raise argparse.ArgumentTypeError(f"{field.flag}='' is empty; {remedy}")
+            raise argparse.ArgumentTypeError(f"{field.flag}='' is empty; name one, or leave it out")
         try:
             value = kind(word)
         except ValueError:
@@ -250,7 +247,7 @@ def add_options(parser: Parser, module: str) -> None:
     for field in fields.values():
         if field.mark(Positional):
             words.append(field.name.upper() + (" ..." if typing.get_origin(field.kind) is list else ""))
-        if field.kind is not ChainMap:
+        if field.kind is not dict:
             add_field(parser, field)
             continue
         for name in field.marks:
@@ -285,7 +282,7 @@ def list_commands(parser: Parser, module: str, names: Sequence[str], words: Sequ
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in names:
         commands.add_parser(name, help=summary_of(f"{module}.{name}"))
-    parser.epilog = parser.epilog or f"{parser.prog} COMMAND --help describes its options."
+    parser.epilog = f"{parser.prog} COMMAND --help describes its options. {parser.epilog or ''}"
     parser.parse_args(words)
 
 
@@ -316,9 +313,9 @@ def find_command(words: Sequence[str], names: Sequence[str]) -> tuple[str, Parse
 
 def parser_of(prog: str, module: str) -> Parser:
     """A parser with what a docstring says above and below the options."""
-    said = sections_of(docstring_of(module))
-    example = f"example: {said['Example'].strip()}" if "Example" in said else None
-    return Parser(prog=prog, description=said[""], epilog=example)
+    sections = sections_of(docstring_of(module))
+    example = f"example: {sections['Example'].strip()}" if "Example" in sections else None
+    return Parser(prog=prog, description=sections[""], epilog=example)
 
 
 # -- values --------------------------------------------------------------------------------------------------
@@ -362,18 +359,17 @@ def options_of(words: Sequence[str], names: Sequence[str]) -> tuple[types.Module
     """The module of the command that the words name, imported, and its Options."""
     module, parser, words = find_command(words, names)
     fields = fields_of(module, "Options")
-    given = ChainMap(parse(parser, words), {})
+    given = parse(parser, words)
     if path := given.get("config"):
         try:
-            given.maps[1].update(parse(parser, list(words_of(path, fields["config"].mark(Tables).names))))
+            given = parse(parser, list(words_of(path, fields["config"].mark(Tables).names))) | given
         except ValueError as error:
-            said = str(error)
-            raise ValueError(said if str(path) in said else f"{path}: {said}") from None
+            message = str(error)
+            raise ValueError(message if str(path) in message else f"{path}: {message}") from None
     options = {name: value for name, value in given.items() if name in fields}
     for field in fields.values():
-        if field.kind is ChainMap:
-            maps = [{name: x for name, x in one.items() if name not in fields} for one in given.maps]
-            options[field.name] = ChainMap(*maps)
+        if field.kind is dict:
+            options[field.name] = {name: value for name, value in given.items() if name not in fields}
     imported = importlib.import_module(module)
     return imported, imported.Options(**options)
 

@@ -1,8 +1,6 @@
-"""What commands share: the model's options, their folders, checks of a folder, and plain tables."""
+"""What commands share: the model's options, their folders, marks on a story, and plain tables."""
 
-import re
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +8,8 @@ from typing import Annotated, Any
 
 from companion import village
 from companion.cli._parsing import Alias
-from companion.datasets import load_prepared, load_text
-from companion.models.names import is_public
-from companion.runtime.data.prepared import begun_source, is_prepared
 from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.terminal import as_typed
-from companion.runtime.text.documents import CORPORA
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 
@@ -24,6 +18,10 @@ PREPARED = RUNS / "data"  # where prepare does
 VILLAGE = PREPARED / "village"  # the text that train learns from by default
 SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
 ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
+CONFIG = "config.toml"  # the file in a run's folder that repeats it
+DRAWING = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8, "top_k": None, "top_p": None}
+DRAWING |= {"seed": None}
+"""How a text is drawn, where nothing else is said; None: not limited, and another seed each time."""
 
 
 @dataclass(kw_only=True)
@@ -62,46 +60,9 @@ class HubOptions(ModelOptions):
     revision: str | None = None
 
 
-def open_data(data: Path) -> Any:
-    """The Corpus in the folder that --data names. ValueError, with what makes it one, where it is none."""
-    if not is_prepared(data) and begun_source(data) is None:
-        raise ValueError(f"--data={data} {unprepared(data)}")
-    try:
-        return load_prepared(data)
-    except ValueError as error:
-        raise ValueError(re.sub("^folder='(.*?)'", r"--data=\1", str(error))) from None
-
-
 def in_url(host: str) -> str:
     """A host as a URL has it: an address of IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def load_texts(option: str, name: str, **more) -> list[str]:
-    """The documents of a text; what is wrong with it is said of the option that names it."""
-    try:
-        return load_text(name, **more)
-    except ValueError as error:
-        raise ValueError(re.sub("^(name_or_path|folder)=", f"{option}=", str(error))) from None
-
-
-def unprepared(data: Path) -> str:
-    """Why a --data is no prepared text, and the command that prepares one."""
-    prepare = as_typed("companion", "prepare", data)
-    if data.is_file():
-        return f"is a file, not a folder of prepared text; prepare it first: {prepare}"
-    if data.is_dir() and holds_model(data):
-        return "holds a model, not a prepared text; name the folder that prepare wrote"
-    if data.is_dir() and any(path.name[0] != "." for path in data.iterdir()):
-        return f"holds files that were not prepared; prepare them first: {prepare}"
-    if is_prepared(there := PREPARED / data):
-        return f"is not there, but {there} is; name that"
-    if data.as_posix() in CORPORA:
-        return f"is a text's name, not a folder; prepare it first: {prepare}"
-    what = "is empty" if data.is_dir() else "is not there"
-    return (
-        f"{what}; prepare a text of yours there: {as_typed('companion', 'prepare', 'my.txt', '--data', data)}"
-    )
 
 
 def check_answers(name: Path, teller) -> None:
@@ -116,6 +77,8 @@ def check_answers(name: Path, teller) -> None:
 
 def data_of(model: Path) -> Any:
     """What a model of ours notes of the text that it was trained on; None for another, or for no note."""
+    from companion.models.names import is_public  # here, because it imports all models
+
     ours = not is_public(model) and holds_model(model)
     return read_config(model)["provenance"].get("data") if ours else None
 
@@ -141,30 +104,13 @@ def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     return marks if marks and tells_of_the_village(model, tokenizer) else None
 
 
-def table(
-    rows: Sequence[Sequence[str]], heads: Sequence[str] = (), right: Sequence[int] = (), width: int = 0
-) -> list[str]:
-    """The lines of a table.
-
-    Args:
-        rows: The cells of each row.
-        heads: Those above all rows.
-        right: Numbers of the columns whose cells stand at the right, as numbers do.
-        width: Of the terminal. Text in the last column that is too long for it goes on below; 0: never.
-    """
-    rows = [row for row in (heads, *rows) if row]
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A table, as text. right: numbers of the columns whose cells stand at the right, as numbers do."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    begin = sum(widths[:-1]) + 2 * (len(widths) - 1)
     lines = []
     for row in rows:
         cells = []
-        for i, (cell, n) in enumerate(zip(row, widths, strict=True)):
-            cells.append(f"{cell:>{n}}" if i in right else f"{cell:{n}}")
-        last = cells.pop().rstrip()
-        parts = [last]
-        if width:
-            room = max(20, width - begin)
-            parts = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False) or [""]
-        lines.append("  ".join([*cells, parts[0]]).rstrip())
-        lines += [" " * begin + part for part in parts[1:]]
-    return lines
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            cells.append(cell.rjust(width) if i in right else cell.ljust(width))
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,25 +1,33 @@
-"""What a training prints: a line at each evaluation, and at its end what its figures mean."""
+"""What a training prints and writes.
 
+It prints a line at each evaluation, and at its end what the figures mean. It writes config.toml, from which
+`companion train --config` repeats the run.
+"""
+
+import dataclasses
+import json
 import math
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache
-from companion.cli._settings import CONFIG, DRAWING, write_run_settings
+from companion.cli._shared import CONFIG, DRAWING, VILLAGE
 from companion.generation import LanguageModel
-from companion.runtime.data.prepared import Split, longest_row
-from companion.runtime.runs.resuming import BEST, read_log
-from companion.runtime.runs.sessions import lowest_row, rises
+from companion.runtime.data.prepared import prepared_source
+from companion.runtime.files.atomic import write_atomic
+from companion.runtime.models.devices import pick_device, pick_dtype
+from companion.runtime.runs.resuming import BEST
+from companion.runtime.runs.sessions import lowest_row
 from companion.runtime.terminal import waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT: Any = DRAWING["prompt"]
-USUAL = 256  # tokens of the rows in most presets
 JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
@@ -54,12 +62,10 @@ class Reporter:
             f" (perplexity {perplexity:.2f}, {row['bits_per_byte']:.3f} bits per byte)"
         )
         if row["step"] < self.plan.train.steps:
-            shown = shortened(sample, self.plan.marks if self.is_village else None)
+            shown = shortened(sample, self.plan.marks)
             with tqdm.external_write_mode():
                 print("  ", end="")
                 print(shown)
-        if said := first_rise(read_log(self.plan.folder), self.plan.folder):
-            tqdm.write(said)
         return more
 
 
@@ -71,33 +77,10 @@ def shortened(sample: str, marks: Marks | None) -> str:
     return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
 
 
-def long_rows(split: Split, context_length: int, c: Any) -> str | None:
-    """What to say, before a first step, of rows far longer than usual, or than documents. c: the model's."""
-    longest = longest_row(split, context_length)
-    times = multiplications(c, longest) / multiplications(c, USUAL)
-    if times >= 10:
-        return (
-            f"Rows have up to {longest:,} tokens, and attention compares each token with all tokens before"
-            f" it. A step may take {float(f'{times:.1g}'):,.0f} times as long as with {USUAL} tokens"
-            " (--context-length)."
-        )
-    if context_length >= 2 * longest:
-        return (
-            f"A row is a document, and the longest has {longest:,} tokens, so a --context-length of"
-            f" {context_length:,} is more than this text uses."
-        )
-    return None
-
-
-def multiplications(c: Any, length: int) -> int:
-    """About how many a row takes, forward: with the matrices of the blocks and the head, and in attention."""
-    matrices = 12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model
-    return length * (matrices + c.n_layers * c.d_model * length)
-
-
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
-    is_village, last = corpus.meta.get("source") == "village", history[-1]
+    is_village = corpus.meta.get("source") == "village"
+    last = history[-1]
     lines = reference_lines() if is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines)
     sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
@@ -131,18 +114,6 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
     if worse := best_is_elsewhere(history, folder):
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
-
-
-def first_rise(history: list[dict], folder: Path) -> str | None:
-    """What to say at the last evaluation of a history, if it is the first that shows a rise."""
-    if not rises(history) or any(rises(history[:n]) for n in range(len(history))):
-        return None
-    lowest = lowest_row(history)
-    return (
-        f"Since step {lowest['step']:,} the held-out loss rises from {lowest['val']:.3f} while the training"
-        f" loss falls: the model begins to learn its text by heart. The best weights are kept in"
-        f" {folder / BEST}. Press Ctrl-C to end the run."
-    )
 
 
 def gap_means(gap: float) -> str:
@@ -191,7 +162,8 @@ def minutes_give(history: list[dict], n_bytes: int) -> str:
 
 def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:
     """Where the best weights are, if they are not the last ones."""
-    lowest, last = lowest_row(history), history[-1]
+    lowest = lowest_row(history)
+    last = history[-1]
     if lowest["step"] == last["step"] or not (folder / BEST).is_dir():
         return None
     return (
@@ -210,3 +182,66 @@ def scores_line(scores: dict, n: int) -> str:
         f" recalled words are right. Of {ended} stories, {scores['consistent']:.0%} have no contradiction"
         f" and {scores['flawless']:.0%} have no fault."
     )
+
+
+# -- the file of settings, config.toml --------------------
+
+
+def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:
+    """Write a file of settings; what is None is left out. about: comment for its beginning."""
+    lines = [f"# {line}".rstrip() for line in about.splitlines()]
+    for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
+        lines += ["", f"[{table}]"] if table else []
+        lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+    write_atomic(path, "\n".join(lines) + "\n")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _given(model: Any) -> dict:
+    """The fields of a model's configuration without those that follow from the others, also from new ones."""
+
+    def follows(name: str) -> bool:
+        try:
+            return dataclasses.replace(model, **{name: None}) == model
+        except ValueError:  # without it the others do not fit together
+            return False
+
+    optional = {field.name for field in dataclasses.fields(model) if field.default is None}
+    fields = dataclasses.asdict(model).items()
+    return {name: value for name, value in fields if not (name in optional and follows(name))}
+
+
+def write_run_settings(plan: Any) -> None:
+    """Write the file in a run's folder that repeats it. plan: a TrainPlan.
+
+    The number format is written as it was found by timing here.
+    """
+    dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
+    model = {"architecture": plan.model.architecture} | _given(plan.model)
+    train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
+    shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
+    data = None if plan.data == VILLAGE else plan.data.as_posix()
+    of_village = prepared_source(plan.data) == "village"  # whose stories begin with the usual prompt
+    tables = {
+        "": {"data": data, "minutes": 0, "judge": plan.options.judge or 0},
+        "training": {name: value for name, value in train.items() if name not in shape}
+        | {"optimizer": plan.optimizer},
+        "generation": DRAWING if of_village else DRAWING | {"prompt": ""},
+    }
+    if plan.origin:
+        tables[""] = {"init": plan.origin["name"]} | tables[""]
+    else:
+        tables = {"": tables[""], "model": shape} | tables
+    about = (
+        f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
+    )
+    about += f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
+    write_settings(plan.folder / CONFIG, tables, about)

@@ -74,12 +74,12 @@ def run(options: Options) -> None:
             f"--models={', '.join(folders)} has no model in it; train one, or name another folder"
         )
     check_free(options.host, options.port)
-    others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and there(kind)]
+    others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and has_device(kind)]
     print(f"The app offers {len(models)} models.")
     serve(options, Offer(folders, named, [options.device, *others]))
 
 
-def there(kind: str) -> bool:
+def has_device(kind: str) -> bool:
     """Whether PyTorch sees a device of this kind."""
     try:
         return pick_device(kind).type == kind

@@ -158,18 +158,18 @@ def answer(talk: Talk, text: str) -> None:
         print(f"{found.answer}\n(From {found.source}.)")
         return
     messages_before, dropped_before = talk.chat.messages, talk.chat.dropped
-    said = ""
+    written = ""
     pieces = talk.chat.stream(text, talk.max_new_tokens, talk.seed)
     for piece in marked(pieces, talk.marks, stories_only=True):
-        said += piece
+        written += piece
         print(piece, end="", flush=True)
         if not is_read():
             return
     talk.seed = None if talk.seed is None else talk.seed + 1
-    print("" if said.strip() else "(no answer)")
-    if isinstance(talk.chat, StoryChat) and (note := talk.chat.note(text, said)):
+    print("" if written.strip() else "(no answer)")
+    if isinstance(talk.chat, StoryChat) and (note := talk.chat.note(text, written)):
         print(f"({note})")
-    if said.strip() == DECLINE:
+    if written.strip() == DECLINE:
         talk.chat.messages = messages_before
         talk.chat.dropped = dropped_before
         if not talk.hinted:

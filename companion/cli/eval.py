@@ -11,14 +11,12 @@ from tqdm import tqdm
 from companion import load, village
 from companion.cli._learning import loss_on
 from companion.cli._parsing import Range, refuse
-from companion.cli._settings import CONFIG
-from companion.cli._shared import ModelOptions, data_of, open_data, table
-from companion.datasets import encode_documents
+from companion.cli._shared import CONFIG, ModelOptions, data_of, table
+from companion.datasets import encode_documents, load_prepared
 from companion.evaluation import Example, multiple_choice, wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import same_tokenizer
 from companion.runtime.data.prepared import Split, prepared_meta
-from companion.runtime.generation.sampling_arguments import continued
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.terminal import waiting
@@ -103,7 +101,7 @@ def run(options: Options) -> None:
     teller = load(options.model, device=options.device, fast=True)
     text = find_text(options, teller) if with_text else None
     stories = stories_to_judge(options, teller, text) if text else 0
-    tasks = {name: examples_of(name, teller, options) for name in names}
+    tasks = {name: examples_of(name, options) for name in names}
     if text:
         measure_loss(teller, text, options.split or "val")
     if stories:
@@ -130,12 +128,8 @@ def names_of_tasks(typed: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def examples_of(name: str, teller: LanguageModel, options: Options) -> list[Example]:
-    """Questions of a kind, each about another new story, after as many answered ones as --shots says.
-
-    Raises:
-        ValueError: For a question that is too long for the model, or has letters that it lacks.
-    """
+def examples_of(name: str, options: Options) -> list[Example]:
+    """Questions of a kind, each about another new story, after as many answered ones as --shots says."""
     n = options.examples or 200
     shots = options.shots or 0
     drawn = questions(n + shots, SEEDS + options.seed, [KINDS[name]])
@@ -144,62 +138,45 @@ def examples_of(name: str, teller: LanguageModel, options: Options) -> list[Exam
     for i, asked in enumerate(drawn[:n]):
         prompt = "".join(answered[i + 1 : i + 1 + shots]) + asked.prompt
         examples.append(Example(prompt, asked.choices, asked.answer))
-        try:
-            for choice in asked.choices:
-                continued(teller, prompt, choice)
-        except ValueError as error:
-            raise ValueError(f"{name}, question {i + 1}: {error}") from None
     return examples
 
 
 def find_text(options: Options, teller: LanguageModel) -> Text:
     """The text of --data, of the model's training, or the village's."""
     name = options.split or "val"
-    folder, title = options.data, f"Loss on the prepared text, split {name}"
-    if folder is None:
-        folder, title = own_data(options)
+    folder = options.data or own_data(options)
     if folder is None:
         split = encode_documents(village.load_split(name), teller.tokenizer)
-        return Text(split, True, True, title or f"Loss on the village, split {name}")
-    corpus = open_data(folder)
+        return Text(split, True, True, f"Loss on the village's stories, split {name}")
+    corpus = load_prepared(folder)
     if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
         raise ValueError(
             f"--data={folder} was prepared with another tokenizer than that of {options.model}, to which its"
             " tokens are other words; name the data that it was trained on"
         )
-    is_village = corpus.meta.get("source") == "village"
-    has_lines = is_village and name == "val"
-    if has_lines:
-        title = f"Loss on the village, split {name}"
-    if not is_village:
-        rule = f"concerns the village's stories, and --data={folder} holds another text"
-        refuse(options, ["temperature", *(["stories"] if options.stories else [])], rule)
-    return Text(getattr(corpus, name), is_village, has_lines, title)
+    split = getattr(corpus, name)
+    source = corpus.meta.get("source")
+    if source == "village":
+        return Text(split, True, name == "val", f"Loss on the village's stories, split {name}")
+    rule = f"concerns the village's stories, and --data={folder} holds another text"
+    refuse(options, ["temperature", *(["stories"] if options.stories else [])], rule)
+    return Text(split, False, False, f"Loss on {source}, split {name} ({folder})")
 
 
-def own_data(options: Options) -> tuple[Path | None, str | None]:
-    """The folder of the text that a model was trained on, and a title.
-
-    None stands for the village, and for the usual title.
-    """
+def own_data(options: Options) -> Path | None:
+    """The folder of the text that a model was trained on; None for the village, and where it is not there."""
+    asked_of_village = [options.stories, options.temperature]
+    if options.split == "test" or any(value is not None for value in asked_of_village):
+        return None
     about = data_of(options.model)
-    source = about.get("source") if isinstance(about, dict) else None
-    if source in (None, "", "village"):
-        return None, None
+    if not isinstance(about, dict) or about.get("source") in (None, "", "village"):
+        return None
     run = options.model.parent if options.model.name == BEST else options.model
     try:
         folder = Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
     except (OSError, ValueError, KeyError, TypeError):  # its settings name none, or are damaged
-        folder = None
-    if folder and prepared_meta(folder) != about:
-        folder = None
-    of_village = options.split == "test" or options.stories is not None or options.temperature is not None
-    if folder and not of_village:
-        part = "it was trained on" if options.split == "train" else "was held out"
-        return folder, f"Loss on the model's own text, {source}, the part that {part} ({folder})"
-    how = f"--data {folder}" if folder else "--data and its prepared folder"
-    rest = f"The model was trained on {source}. To measure it on that text, add {how}."
-    return None, f"Loss on the village's stories. {rest}"
+        return None
+    return folder if prepared_meta(folder) == about else None
 
 
 def stories_to_judge(options: Options, teller: LanguageModel, text: Text) -> int:
@@ -228,7 +205,7 @@ def measure_loss(teller: LanguageModel, text: Text, name: str) -> None:
         print(f"{pieces} The model's whole context, {context_length:,} tokens, takes too much memory.")
     lines = reference_lines(name) if text.has_lines else {}
     print()
-    print("\n".join(table(rows_of(loss, lines), right=[1])))
+    print(table(rows_of(loss, lines), right=[1]))
     if lines and gap_left(loss.bits_per_byte, lines) > 1:
         print("\nThe model needs more than the forgetful baseline, because it has not learned such stories.")
 
@@ -260,19 +237,18 @@ def measure_stories(teller: LanguageModel, n: int, options: Options) -> None:
     for name, value in scores.items():
         shown = f"{value:.1f}" if name in ("recalls", "words") else f"{value:.1%}"
         rows.append((name, shown, MEASURES[name]))
-    print("\n".join(table(rows, right=[1])))
+    print(table(rows, right=[1]))
     if "grammar" not in scores:
         print("None of the stories came to an end, so there is nothing to judge: train longer.")
 
 
 def measure_tasks(teller: LanguageModel, tasks: dict[str, list[Example]]) -> None:
     """Ask, and print for each task the share right, its interval, and the share by chance."""
-    rows = []
+    rows = [("task", "right", "95 % interval", "by chance", "questions")]
     for name, examples in tqdm(tasks.items(), unit="task", leave=False, disable=None):
         n = len(examples)
         right = int(multiple_choice(teller, examples).sum())
         low, high = wilson_interval(right, n)
         chance = sum(1 / len(example.choices) for example in examples) / n
         rows.append((name, f"{right / n:.3f}", f"{low:.3f} to {high:.3f}", f"{chance:.3f}", f"{n:,}"))
-    heads = ("task", "right", "95 % interval", "by chance", "questions")
-    print("\n".join(table(rows, heads, right=[1, 2, 3, 4])))
+    print(table(rows, right=[1, 2, 3, 4]))

@@ -1,6 +1,5 @@
 """companion export: a model as the files of other engines: transformers, llama.cpp, or any that runs ONNX."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from companion.cli._shared import OfModel
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models import gguf_files, onnx_graphs
-from companion.models.gguf_files import BLOCK, gguf_header, write_gguf
+from companion.models.gguf_files import gguf_header, write_gguf
 from companion.models.gguf_reader import is_gguf
 from companion.models.names import (
     check_floats,
@@ -101,11 +100,8 @@ def run(options: Options) -> None:
     else:
         tokenizer_files(teller.tokenizer)
 
-    files, types = write(form, teller, options.output, kind)
-    for path in files:
+    for path in write(form, teller, options.output, kind):
         print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
-    if form == "gguf":
-        print_types(types, kind)
     begun = teller.tokenizer.decode(teller.begin) + "Once"
     place = options.output.as_posix()
     print(USE[form].format(place=repr(place), begun=repr(begun), n=config.context_length))
@@ -130,35 +126,21 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
         return
     if output.suffix != ".gguf" or output.is_dir():
         raise ValueError(f"--output={output} must be a file that ends in .gguf; name one")
-    if output.exists():
-        with output.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise ValueError(f"--output={output} holds something else; name another file")
-        if not overwrite:
-            raise ValueError(
-                f"--output={output} holds a model already; name another file, or add --overwrite"
-            )
+    if output.exists() and not overwrite:
+        raise ValueError(f"--output={output} is there already; name another file, or add --overwrite")
     check_writable("--output", output.parent)
 
 
-def write(form: str, teller: LanguageModel, output: Path, kind: str) -> tuple[list[Path], dict]:
-    """Write the files; return them, and the type of each tensor of a GGUF."""
+def write(form: str, teller: LanguageModel, output: Path, kind: str) -> list[Path]:
+    """Write the files, and return their paths."""
     if form == "gguf":
         output.parent.mkdir(parents=True, exist_ok=True)
-        return [output], write_gguf(teller.model, teller.tokenizer, output, kind)
+        write_gguf(teller.model, teller.tokenizer, output, kind)
+        return [output]
     before = {path: path.stat().st_ino for path in output.glob("*")}
     save = save_pretrained if form == "hf" else write_onnx
     save(teller.model, teller.tokenizer, output)
     for path, number in before.items():
         if path.stat().st_ino == number:  # of the model that was there before, such as its chat template
             path.unlink()
-    return sorted(path for path in output.iterdir() if not path.name.startswith(".")), {}
-
-
-def print_types(types: dict[str, str], kind: str) -> None:
-    """Print how many tensors of a GGUF have which type."""
-    counts = Counter(types.values()).most_common()
-    print(f"\n{len(types)} tensors: {', '.join(f'{n} in {name}' for name, n in counts)}")
-    lacking = [name for name, x in types.items() if x == "F16" and not name.startswith("position")]
-    if kind.startswith("q") and lacking:
-        print(f"Not in {kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
+    return sorted(path for path in output.iterdir() if not path.name.startswith("."))

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Range, Tables
-from companion.cli._settings import DRAWING
-from companion.cli._shared import HubOptions, marks_of, source_of
+from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.terminal import is_read, is_terminal
 from companion.show.judged_text import marked

@@ -1,7 +1,6 @@
 """companion info: the size, the shape and the training of a model."""
 
 import dataclasses
-import shutil
 from dataclasses import dataclass
 
 from companion import load
@@ -26,7 +25,8 @@ def run(options: Options) -> None:
     provenance = provenance_of(options.model, folder)
     teller = load(folder, "cpu")
     config = teller.model.config
-    total, active = number_of_weights(teller.model), number_of_active_weights(teller.model)
+    total = number_of_weights(teller.model)
+    active = number_of_active_weights(teller.model)
     about = [
         ("model", options.model.as_posix()),
         ("architecture", config.architecture),
@@ -35,19 +35,18 @@ def run(options: Options) -> None:
         ("tokens in the vocabulary", f"{teller.tokenizer.vocab_size:,}"),
         ("tokens that it reads at once", f"{config.context_length:,}"),
     ]
-    width = shutil.get_terminal_size((100, 24)).columns
-    print("\n".join(table(about, width=width)))
+    print(table(about))
     print("\nIts configuration\n")
     meanings = texts_of(find_class("companion.cli.train", "Options")[1])
     meanings["vocab_size"] = "Number of tokens in the vocabulary."
-    rows = []
+    rows = [("setting", "value", "meaning")]
     for name, value in flattened(dataclasses.asdict(config)):
         meaning = meanings.get(name, "").partition(" Default: ")[0].rstrip(".")
         rows.append((name, value, meaning[:1].lower() + meaning[1:]))
-    print("\n".join(table(rows, ("setting", "value", "meaning"), right=[1], width=width)))
+    print(table(rows, right=[1]))
     if provenance:
         print("\nHow it was made\n")
-        print("\n".join(table(flattened(provenance), ("entry", "value"), width=width)))
+        print(table([("entry", "value"), *flattened(provenance)]))
 
 
 def number_of_weights(model) -> int:

@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from companion import village
 from companion.cli._parsing import Positional, Range, refuse
-from companion.cli._shared import PREPARED, load_texts
-from companion.datasets import hold_out, prepare, token_stream
-from companion.models.names import has_weights, tokenizer_of
+from companion.cli._shared import PREPARED
+from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
@@ -28,8 +27,6 @@ OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
 STORIES = 40_000
 """More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
 six times."""
-LEAST = 1000
-"""Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
 
 
 @dataclass(kw_only=True)
@@ -75,17 +72,18 @@ class Options:
 
 
 def run(options: Options) -> None:
-    said = set()
+    left_out = set()
 
     def leave_out(line: str) -> None:
-        if line not in said:  # shards are read more than once
-            said.add(line)
+        if line not in left_out:  # shards are read more than once
+            left_out.add(line)
             print(f"Left out: {line}", file=sys.stderr)
 
     files = find_shards(options.text, leave_out)
     skip = leave_out if options.skip else None
     check_together(options, files)
     folder = options.data
+    share = 0.1 if options.val_fraction is None else options.val_fraction
     documents: Any
     if options.text == ["village"]:
         stories = options.stories or STORIES
@@ -96,18 +94,21 @@ def run(options: Options) -> None:
         source, documents = open_shards(options, files, skip)
     else:
         folder = folder or PREPARED / expand_user(options.text[0]).resolve().stem
-        source, documents = source_of(options.text), read_texts(options, skip)
+        source = source_of(options.text)
+        documents = []
+        for name in options.text:
+            documents += load_text(name, skip=skip)
+        hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
     check_folder(folder, source, options.overwrite)
 
-    share = options.val_fraction
     if documents is None:
         meta = prepare_village(folder, stories, 4 if options.seed is None else options.seed)
     elif files:
         meta = write_shards(options, folder, source, documents, tokenizer)
     else:
         tokenizer = tokenizer or trained(options, documents)
-        meta = prepare(documents, tokenizer, folder, 0.1 if share is None else share, source=source)
+        meta = prepare(documents, tokenizer, folder, share, source=source)
     report(options, folder, meta)
 
 
@@ -134,26 +135,6 @@ def check_together(options: Options, files: list[str]) -> None:
         raise ValueError(f"--tokenizer={options.tokenizer} {rule}")
 
 
-def read_texts(options: Options, skip: Callable | None) -> list[str]:
-    """The documents of texts that fit into memory. ValueError where they are too short."""
-    try:
-        documents = [document for name in options.text for document in load_texts("text", name, skip=skip)]
-    except ValueError as error:
-        said = str(error).replace("choose to skip it", "leave it out with --skip")
-        raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
-    said = f"text={' '.join(options.text)} has"
-    length = sum(map(len, documents))
-    if length < LEAST and options.tokenizer is None and options.vocab_size is None:
-        rule = f"a model needs at least {LEAST:,} to learn from, better 100,000"
-        characters = "1 character" if length == 1 else f"{length:,} characters"
-        raise ValueError(f"{said} {characters}, and {rule}; add to it, or name more files")
-    try:
-        hold_out(documents, 0.1 if options.val_fraction is None else options.val_fraction)
-    except ValueError as error:
-        raise ValueError(str(error).replace("documents have", said)) from None
-    return documents
-
-
 def open_shards(options: Options, files: list[str], skip: Callable | None) -> tuple[str, Documents]:
     """(source, documents) of a text that is streamed. Every file is opened here, and its first row read."""
     if options.val_fraction is not None:
@@ -172,7 +153,11 @@ def find_tokenizer(name: str) -> Tokenizer | None:
     if name == "gpt2":
         gpt2_tokens()
         return BPETokenizer.gpt2()
-    return None if name in OURS else tokenizer_of(name, OURS)
+    if name in OURS:
+        return None
+    from companion.models.names import tokenizer_of  # here, because it imports all models
+
+    return tokenizer_of(name, OURS)
 
 
 def check_folder(folder: Path, source: str, overwrite: bool) -> None:
@@ -180,10 +165,10 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
     sources = prepared_source(folder), begun_source(folder)
     if sources == (None, None):
         check_unused("--data", folder, FILES)
-    for there in sources:
-        if there not in (None, source) and not overwrite:
+    for other in sources:
+        if other not in (None, source) and not overwrite:
             remedy = "name another folder with --data, or add --overwrite"
-            raise ValueError(f"{folder} holds the data of {there}; {remedy}")
+            raise ValueError(f"{folder} holds the data of {other}; {remedy}")
     check_writable("--data", folder)
 
 
@@ -192,7 +177,8 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
 
 def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     """Let the village tell its stories, and prepare them; what meta.json says."""
-    train, val = new_stories(stories, seed), village.load_split("val")
+    train = new_stories(stories, seed)
+    val = village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)
     return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
@@ -225,8 +211,7 @@ def write_shards(options: Options, folder: Path, source: str, documents: Documen
                 on_batch=bar.update,
             )
         except KeyboardInterrupt:
-            said = "stopped; the same command goes on with what is written"
-            raise KeyboardInterrupt(said) from None
+            raise KeyboardInterrupt("stopped; the same command goes on with what is written") from None
 
 
 def report(options: Options, folder: Path, meta: dict) -> None:
@@ -239,6 +224,8 @@ def report(options: Options, folder: Path, meta: dict) -> None:
         print(f"{meta['n_read']:,} documents read{why}")
     print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if options.text == ["village"] else ["--preset", "text"]
-    if options.tokenizer not in (None, *OURS) and has_weights(options.tokenizer):
-        preset = ["--init", options.tokenizer]
+    if options.tokenizer not in (None, *OURS):
+        from companion.models.names import has_weights
+
+        preset = ["--init", options.tokenizer] if has_weights(options.tokenizer) else preset
     print(f"  {as_typed('companion', 'train', *preset, '--data', folder)}")

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from companion import load
 from companion.cli._learning import bits_of, counted_passes
 from companion.cli._parsing import Range
-from companion.cli._shared import OfModel, load_texts
-from companion.datasets import pad_batch
+from companion.cli._shared import OfModel
+from companion.datasets import load_text, pad_batch
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.arguments import check_output, holds_only
@@ -93,15 +93,15 @@ def run(options: Options) -> None:
 
 def is_quantized(folder: Path) -> bool:
     """Whether a folder holds a quantized model and nothing else: what another may replace."""
-    whole = holds_only(folder, CONFIG, {CONFIG, TOKENIZER, WEIGHTS}) and holds_model(folder)
-    return whole and "quantization" in read_config(folder)
+    is_model = holds_only(folder, CONFIG, {CONFIG, TOKENIZER, WEIGHTS}) and holds_model(folder)
+    return is_model and "quantization" in read_config(folder)
 
 
 def texts_of(name: str) -> tuple[list[str], list[str]]:
     """Texts to calibrate with, and others to measure with. ValueError for fewer than two."""
     if name == "village":
         return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
-    found = load_texts("--data", name)
+    found = load_text(name)
     if len(found) < 2:
         found = [part for part in "".join(found).split("\n\n") if part.strip()]
     if len(found) < 2:

@@ -4,9 +4,8 @@ import contextlib
 import copy
 import dataclasses
 import itertools
-import math
 import sys
-from collections import ChainMap
+import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,17 +18,22 @@ from torch import nn
 from torch.optim import Optimizer
 
 from companion import BUILDERS, load, village
+from companion.caching import SlidingCache, fuse
 from companion.cli import prepare
 from companion.cli._parsing import Range, Tables, names_of, refuse
-from companion.cli._presets import pick_preset
-from companion.cli._settings import DRAWING, write_run_settings
-from companion.cli._shared import RUNS, VILLAGE, open_data
-from companion.cli._training_report import BEST, Reporter, best_is_elsewhere, long_rows, print_results
+from companion.cli._shared import DRAWING, RUNS, VILLAGE
+from companion.cli._training_report import (
+    Reporter,
+    best_is_elsewhere,
+    print_results,
+    write_run_settings,
+)
 from companion.datasets import load_prepared
 from companion.experts import ExpertsConfig
-from companion.gpt import GPT2_SIZES, GPTConfig
+from companion.generation import LanguageModel
+from companion.gpt import GPTConfig
 from companion.models import names as model_names
-from companion.modern import LlamaConfig, Muon
+from companion.modern import FUSED_MODERN, LlamaConfig, Muon
 from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
@@ -43,18 +47,16 @@ from companion.runtime.runs.distributed import (
     world_size,
 )
 from companion.runtime.runs.optimizers import beside_adamw
-from companion.runtime.runs.resuming import SavedRun, holds_run, saved_settings
+from companion.runtime.runs.resuming import BEST, SavedRun, holds_run, saved_settings
 from companion.runtime.runs.validation import check_fit, evaluations_within, steps_within, warmup_within
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
-from companion.training import TrainConfig, Trainer, train, training_batches
+from companion.training import TrainConfig, Trainer, load_checkpoint, train, training_batches
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
 LONGEST = 256  # tokens that no story of the village exceeds
-SIZE = ("context_length", "n_layers", "n_heads", "d_model")
-"""What one of GPT-2's sizes says; the vocabulary is the data's, the rest follows or is no matter of size."""
 FIELDS = set().union(*(names_of(config_class) for config_class, _ in BUILDERS.values()))
 """The fields of all models' configurations."""
 
@@ -68,7 +70,7 @@ class Options:
             0.6M parameters, for the village; modern: the parts of chapter 10, 0.5M parameters, for the
             village, which tells a story after 3 minutes on two cores; text: 3M parameters with dropout, for
             100 KB to 10 MB of your own text; gpu: 25M parameters, for 10 MB and more of text on a GPU.
-            Default: modern; with --architecture gpt2, --size or --optimizer adamw, village.
+            Default: modern; with --architecture gpt2 or --optimizer adamw, village.
         config: File with settings, such as the config.toml that a training run writes; options that you type
             win over the file.
         data: Folder that companion prepare wrote. Default: the village's stories, which are made first if
@@ -90,7 +92,6 @@ class Options:
         architecture: Kind of model; chapter 10 describes swift, chapters 1 to 7 build gpt2. Default: swift,
             or the preset's.
         optimizer: AdamW of chapter 7 or Muon of chapter 10. Default: the preset's.
-        size: Build a GPT-2 of this size, instead of the preset's model.
         parallel: How several processes under torchrun divide the work. ddp: each process holds a copy of the
             model; fsdp: each holds a share of it. They share the batches of a step, and there are as many
             batches as processes unless --accumulate says otherwise. Default: ddp.
@@ -147,11 +148,29 @@ class Options:
     marks: Literal["auto", "color", "signs", "off"] = "auto"
     architecture: Literal["gpt2", "llama", "storyteller", "swift", "neox", "experts"] | None = None
     optimizer: Literal["adamw", "muon"] | None = None
-    size: Literal["nano", "small", "medium", "large", "xl"] | None = None
     parallel: Literal["ddp", "fsdp"] | None = None
-    fields: Annotated[ChainMap, TrainConfig, GPTConfig, LlamaConfig, NeoXConfig, ExpertsConfig] = field(
-        default_factory=lambda: ChainMap({}, {})
+    fields: Annotated[dict, TrainConfig, GPTConfig, LlamaConfig, NeoXConfig, ExpertsConfig] = field(
+        default_factory=dict
     )
+
+
+@dataclass
+class Preset:
+    """A model and a training that are known to go well: what differs from the defaults, see presets.toml."""
+
+    help: str
+    model: dict
+    train: dict
+    minutes: float  # that the training may take
+    architecture: str = "gpt2"
+    optimizer: str = "adamw"
+
+
+PRESETS = {
+    name: Preset(**table)
+    for name, table in tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8")).items()
+}
+GOING_ON = PRESETS.pop("init")  # what --init takes
 
 
 @dataclass
@@ -203,7 +222,7 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         if options.data is None:
             raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
         refuse({"judge": options.judge or None}, ["judge"], f"works with the village only, not with {source}")
-    corpus = open_data(data) if options.data or source else None  # None: the village is not prepared yet
+    corpus = load_prepared(data) if options.data or source else None  # None: the village is not made yet
     shipped = village.DATA / "village" / "tokenizer.json"
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(shipped)
 
@@ -231,10 +250,15 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         check_fit(empty_model, corpus, config)
     else:
         check_writable("--data", data)
-    minutes, at_most = options.minutes, asked.get("steps")
+    minutes = options.minutes
+    at_most = asked.get("steps")
     if minutes is None:
-        minutes, at_most = 0 if at_most or options.resume else preset.minutes, config.steps
+        minutes = 0 if at_most or options.resume else preset.minutes
+        at_most = config.steps
     start.model = empty_model.config  # with what the builder adds to it
+    marks = None
+    if source in (None, "village"):
+        marks = marks_for(options.marks, in_pipe="signs", encoding=sys.stdout.encoding)
     if is_main():
         folder = claim_folder(options, folder, held)
     return TrainPlan(
@@ -248,29 +272,39 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         saved_steps=saved.steps if saved else 0,
         minutes=minutes,
         at_most=at_most,
-        marks=marks_for(options.marks, in_pipe="signs", encoding=sys.stdout.encoding),
+        marks=marks,
     )
 
 
 def asked_for(options: Options) -> dict[str, Any]:
-    """What was typed or stands in the file of settings, by name; what --size says of the shape."""
+    """What was typed or stands in the file of settings, by name."""
     if options.resume and options.config:
         options.init = None  # which the file may name; the resumed run has weights of its own
     if options.init and options.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
-    own = {name: value for name, value in vars(options).items() if value is not None and value is not False}
-    del own["fields"]
-    typed, of_file = map(dict, options.fields.maps)
-    asked = own | of_file | typed
-    if options.size:
-        if options.architecture not in (None, "gpt2"):
-            raise ValueError(f"--size works with gpt2 only, not with {options.architecture}; leave it out")
-        asked |= {name: getattr(GPT2_SIZES[options.size], name) for name in SIZE} | typed
+    asked = {name: value for name, value in vars(options).items() if value is not None and value is not False}
+    del asked["fields"]
     if options.resume:
         refuse(asked, ["preset"], NOT_BESIDE)
     if options.init:
-        refuse(asked, ["preset", "size", "architecture"], NOT_BESIDE)
-    return asked
+        refuse(asked, ["preset", "architecture"], NOT_BESIDE)
+    return asked | options.fields
+
+
+def pick_preset(asked: dict) -> Preset:
+    """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
+
+    Without a preset and an architecture, a model is a swift.
+    """
+    architecture = asked.get("architecture")
+    optimizer = asked.get("optimizer") or ("adamw" if architecture == "gpt2" else "muon")
+    usual = "village" if optimizer == "adamw" else "modern"
+    preset = GOING_ON if "init" in asked else PRESETS[asked.get("preset", usual)]
+    if optimizer != preset.optimizer and "optimizer" in asked and not {"lr", "resume"} & set(asked):
+        named = f"--init={asked['init']}" if "init" in asked else f"preset {asked['preset']}"
+        raise ValueError(f"--optimizer={optimizer} needs --lr: {named} has one for {preset.optimizer}")
+    usual_architecture = PRESETS[asked.get("preset", "modern")].architecture
+    return dataclasses.replace(preset, architecture=architecture or usual_architecture)
 
 
 def find_saved_run(asked: dict, folder: Path) -> SavedRun:
@@ -283,8 +317,8 @@ def find_saved_run(asked: dict, folder: Path) -> SavedRun:
         raise ValueError(f"--steps={asked['steps']}: {rule}")
     optimizer = saved.train["optimizer"]
     if asked.get("optimizer", optimizer) != optimizer:
-        said = f"--optimizer={asked['optimizer']} cannot resume {folder}"
-        raise ValueError(f"{said}, which was trained with {optimizer}; leave it out")
+        why = f"cannot resume {folder}, which was trained with {optimizer}; leave it out"
+        raise ValueError(f"--optimizer={asked['optimizer']} {why}")
     return saved
 
 
@@ -343,22 +377,13 @@ def check_parallel(options: Options, train: TrainConfig, optimizer: str, archite
     parallel = options.parallel
     size = world_size()
     if size == 1:
-        if parallel:
-            start = "torchrun --nproc-per-node 2 -m companion train"
-            raise ValueError(
-                f"--parallel={parallel} works with several processes only; start them with {start}"
-            )
+        why = "needs several processes, as torchrun --nproc-per-node 2 -m companion train starts them"
+        refuse({"parallel": parallel}, ["parallel"], why)
         return
-    if options.resume and train.accumulate % size:
-        most = math.gcd(train.accumulate, size)
-        rule = f"{size} processes cannot share the {train.accumulate} of a step; start {most}"
-        raise ValueError(f"accumulate={train.accumulate} is the resumed run's, and {rule}")
     check_shares(train.accumulate, size)
     if parallel == "fsdp" and optimizer == "muon":
         rule = "Muon needs whole matrices, and of these each process would have a share"
         raise ValueError(f"--parallel=fsdp: {rule}; add --architecture gpt2 or --optimizer adamw, or use ddp")
-    if parallel == "fsdp" and train.compile:
-        raise ValueError("--parallel=fsdp cannot be compiled here; leave out --compile, or use ddp")
     if architecture == "experts":
         rule = "the biases of its routers are moved in one process"
         raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
@@ -395,9 +420,6 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
     if plan.weights:
         model.load_state_dict(load(plan.weights, device="cpu").model.state_dict(), assign=True)
     model.origin = plan.origin  # which the run notes in its provenance
-    warning = long_rows(corpus.train, plan.train.context_length, plan.model)
-    if warning:
-        print(warning)
     if plan.minutes > 0:
         plan.train = with_steps(plan, corpus, model)
     config = plan.train
@@ -409,7 +431,8 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         f"The model has {n_parameters:,} parameters and takes {config.steps:,} steps of {config.batch_size}"
         " rows. Ctrl-C saves it and ends the training."
     )
-    if (n := world_size()) > 1:
+    n = world_size()
+    if n > 1:
         kind = plan.options.parallel or "ddp"
         print(f"{n} processes ({kind}) share a step's {config.accumulate} batches.")
     history = train(
@@ -453,10 +476,6 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
     if not plan.options.resume and "warmup_steps" not in plan.asked:
         warmup_steps = warmup_within(steps, config.warmup_steps)
         return dataclasses.replace(config, steps=steps, warmup_steps=warmup_steps)
-    if steps < config.warmup_steps:
-        remedy = "" if plan.options.resume else ", or fewer --warmup-steps"
-        short = f"{steps} steps, and the learning rate climbs for {config.warmup_steps}"
-        raise ValueError(f"--minutes={plan.minutes:g} is enough for {short}; give more minutes{remedy}")
     return dataclasses.replace(config, steps=steps)
 
 
@@ -485,7 +504,7 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     resume = resuming(plan)
     try:
         if history:
-            print_results(load(plan.folder, fast=True), plan.folder, corpus, history, plan.marks)
+            print_results(trained(plan), plan.folder, corpus, history, plan.marks)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     reached = history[-1]["step"] if history else 0
@@ -503,6 +522,13 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     else:
         print("\nTo let it write more; add --prompt and a few words, and it continues them:\n")
         print(f"  {as_typed(*generate)}")
+
+
+def trained(plan: TrainPlan) -> LanguageModel:
+    """The model that was saved, with chapter 9's cache and fused step."""
+    model, tokenizer, _ = load_checkpoint(plan.folder, BUILDERS)
+    model.to(pick_device(plan.train.device))
+    return LanguageModel(model, tokenizer, SlidingCache, partial(fuse, known=FUSED_MODERN))
 
 
 def resuming(plan: TrainPlan) -> list:

@@ -17,7 +17,7 @@ from companion.instructions import CHAT_TOKENS
 from companion.modern import LlamaConfig, storyteller, swift
 from companion.runtime.data.conversations import FULL, write_chats
 from companion.show.judged_text import marks_for, story
-from companion.tokenization import BPETokenizer, CharTokenizer
+from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 from companion.village.strangers import DECLINE
 
@@ -64,8 +64,7 @@ def test_it_learns_and_answers_and_remembers(made, monkeypatch, capsys):
     assert out.splitlines() == ["Mara.", "Otto.", *told]
 
 
-RATES = [(swift, [], 0.02), (swift, ["--method", "lora"], 0.05), (swift, ["--lr", "0.003"], 0.003)]
-RATES += [(storyteller, [], 0.001), (storyteller, ["--method", "lora"], 0.005)]
+RATES = [(swift, [], 0.02), (storyteller, ["--method", "lora"], 0.005)]
 
 
 @pytest.mark.parametrize(("build", "more", "lr"), RATES)
@@ -92,11 +91,6 @@ def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
     assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
 
 
-def test_several_messages_are_one_conversation_in_order(made, monkeypatch, capsys):
-    both = ["--say", "Who has the key?", "--say", "And the hat?"]
-    assert chat(monkeypatch, capsys, made[2], "", *both) == "Mara.\nOtto.\n"
-
-
 @pytest.mark.gate
 def test_the_story_that_was_ordered_stays_when_old_questions_are_dropped(monkeypatch, capsys):
     from companion.village.dialogues import facts_of, state_of
@@ -109,21 +103,6 @@ def test_the_story_that_was_ordered_stays_when_old_questions_are_dropped(monkeyp
     assert answers == [f"{holder} has the kite."] * 12
     users = [line for line in lines if line.startswith("user: ")]
     assert users[0] == f"user: {ORDER}" and 3 < len(users) < 12
-
-
-@pytest.mark.gate
-def test_without_a_model_the_shipped_answerer_answers(capsys):
-    from companion.village.dialogues import asked, has_both
-
-    right = 0
-    for one in asked(8, seed=176):
-        question, answer = (message["content"] for message in one.messages)
-        assert main(["chat", "--say", question]) == 0
-        right += capsys.readouterr().out.strip() == answer
-    assert right >= 6
-    order = "Tell a story about the baker Mara and a red kite."
-    assert main(["chat", "--say", order]) == 0
-    assert has_both(order, capsys.readouterr().out.strip())
 
 
 def test_what_is_too_long_is_said_and_the_conversation_goes_on(made, monkeypatch, capsys):
@@ -157,12 +136,6 @@ def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remember
     assert "glossary" in chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?")
     alone = chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?", "--model-only")
     assert "glossary" not in alone
-
-
-def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(made, monkeypatch, capsys):
-    asked = ["a story please", "Tell me a story of the village.", "who is mara", "Another one.", "story"]
-    out = chat(monkeypatch, capsys, made[2], "\n".join(asked))
-    assert "(From the" not in out
 
 
 def test_words_that_the_village_does_not_know_are_declined_and_named(made, monkeypatch, capsys):
@@ -251,32 +224,20 @@ def test_a_stopped_answer_leaves_the_conversation(made, monkeypatch, capsys):
 
 
 @pytest.mark.gate
-def test_characters_go_the_same_way(tmp_path, monkeypatch, capsys):
-    model_in(tmp_path / "char", CharTokenizer.train(TEXT), context=96)
-    write_chats(tmp_path / "talk.jsonl", [TALK[:2]] * 6, "alpaca")
-    argv = ["finetune", "instructions", "--model", tmp_path / "char", "--data", tmp_path / "talk.jsonl"]
-    argv += ["--steps", 60, "--lr", 0.01, "--batch-size", 2, "--output", tmp_path / "out"]
-    assert main([str(a) for a in argv]) == 0
-    assert chat(monkeypatch, capsys, tmp_path / "out", "Who has the key?\n") == "Mara.\n"
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeypatch, capsys, error):
+def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeypatch, capsys):
     losses, calls, out = instruct.losses, [], tmp_path / "out"
 
     def stop_after(model, parts):
         calls.append(parts)
         if len(calls) == 2:
-            raise error
+            raise KeyboardInterrupt
         return losses(model, parts)
 
     argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
     argv = [str(a) for a in [*argv, "--steps", 80, "--lr", 0.01, "--batch-size", 2]]
     with monkeypatch.context() as patch:
         patch.setattr(instruct, "losses", stop_after)
-        assert main(argv) == (130 if error is KeyboardInterrupt else 1)
-    assert ("the model is saved in" in capsys.readouterr().err) == (error is KeyboardInterrupt)
+        fails(capsys, argv, 130, "the model is saved in")
     assert not (out / "report.json").exists()
     assert chat(monkeypatch, capsys, out, "Who has the key?\n") == "Mara.\n"
     fails(capsys, argv, 2, "holds a model already", "--overwrite")
@@ -284,15 +245,6 @@ def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeyp
     fails(capsys, [*argv, "--overwrite"], 2, "holds something else")
     (out / "mine.txt").unlink()
     assert main([*argv[:-5], "1", *argv[-4:], "--overwrite"]) == 0 and (out / "report.json").is_file()
-
-
-def test_what_a_killed_run_had_not_written_whole_is_in_nobodys_way(made, tmp_path):
-    out = tmp_path / "out"
-    (out / ".part").mkdir(parents=True)
-    (out / ".part" / "config.json").write_text("{", "utf-8")
-    argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
-    assert main([str(a) for a in [*argv, "--steps", 1]]) == 0
-    assert not (out / ".part").exists() and (out / "report.json").is_file()
 
 
 @pytest.mark.gate

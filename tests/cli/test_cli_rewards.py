@@ -62,8 +62,8 @@ def test_the_judge_rewards_and_the_report_has_both_sides(pupil, tmp_path, capsys
 
 SWIFT = swift(LlamaConfig(300, 96, 1, 2, d_model=16))
 GPT2 = gpt2(GPTConfig(300, 96, 1, 2, 16))
-RATES = [(GPT2, "dpo", None, 1e-4), (GPT2, "grpo", None, 3e-4), (GPT2, "dpo", 0.5, 0.5)]
-RATES += [(SWIFT, "dpo", None, 1e-3), (SWIFT, "grpo", None, 1e-3), (SWIFT, "grpo", 0.5, 0.5)]
+RATES = [(GPT2, "dpo", None, 1e-4), (GPT2, "grpo", None, 3e-4), (SWIFT, "grpo", None, 1e-3)]
+RATES += [(SWIFT, "grpo", 0.5, 0.5)]
 
 
 @pytest.mark.parametrize(("model", "method", "given", "lr"), RATES)
@@ -74,29 +74,9 @@ def test_a_swift_learns_in_longer_steps(model, method, given, lr):
     assert vars(found) == reward.JUDGED[method] | {"method": method, "lr": lr}
 
 
-@pytest.mark.gate
-def test_what_the_judge_prefers_becomes_likelier(pupil, tmp_path, capsys, monkeypatch):
-    def share(text, ended=True):
-        return text.count("e") / len(text)
-
-    monkeypatch.setattr("companion.cli.finetune.rewards.true_story", share)
-    out = tmp_path / "out"
-    small = ["--steps", 48, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1, "--average", 0]
-    assert finetune(pupil, "--output", out, *small) == 0
-    assert "Trained for 48 steps.\nMeasured on 4 village stories" in capsys.readouterr().out
-    before, after = (
-        sum(share(text) for text, _ in load(where, "cpu").tell_many(40, seed=1)) / 40
-        for where in (pupil, out)
-    )
-    assert after > 1.3 * before
-
-
-@pytest.mark.parametrize("method", ["dpo", "grpo"])
-def test_a_model_that_knows_no_stories_is_refused_before_any_work(
-    method, folder, tmp_path, capsys, monkeypatch
-):
+def test_a_model_that_knows_no_stories_is_refused_before_any_work(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(reward, "sample_groups", None)  # nothing is told
-    argv = ["finetune", "rewards", "--model", folder, "--method", method, "--output", tmp_path / "out"]
+    argv = ["finetune", "rewards", "--model", folder, "--output", tmp_path / "out"]
     fails(
         capsys,
         argv,
@@ -122,14 +102,13 @@ def test_pairs_teach_a_model_that_knows_no_stories_and_only_the_pairs_are_measur
 @pytest.mark.gate
 def test_the_mean_with_the_weights_as_they_were(pupil, tmp_path):
     weights = {}
-    for share in (0, 0.25, 1):
+    for share in (0, 0.25):
         out = tmp_path / str(share)
         small = ["--method", "grpo", "--steps", 2, "--prompts", 2, "--size", 2, "--average", share]
         assert finetune(pupil, "--output", out, *small) == 0
         weights[share] = load(out, "cpu").model.state_dict()
     before = load(pupil, "cpu").model.state_dict()
     for name, weight in before.items():
-        torch.testing.assert_close(weights[1][name], weight)
         torch.testing.assert_close(weights[0.25][name], 0.75 * weights[0][name] + 0.25 * weight)
     assert any(not torch.equal(weights[0][name], weight) for name, weight in before.items())
 
@@ -151,24 +130,6 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(pupil, tmp_path
     assert "ended after 8 steps, and the model is saved" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["steps"] == 8
     assert provenance_of(tmp_path / "out")["stopped"] is False
-
-
-@pytest.mark.gate
-def test_pairs_are_preferred(folder, tmp_path, capsys):
-    data = write(tmp_path / "pairs.jsonl", *[PAIR] * 20)
-    assert finetune(folder, "--output", tmp_path / "out", "--data", data, "--lr", 1e-3, "--steps", 5) == 0
-    assert "5 steps" in capsys.readouterr().out
-
-    def margin(where):
-        from companion.generation import log_probability
-
-        teller = load(where, "cpu")
-        rows = [teller.encode(PAIR["prompt"] + PAIR[name]) for name in ("chosen", "rejected")]
-        with torch.no_grad():
-            good, bad = (log_probability(teller.model, row).item() for row in rows)
-        return good - bad
-
-    assert margin(tmp_path / "out") > margin(folder)
 
 
 def interrupt(monkeypatch, after):
@@ -196,11 +157,9 @@ def test_ctrl_c_keeps_what_was_learned(pupil, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("kind", ["judge", "pairs"])
-def test_ctrl_c_before_the_first_step_leaves_the_folder_as_it_was(kind, pupil, tmp_path, capsys, monkeypatch):
+def test_ctrl_c_before_the_first_step_leaves_the_folder_as_it_was(pupil, tmp_path, capsys, monkeypatch):
     out, pairs = tmp_path / "out", write(tmp_path / "pairs.jsonl", *[PAIR] * 4)
-    small = ["--output", out, "--steps", 2]
-    small += ["--data", pairs] if kind == "pairs" else ["--method", "grpo", "--prompts", 2, "--size", 2]
+    small = ["--output", out, "--steps", 2, "--data", pairs]
     assert finetune(pupil, *small) == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     interrupt(monkeypatch, after=0)
@@ -218,32 +177,6 @@ def test_stories_longer_than_the_context_are_measured_whole(folder):
     assert max(lengths) > teller.model.config.context_length + 1
     bits = math.log2(300) * sum(lengths) / sum(len(text.encode()) + 1 for text in stories)
     assert reward.look(teller, 3, 0)["bits per byte"] == pytest.approx(bits, rel=1e-4)
-
-
-@pytest.mark.gate
-def test_ctrl_c_while_it_is_measured_leaves_the_model_and_it_can_be_made_anew(
-    pupil, tmp_path, capsys, monkeypatch
-):
-    look, out, measured = reward.look, tmp_path / "out", []
-    small = ["--output", out, "--method", "grpo", "--steps", 2, "--prompts", 2, "--size", 2]
-    assert finetune(pupil, *small) == 0
-    (out / "model.safetensors").unlink()  # the run below writes it
-
-    def stop_after(*given):
-        measured.append(given)
-        if len(measured) == 2:
-            raise KeyboardInterrupt
-        return look(*given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(reward, "look", stop_after)
-        assert finetune(pupil, *small, "--overwrite") == 130
-    assert f"the model is saved in {out}, and works without" in capsys.readouterr().err
-    assert not (out / "report.json").exists()  # the old one's
-    changed, before = load(out, "cpu").model.state_dict(), load(pupil, "cpu").model.state_dict()
-    assert any(not torch.equal(p, before[name]) for name, p in changed.items())
-    assert finetune(pupil, *small) == 2 and "holds a model already" in capsys.readouterr().err
-    assert finetune(pupil, *small, "--overwrite") == 0 and (out / "report.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -103,16 +103,12 @@ def test_the_loss_is_there_when_it_is_asked_for(public, capsys, monkeypatch):
 
 
 BAD = {
-    "no task": ("--tasks who-hass", "--tasks=who-hass is no task: name some of who-has, where-is-the-thing"),
-    "a benchmark's file": (
-        "--tasks arc.jsonl",
-        "--tasks=arc.jsonl is no task",
-        "lm_eval has public benchmarks",
+    "no task": (
+        "--tasks who-hass",
+        "--tasks=who-hass is no task: name some of who-has, where",
+        "lm_eval has public",
     ),
     "nothing": ("--tasks ,", "names no task; try who-has, or village"),
-    "shots past the context": ("--tasks who-has --shots 4", "who-has, question 1: "),
-    "no examples": ("--tasks who-has --examples 0", "--examples=0 must be a whole number from 1"),
-    "shots below 0": ("--tasks who-has --shots -1", "--shots=-1 must be a whole number from 0 to 99"),
     "shots of nothing": ("--shots 2", "--shots works with --tasks only"),
     "heat of nothing": ("--tasks who-has --temperature 1", "--temperature concerns the judged stories"),
 }

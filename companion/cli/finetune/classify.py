@@ -131,7 +131,7 @@ def run(options: Options) -> None:
         states = read_states(classifier, [rows[i] for i in held_out])
         with torch.no_grad():
             shares = classifier.head.cpu()(states).softmax(-1)
-        by_words = said_by_words([texts[i] for i in learned], truth[learned], [texts[i] for i in held_out])
+        by_words = classes_by_words([texts[i] for i in learned], truth[learned], [texts[i] for i in held_out])
         report = measured(shares, truth[held_out], truth[learned], by_words, classes)
         origin = origin_of(options.model, folder)
         about = {"init": origin, "classes": classes, "accuracy": report["accuracy"]}
@@ -194,7 +194,7 @@ def learn(options: Options, classifier: Classifier, rows: list, labels: torch.Te
     take_all_steps(Trainer(classifier, batches, config, class_loss, [optimizer]), steps)
 
 
-def said_by_words(texts: list[str], labels: torch.Tensor, others: list[str]) -> torch.Tensor:
+def classes_by_words(texts: list[str], labels: torch.Tensor, others: list[str]) -> torch.Tensor:
     """The classes of other texts by a head on counts of words, which learned from texts."""
     counts, words = word_counts(texts)
     head = fit_head(counts, labels, int(labels.max()) + 1)
@@ -211,8 +211,8 @@ def measured(shares, truth, learned, by_words, classes: list[str]) -> dict:
         by_words: (N,), the classes as counts of words have them.
         classes: K names.
     """
-    said = shares.argmax(-1)
-    right = (said == truth).double()
+    predicted = shares.argmax(-1)
+    right = (predicted == truth).double()
     right_by_words = (by_words == truth).double()
     return {
         "accuracy": right.mean().item(),
@@ -223,7 +223,7 @@ def measured(shares, truth, learned, by_words, classes: list[str]) -> dict:
         "learned from": len(learned),
         "held out": len(truth),
         "classes": classes,
-        "confusion": confusion_matrix(truth, said, len(classes)).tolist(),  # a row for each true class
+        "confusion": confusion_matrix(truth, predicted, len(classes)).tolist(),  # a row for each true class
         "calibration error": calibrated(shares, truth).error,
     }
 

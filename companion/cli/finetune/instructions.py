@@ -21,7 +21,8 @@ from companion.cli._learning import (
     take_all_steps,
 )
 from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import ModelOptions, load_texts
+from companion.cli._shared import ModelOptions
+from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
@@ -66,9 +67,8 @@ class Options(ModelOptions):
         replay: Plain texts on which the model should stay as it is: a file, a folder, or a corpus such as
             village. Default: none; of --data village, village.
         keep: Weight in the loss of staying as it is on those texts; 0 switches it off. Default: 3.
-        all_tokens: Train on the questions as well, not only on the answers.
         shorten: Leave out the last exchanges of a conversation that does not fit into the context.
-        method: Full trains the weights themselves, lora a small adapter beside them (chapter 17)
+        method: full trains the weights themselves, lora a small adapter beside them (chapter 17).
         rank: Rank of the adapter. Default: 8.
         alpha: Scale of the adapter. Default: 8.
         steps: Number of training steps. Default: two passes over the conversations.
@@ -85,7 +85,6 @@ class Options(ModelOptions):
     overwrite: bool = False
     replay: str | None = None
     keep: Annotated[float | None, Range(0, 1000)] = None
-    all_tokens: bool = False
     shorten: bool = False
     method: Literal["full", "lora"] = "full"
     rank: Annotated[int | None, Range(1, 100_000)] = None
@@ -160,8 +159,6 @@ def run(options: Options) -> None:
 
 def learn(options: Options, model: GPT, folder: Path, rows: Rows, kept: Rows) -> Trainer:
     """Let a model learn from conversations, and stay as it is on plain texts."""
-    if options.all_tokens:
-        rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
     steps = options.steps or 2 * math.ceil(len(rows) / options.batch_size)
     shrinks = options.method == "lora" and model.head is not None  # the old rows of the head
     config = TrainConfig(
@@ -199,8 +196,8 @@ def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bo
         try:
             rows += chat_rows([messages], tokenizer, longest, shorten)
         except ValueError as error:
-            said = str(error).replace("conversation 0", place).replace("shorten it", "add --shorten")
-            raise ValueError(said) from None
+            message = str(error).replace("conversation 0", place).replace("shorten it", "add --shorten")
+            raise ValueError(message) from None
     return rows
 
 
@@ -241,7 +238,7 @@ def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows
     name = options.replay or (VILLAGE if options.data == VILLAGE else None)
     if name is None or not options.keep:
         return [], []
-    texts = fresh_stories(TEXTS, 190 + options.seed) if name == VILLAGE else load_texts("--replay", name)
+    texts = fresh_stories(TEXTS, 190 + options.seed) if name == VILLAGE else load_text(name)
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
     return rows[n_test:TEXTS], rows[:n_test]

@@ -198,8 +198,8 @@ def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> Non
         for when, row in figures.items():
             low, high = row["interval"]
             true = f"true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
-            told = f"words {row['words']:.0f}  patterns {row['patterns']}"
-            print(f"  {when:6}  {true}  {told}  bits per byte {row['bits per byte']:.4f}")
+            kind = f"words {row['words']:.0f}  patterns {row['patterns']}"
+            print(f"  {when:6}  {true}  {kind}  bits per byte {row['bits per byte']:.4f}")
 
 
 @torch.no_grad()
@@ -229,13 +229,13 @@ def look(teller: LanguageModel, n: int, seed: int) -> dict:
     """What a model's ends of n begun stories are, at temperature 0.8, and its loss on n of the test split."""
     generator = torch.Generator().manual_seed(seed)
     prompts = begun(math.ceil(n / 2), seed + 7000)
-    told = []
+    samples = []
     with waiting(f"Letting the model tell {n:,} stories"):
         for i in range(0, len(prompts), 32):
-            told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
-    told = told[:n]
-    right = int(sum(true_story(*one) for one in told))
-    texts = [text for text, _ in told]
+            samples += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
+    samples = samples[:n]
+    right = int(sum(true_story(*sample) for sample in samples))
+    texts = [text for text, _ in samples]
     return {
         "stories": n,
         "true": right / n,
@@ -290,14 +290,14 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
         blame = partial(sentence_credit, teller=teller, false=false_parts)
         game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=options.seed)
 
-    def said(_):
-        told = game.told if options.method == "dpo" else game.samples.told
-        return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
+    def progress(_):
+        samples = game.told if options.method == "dpo" else game.samples.told
+        return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
 
     batches, loss = game.batches, game.loss
     if options.mixed:
         batches, loss = mix(game, teller, before, options)
-    yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps, said)
+    yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps, progress)
 
 
 def mix(
@@ -307,8 +307,8 @@ def mix(
     stories = fresh(options.seed + 101)
     chats = []
     if teller.tokenizer.has_chat_tokens:
-        told = [one.messages for one in lessons(400, options.seed + 102, stories=400)]
-        chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
+        messages = [lesson.messages for lesson in lessons(400, options.seed + 102, stories=400)]
+        chats = chat_rows(messages, teller.tokenizer, teller.model.config.context_length, shorten=True)
 
     def batches(first):
         asked = masked_batches(chats, BATCH, options.seed, first) if chats else None

@@ -34,7 +34,6 @@ from companion.runtime.runs.validation import data_identity
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
 
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
-NOISE = 0.02  # a held-out loss may lie above the lowest one by this share, and mean nothing
 
 
 @dataclass
@@ -216,14 +215,3 @@ class Run:
 def lowest_row(history: list[dict]) -> dict:
     """Return the first evaluation with the lowest held-out loss; {"step": -1} if there is none."""
     return min(history, key=lambda row: row.get("val", math.inf), default={"step": -1})
-
-
-def rises(history: list[dict]) -> bool:
-    """Return whether a run begins to learn its text by heart.
-
-    It does if the last two held-out losses are above the lowest one by more than NOISE of it, while the
-    training loss is below the one of that time. A loss that rises with the learning rate is none of that.
-    """
-    lowest = lowest_row(history)
-    above = [row["val"] > (1 + NOISE) * lowest["val"] and row["train"] < lowest["train"] for row in history]
-    return len(history) > 2 and all(above[-2:])

@@ -125,7 +125,7 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
     if strange and skip is None:
         more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
         rule = f"holds what is no UTF-8 text or cannot be read: {', '.join(strange[:NAMED])}{more}"
-        raise ValueError(f"folder='{folder}' {rule}; save it as UTF-8, move it away, or choose to skip it")
+        raise ValueError(f"folder='{folder}' {rule}; save it as UTF-8, or leave it out with --skip")
     if not documents:
         raise ValueError(f"folder='{folder}' has no text in it; put UTF-8 text files there")
     return documents
