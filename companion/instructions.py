@@ -149,8 +149,8 @@ def chat_rows(
     """Write conversations as training rows.
 
     Args:
-        conversations: Lists of messages, by turns of the user and the assistant. A system message must be a
-            part of the user's first message, as read_chats makes it.
+        conversations: Lists of messages, by turns of the user and the assistant. A system message may stand
+            first.
         tokenizer: As for chat_ids.
         context_length: Largest number of tokens that the model reads.
         shorten: Whether to leave out the last exchanges of a conversation that is too long.
@@ -168,15 +168,16 @@ def chat_rows(
     for number, messages in enumerate(conversations):
         ids = []
         learned = []
-        for k in range(0, len(messages), 2):
+        first = int(messages[0]["role"] == "system")  # such a message goes with the first question
+        for k in range(first, len(messages), 2):
             given = chat_ids(messages[: k + 1], tokenizer, reply=True)  # up to the question
             whole = chat_ids(messages[: k + 2], tokenizer)  # up to its answer
             # The longer row must begin with the shorter one, and both with the exchanges before.
             if whole[: len(given)] != given or given[: len(ids)] != ids:
-                rule = "the template does not write answers as it begins them, or changes earlier ones"
-                raise ValueError(f"conversation {number}: {rule}")
+                problem = "the template does not write answers as it begins them, or changes earlier ones"
+                raise ValueError(f"conversation {number}: {problem}; write one question to a conversation")
             if len(whole) > context_length + 1:  # the last token is a target only
-                if k > 0 and shorten:
+                if k > first and shorten:
                     break
                 most = f"above context_length={context_length} and one; shorten it"
                 raise ValueError(f"conversation {number} has {len(whole)} tokens, {most}")

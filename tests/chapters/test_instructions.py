@@ -351,6 +351,15 @@ def test_a_public_tokenizer_writes_rows_by_its_own_template(read_qwen):
     assert [message["role"] for message in chat.messages] == ["user", "assistant"]
 
 
+def test_a_system_message_is_learned_as_it_is_served(read_qwen):
+    tokenizer, messages = read_qwen(), [{"role": "system", "content": "Be brief."}, *TWO]
+    [(ids, learned)] = chat_rows([messages], tokenizer, 200)
+    assert ids == tokenizer.chat(messages, False) and not any(
+        learned[: len(tokenizer.chat(messages[:2], True))]
+    )
+    assert tokenizer.decode(ids).startswith("<|im_start|>system\nBe brief.<|im_end|>")
+
+
 def test_a_public_answer_ends_where_its_template_or_its_files_say(read_qwen):
     """Its eos_token is another, as in many base models that were taught to chat."""
     tokenizer = read_qwen(generation={"eos_token_id": [67, 10**6]}, eos_token="<|endoftext|>")

@@ -290,3 +290,17 @@ def test_pairs_are_lines_whatever_else_ends_one_and_however_an_editor_saved_them
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(("\ufeff" + f"{json.dumps(row, ensure_ascii=False)}\r\n" * 2).encode())
     assert [pair for _, pair in placed_pairs(path)] == [("Once", row["chosen"], " x.")] * 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "after"),
+    [
+        ("Yes, we met.", "Yes. No.", (", we met.", ". No.")),
+        ("Yesterday we met.", "No.", ("Yesterday we met.", "No.")),
+    ],
+)
+def test_a_prompt_that_only_one_text_repeats_is_not_cut_off(tmp_path, chosen, rejected, after):
+    row = {"prompt": "Yes", "chosen": chosen, "rejected": rejected}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n")
+    [(_, pair)] = placed_pairs(tmp_path / "pairs.jsonl")
+    assert pair == ("Yes", *after)

@@ -31,17 +31,26 @@ def test_parquet_is_read_as_jsonl_is(tmp_path):
     assert [messages for _, messages in read_chats(tmp_path / "a.parquet")] == [HI, TWO]
 
 
-def test_alpacas_input_stands_before_its_question_and_a_system_before_the_user():
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def test_fields_of_a_row_that_are_read():
     row = {"instruction": "Who has it?", "input": "Mara found a key.", "output": "Mara."}
-    assert as_messages(row)[0]["content"] == "Mara found a key.\nWho has it?"
-    system = {"role": "system", "content": "Be brief."}
-    assert as_messages({"messages": [system, *HI]})[0]["role"] == "system"
+    assert as_messages(row)[0]["content"] == "Who has it?\nMara found a key."
+    row |= {"system": "Be brief.", "history": [["Hi", "Good day"]], "id": 7, "source": "a book", "tools": []}
+    assert [message["content"] for message in as_messages(row)] == [
+        "Be brief.", "Hi", "Good day", "Who has it?\nMara found a key.", "Mara."
+    ]  # fmt: skip
+    assert as_messages({"messages": [SYSTEM, *HI]}) == as_messages({"system": "Be brief.", "messages": HI})
+    weighed = [HI[0] | {"weight": 0}, HI[1] | {"weight": 1, "tool_calls": None}]  # only answers are learned
+    assert as_messages({"messages": weighed}) == HI
 
 
-def test_a_system_message_becomes_part_of_the_users(tmp_path):
-    write_chats(tmp_path / "a.jsonl", [[{"role": "system", "content": "Be brief."}, *HI]])
+def test_a_system_message_stays_one_for_the_models_that_know_it(tmp_path):
+    write_chats(tmp_path / "a.jsonl", [[SYSTEM, *HI]])
     [(_, messages)] = read_chats(tmp_path / "a.jsonl")
-    assert messages[0] == {"role": "user", "content": "Be brief.\n\nHi"} and messages[1] == HI[1]
+    assert messages == [SYSTEM, *HI]
+    assert check_turns(messages) == [{"role": "user", "content": "Be brief.\n\nHi"}, HI[1]]  # for ours
 
 
 @pytest.mark.parametrize(
@@ -51,6 +60,11 @@ def test_a_system_message_becomes_part_of_the_users(tmp_path):
         ({"messages": [{"role": "wizard", "content": "Hi"}, HI[1]]}, "unknown role 'wizard'"),
         ({"messages": [{"role": "user"}, HI[1]]}, "must have the texts 'role' and 'content'"),
         ({"messages": [HI[1], HI[0]]}, "is the assistant's, after the assistant's or before any"),
+        ({"messages": [HI[0], HI[1] | {"weight": 0}]}, r"messages\[1\] has weight=0, which is not learned"),
+        ({"messages": [HI[0], HI[1] | {"reasoning_content": "Hm"}]}, "has reasoning_content='Hm'"),
+        ({"messages": HI, "train": False}, "has train=False"),
+        ({"messages": HI, "tools": [{"name": "find"}]}, "has tools="),
+        ({"instruction": "Hi", "output": "Good day", "history": ["Hi"]}, "history must be a list of"),
         ({"messages": HI[:1]}, "must end with a message of the assistant"),
         ({"messages": [HI[0], {"role": "assistant", "content": " "}]}, r"\[1\], the assistant's, is empty"),
     ],

@@ -116,6 +116,9 @@ def run(options: Options) -> None:
     if teller.tokenizer.is_public and teller.tokenizer.template is None:
         rule = "has no chat template, and a public tokenizer gets none here; name one that was taught to chat"
         raise ValueError(f"--model={options.model} {rule}")
+    if teller.tokenizer.is_public and teller.tokenizer.turn_end is None:
+        rule = "has a chat template that ends no answer, so it would learn to go on forever; name another"
+        raise ValueError(f"--model={options.model} {rule}")
     model = teller.model
     tokenizer = add_chat_tokens(model, teller.tokenizer)
     if options.method == "lora":

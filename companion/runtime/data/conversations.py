@@ -2,13 +2,17 @@
 
 - messages: `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}`
 - ShareGPT: `{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}`
-- Alpaca: `{"instruction": …, "input": …, "output": …}`, one question and one answer
+- Alpaca: `{"instruction": …, "input": …, "output": …}`, one question and one answer; earlier ones stand in
+  `"history": [[question, answer], …]`
+
+A row's own `"system": text` is the system's message. What else a row or a message says, such as tools or a
+weight, is refused where it would change what is learned; other texts and numbers of a row are notes.
 
 A file holds one conversation a row: JSON Lines or Parquet, or JSON with a list of them.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from companion.runtime.data.streams import check_format, is_shard, rows
@@ -20,6 +24,8 @@ from companion.runtime.text.documents import decode_utf8
 FORMATS = (".json", ".jsonl", ".jsonl.gz", ".parquet")
 FORMS = ("messages", "sharegpt", "alpaca")
 NAMES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+NOTHING = (None, "", [], {})
+WEIGHTS = ("weight", "train")  # 1 and true are what happens anyway
 FULL = "The conversation is longer than the model can read; from here on its oldest turns are left out"
 """What is said once when a conversation drops its first turns."""
 ASKS = "the user's first, then in turn, the assistant's last"
@@ -53,7 +59,7 @@ def check_turns(messages, place: str = "messages", open_end: bool = False) -> li
 def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
     """The conversations of a file, in any of the FORMS, each with its place for messages about it.
 
-    A message of the role system is written before the user's first one, with an empty line between them.
+    A message of the role system may stand first.
     Raises ValueError, in one line that names the place, for a file that is not there, damaged or of another
     format, for a row in no known form, an unknown role, turns in another order, and an empty message.
     """
@@ -62,24 +68,56 @@ def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
     found = list(rows(str(path))) if is_shard(path) else _json(path)
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each conversation")
-    return [(place, check_turns(as_messages(row, place), place)) for place, row in found]
+    chats = [(place, as_messages(row, place)) for place, row in found]
+    for place, messages in chats:
+        check_turns(messages, place)
+    return chats
 
 
 def as_messages(row, place: str = "row") -> list[dict[str, str]]:
     """A row in any of the FORMS as messages. Raises ValueError, in one line, for a row in none of them."""
     row = row if isinstance(row, dict) else {}
+    messages = []
+    if row.get("system") not in NOTHING:
+        messages.append(_message({"role": "system", "content": row["system"]}, "role", "content", place))
     for name, who, what in (("messages", "role", "content"), ("conversations", "from", "value")):
         if isinstance(turns := row.get(name), (list, tuple)) and turns:
-            return [_message(turn, who, what, f"{place}: {name}[{i}]") for i, turn in enumerate(turns)]
+            check_other_fields(row, {name, "system"}, place)
+            for i, turn in enumerate(turns):
+                messages.append(_message(turn, who, what, f"{place}: {name}[{i}]"))
+            return messages
     if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
-        about = row.get("input") or ""
-        asked = f"{about}\n{row['instruction']}" if isinstance(about, str) and about else row["instruction"]
-        return [
-            {"role": "user", "content": replace_surrogates(asked)},
-            {"role": "assistant", "content": replace_surrogates(row["output"])},
-        ]
+        check_other_fields(row, {"instruction", "input", "output", "system", "history"}, place)
+        asked = "\n".join(text for text in (row["instruction"], row.get("input")) if text)
+        exchanges = [*(row.get("history") or []), (asked, row["output"])]
+        if not all(isinstance(exchange, (list, tuple)) and len(exchange) == 2 for exchange in exchanges):
+            raise ValueError(f"{place}: history must be a list of [question, answer]; mend it")
+        for question, answer in exchanges:
+            messages.append(_message({"role": "user", "content": question}, "role", "content", place))
+            messages.append(_message({"role": "assistant", "content": answer}, "role", "content", place))
+        return messages
     forms = '"messages", "conversations", or "instruction" and "output"'
     raise ValueError(f"{place} is no conversation: it must have {forms}; mend it, or leave it out")
+
+
+def check_other_fields(row: dict, known: Collection[str], place: str, notes: bool = True) -> None:
+    """Refuse a field that would change what is learned, and that is not read here.
+
+    Args:
+        row: A row of a file, or a message.
+        known: The fields that are read.
+        place: Where it stands, for the message.
+        notes: Whether other texts and numbers are notes, as beside a conversation.
+
+    Raises:
+        ValueError: In one line that names the field.
+    """
+    for name in row.keys() - known:
+        value = row[name]
+        if value in NOTHING or (name in WEIGHTS and value == 1):
+            continue
+        if name in WEIGHTS or not notes or isinstance(value, (list, dict)):
+            raise ValueError(f"{place} has {name}={value!r:.40}, which is not learned here; leave it out")
 
 
 def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str = "messages") -> None:
@@ -122,6 +160,8 @@ def _message(turn, who: str, what: str, place: str) -> dict[str, str]:
         raise ValueError(f"{place} must have the texts {who!r} and {what!r}; mend it, or leave the row out")
     if role not in NAMES:
         raise ValueError(f"{place} has the unknown role {role!r:.40}; known are {', '.join(NAMES)}")
+    unlearned = WEIGHTS if NAMES[role] != "assistant" else ()  # only answers are learned
+    check_other_fields(turn, {who, what, *unlearned}, place, notes=False)
     return {"role": NAMES[role], "content": replace_surrogates(text)}
 
 

@@ -118,7 +118,7 @@ def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
 def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
     """Where it stands, and (prompt, chosen, rejected), of each row of a JSON Lines file with these names.
 
-    chosen and rejected follow the prompt, and may repeat it at their beginning.
+    chosen and rejected follow the prompt, or both repeat it at their beginning.
     """
     if not path.is_file():
         form = "a line {prompt, chosen, rejected} each"
@@ -136,7 +136,9 @@ def _pair(row: dict, place: str) -> tuple[str, str, str]:
             rule = "must have the texts prompt, chosen and rejected"
             raise ValueError(f"{place} has no text named {name!r}; a row {rule}")
     prompt = replace_surrogates(row["prompt"])
-    chosen, rejected = (replace_surrogates(row[name]).removeprefix(prompt) for name in ("chosen", "rejected"))
+    chosen, rejected = (replace_surrogates(row[name]) for name in ("chosen", "rejected"))
+    if chosen.startswith(prompt) and rejected.startswith(prompt):
+        chosen, rejected = chosen.removeprefix(prompt), rejected.removeprefix(prompt)
     if chosen == rejected:
         raise ValueError(f"{place}: chosen and rejected are equal; one must be better, or leave the pair out")
     return prompt, chosen, rejected
