@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 100
+SECONDS = 300
 """How long the server may take to start, and a page to open: on a busy machine, more than a minute."""
 
 NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
