@@ -74,8 +74,7 @@ class Panel:
         self.draw, self.controls, self.said = draw, controls, ""
         self.figure, self.line, self.picture = Figure(figsize=size), HTML(), HTML()
         self.box = VBox([*controls.values(), self.line, self.picture])
-        for name, control in controls.items():
-            control.description = name.replace("_", "-")
+        for control in controls.values():
             control.style.description_width = "7em"
             control.layout.width, control.layout.max_width = "100%", f"{100 * size[0]:.0f}px"
             control.observe(self.update, "value")
@@ -228,8 +227,8 @@ def merges_panel(tokenizer, text: str) -> Panel:
         except ValueError:
             pass  # the picture says what is wrong
 
-    box = Text(text, continuous_update=False)
-    slider = SelectionSlider(options=numbers(text), index=0)
+    box = Text(text, description="text", continuous_update=False)
+    slider = SelectionSlider(options=numbers(text), index=0, description="merges")
     box.observe(follow, "value")
     return Panel(draw, (plots.WIDTH, 1.0), {"text": box, "merges": slider})
 
@@ -381,6 +380,8 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     if len(parts) > 1:
         controls["layer"] = IntSlider(head[0], 0, len(parts) - 1)
     controls["head"] = IntSlider(head[1], 0, len(found(sentence)[0][0]) - 1)
+    for name, control in controls.items():
+        control.description = name
     return Panel(draw, (plots.WIDTH, 5.6), controls)
 
 
@@ -476,11 +477,13 @@ def sampling_panel(probabilities: Callable, model, tokenizer, prompt: str, state
     wanted = state.get("top_k") or 0  # 0 stands for no cut
     sizes = sorted({1, 2, 3, 5, 10, 20, 50, 100, wanted} - {0}, reverse=True)
     controls = {
-        "prompt": Text(prompt, continuous_update=False),
+        "prompt": Text(prompt, description="prompt", continuous_update=False),
         "temperature": FloatSlider(state.get("temperature", 1.0), min=0, max=2, step=0.05),
         "top_k": SelectionSlider(options=[("all", 0), *((str(k), k) for k in sizes)], value=wanted),
         "top_p": FloatSlider(state.get("top_p", 1.0), min=0.05, max=1, step=0.05),
     }
+    for name, control in controls.items():
+        control.description = name.replace("_", "-")
     return Panel(draw, (plots.WIDTH, 3.8), controls)
 
 
