@@ -1,10 +1,8 @@
 """What the tests of the exercises share: the exercises' cells in the chapters, and small exercises."""
 
-import ast
 import random
 import re
 from pathlib import Path
-from typing import Any
 
 from companion.book.manifest import Book
 from companion.book.text import read_text
@@ -36,14 +34,6 @@ def cells_by_exercise(chapter: int) -> list[list]:
             groups.append([])
         groups[-1].append(cell)
     return [group for group in groups if group and re.match(r"### \d", group[0].source)]
-
-
-def run_cell(source: str, names: dict[str, Any]) -> Any:
-    """Run a cell's code; the value of its last expression."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "<cell>", "exec"), names)
-    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names) if last else None
 
 
 def total(values):
