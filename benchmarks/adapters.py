@@ -18,7 +18,7 @@ import torch
 from logs import append_row, holds, machine, read_rows
 
 from companion import load
-from companion.instructions import masked_batches, says, text_rows
+from companion.instructions import exact_matches, masked_batches, text_rows
 from companion.lora import add_lora, linear_layers
 from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import DATA, load_split
@@ -103,7 +103,7 @@ def run_row(method: str, names: tuple, rank: int, alpha: float, lr: float, seed:
     return {
         "method": method, "names": list(names), "rank": rank, "alpha": alpha, "lr": lr, "seed": seed,
         "learns": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "early": round(sum(losses[:5]) / 5, 4), "right": says(model, asked).double().mean().item(),
+        "early": round(sum(losses[:5]) / 5, 4), "right": exact_matches(model, asked).double().mean().item(),
         "nats": round(nats_of(model, asked), 5), "stories": round(nats_of(model, stories), 4),
         "thin": thinness(model) if method == "full" else None, "seconds": round(seconds, 1),
         "machine": machine(),

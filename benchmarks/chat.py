@@ -42,10 +42,10 @@ from companion.instructions import (
     chat_end,
     chat_ids,
     chat_rows,
+    exact_matches,
     kept_loss,
     masked_batches,
     newest_exchanges,
-    says,
 )
 from companion.rewards import dpo_loss, token_log_probs
 from companion.runtime.data.preference_pairs import matched_pairs, pair_batches
@@ -112,7 +112,8 @@ def of_the_village(model, tokenizer) -> dict:
 def of_questions(model, tokenizer) -> dict:
     """The share of questions after a story that are answered word for word."""
     right = {
-        kind: says(model, chat_rows(of, tokenizer, 256)).float().mean().item() for kind, of in tests().items()
+        kind: exact_matches(model, chat_rows(of, tokenizer, 256)).float().mean().item()
+        for kind, of in tests().items()
     }
     refused = round(right.pop("nobody"), 4)
     return {"all": round(sum(right.values()) / len(right), 4), "refused": refused}
@@ -150,7 +151,7 @@ def after_strangers(model, tokenizer) -> dict:
         for first, one in zip(begun, asked(ORDERED, TEST + 13), strict=True)
         if len(chat_rows([first], tokenizer, 256)[0][0]) < 100
     ]
-    found["questions"] = share(says(model, chat_rows(rows, tokenizer, 256)).tolist())
+    found["questions"] = share(exact_matches(model, chat_rows(rows, tokenizer, 256)).tolist())
     return {"after": found}
 
 
@@ -216,7 +217,7 @@ def of_plain_questions(model, tokenizer) -> dict:
         for ids, learned in chat_rows(conversations, tokenizer, 256):
             last = len(ids) - learned[::-1].index(False) - 1  # what begins the last answer
             rows.append((ids, [mark and i > last for i, mark in enumerate(learned)]))
-        shares[name] = share(says(model, rows).tolist())
+        shares[name] = share(exact_matches(model, rows).tolist())
     return {"plain": shares}
 
 

@@ -24,9 +24,9 @@ from companion.instructions import (
     add_chat_tokens,
     answers,
     chat_rows,
+    exact_matches,
     kept_loss,
     masked_batches,
-    says,
     text_rows,
 )
 from companion.training import TrainConfig, Trainer, save_checkpoint
@@ -137,7 +137,8 @@ def trainer_of(arm: str, model, rows, dtype="float32") -> Trainer:
 def measured(model, tokenizer, all_kinds: bool = True, n_stories: int = 200) -> dict:
     """What a model answers and tells; all_kinds: orders and summaries, too."""
     right = {
-        kind: says(model, chat_rows(of, tokenizer, 256)).float().mean().item() for kind, of in tests().items()
+        kind: exact_matches(model, chat_rows(of, tokenizer, 256)).float().mean().item()
+        for kind, of in tests().items()
     }
     wrongly = [
         chat_rows([[*one[:-1], {"role": "assistant", "content": NOBODY}]], tokenizer, 256)[0]
@@ -147,7 +148,7 @@ def measured(model, tokenizer, all_kinds: bool = True, n_stories: int = 200) -> 
     ]
     row = {"refused": right.pop("nobody"), "kinds": {kind: round(share, 3) for kind, share in right.items()}}
     row["all"] = round(sum(right.values()) / len(right), 4)
-    row["refused_wrongly"] = says(model, wrongly).float().mean().item()
+    row["refused_wrongly"] = exact_matches(model, wrongly).float().mean().item()
     row["told"] = plain(model, tokenizer, 400)
     if not all_kinds:
         return row
@@ -160,7 +161,7 @@ def measured(model, tokenizer, all_kinds: bool = True, n_stories: int = 200) -> 
     told = [one.messages for one in summaries(100, TEST + 3)]
     said = answers(model, tokenizer, [one[:1] for one in told], 40)
     stories = [one[0]["content"].rsplit(". ", 1)[0] + "." for one in told]
-    row["summaries"] = {"same": says(model, chat_rows(told, tokenizer, 256)).float().mean().item()}
+    row["summaries"] = {"same": exact_matches(model, chat_rows(told, tokenizer, 256)).float().mean().item()}
     row["summaries"]["true"] = sum(is_true(s, t) for (s, _), t in zip(said, stories, strict=True)) / len(said)
     return row
 

@@ -81,7 +81,7 @@ def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False) -> dict:
     told, generator = [], torch.Generator().manual_seed(seed)
     prompts = begun(n // 2, seed + 1000)  # each twice
     for i in range(0, len(prompts), 50):
-        told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).told
+        told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).texts
     texts = [text for text, _ in told]
     right = sum(true_story(*one) for one in told)
     found = abilities(texts)
@@ -108,7 +108,7 @@ def trainer_of(game: GRPO, steps: int, lr: float, loss=None, flat: bool = True) 
 
 def by_story(samples, size: int) -> torch.Tensor:
     """One reward for a story: true or not, against its group."""
-    return group_advantages([true_story(*one) for one in samples.told], size)
+    return group_advantages([true_story(*one) for one in samples.texts], size)
 
 
 def story(lr: float = 2e-4, steps: int = 36) -> list[dict]:
@@ -175,12 +175,12 @@ def run(game: GRPO, trainer: Trainer, steps: int, scores=None) -> list[dict]:
     for step in range(steps):
         trainer.step()
         rewards = scores(game.samples) if scores else None
-        rows.append({"step": step, **of_drawn(game.samples.told, rewards)})
+        rows.append({"step": step, **of_drawn(game.samples.texts, rewards)})
         rows[-1]["processor"] = round(time.process_time() - begun_at, 1)
         if step % 4 == 3:
             rows[-1]["bits_per_byte"] = bits_per_byte(game.teller, 100)
             if scores:
-                rows[-1]["text"] = game.samples.told[0][0]
+                rows[-1]["text"] = game.samples.texts[0][0]
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
@@ -194,7 +194,7 @@ def drawn_pairs(n_prompts: int, seed: int, size: int = 8) -> list[tuple[str, str
     teller, pairs, prompts = shipped(), [], begun(n_prompts, seed)
     for i in range(0, n_prompts, 16):
         generator = torch.Generator().manual_seed(seed * 1000 + i)
-        told = sample_groups(teller, prompts[i : i + 16], size, generator).told
+        told = sample_groups(teller, prompts[i : i + 16], size, generator).texts
         for j, prompt in enumerate(prompts[i : i + 16]):
             group = told[j * size : (j + 1) * size]
             good = [text for text, ended in group if true_story(text, ended)]
@@ -243,7 +243,7 @@ def learned(
     scores = []
 
     def credit(samples):
-        scores.append(score([text for text, _ in samples.told]))
+        scores.append(score([text for text, _ in samples.texts]))
         return group_advantages(scores[-1], 8)
 
     game = GRPO(teller, begun(8 * steps, SEED), credit, reference=judge_of_pairs.model, kl=kl, seed=SEED)
@@ -270,7 +270,7 @@ def dpo(lr: float, passes: int = 2) -> list[dict]:
         with torch.no_grad():
             now = [sums(teller.model, new, i) - sums(before.model, new, i) for i in (1, 2)]
         generator = torch.Generator().manual_seed(SEED)
-        told = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).told
+        told = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).texts
         margin = {"accuracy": (now[0] > now[1]).float().mean().item(), "chosen": now[0].mean().item()}
         row = {"lr": lr, "step": step, **margin, "rejected": now[1].mean().item(), **of_drawn(told)}
         row |= {"bits_per_byte": bits_per_byte(teller, 100), "pairs": len(known)}
@@ -318,8 +318,8 @@ def rounds(lr: float = 1e-4, base: str = "village") -> list[dict]:
         seconds, wall = seconds + time.process_time() - begun_at, wall + time.perf_counter() - clock
         row = {
             "step": trainer.steps,
-            **of_drawn(game.told),
-            "drawn": len(game.told),
+            **of_drawn(game.texts),
+            "drawn": len(game.texts),
             **{"processor": round(seconds, 1), "wall": round(wall, 1)},
         }
         if number % 3 == 2:

@@ -145,9 +145,9 @@ def found_and_asked(generator: torch.Generator):
         shuffled = torch.rand(2, 32, 12, generator=generator).argsort(dim=-1)  # each row: 0 to 11, mixed
         things = shuffled[0]  # (32, 12)
         finders = 12 + shuffled[1]  # (32, 12)
-        told = torch.arange(4).expand(32, 4)  # pairs 0 to 3, in this order
+        given = torch.arange(4).expand(32, 4)  # pairs 0 to 3, in this order
         asked = torch.randint(4, (32, 8), generator=generator)  # eight of them
-        pairs = torch.cat([told, asked], dim=1)  # (32, 12): the pair that stands there
+        pairs = torch.cat([given, asked], dim=1)  # (32, 12): the pair that stands there
         thing = things.gather(1, pairs)  # (32, 12)
         finder = finders.gather(1, pairs)  # (32, 12)
         rows = torch.stack([thing, finder], dim=2).flatten(1)  # thing, finder, thing, ...: (32, 24)

@@ -458,9 +458,9 @@ class LanguageModel:
         whole_number("n", n, 1, "try 16")
         row = self.encode(prompt)
         generator = seeded(seed)
-        told = []
+        texts = []
         for rows in row.repeat(n, 1).split(50):
             chosen = self.settings(rows, max_new_tokens, generator, options)
             drawn = generate(self.reader(), rows, **chosen)
-            told += ended_texts(drawn, self.tokenizer, chosen["stop"], prompt)
-        return told
+            texts += ended_texts(drawn, self.tokenizer, chosen["stop"], prompt)
+        return texts

@@ -31,7 +31,7 @@ __all__ = [
     "chat_ends",
     "chat_rows",
     "masked_batches",
-    "says",
+    "exact_matches",
     "newest_exchanges",
     "answers",
     "Chat",
@@ -171,19 +171,19 @@ def chat_rows(
         first = int(messages[0]["role"] == "system")  # such a message goes with the first question
         for k in range(first, len(messages), 2):
             given = chat_ids(messages[: k + 1], tokenizer, reply=True)  # up to the question
-            whole = chat_ids(messages[: k + 2], tokenizer)  # up to its answer
+            answered = chat_ids(messages[: k + 2], tokenizer)  # up to its answer
             # The longer row must begin with the shorter one, and both with the exchanges before.
-            if whole[: len(given)] != given or given[: len(ids)] != ids:
+            if answered[: len(given)] != given or given[: len(ids)] != ids:
                 problem = "the template does not write answers as it begins them, or changes earlier ones"
                 raise ValueError(f"conversation {number}: {problem}; write one question to a conversation")
-            if len(whole) > context_length + 1:  # the last token is a target only
+            if len(answered) > context_length + 1:  # the last token is a target only
                 if k > first and shorten:
                     break
                 most = f"above context_length={context_length} and one; shorten it"
-                raise ValueError(f"conversation {number} has {len(whole)} tokens, {most}")
+                raise ValueError(f"conversation {number} has {len(answered)} tokens, {most}")
             learned += [False] * (len(given) - len(learned))
-            learned += [True] * (len(whole) - len(given))
-            ids = whole
+            learned += [True] * (len(answered) - len(given))
+            ids = answered
         rows.append((ids, learned))
     return rows
 
@@ -223,7 +223,7 @@ def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 
 
 # Cell e61cfd63, under “Judging the answers exactly”
 @torch.no_grad()
-def says(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
+def exact_matches(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
     """Tell for each row whether greedy decoding would produce its learned tokens.
 
     One forward pass is enough: up to its first mistake, the model has read what it would have said.

@@ -318,7 +318,7 @@ def in_integers(answer, *args):
         return torch.where(wrong.any(1), first, -1) => return wrong.sum(1)
             That is the number of mistakes. Return the index of the first one.
         return torch.where(wrong.any(1), first, -1) => return ~wrong.any(1)
-            That says whether the whole row is right, as `says` does. Return the index of the first mistake.
+            That says whether the whole row is right, as `exact_matches` does. Return the index of the first mistake.
     """,
     right="Now you can see where an answer goes wrong: at its first word, in its form, or only at the word "
     "that was asked for.",

@@ -23,10 +23,10 @@ from companion.instructions import (
     chat_ends,
     chat_ids,
     chat_rows,
+    exact_matches,
     masked_batches,
     newest_exchanges,
     pack_rows,
-    says,
     text_rows,
 )
 from companion.modern import LlamaConfig, llama
@@ -228,14 +228,14 @@ def chat_that_answers(*tokens):
 
 def test_says_agrees_with_what_generate_says(learned):
     model, tokenizer, rows = learned
-    assert says(model, rows).tolist() == [True, True]
+    assert exact_matches(model, rows).tolist() == [True, True]
     end = chat_end(tokenizer)
     ids, marks = rows[0]
     first = marks.index(True)
     new = generate(model, torch.tensor([ids[:first]]), 30, temperature=0, stop=end)[0].tolist()
     assert new[: len(ids) - first] == ids[first:]
     other = [{"role": "user", "content": "Who has the key?"}, {"role": "assistant", "content": "Otto."}]
-    assert says(model, chat_rows([other, HI], tokenizer, 96), batch_size=1).tolist() == [False, True]
+    assert exact_matches(model, chat_rows([other, HI], tokenizer, 96), batch_size=1).tolist() == [False, True]
 
 
 def test_answers_and_chat_say_the_same_and_remember(learned):
@@ -407,7 +407,7 @@ def training_rows(tokenizer):
 
 def share_right(model, tokenizer):
     """Of 160 new questions, how many the model answers."""
-    return says(model, rows_of(new_questions(), tokenizer)).float().mean().item()
+    return exact_matches(model, rows_of(new_questions(), tokenizer)).float().mean().item()
 
 
 def nats_of_stories(model, tokenizer):

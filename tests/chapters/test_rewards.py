@@ -26,7 +26,7 @@ from companion.rewards import (
     sentence_credit,
     token_log_probs,
 )
-from companion.runtime.data.preference_pairs import matched_pairs, placed_pairs, told_rows
+from companion.runtime.data.preference_pairs import drawn_rows, matched_pairs, placed_pairs
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
@@ -54,13 +54,13 @@ def test_best_of_takes_the_highest_and_of_equals_the_first(teller):
 
 def test_groups_continue_their_prompts_and_the_mask_marks_what_was_drawn(teller, samples):
     prompts = begun(3, 5)
-    assert len(samples.told) == 12 and samples.mask.shape == (12, samples.tokens.shape[1] - 1)
-    for i, (text, ended) in enumerate(samples.told):
+    assert len(samples.texts) == 12 and samples.mask.shape == (12, samples.tokens.shape[1] - 1)
+    for i, (text, ended) in enumerate(samples.texts):
         assert text.startswith(prompts[i // 4])
         drawn = samples.tokens[i, 1:][samples.mask[i]].tolist()
         assert (drawn[-1] == teller.end) == ended and teller.end not in drawn[:-1]
         assert prompts[i // 4] + teller.tokenizer.decode(drawn[:-1] if ended else drawn) == text
-    assert len({text for text, _ in samples.told[:4]}) > 1
+    assert len({text for text, _ in samples.texts[:4]}) > 1
 
 
 def test_samples_end_at_every_token_that_ends_a_text_or_a_turn():
@@ -70,7 +70,7 @@ def test_samples_end_at_every_token_that_ends_a_text_or_a_turn():
         ender = tokenizer.special_tokens[name]
         steps = {65: 66, 66: ender, ender: 67, 67: 67}
         drawn = sample_groups(LanguageModel(scripted(tokenizer, steps), tokenizer), ["A"], 2)
-        assert drawn.told == [("AB", True)] * 2
+        assert drawn.texts == [("AB", True)] * 2
         assert drawn.tokens[:, 1:].tolist() == [[65, 66, ender]] * 2
         assert drawn.mask.tolist() == [[False, True, True]] * 2
 
@@ -173,21 +173,21 @@ def test_credit_lies_on_the_letters_of_what_was_false(teller):
 def test_a_step_of_grpo_moves_the_model_and_follows_its_seed(teller):
     def once():
         again = load(DATA / "models" / "village", device="cpu")
-        credit = lambda samples: group_advantages([len(text) for text, _ in samples.told], 4)  # noqa: E731
+        credit = lambda samples: group_advantages([len(text) for text, _ in samples.texts], 4)  # noqa: E731
         game = GRPO(again, begun(2, 5), credit, size=4, per_step=2)
         config = TrainConfig(steps=1, batch_size=1, lr=1e-4, warmup_steps=1, device="cpu", dtype="float32")
         Trainer(again.model, game.batches, config, game.loss).step()
         return again.model.state_dict(), game.samples
 
     (a, one), (b, two) = once(), once()
-    assert one.told == two.told and all(torch.equal(a[name], b[name]) for name in a)
+    assert one.texts == two.texts and all(torch.equal(a[name], b[name]) for name in a)
     assert any(not torch.equal(a[name], p) for name, p in teller.model.state_dict().items())
 
 
 @pytest.mark.gate
 def test_rows_without_an_advantage_are_left_out_unless_a_reference_is_kept(teller):
     def credit(samples):
-        return group_advantages([float(i == 1) for i in range(len(samples.told))], 2)
+        return group_advantages([float(i == 1) for i in range(len(samples.texts))], 2)
 
     game = GRPO(teller, begun(2, 5), credit, size=2, per_step=2)
     tokens, mask, advantages, reference = next(game.batches())
@@ -227,7 +227,7 @@ def test_each_worse_text_has_the_best_one_nearest_in_length():
 
 def test_rows_end_where_the_text_did_and_at_the_context(teller):
     texts = [("Once the duck sat.", True), ("Once the", False), ("duck " * 300, True)]
-    tokens, mask = told_rows(teller, texts)
+    tokens, mask = drawn_rows(teller, texts)
     assert tokens.shape == (3, 257) and mask.shape == (3, 256)
     for row, real, (text, ended) in zip(tokens, mask, texts, strict=True):
         ids = [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:257]

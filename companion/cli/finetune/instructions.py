@@ -30,9 +30,9 @@ from companion.instructions import (
     CHAT_TOKENS,
     add_chat_tokens,
     chat_rows,
+    exact_matches,
     kept_loss,
     masked_batches,
-    says,
     text_rows,
 )
 from companion.lora import merge
@@ -142,7 +142,7 @@ def run(options: Options) -> None:
         about = {"init": origin_of(options.model, folder), "data": options.data, "steps": trainer.steps}
         save_checkpoint(output, model, tokenizer, about | {"seed": options.seed, "lr": options.lr})
         with measuring(output), waiting("Measuring what the model can do"):
-            right = says(model, asked)
+            right = exact_matches(model, asked)
             report = {
                 "conversations": len(learned),
                 "held out": len(asked),

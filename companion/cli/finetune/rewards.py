@@ -24,7 +24,7 @@ from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.models.names import folder_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
-from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
+from companion.runtime.data.preference_pairs import drawn_rows, placed_pairs, prompt_rows
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.terminal import as_typed, waiting
@@ -216,8 +216,8 @@ def chosen_likelier(teller: LanguageModel, pairs: list[tuple[str, str, str]]) ->
 
 
 def pair_rows(teller: LanguageModel, pairs: list[tuple[str, str, str]], which: int) -> tuple:
-    """One text of each pair after its prompt, as told_rows has them; which: 1 for chosen, 2 for rejected."""
-    return told_rows(teller, [(pair[0] + pair[which], True) for pair in pairs])
+    """One text of each pair after its prompt, as drawn_rows has them; which: 1 for chosen, 2 for rejected."""
+    return drawn_rows(teller, [(pair[0] + pair[which], True) for pair in pairs])
 
 
 def text_log_probs(model: GPT, tokens: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -232,7 +232,7 @@ def look(teller: LanguageModel, n: int, seed: int) -> dict:
     samples = []
     with waiting(f"Letting the model tell {n:,} stories"):
         for i in range(0, len(prompts), 32):
-            samples += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
+            samples += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).texts
     samples = samples[:n]
     right = int(sum(true_story(*sample) for sample in samples))
     texts = [text for text, _ in samples]
@@ -248,7 +248,7 @@ def look(teller: LanguageModel, n: int, seed: int) -> dict:
 
 def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
-    tokens, mask = told_rows(teller, [(text, True) for text in texts])
+    tokens, mask = drawn_rows(teller, [(text, True) for text in texts])
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
 
 
@@ -291,7 +291,7 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
         game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=options.seed)
 
     def progress(_):
-        samples = game.told if options.method == "dpo" else game.samples.told
+        samples = game.texts if options.method == "dpo" else game.samples.texts
         return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
 
     batches, loss = game.batches, game.loss

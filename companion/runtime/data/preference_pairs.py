@@ -89,7 +89,7 @@ def pair_batches(pairs: Sequence, size: int, n: int, seed: int) -> list[list]:
     return [[pairs[j] for j in places[i : i + size]] for i in range(0, n * size, size)]
 
 
-def told_rows(teller, texts: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
+def drawn_rows(teller, texts: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
     """(text, whether it ended) pairs as (tokens (N, T) int64, mask (N, T - 1) bool of what is predicted).
 
     A text that ended has its end. What is beyond the context is cut off.
