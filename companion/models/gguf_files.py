@@ -1,7 +1,9 @@
 """GGUF, the file of llama.cpp: a header of names and values, and tensors, also in few bits, in one file.
 
 The tokenizer, its merges and the chat template lie in the header, so that the file alone answers.
-Source: the format's description in ggml, docs/gguf.md; its library `gguf`.
+
+Reference:
+    The format's description in ggml, docs/gguf.md; its library `gguf`.
 """
 
 from pathlib import Path
@@ -24,13 +26,25 @@ ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
 
 
 def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[str, str]:
-    """Write a model and its tokenizer as one file, whole or not at all; return what each tensor is held in.
+    """Write a model and its tokenizer as one file, whole or not at all.
 
-    kind: f32, f16, q8_0 or q4_0, of the matrices. Norms and biases stay float32; position rows, and matrices
-    whose rows are no blocks of 32, are float16 where kind is less.
-    Raises ValueError, in one line and before any work, for another kind, a model of parts that llama.cpp has
-    not, such as swift's shifts or an adapter, and a tokenizer whose rule of cutting text is not in PRE;
-    ImportError without the library.
+    Norms and biases stay float32. Position rows, and matrices whose row length is no multiple of 32, are
+    float16 if kind has fewer bits than that.
+
+    Args:
+        model: The model.
+        tokenizer: The model's tokenizer.
+        path: The file to write.
+        kind: Number format of the matrices: f32, f16, q8_0 or q4_0.
+
+    Returns:
+        The format that each tensor is stored in, by the tensor's name in the file.
+
+    Raises:
+        ValueError: In one line and before any work, for another kind, for a model with parts that llama.cpp
+            does not have, such as swift's shifts or an adapter, and for a tokenizer whose rule of cutting
+            text is not in PRE.
+        ImportError: If the library `gguf` is missing. It is raised when this module is imported.
     """
     header = gguf_header(model.config, tokenizer, kind)
     check_parts(model)
@@ -57,10 +71,22 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
 
 
 def read_gguf(path: str | Path) -> tuple[dict[str, Any], dict[str, tuple[str, torch.Tensor]]]:
-    """A file's header, by key, and its tensors, by name: (what it is held in, the numbers in float32).
+    """Read the header and all tensors of a file.
 
-    A matrix is (out, in), as ours. Raises ValueError, in one line, for a file that is missing, damaged, or no
-    GGUF. (companion.load makes a model of a file, and reads one tensor at a time.)
+    companion.load makes a model of a file, and reads one tensor at a time.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The header's values by key, and for each tensor's name the format that it is stored in and its
+        numbers in float32.
+
+    Shape:
+        A matrix is (out, in), as in our models.
+
+    Raises:
+        ValueError: In one line, for a file that is missing, damaged, or no GGUF.
     """
     file = GGUFFile(path)
     return file.header, {name: (held.kind, file.tensor(name)) for name, held in file.tensors.items()}
@@ -123,7 +149,16 @@ def put(writer, key: str, value) -> None:
 
 
 def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
-    """Everything that a file says before its tensors. Raises ValueError as write_gguf."""
+    """Return everything that a file says before its tensors.
+
+    Args:
+        config: The model's configuration.
+        tokenizer: The model's tokenizer.
+        kind: Number format of the matrices, as for write_gguf.
+
+    Raises:
+        ValueError: As for write_gguf, except that a part such as an adapter is not looked for here.
+    """
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} must be one of {', '.join(KINDS)}")
     header = shape_in_gguf(config)
@@ -134,7 +169,11 @@ def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
 
 
 def shape_in_gguf(c) -> dict[str, Any]:
-    """The header's part about the shape. ValueError for a model that llama.cpp cannot run."""
+    """Return the header's part about the model's shape.
+
+    Raises:
+        ValueError: For a model that llama.cpp cannot run.
+    """
     a = model_type_of(c)  # refuses the shifts
     if a not in ARCHITECTURES:
         why = "a window of positions" if a == "mistral" else f"architecture={c.architecture}"

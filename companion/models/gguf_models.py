@@ -44,7 +44,11 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
 
 
 def gguf_shape(file: GGUFFile) -> tuple[Any, Any]:
-    """Return the configuration of a file's model, and its builder. ValueError, in one line, as load_gguf."""
+    """Return the configuration of a file's model, and its builder.
+
+    Raises:
+        ValueError: In one line, as for load_gguf.
+    """
     try:
         family, fields = shape_in(file)
         return FAMILIES[family].config(**fields), FAMILIES[family].build

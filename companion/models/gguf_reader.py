@@ -59,9 +59,18 @@ class StoredTensor(NamedTuple):
 
 
 class GGUFFile:
-    """A GGUF file whose header was read. ValueError, in one line, for what is none, or not a whole one.
+    """A GGUF file whose header was read.
 
-    header has the value of each key, a number, a text, a bool or a list of these; tensors each tensor.
+    Args:
+        path: The file.
+
+    Attributes:
+        header: The value of each key, which is a number, a text, a bool or a list of these.
+        tensors: Each tensor by its name.
+
+    Raises:
+        ValueError: In one line, for what is no GGUF file, or not a whole one, and for a tensor that is stored
+            in a format that is not in READABLE.
     """
 
     def __init__(self, path: str | Path):

@@ -154,7 +154,11 @@ def tokenizer_to_gguf(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
 
 
 def pre_of(file: dict) -> str:
-    """Return the name in PRE of how a tokenizer.json cuts text. ValueError where none is the same."""
+    """Return the name in PRE of how a tokenizer.json cuts text.
+
+    Raises:
+        ValueError: If no rule in PRE is the same.
+    """
     before = file.get("pre_tokenizer") or {}
     *steps, level = before.get("pretokenizers") or [before]
     cuts = [cut_of(step) for step in steps]

@@ -23,11 +23,17 @@ INSTALL = "pip install 'lm_eval==0.4.13'"
 
 
 def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
-    """A LanguageModel as an lm_eval.api.model.LM, which lm_eval.simple_evaluate takes as its model.
+    """Return a LanguageModel as an lm_eval.api.model.LM, which lm_eval.simple_evaluate takes as its model.
 
-    What is too long for the model's context loses its beginning, as is lm-eval's way. batch_size: rows that
-    are scored at a time. Conversations (lm-eval's apply_chat_template) are not written.
-    Raises ImportError, in one line, where lm_eval is not installed.
+    A text that is too long for the model's context loses its beginning, as is usual in lm-eval. Conversations
+    (lm-eval's apply_chat_template) are not implemented.
+
+    Args:
+        teller: The LanguageModel.
+        batch_size: Number of rows that are scored at a time.
+
+    Raises:
+        ImportError: In one line, if lm_eval is not installed.
     """
     try:
         from lm_eval.api.model import TemplateLM
@@ -93,8 +99,19 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
 def scores_of(
     pairs: Sequence[tuple[list[int], list[int]]], model: Any, batch_size: int
 ) -> list[tuple[float, bool]]:
-    """For each (tokens before, tokens after): the log-probability of those after, in nats, and whether each
-    of them was the likeliest. What passes the model's context is cut off at the beginning."""
+    """Score the tokens after each prompt.
+
+    If a pair is longer than the model's context, its beginning is cut off.
+
+    Args:
+        pairs: For each text, the tokens before and the tokens after, which are scored.
+        model: The model.
+        batch_size: Number of rows that are scored at a time.
+
+    Returns:
+        For each pair, the log-probability in nats of the tokens after, and whether each of them was the
+        likeliest.
+    """
     device, limit = next(model.parameters()).device, model.config.context_length
     found: list[tuple[float, bool]] = [(0.0, True)] * len(pairs)
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))

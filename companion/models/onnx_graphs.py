@@ -2,7 +2,9 @@
 
 The graph takes new tokens and what it gave out for those before them, the *past*, of any length, 0 included:
 one file reads a prompt, goes on one token at a time, or reads in pieces.
-Source: onnx.ai, the operators' reference; torch.onnx.export with dynamo=True.
+
+Reference:
+    onnx.ai, the operators' reference; torch.onnx.export with dynamo=True.
 """
 
 import logging
@@ -29,7 +31,11 @@ INSTALL = "pip install -e '.[serve]'"
 
 
 def libraries():
-    """onnxruntime, with what exports. ImportError, with the remedy, where one is missing."""
+    """Return onnxruntime, after a check that the libraries for the export are installed as well.
+
+    Raises:
+        ImportError: If a library is missing. The message names the remedy.
+    """
     try:
         import onnx  # noqa: F401
         import onnxruntime
@@ -45,7 +51,14 @@ def libraries():
 class GraphLayer:
     """A layer's cache inside a graph: what it is given stands before what is appended; nothing is stored.
 
-    past: by name, k and v (B, H, P, D), and what a shift remembers, (B, n, C). new: by name, the same after.
+    Args:
+        past: The keys k and values v of earlier tokens and the vectors that each shift remembers, by name.
+
+    Attributes:
+        new: The same tensors by name, with the appended tokens.
+
+    Shape:
+        k and v: (B, H, P, D); the vectors of a shift: (B, n, C).
     """
 
     def __init__(self, past: dict[str, torch.Tensor]):
@@ -112,10 +125,22 @@ def check_onnx(config) -> None:
 def write_onnx(model, tokenizer, folder: str | Path) -> None:
     """Write a model as a graph, model.onnx, and its tokenizer beside it, whole or not at all.
 
-    Inputs tokens (B, T) int64 and past_k_0, past_v_0 … (B, H, P, D); outputs logits (B, T, V) and present_k_0
-    …, the past of the next call; B, T and P are any, P also 0. All numbers are float32, whatever the model's.
-    Raises ValueError, in one line and before any work, for a window of positions, and for a tokenizer that is
-    not byte-level BPE; ImportError without the libraries.
+    The graph's inputs are tokens and past_k_0, past_v_0, and so on. Its outputs are logits and present_k_0,
+    and so on, which are the past of the next call. All numbers are float32, whatever the model's type.
+
+    Args:
+        model: The model.
+        tokenizer: The model's tokenizer.
+        folder: The folder to write.
+
+    Shape:
+        tokens: (B, T) int64; past and present keys and values: (B, H, P, D); logits: (B, T, V).
+        B, T and P may be any numbers, and P may also be 0.
+
+    Raises:
+        ValueError: In one line and before any work, for a model with a window of positions or with a mixture
+            of experts, and for a tokenizer that is not byte-level BPE.
+        ImportError: If a library is missing.
     """
     libraries()
     check_onnx(model.config)
@@ -161,8 +186,13 @@ def quiet() -> Iterator[None]:
 class OnnxModel:
     """A graph that write_onnx wrote, run by onnxruntime on the CPU.
 
-    folder: where it lies. threads: that it may use; by default as many as PyTorch.
-    Raises ValueError, in one line, for a folder without a whole graph of ours.
+    Args:
+        folder: The folder of the graph.
+        threads: Number of threads that it may use. By default it may use as many as PyTorch.
+
+    Raises:
+        ValueError: In one line, for a folder without a whole graph of ours.
+        ImportError: If a library is missing.
     """
 
     def __init__(self, folder: str | Path, threads: int | None = None):
@@ -186,10 +216,20 @@ class OnnxModel:
         return [torch.zeros(shape) for shape in shapes]
 
     def logits(self, tokens: torch.Tensor, past: list[torch.Tensor] | None = None) -> tuple:
-        """tokens (B, T) int64, or lists, behind a past -> logits (B, T, V), and the past of the next call.
+        """Compute the logits of tokens that follow a past.
 
-        past: as the call before returned it; None at a text's beginning. Raises ValueError for tokens of
-        another shape, and past context_length.
+        Args:
+            tokens: Token ids, as a tensor or as lists.
+            past: The past that the call before returned, or None at a text's beginning.
+
+        Returns:
+            The logits, and the past of the next call.
+
+        Shape:
+            tokens: (B, T) int64; logits: (B, T, V).
+
+        Raises:
+            ValueError: For tokens of another shape or type, and for tokens that end after context_length.
         """
         tokens = torch.as_tensor(tokens)
         if tokens.ndim != 2 or tokens.dtype != torch.int64 or not tokens.numel():

@@ -22,14 +22,23 @@ PUBLISHED = {SHORT["gpt2"]: GPT2_WEIGHTS[2]}  # the SHA-256 of the weights' file
 
 @dataclass
 class Finding:
-    """What was measured, in a line; right: whether it is as it should be, None where nobody says."""
+    """What was measured.
+
+    Args:
+        line: The finding, in one line.
+        right: Whether it is as it should be. None means that nobody says.
+    """
 
     line: str
     right: bool | None
 
 
 def peer() -> Any:
-    """The library `transformers`, quiet. ImportError, in one line, where it is missing."""
+    """Return the library `transformers`, quiet.
+
+    Raises:
+        ImportError: In one line, if it is missing.
+    """
     try:
         import transformers
     except ImportError:
@@ -90,7 +99,11 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding
 
 
 def _their_model(folder: Path) -> Any:
-    """A folder or GGUF file as `transformers` reads it, in float32. ValueError, in one line, if it cannot."""
+    """Return the model in a folder or GGUF file as `transformers` reads it, in float32.
+
+    Raises:
+        ValueError: In one line, if it cannot.
+    """
     options = {"dtype": torch.float32, "local_files_only": True}
     if is_gguf(folder):
         options["gguf_file"] = folder.name

@@ -84,7 +84,10 @@ class Screen:
 def screens() -> Iterator[Screen]:
     """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe.
 
-    A letter that a stream's encoding lacks is shown as a question mark. Yields the first of them.
+    A letter that a stream's encoding lacks is shown as a question mark.
+
+    Yields:
+        The Screen of sys.stdout.
     """
     before = sys.stdout, sys.stderr
     made = []

@@ -32,10 +32,18 @@ ASKS = "the user's first, then in turn, the assistant's last"
 
 
 def check_turns(messages, place: str = "messages", open_end: bool = False) -> list[dict[str, str]]:
-    """The messages as a list of {"role": "user" or "assistant", "content": text}, in turn, none empty.
+    """Return the messages as a list of {"role": "user" or "assistant", "content": text}, in turn, none empty.
 
-    A system message before the user's first becomes one with it. open_end: whether the user's message is the
-    last; else the assistant's is. Raises ValueError, in one line.
+    A system message before the user's first message is merged into it.
+
+    Args:
+        messages: The conversation.
+        place: Where the conversation stands, for error messages.
+        open_end: Whether the last message is the user's. Otherwise it is the assistant's.
+
+    Raises:
+        ValueError: In one line, for what is no list of messages, another role, a message out of turn, an
+            empty message, and a conversation that ends with the other role.
     """
     found = system_joined(check_messages(messages))
     for i, message in enumerate(found):
@@ -57,11 +65,16 @@ def check_turns(messages, place: str = "messages", open_end: bool = False) -> li
 
 
 def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
-    """The conversations of a file, in any of the FORMS, each with its place for messages about it.
+    """Return the conversations of a file, in any of the FORMS, each with its place for messages about it.
 
     A message of the role system may stand first.
-    Raises ValueError, in one line that names the place, for a file that is not there, damaged or of another
-    format, for a row in no known form, an unknown role, turns in another order, and an empty message.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: In one line that names the place, for a file that is missing, damaged or of another
+            format, for a row in no known form, an unknown role, turns in another order, and an empty message.
     """
     path = Path(path)
     check_format(path, FORMATS)
@@ -75,7 +88,16 @@ def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
 
 
 def as_messages(row, place: str = "row") -> list[dict[str, str]]:
-    """A row in any of the FORMS as messages. Raises ValueError, in one line, for a row in none of them."""
+    """Return a row in any of the FORMS as messages.
+
+    Args:
+        row: A row of a file.
+        place: Where the row stands, for error messages.
+
+    Raises:
+        ValueError: In one line, for a row in none of the FORMS, and for a field or message that cannot be
+            read.
+    """
     row = row if isinstance(row, dict) else {}
     messages = []
     if row.get("system") not in NOTHING:
@@ -121,9 +143,15 @@ def check_other_fields(row: dict, known: Collection[str], place: str, notes: boo
 
 
 def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str = "messages") -> None:
-    """Write conversations as JSON Lines, whole or not at all. form: one of FORMS.
+    """Write conversations as JSON Lines, whole or not at all.
 
-    Raises ValueError for another form, and for a conversation of several turns in alpaca's.
+    Args:
+        path: The file to write.
+        conversations: The messages of each conversation.
+        form: One of FORMS.
+
+    Raises:
+        ValueError: For another form, and for a conversation of several turns in alpaca's form.
     """
     if form not in FORMS:
         raise ValueError(f"form={form!r} must be one of {', '.join(FORMS)}")

@@ -110,10 +110,12 @@ def digest(document: str) -> bytes:
 
 
 def deduplicated(documents: Iterable[str], seen: set[bytes] | None = None) -> Iterator[str]:
-    """The documents, each the first time that it comes (see digest), in their order.
+    """Yield the documents in their order, each only the first time that it comes (see digest).
 
-    seen: the digests of those that came before; it grows. It takes some 80 MB a million documents, 65 to 100
-    by how full the set's table is.
+    Args:
+        documents: The documents.
+        seen: The digests of documents that came before. The set grows. It takes about 80 MB for a million
+            documents, from 65 to 100 MB, depending on how full the set's table is.
     """
     seen = set() if seen is None else seen
     for document in documents:

@@ -25,7 +25,13 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[Labelled]:
-    """The rows of a file, in order. text, label: names of its columns. Numbers as labels become text."""
+    """Return the rows of a file, in order. Numbers as labels become text.
+
+    Args:
+        path: The file.
+        text: Name of the column of texts.
+        label: Name of the column of labels.
+    """
     check_format(path, FORMATS)
     columns = {text: "--column", label: "--label"}
     found = []
@@ -42,7 +48,17 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
 
 
 def read_texts(data: bytes, name: str, column: str, most: int) -> list[tuple[str, str]]:
-    """The texts in a column of a CSV's bytes, each with its place. ValueError for more than `most` rows."""
+    """Return the texts in a column of a CSV's bytes, each with its place.
+
+    Args:
+        data: The bytes of the CSV.
+        name: Name of the file, for the places and for error messages.
+        column: Name of the column.
+        most: Largest number of rows.
+
+    Raises:
+        ValueError: For more than `most` rows, for no rows, and for a CSV that cannot be read.
+    """
     found = []
     for place, row in _rows(data, name, {column: "the field Column"}):
         if len(found) == most:
@@ -54,9 +70,16 @@ def read_texts(data: bytes, name: str, column: str, most: int) -> list[tuple[str
 
 
 def distinct(found: Sequence[Labelled]) -> list[Labelled]:
-    """The rows without those whose text came before: a text must not be learned from and asked about.
+    """Return the rows without those whose text came before.
 
-    Spaces and capitals make no other text. Raises ValueError for one text with two labels.
+    A text must not be both learned from and asked about. Texts that differ only in spaces and capitals count
+    as the same.
+
+    Args:
+        found: The rows.
+
+    Raises:
+        ValueError: For one text with two labels.
     """
     kept: dict[str, Labelled] = {}
     for row in found:
@@ -88,7 +111,7 @@ def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[l
 def check_rows_fit(
     rows: Sequence[Sequence[int]], places: Sequence[str], longest: int, remedy: str = "shorten it"
 ) -> None:
-    """ValueError for the first row of tokens that is longer than a model reads."""
+    """Raise ValueError for the first row of tokens that is longer than a model reads."""
     for row, place in zip(rows, places, strict=True):
         if len(row) > longest:
             rule = f"has {len(row):,} tokens, and the model reads {longest:,}"
@@ -99,7 +122,7 @@ def check_rows_fit(
 
 
 def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
-    """The rows of a CSV's bytes, each with its last line. columns: as for _check_columns."""
+    """Yield the rows of a CSV's bytes, each with its last line, after a check by _check_columns."""
     reader = csv.DictReader(io.StringIO(decode_utf8(data, name), newline=""), strict=True)
     try:
         names = list(reader.fieldnames or [])
@@ -117,7 +140,13 @@ def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[
 
 
 def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str]) -> None:
-    """columns: those that must be there -> the option or field that names each."""
+    """Raise ValueError for a column that is missing.
+
+    Args:
+        place: Where the columns stand, for the error message.
+        names: The columns that are there.
+        columns: For each column that must be there, the option or field that names it.
+    """
     for column, option in columns.items():
         if column not in names:
             known = ", ".join(map(repr, names)) or "none"

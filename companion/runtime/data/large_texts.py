@@ -227,9 +227,14 @@ def in_process(batch: Batch) -> tuple:
 
 
 def sample_of(documents: Iterable[str], n_bytes: int | None = None) -> list[str]:
-    """Return the first documents that stay, some n_bytes together: what a tokenizer is trained on.
+    """Return the first documents that stay, about n_bytes of text: what a tokenizer is trained on.
 
-    n_bytes: by default SAMPLE_BYTES.
+    Args:
+        documents: The texts.
+        n_bytes: Bytes of the sample. The default is SAMPLE_BYTES.
+
+    Raises:
+        ValueError: If no document is left.
     """
     n_bytes = n_bytes or SAMPLE_BYTES
     sample, left_out = [], Counter()

@@ -12,9 +12,16 @@ LARGEST = 1e100  # largest size of a reward: its square must still be a number
 
 
 def as_rewards(rewards) -> torch.Tensor:
-    """Rewards as float64 (N,), in which neighbouring integers stay apart up to 2⁵³.
+    """Return rewards as float64, in which neighbouring integers up to 2⁵³ stay different.
 
-    Raises ValueError for no rewards, and for one that is not finite or larger than LARGEST.
+    Args:
+        rewards: The rewards, one for each text.
+
+    Shape:
+        The result: (N,).
+
+    Raises:
+        ValueError: For no rewards, and for a reward that is not finite or larger than LARGEST in size.
     """
     if not len(rewards):
         raise ValueError("rewards has no entries; there must be one for each text")
@@ -28,9 +35,15 @@ def as_rewards(rewards) -> torch.Tensor:
 
 
 def prompt_rows(teller, prompts: Sequence[str]) -> list[torch.Tensor]:
-    """Each prompt's token ids, 1-D int64, as the model reads it.
+    """Return each prompt's token ids, 1-D int64, as the model reads them.
 
-    Raises ValueError for no prompts and for one that leaves no room to go on, TypeError for a single text.
+    Args:
+        teller: The LanguageModel.
+        prompts: The prompts.
+
+    Raises:
+        ValueError: For no prompts, and for a prompt that leaves no room to go on.
+        TypeError: For a single text.
     """
     if isinstance(prompts, str):
         raise TypeError(f"prompts={prompts!r:.40} must be a list of texts; write [prompt] for a single one")
@@ -46,9 +59,20 @@ def prompt_rows(teller, prompts: Sequence[str]) -> list[torch.Tensor]:
 
 
 def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[torch.Tensor, ...]:
-    """(tokens, mask, advantages) of the rows with an advantage other than 0, without needless padding.
+    """Select the rows with an advantage other than 0, and cut off needless padding.
 
-    everything: keep all rows; so where no row has one.
+    If no row has such an advantage, all rows are kept.
+
+    Args:
+        samples: It has tokens and mask.
+        advantages: One advantage for each row, or one for each position of the mask.
+        everything: Whether to keep all rows.
+
+    Returns:
+        tokens, mask and advantages of these rows.
+
+    Shape:
+        tokens: (N, T); mask: (N, T - 1); advantages: (N,) or (N, T - 1).
     """
     matters = advantages.flatten(1).any(1) if advantages.ndim == 2 else advantages != 0
     rows = torch.arange(len(matters)) if everything or not matters.any() else matters.nonzero()[:, 0]
@@ -58,11 +82,19 @@ def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[t
 
 
 def matched_pairs(texts: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
-    """(better, worse) of each group of `size`: each worse text beside the best that is nearest in length.
+    """Return (better, worse) pairs of texts from groups of `size`.
 
-    texts: (text, whether it ended), as better and worse are. best: those with their group's highest reward. A
-    text is in one pair at most. Raises ValueError for a reward that is not finite, and where no group has two
-    different rewards.
+    The best texts of a group are those with the group's highest reward. Each worse text is paired with the
+    best text that is nearest in length. A text is in one pair at most, so a worse text gets no pair once the
+    best texts are used up.
+
+    Args:
+        texts: For each text, the text and whether it ended. The texts of the pairs have the same form.
+        rewards: The reward of each text.
+        size: Number of texts in a group.
+
+    Raises:
+        ValueError: For a reward that is not finite, and if no group has two different rewards.
     """
     rewards, pairs = as_rewards(rewards).tolist(), []
     lengths = [len(text) for text, _ in texts]

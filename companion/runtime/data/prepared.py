@@ -100,7 +100,18 @@ def write_prepared(
     """Write the documents of "train" and "val" as a folder, a document at a time; return its meta.json.
 
     A kill at any moment leaves the folder's old data or the new. Another process that writes there is waited
-    for; after WAIT seconds a ValueError says so.
+    for.
+
+    Args:
+        folder: Folder to write to.
+        parts: The documents of "train" and of "val".
+        tokenizer: Any tokenizer that has <|endoftext|>.
+        stream: Chapter 2's token_stream.
+        source: Where the text is from, for meta.json.
+
+    Raises:
+        ValueError: If another process still writes there after WAIT seconds, or the tokenizer has no
+            <|endoftext|>.
     """
     tokenizer.check_end()
     parts = {name: as_documents(documents) for name, documents in parts.items()}
@@ -174,7 +185,11 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
 
 
 def open_split(folder: Path, name: str, meta: dict) -> Split:
-    """Map the tokens of a split and read its starts. ValueError where they are fewer, or more, than due."""
+    """Map the tokens of a split and read its starts.
+
+    Raises:
+        ValueError: If there are fewer or more of them than meta.json says.
+    """
     tokens = np.memmap(folder / f"{name}.bin", meta["dtype"], mode="r")
     starts = np.load(folder / f"{name}_starts.npy")
     expected = (meta[name]["n_tokens"], meta[name]["n_documents"])

@@ -58,7 +58,11 @@ class Documents:
                     self.skip(f"{place}: {self.column} {fault}")
 
     def check(self) -> None:
-        """Read the first row of each file that is here. ValueError where none has one."""
+        """Read the first row of each file that is here.
+
+        Raises:
+            ValueError: If all files are here and none of them has a row.
+        """
         local = [file for file in self.files if file not in HUB]
         empty = [file for file in local if next(rows(file, self.column), None) is None]
         if empty and len(empty) == len(self.files):
@@ -127,10 +131,16 @@ def parquet(file: str, column: str | None) -> Iterator[tuple[int, dict]]:
 
 
 def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> list[str]:
-    """The shards that names stand for, in order; none where none of them is one.
+    """Return the shards that names stand for, in order. The list is empty if no name stands for a shard.
 
-    names: files, folders, patterns such as "part-*.jsonl", and names of HUB. Of a folder, all shards below it
-    by path, hidden ones left out. leave_out: called with one line about a folder's files that are no shards.
+    Args:
+        names: Files, folders, patterns such as "part-*.jsonl", and names of HUB. A folder stands for all
+            shards below it, by path, without hidden ones.
+        leave_out: Called with one line about a folder's files that are no shards.
+
+    Raises:
+        ValueError: For a pattern that matches no file, for a shard that is missing, and for names of which
+            some stand for shards and some do not.
     """
     shards, others = [], []
     for name in names:
@@ -157,7 +167,12 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
 
 
 def name_of(name: str, first: str) -> str:
-    """What to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl; first: its first file."""
+    """Return what to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl.
+
+    Args:
+        name: The name of a file, a folder, a pattern, or a name of HUB.
+        first: The first file that the name stands for.
+    """
     path = expand_user(first if glob.has_magic(name) else name).resolve()
     if glob.has_magic(name):
         path = path.parent
@@ -170,7 +185,7 @@ def is_shard(path: Path) -> bool:
 
 
 def check_format(path: Path, formats: tuple[str, ...]) -> None:
-    """ValueError for a file that is not there, or is of none of these formats."""
+    """Raise ValueError for a file that is missing, or has none of these formats."""
     if not path.is_file():
         raise ValueError(f"--data={path} is no file; name one of {', '.join(formats)}")
     if not path.name.lower().endswith(formats):

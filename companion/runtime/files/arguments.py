@@ -11,7 +11,18 @@ import numpy as np
 
 
 def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int:
-    """Return the value as an int. TypeError if it is no whole number, ValueError if it is below least."""
+    """Return the value as an int.
+
+    Args:
+        name: Name of the value, for the error message.
+        value: The value.
+        least: Smallest allowed value.
+        remedy: End of the error message, which says what to do.
+
+    Raises:
+        TypeError: If the value is no whole number.
+        ValueError: If the value is below least.
+    """
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -54,9 +65,19 @@ def check_sampling(
     repetition_penalty: float = 1.0,
     previous: Any = (),
 ) -> None:
-    """Raise ValueError for a setting of sampling out of its range, TypeError for one that is no number.
+    """Check the settings of sampling.
 
-    previous: the tokens that a penalty is for; None, where they are missing.
+    Args:
+        temperature: 0, or a number of at least SMALLEST_TEMPERATURE.
+        top_k: None, or a whole number of at least 1.
+        top_p: None, or a number above 0 and at most 1.
+        repetition_penalty: A number from 1 to 1,000.
+        previous: The tokens that a repetition penalty is for. None means that they are missing.
+
+    Raises:
+        ValueError: For a setting out of its range, and for a repetition penalty other than 1 without
+            previous.
+        TypeError: For a setting that is no number.
     """
     least = SMALLEST_TEMPERATURE
     rule = f"0 (the likeliest token) or a number from {least:g} on; try 0.8"
@@ -72,9 +93,18 @@ def check_sampling(
 
 
 def token_row(tokens) -> np.ndarray:
-    """tokens, (N,) integers of any kind, as an array: without a copy where they are one, mapped or not.
+    """Return integer tokens of any kind as an array.
 
-    Raises TypeError for text, for fractions, and for a table of tokens.
+    If they are an array already, memory-mapped or not, it is not copied.
+
+    Args:
+        tokens: The token ids.
+
+    Shape:
+        tokens: (N,); the result has the same shape.
+
+    Raises:
+        TypeError: For text, for fractions, and for a table of tokens.
     """
     row = np.asarray(tokens)
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
@@ -108,7 +138,16 @@ def as_documents(documents) -> list[str]:
 
 
 def check_like(name: str, given, wanted):
-    """Return `given`, a tensor or a tuple of them, if it has the shapes of `wanted`; else ValueError."""
+    """Return `given` if it has the shapes of `wanted`.
+
+    Args:
+        name: Name of the value, for the error message.
+        given: A tensor or a tuple of tensors.
+        wanted: A tensor or a tuple of tensors.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     shapes = []
     for value in (given, wanted):
         tensors = value if isinstance(value, (tuple, list)) else [value]
@@ -140,9 +179,17 @@ def check_ids(name: str, ids, limit: str, most: int) -> None:
 
 
 def finite(name: str, values, remedy: str = "the model's weights or logits are no numbers"):
-    """Return values, a number or a tensor of them, if all are finite; else raise ValueError.
+    """Return values, a number or a tensor of numbers, if all are finite.
 
     A tensor on the meta device has no numbers and is returned as it is.
+
+    Args:
+        name: Name of the values, for the error message.
+        values: A number or a tensor.
+        remedy: End of the error message.
+
+    Raises:
+        ValueError: If a value is not finite.
     """
     import torch
 

@@ -33,7 +33,11 @@ def check_regular(path: str | Path) -> None:
 
 
 def read_regular(path: str | Path) -> bytes:
-    """Read a file that somebody else may have made. ValueError if it is not regular, or too large."""
+    """Read a file that somebody else may have made.
+
+    Raises:
+        ValueError: If the file is not regular, or has more than MAX_BYTES.
+    """
     check_regular(path)
     n_bytes = Path(path).stat().st_size
     if n_bytes > MAX_BYTES:

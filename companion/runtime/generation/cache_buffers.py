@@ -22,9 +22,18 @@ def check_cache(config, batch_size: int, length: int | None) -> None:
 
 
 def room_for(plan, n_rows: int, held: int, needed: int) -> int:
-    """Positions that a buffer should have which has held of them and needs so many: twice as many at least.
+    """Return the number of positions that a buffer should have: at least twice as many if it must grow.
 
-    Raises ValueError for a batch that the cache is not for, and past context_length.
+    A buffer that is large enough keeps its size. No buffer has more than context_length positions.
+
+    Args:
+        plan: The cache's plan, which has batch_size, context_length and room.
+        n_rows: Number of rows of tokens.
+        held: Positions that the buffer has.
+        needed: Positions that the buffer needs.
+
+    Raises:
+        ValueError: For a batch of another size than the cache's, and for more than context_length positions.
     """
     if n_rows != plan.batch_size:
         raise ValueError(
@@ -37,16 +46,34 @@ def room_for(plan, n_rows: int, held: int, needed: int) -> int:
 
 
 def empty_buffer(new: Tensor, room: int, dtype: torch.dtype | None = None) -> Tensor:
-    """Zeros for room positions of what is as new, (B, ..., T, D): (B, ..., room, D); dtype None: new's.
+    """Return zeros like `new`, for `room` positions.
 
-    A tensor like any other, made inside torch.inference_mode or not, so that it can be written outside of it.
+    The result is a normal tensor even inside torch.inference_mode, so that it can be written outside of it.
+
+    Args:
+        new: A tensor that says shape and device.
+        room: Number of positions.
+        dtype: Type of the result. None means the type of `new`.
+
+    Shape:
+        new: (B, ..., T, D); the result: (B, ..., room, D).
     """
     with torch.inference_mode(False):
         return torch.zeros(*new.shape[:-2], room, new.shape[-1], dtype=dtype or new.dtype, device=new.device)
 
 
 def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> int | Tensor:
-    """A length, copied. ValueError or TypeError for one that a cache that holds so much cannot go back to."""
+    """Return a copy of a length that a cache can go back to.
+
+    Args:
+        length: The length, an int or int64 (B,).
+        held: The number of tokens that the cache holds.
+        batch_size: Number of rows of the cache, B.
+
+    Raises:
+        ValueError: For a length that is negative or above `held`, and for a tensor of another type or shape.
+        TypeError: For a length that is no whole number.
+    """
     if isinstance(length, Tensor):
         if length.dtype != torch.int64 or length.shape != (batch_size,):
             given = f"{length.dtype} {tuple(length.shape)}"
@@ -72,9 +99,16 @@ def copied(length: int | Tensor) -> int | Tensor:
 
 
 def in_step(tracks: list) -> int | Tensor:
-    """The tokens that each of these holds, an int or int64 (B,), copied; 0 where there are none.
+    """Return how many tokens each of these tracks holds, copied; 0 if there are no tracks.
 
-    Raises ValueError where they end at different places, as after a block that was called by itself.
+    Args:
+        tracks: The tracks of a cache's layers.
+
+    Returns:
+        An int, or int64 (B,).
+
+    Raises:
+        ValueError: If the tracks end at different places, as after a block that was called by itself.
     """
     ends = {track.end for track in tracks}
     if len(ends) > 1:
@@ -86,9 +120,12 @@ def in_step(tracks: list) -> int | Tensor:
 
 @contextmanager
 def rewind_after_error(cache) -> Iterator[None]:
-    """Inside, tokens are read into a cache; after an error or Ctrl-C it holds what it held before.
+    """Take a cache back to what it held before, if an error or Ctrl-C ends the work inside.
 
-    cache: None for a reader without one, for which there is nothing to do.
+    Inside, tokens are read into the cache.
+
+    Args:
+        cache: The cache. None, for a reader without a cache, does nothing.
     """
     if cache is None:
         yield

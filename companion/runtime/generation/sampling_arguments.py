@@ -12,11 +12,20 @@ from companion.runtime.text.end_tokens import stop_ids
 def check_generation(
     config, rows, max_new_tokens: int, stop=None, generator=None, cache=None, **sampling
 ) -> list[Tensor]:
-    """The rows as a list of 1-D int64 tensors, after all that is asked of `generate` has been checked.
+    """Check all arguments of `generate`, and return the rows as a list of 1-D int64 tensors.
 
-    config: the model's; its vocab_size and context_length are limits. rows: (B, T), or 1-D tensors.
-    sampling: as for check_sampling.
-    Raises ValueError or TypeError, in one line, for what cannot be generated.
+    Args:
+        config: The model's configuration. Its vocab_size and context_length are limits.
+        rows: A tensor (B, T), or 1-D tensors.
+        max_new_tokens: Number of tokens to generate at most.
+        stop: The token id at which a text ends, several of them, or None.
+        generator: One generator for all rows, a list with one for each row, or None.
+        cache: The key/value cache, or None.
+        sampling: The settings that check_sampling checks.
+
+    Raises:
+        ValueError: In one line, for what cannot be generated.
+        TypeError: In one line, for an argument of a wrong type.
     """
     check_sampling(**sampling)
     whole_number("max_new_tokens", max_new_tokens, 1, "try 200")
@@ -57,9 +66,18 @@ def check_rows(rows) -> list[Tensor]:
 
 
 def target_mask(tokens: Tensor, mask: Tensor) -> Tensor:
-    """A mask of tokens (B, T), or of the targets tokens[:, 1:] already, as one of the targets, (B, T-1).
+    """Return a mask of the targets tokens[:, 1:].
 
-    Raises TypeError for a mask that is not bool, ValueError for another shape.
+    Args:
+        tokens: The tokens.
+        mask: A mask of the tokens, or already one of the targets. True means that a token counts.
+
+    Shape:
+        tokens: (B, T); mask: (B, T) or (B, T - 1); the result: (B, T - 1).
+
+    Raises:
+        TypeError: For a mask that is not bool.
+        ValueError: For a mask of another shape.
     """
     if mask.dtype != torch.bool:
         raise TypeError(f"mask has dtype {mask.dtype}, must be torch.bool: True for a token that counts")
@@ -70,7 +88,16 @@ def target_mask(tokens: Tensor, mask: Tensor) -> Tensor:
 
 
 def one_each(generator: torch.Generator | Sequence | None, n: int) -> list[torch.Generator | None]:
-    """The generator of each of n rows, from a list of them or one for all. Raises ValueError, TypeError."""
+    """Return the generator of each of n rows.
+
+    Args:
+        generator: A list of generators, one for each row, or one for all rows. None stays None.
+        n: Number of rows.
+
+    Raises:
+        ValueError: For a list of another length.
+        TypeError: For an entry that is neither None nor a torch.Generator on the CPU.
+    """
     each = list(generator) if isinstance(generator, (list, tuple)) else [generator] * n
     if len(each) != n:
         raise ValueError(
@@ -83,19 +110,30 @@ def one_each(generator: torch.Generator | Sequence | None, n: int) -> list[torch
 
 
 def row_generators(generator: torch.Generator | Sequence | None, n: int) -> list[torch.Generator]:
-    """A CPU generator of its own for each of n rows, so that no row's draws depend on another's.
+    """Return a CPU generator of its own for each of n rows, so that no row's draws depend on another's.
 
-    generator: the i-th row's is seeded by the i-th number that this one gives. Or a list of one for each
-    row: the first number of each seeds. None is PyTorch's global generator. Errors as for one_each.
+    Args:
+        generator: A generator whose i-th number seeds the i-th row's generator. Or a list of generators, one
+            for each row, whose first numbers are the seeds. None means PyTorch's global generator.
+        n: Number of rows.
+
+    Raises:
+        ValueError: For a list of another length.
+        TypeError: For an entry that is neither None nor a torch.Generator on the CPU.
     """
     seeds = [torch.randint(2**63 - 1, (1,), generator=one).item() for one in one_each(generator, n)]
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def seeded(seed: int | torch.Generator | None = None) -> torch.Generator:
-    """A CPU generator with this seed; for None with another one each time. A generator comes back as it is.
+    """Return a CPU generator with this seed.
 
-    Raises TypeError for a seed that is no whole number, ValueError for one outside 0 to `2**63 - 1`.
+    Args:
+        seed: The seed. None means another seed each time. A generator is returned as it is.
+
+    Raises:
+        TypeError: For a seed that is no whole number.
+        ValueError: For a seed outside 0 to `2**63 - 1`.
     """
     if isinstance(seed, torch.Generator):
         return seed
@@ -110,7 +148,11 @@ def seeded(seed: int | torch.Generator | None = None) -> torch.Generator:
 
 
 def within_context(ids: list[int], config) -> list[int]:
-    """The ids of a prompt, if the model can read them all at once; ValueError otherwise."""
+    """Return the ids of a prompt, if the model can read them all at once.
+
+    Raises:
+        ValueError: If the prompt is longer than the model's context.
+    """
     if len(ids) > config.context_length:
         raise ValueError(
             f"prompt has {len(ids)} tokens with what begins a text, above "
@@ -120,9 +162,16 @@ def within_context(ids: list[int], config) -> list[int]:
 
 
 def most_new_tokens(max_new_tokens: int | None, rows: Tensor, config) -> int:
-    """max_new_tokens, checked; for None as many as the context has room for behind rows (B, T).
+    """Return max_new_tokens, checked.
 
-    Raises TypeError, ValueError for a bad max_new_tokens.
+    Args:
+        max_new_tokens: The number. None means as many as the context has room for after the rows.
+        rows: The rows of tokens, (B, T).
+        config: The model's configuration, which has context_length.
+
+    Raises:
+        TypeError: For a max_new_tokens that is no whole number.
+        ValueError: For a max_new_tokens below 1.
     """
     if max_new_tokens is None:
         return config.context_length + 1 - rows.shape[1]  # the last token is not read
@@ -130,10 +179,21 @@ def most_new_tokens(max_new_tokens: int | None, rows: Tensor, config) -> int:
 
 
 def cache_that_fits(make_cache: Callable | None, config, rows: Tensor, max_new_tokens: int):
-    """A cache for rows (B, T) and max_new_tokens more; None without a maker, or where they pass the context.
+    """Return a cache for rows and max_new_tokens more.
 
-    A maker that says that its caches slide makes one for these, too. Raises TypeError, ValueError for a bad
-    max_new_tokens.
+    Args:
+        make_cache: Called with config and the number of rows to make a cache. None means no cache.
+        config: The model's configuration.
+        rows: The rows of tokens, (B, T).
+        max_new_tokens: Number of tokens that will follow.
+
+    Returns:
+        The cache, or None if make_cache is None. The result is also None if the tokens do not fit into the
+        context, unless `make_cache.slides` says that the caches slide.
+
+    Raises:
+        TypeError: For a max_new_tokens that is no whole number.
+        ValueError: For a max_new_tokens below 1.
     """
     whole_number("max_new_tokens", max_new_tokens, 1, "try 200")
     fits = rows.shape[1] + max_new_tokens - 1 <= config.context_length  # the last token is not read
@@ -142,11 +202,18 @@ def cache_that_fits(make_cache: Callable | None, config, rows: Tensor, max_new_t
 
 
 def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
-    """The ids of what begins a text, prompt and choice; and how many of them stand before the choice.
+    """Return the ids of a text's beginning, prompt and choice, and how many of them stand before the choice.
 
-    The text is cut into tokens as a whole, as a reader would meet it. teller: has model, tokenizer, begin and
-    end, as a LanguageModel. Raises ValueError for a choice without a token, and for a text that is longer
-    than the model's context.
+    Prompt and choice are encoded together, because a reader would meet them as one text.
+
+    Args:
+        teller: It has model, tokenizer, begin and end, as a LanguageModel.
+        prompt: The prompt.
+        choice: The text that follows the prompt.
+
+    Raises:
+        ValueError: For a choice without a token of its own, and for a text that is longer than the model's
+            context.
     """
     encode = teller.tokenizer.encode
     begin = list(teller.begin) or ([] if prompt else [teller.tokenizer.start])
@@ -168,10 +235,19 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
 
 @torch.no_grad()
 def translate(model: torch.nn.Module, source: torch.Tensor, end_id: int, real=None) -> torch.Tensor:
-    """The likeliest token, one after another: source (B, Ts) -> new tokens (B, n), filled up with end_id.
+    """Generate the likeliest tokens of the target, one after another.
 
-    model: has encode, decode and config, as chapter 23's EncoderDecoder. end_id also begins each target.
-    real: bool (B, Ts), False at padding. Ends when all rows have ended, or the context is full.
+    Generation ends when all rows have ended, or when the context is full.
+
+    Args:
+        model: It has encode, decode and config, as chapter 23's EncoderDecoder.
+        source: The source tokens.
+        end_id: The token that ends each target. It also begins each target, and fills up rows that have
+            ended.
+        real: False at padding of the source. None means that there is none.
+
+    Shape:
+        source: (B, Ts); real: (B, Ts) bool; the new tokens: (B, n).
     """
     memory, mask = model.encode(source, real)  # once
     target = torch.full((len(source), 1), end_id, device=source.device)

@@ -43,9 +43,13 @@ def check_shape(c: Any) -> None:
 
 
 def numbers_turned(config: Any) -> int:
-    """How many numbers of each query and key rotary positions turn, of a configuration with a rope_share.
+    """Return how many numbers of each query and key rotary positions turn.
 
-    Raises ValueError for a share outside (0, 1], and for one that is no even number of a head's numbers.
+    Args:
+        config: A configuration with rope_share, n_heads and d_model.
+
+    Raises:
+        ValueError: For a share outside (0, 1], and for a share that gives no even number of at least 2.
     """
     share, heads = config.rope_share, config.n_heads
     if not 0 < share <= 1:
@@ -58,10 +62,24 @@ def numbers_turned(config: Any) -> int:
 
 
 def window_mask(mask, start, n_query: int, n_key: int, window: int | None, device=None):
-    """A mask, bool or None for the causal one, without what lies further back than the window.
+    """Return a mask without the positions that lie further back than the window.
 
-    start: position of the first query, an int or int64 (B,); key j stands at position j. window: positions
-    that a query sees, its own included; None, all. Source: Jiang et al., 2023 (arXiv:2310.06825), section 2.
+    Args:
+        mask: A bool mask, or None for the causal mask.
+        start: Position of the first query. Key j stands at position j.
+        n_query: Number of queries, Tq.
+        n_key: Number of keys, Tk.
+        window: Number of positions that a query sees, its own included. None means all.
+        device: Device of the new mask.
+
+    Returns:
+        The mask as it was given, if the window leaves nothing out. Otherwise a bool mask.
+
+    Shape:
+        start: an int, or int64 (B,); the window's mask: (1, Tq, Tk) or (B, 1, Tq, Tk).
+
+    Reference:
+        Jiang et al., 2023, arXiv:2310.06825, section 2.
     """
     if window is None or n_key <= window:
         return mask

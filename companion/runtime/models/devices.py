@@ -18,7 +18,11 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The named device; for auto CUDA, else MPS, else the CPU. ValueError for one that is not there."""
+    """Return the named device; for auto CUDA, else MPS, else the CPU.
+
+    Raises:
+        ValueError: For an unknown name, and for a device that is not there.
+    """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind in there if there[kind])
@@ -49,10 +53,18 @@ CPU_MULTIPLIES_BFLOAT16 = multiplies_bfloat16(torch.device("cpu"))
 
 @cache
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The type to multiply in: as named; for auto the one in which a layer learns faster, timed once.
+    """Return the number format to multiply in.
 
-    bfloat16 must be faster by a tenth. The timing ends as soon as one type is clearly the slower. Raises
-    ValueError for a name other than auto, float32 and bfloat16.
+    For auto, it is the format in which a layer learns faster, which is timed once. bfloat16 must be faster by
+    a tenth. The timing ends as soon as one format is clearly the slower. A device for which
+    multiplies_bfloat16 is False gets float32 without a timing.
+
+    Args:
+        name: auto, float32 or bfloat16.
+        device: The device to compute on.
+
+    Raises:
+        ValueError: For another name.
     """
     if name != "auto" and name not in DTYPES:
         raise ValueError(f"dtype={name!r} must be auto, float32 or bfloat16")
@@ -97,9 +109,16 @@ def move(batch: Any, device: torch.device) -> Any:
 
 
 def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """The shortest of a few runs of work(), in seconds; what else the machine does only lengthens one.
+    """Return the shortest time of a few runs of work(), in seconds.
 
-    Raises ValueError for repeats below 1.
+    The shortest is taken because whatever else the machine does only makes a run longer.
+
+    Args:
+        work: The function to time.
+        repeats: Number of runs.
+
+    Raises:
+        ValueError: For repeats below 1.
     """
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1; try 3")
@@ -152,9 +171,16 @@ def without_numbers() -> Iterator[None]:
 
 
 def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
-    """Bytes of the weights of build(config), of which only one or two blocks are built, without numbers.
+    """Return the bytes of the weights of build(config).
 
-    config: a dataclass with n_layers. Infinite for sizes that PyTorch cannot count.
+    Only models of at most two blocks are built, without numbers.
+
+    Args:
+        config: A dataclass with n_layers.
+        build: Makes a model from a configuration.
+
+    Returns:
+        The number of bytes; infinite for sizes that PyTorch cannot count.
     """
     sizes = []
     try:
@@ -168,11 +194,19 @@ def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
 
 
 def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1, tokens: int = 0) -> None:
-    """ValueError, in one line, for a model that this machine's memory cannot hold; nothing is built.
+    """Check that this machine's memory can hold a model. Nothing is built.
 
-    copies: how often; 4 to train with AdamW, which keeps a gradient and two averages of each weight. tokens:
-    of a batch to train on; of all that a step computes only their scores are counted, three times, for their
-    probabilities and their gradient.
+    Args:
+        config: The model's configuration.
+        build: Makes a model from a configuration.
+        copies: How many times the weights are held. Training with AdamW needs 4, because it also keeps a
+            gradient and two averages of each weight.
+        tokens: Number of tokens of a batch to train on. Of all that a step computes, only the scores of these
+            tokens are counted. They are counted three times, because of their probabilities and their
+            gradient.
+
+    Raises:
+        ValueError: In one line, if the model, or the batch beside the model, does not fit.
     """
     needed, there = parameter_bytes(config, build) * copies, memory()
     scores = 3 * 4 * tokens * getattr(config, "vocab_size", 0)

@@ -13,9 +13,13 @@ METHODS = ("forward", "hidden", "logits", "project")
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
-    """The blocks of a GPT type model, with the parts that looking inside needs.
+    """Return the blocks of a GPT type model, with the parts that looking inside needs.
 
-    Raises TypeError, in one line that names the first part that is missing.
+    Args:
+        model: The model.
+
+    Raises:
+        TypeError: In one line that names the first part that is missing.
     """
     if not isinstance(model, nn.Module) and isinstance(getattr(model, "model", None), nn.Module):
         raise TypeError(f"model={type(model).__name__} is a model with its tokenizer; give its .model")
@@ -99,10 +103,17 @@ class eval_mode:
 
 
 def rounded_copy(model: nn.Module, bits: int) -> nn.Module:
-    """A copy whose matrices hold only 2^bits − 1 different numbers a row, evenly spaced around zero.
+    """Return a copy whose matrices hold only 2^bits − 1 different numbers a row, evenly spaced around zero.
 
-    Each weight is rounded to the nearest of them; the largest of its row stays. Chapter 19 does it well.
-    Raises ValueError for fewer than 2 bits.
+    Each weight is rounded to the nearest of these numbers. The largest weight of a row stays as it is.
+    Chapter 19 shows a better way.
+
+    Args:
+        model: The model.
+        bits: Number of bits for each weight.
+
+    Raises:
+        ValueError: For fewer than 2 bits.
     """
     if bits < 2:
         raise ValueError(f"bits={bits} must be at least 2: a sign, and one step")

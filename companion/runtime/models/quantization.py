@@ -141,9 +141,19 @@ def keep_types_of_scales(model: nn.Module, weights: Mapping[str, Tensor]) -> Non
 def check_quantizable(
     model: nn.Module, layers: Mapping[str, nn.Linear], bits: int, group: int | None, grams: Mapping | None
 ) -> None:
-    """Raise ValueError or TypeError, in one line, for what `quantize` cannot do.
+    """Check the arguments of `quantize`.
 
-    layers: path -> linear layer of the model's blocks. The rest as for quantize.
+    Args:
+        model: As for quantize.
+        layers: The linear layers of the model's blocks, by their paths.
+        bits: As for quantize.
+        group: As for quantize.
+        grams: As for quantize.
+
+    Raises:
+        ValueError: In one line, for what `quantize` cannot do.
+        TypeError: In one line, for a model without a token table and a head, and for a group that is no whole
+            number.
     """
     if bits not in (8, 4):
         raise ValueError(f"bits={bits!r:.40} must be 8 or 4")

@@ -86,7 +86,15 @@ def optimizer_parameters(trainer: Any) -> list[tuple[str, torch.optim.Optimizer,
 def optimizer_states(trainer: Any, saved: dict, path: Path) -> list[dict]:
     """Return for each optimizer the states of its parameters, by their places in its groups.
 
-    A parameter that never had a gradient has no state. saved: all values of the file, by name.
+    A parameter that never had a gradient has no state.
+
+    Args:
+        trainer: The trainer, which has the optimizers.
+        saved: All values of the file, by name.
+        path: The file, for the error message.
+
+    Raises:
+        ValueError: If a tensor that is no scalar has another shape than its parameter.
     """
     by_parameter: dict[str, dict] = {}
     for name, value in saved.items():

@@ -43,7 +43,12 @@ def holds_run(folder: str | Path) -> bool:
 
 
 def run_identity(trainer: Any, data: dict) -> dict:
-    """Collect what must be the same for a saved run to go on. data: see validation.data_identity."""
+    """Collect what must be the same for a saved run to go on.
+
+    Args:
+        trainer: The run's trainer.
+        data: See validation.data_identity.
+    """
     settings = dataclasses.asdict(trainer.config)
     config = getattr(unwrapped(trainer.model), "config", None)
     kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
@@ -162,7 +167,17 @@ class SavedRun:
 
 
 def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedRun:
-    """Read the settings of a run to be resumed. asked: the architecture that was asked for, or None."""
+    """Read the settings of a run to be resumed.
+
+    Args:
+        folder: The run's folder.
+        asked: The architecture that was asked for, or None.
+        builders: The known architectures.
+
+    Raises:
+        ValueError: For an unknown architecture, for another one than was asked for, and for a model without a
+            run.
+    """
     saved = read_config(folder)
     shape, provenance = dict(saved["config"]), saved["provenance"]
     architecture = shape.pop("architecture", "gpt2")

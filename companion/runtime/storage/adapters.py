@@ -42,9 +42,17 @@ Pair = tuple[Tensor, Tensor, float]
 
 
 def base_of(folder: str | Path) -> str:
-    """The model that an adapter was made for: a folder, also beside the adapter's own, or a hub's name.
+    """Return the model that an adapter was made for.
 
-    Raises ValueError, in one line, where its file does not say, or names a folder of another computer.
+    Args:
+        folder: The adapter's folder.
+
+    Returns:
+        A folder, whose name may be relative to the adapter's folder, or a name on the hub.
+
+    Raises:
+        ValueError: In one line, if the adapter's file does not say for which model, or names a folder of
+            another computer.
     """
     name = read_config(folder).get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
@@ -67,10 +75,12 @@ def on_network(name: str) -> bool:
 
 
 def layer_names(names: Mapping[str, str] | None, layers: Sequence[str]) -> dict[str, list[str]]:
-    """PEFT's name of a layer -> ours, one or the three that theirs has joined.
+    """Map PEFT's name of each layer to our path, or to the three paths that PEFT's layer has joined.
 
-    names: a family's, of modules, with {0} for a block's number; None where no public family has the model's
-    parts, which then keep our names. layers: the paths of ours.
+    Args:
+        names: A family's names of modules, with {0} for a block's number. None means that no public family
+            has the model's parts, which then keep our names.
+        layers: Our paths of the layers.
     """
     if names is None:
         return {path: [path] for path in layers}
@@ -228,7 +238,12 @@ def fit_adapter(
 
 
 def read_config(folder: str | Path) -> dict:
-    """Read adapter_config.json. ValueError, in one line, for a field or value that is not of plain LoRA."""
+    """Read adapter_config.json.
+
+    Raises:
+        ValueError: In one line, if the file is missing or damaged, and for a field or value that is not of
+            plain LoRA.
+    """
     finish_renames(folder)
     path = Path(folder) / CONFIG
     if not path.is_file():
@@ -243,7 +258,11 @@ def read_config(folder: str | Path) -> dict:
 
 
 def paired(tensors: Mapping[str, Tensor], path: Path) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return A and B of each layer, by PEFT's name of the layer. ValueError for any other tensor."""
+    """Return A and B of each layer, by PEFT's name of the layer.
+
+    Raises:
+        ValueError: For any other tensor.
+    """
     found = {}
     for name in tensors:
         layer, _, side = name.removeprefix(PREFIX).removesuffix(".weight").rpartition(".")
@@ -255,7 +274,12 @@ def paired(tensors: Mapping[str, Tensor], path: Path) -> dict[str, tuple[Tensor,
 
 
 def scale_of(config: dict, layer: str, rank: int) -> float:
-    """Return what multiplies B A of a layer. ValueError or TypeError for a rank or alpha that is wrong."""
+    """Return what multiplies B A of a layer.
+
+    Raises:
+        ValueError: For a rank or alpha that is wrong.
+        TypeError: For an alpha that is no number.
+    """
     if value_for(config, layer, "r", "rank_pattern") != rank:
         raise ValueError(f"its matrices have rank {rank}, and r or rank_pattern has another")
     alpha = value_for(config, layer, "lora_alpha", "alpha_pattern")

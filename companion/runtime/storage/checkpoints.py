@@ -122,7 +122,14 @@ def read_model(
 
 
 def fill_model(model: nn.Module, weights: dict, shared: dict[str, str], path: Path) -> None:
-    """Give an empty model its weights. shared: see second_names."""
+    """Give an empty model its weights.
+
+    Args:
+        model: The model.
+        weights: The tensors of the file, by name.
+        shared: See second_names.
+        path: The file, for error messages.
+    """
     wanted = tensors_of(model)
     for name, first in shared.items():
         if name in wanted and first in weights:
@@ -230,7 +237,11 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read the tensors and notes of a safetensors file. ValueError if it is missing or damaged."""
+    """Read the tensors and notes of a safetensors file.
+
+    Raises:
+        ValueError: If the file is missing or damaged.
+    """
     check_file(path)
     try:
         with safe_open(path, "pt") as file:

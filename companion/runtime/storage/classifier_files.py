@@ -21,9 +21,18 @@ ADAPTER = (adapters.CONFIG, adapters.WEIGHTS)
 
 
 def as_labels(labels: Any, n_classes: int) -> torch.Tensor:
-    """labels, (N,) whole numbers of any kind, as int64.
+    """Return labels, whole numbers of any kind, as int64.
 
-    Raises TypeError for what is no row of whole numbers, ValueError for one outside 0 … n_classes - 1.
+    Args:
+        labels: The class of each text.
+        n_classes: Number of classes.
+
+    Shape:
+        labels: (N,); the result has the same shape.
+
+    Raises:
+        TypeError: For what is no row of whole numbers.
+        ValueError: For a label outside 0 … n_classes - 1.
     """
     labels = torch.as_tensor(labels)
     if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():

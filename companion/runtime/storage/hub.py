@@ -155,7 +155,11 @@ def is_installed(name: str) -> bool:
 
 
 def installed_file(name: str | Path) -> Path:
-    """Return the file of a model that a package holds. ImportError, with the command, if there is none."""
+    """Return the file of a model that a package holds.
+
+    Raises:
+        ImportError: If there is none. The message has the command that installs it.
+    """
     name = Path(name).as_posix()
     spec = found_package(name)
     folders = spec.submodule_search_locations if spec else []

@@ -120,12 +120,20 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
 
 
 def family_of(config: Any) -> str:
-    """The family whose names a model with this configuration is written under. ValueError as write_shape."""
+    """Return the family whose names a model with this configuration is written under.
+
+    Raises:
+        ValueError: As for write_shape.
+    """
     return KINDS[model_type_of(config)]["family"]
 
 
 def model_type_of(c: Any) -> str:
-    """Return the model_type whose parts a configuration's model has. ValueError where there is none."""
+    """Return the model_type whose parts a configuration's model has.
+
+    Raises:
+        ValueError: If no model_type has them.
+    """
     if c.architecture in ("gpt2", "neox"):
         return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
     if c.architecture == "experts" or c.shift:
@@ -197,8 +205,11 @@ GPT2_BLOCK = {
 def write_like_gpt2(model: Any, tokenizer: Any, folder: Path) -> Path:
     """Write a model with GPT-2's blocks as openai-community/gpt2 is laid out on Hugging Face's hub.
 
-    Returns folder. Names without `transformer.`, matrices (in, out), q, k and v as one, no head, and in each
-    layer a stored mask.
+    The names have no `transformer.`, matrices are (in, out), and q, k and v are one matrix. There is no head,
+    and each layer has a stored mask.
+
+    Returns:
+        The folder.
     """
     c, ours = model.config, model.state_dict()
     theirs = {"wte.weight": ours["embed.token.weight"], "wpe.weight": ours["embed.position.weight"]}

@@ -16,7 +16,11 @@ tokens that somebody typed, until the special tokens of the template are found."
 
 
 def check_messages(messages: Any) -> list[dict]:
-    """Return the messages as a list. ValueError for what is no list of {"role": …, "content": …}."""
+    """Return the messages as a list.
+
+    Raises:
+        ValueError: For what is no list of {"role": …, "content": …}.
+    """
     form = 'a list such as [{"role": "user", "content": "Hi"}]'
     if not isinstance(messages, (list, tuple)) or not messages:
         raise ValueError(f"messages={messages!r:.40} must be {form}")

@@ -39,7 +39,15 @@ def words_of(text: str) -> list[str]:
 
 
 def decode_utf8(data: bytes, name: str | Path) -> str:
-    """The text of a file. ValueError, which names the file, for what is no UTF-8 text."""
+    """Return the text of a file.
+
+    Args:
+        data: The bytes of the file.
+        name: Name of the file, for the error message.
+
+    Raises:
+        ValueError: For bytes that are no UTF-8 text. The message names the file.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -53,16 +61,21 @@ def decode_utf8(data: bytes, name: str | Path) -> str:
 def load_text(
     name_or_path: str | Path, split: str | None = None, skip: Callable[[str], object] | None = None
 ) -> list[str]:
-    """The documents of a corpus or of your own text.
+    """Return the documents of a corpus or of your own text.
 
-    name_or_path: village, lamplighter (shipped), pydoc (see python_manual), shakespeare, tinystories
-    (downloaded once); or a file (see read_documents); or a folder with all text files below it, by path,
-    hidden and empty ones left out.
-    split: of the village, "train", "val" or "test"; without it, train and after it val.
-    skip: called with one line about each file that is no UTF-8 text, which is then left out, as in
-    load_text("letters", skip=print). Without it, such a file is an error.
-    Raises ValueError for an unknown or empty name, for files that are no text or cannot be read, and where
-    there is no text at all; ConnectionError where a download fails.
+    Args:
+        name_or_path: A corpus, a file or a folder. The corpora are village and lamplighter (shipped), pydoc
+            (see python_manual), and shakespeare and tinystories (downloaded once). For files see
+            read_documents. A folder gives all text files below it, by path, without hidden and empty ones.
+        split: For the village, "train", "val" or "test". Without it, train comes first and val after it.
+        skip: Called with one line about each file that is no UTF-8 text, which is then left out, as in
+            load_text("letters", skip=print). Without it, such a file is an error.
+
+    Raises:
+        ValueError: For an unknown or empty name, for files that are no text or cannot be read, and if there
+            is no text at all.
+        TypeError: For a name_or_path that is neither a str nor a path.
+        ConnectionError: If a download fails.
     """
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"name_or_path={name_or_path!r:.40} must be a name or a path")
@@ -132,7 +145,11 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
 
 
 def _parts(path: Path) -> list[str]:
-    """The documents of a file, none of an empty one. ValueError for no UTF-8 text, and for no access."""
+    """Return the documents of a file, none for an empty file.
+
+    Raises:
+        ValueError: If the file is no UTF-8 text, or cannot be read.
+    """
     try:
         text = decode_utf8(path.read_bytes(), path)
     except OSError as error:
@@ -173,11 +190,18 @@ def python_manual() -> list[str]:
 
 
 def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], list[str]]:
-    """Split documents: those to train on, and the last ones, round(len * val_fraction), held out.
+    """Split documents into those to train on and the last ones, which are held out.
 
-    Where that would be none, the longest document is cut, after a line near its end, and that end is held
-    out. Raises ValueError for a val_fraction outside (0, 1), for no documents, and for a text too short to be
-    cut; TypeError for a single str.
+    round(len(documents) * val_fraction) documents are held out. If that would be none, the longest document
+    is cut after a line near its end, and that end is held out.
+
+    Args:
+        documents: The documents.
+        val_fraction: Share of the documents that is held out.
+
+    Raises:
+        ValueError: For a val_fraction outside (0, 1), for no documents, and for a text too short to be cut.
+        TypeError: For a single str.
     """
     documents = as_documents(documents)
     if not 0 < val_fraction < 1 or not documents:

@@ -63,8 +63,12 @@ def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
 class TextDecoder:
     """The text of ids that come one by one; bytes are held back until their character is whole.
 
-    add(id): what can be said now, which may be empty. end(): what was held back. Ids as for drawn_token.
-    hidden: ids that have no text here, such as those of control tokens in an answer.
+    `add` takes an id as drawn_token does, and returns the text that can be shown now, which may be empty.
+    `end` returns what was held back.
+
+    Args:
+        tokenizer: The tokenizer.
+        hidden: Ids that have no text here, such as those of control tokens in an answer.
     """
 
     def __init__(self, tokenizer: Tokenizer, hidden: Collection[int] = ()):
@@ -84,8 +88,13 @@ class TextDecoder:
 def decode_stream(tokenizer: Tokenizer, ids: Iterable[int], hidden: Collection[int] = ()) -> Iterator[str]:
     """Yield the text of ids as they come, holding back bytes until their character is whole.
 
-    Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
-    stays here: the text may go on from another. Ids as for drawn_token; hidden: as for TextDecoder.
+    Joined, the pieces are what tokenizer.decode gives, with one exception. A public model's decode may drop a
+    first space, which stays here because the text may follow another text.
+
+    Args:
+        tokenizer: The tokenizer.
+        ids: The ids, as for drawn_token.
+        hidden: Ids that have no text here, as for TextDecoder.
     """
     decoder = TextDecoder(tokenizer, hidden)
     for i in ids:

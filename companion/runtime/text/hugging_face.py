@@ -443,7 +443,11 @@ def byte_level_file(
 
 
 def bpe_file(tokenizer: Tokenizer) -> dict:
-    """Return a BPETokenizer's tokenizer.json. ValueError for a pattern or special token it cannot hold."""
+    """Return a BPETokenizer's tokenizer.json.
+
+    Raises:
+        ValueError: For a pattern or special token that it cannot hold.
+    """
     special = tokenizer.special_tokens
     letters = byte_letters()
     n_ordinary = len(tokenizer.vocab) - len(special)
@@ -479,7 +483,11 @@ def byte_letters() -> list[str]:
 
 
 def bytes_of(file: dict) -> Callable[[str], bytes]:
-    """Return a function from a token, as the file writes it, to its bytes. ValueError for another decoder."""
+    """Return a function from a token, as the file writes it, to its bytes.
+
+    Raises:
+        ValueError: For a decoder that is neither that of byte-level BPE nor that of ▁.
+    """
     decoder = file.get("decoder") or {}
     steps = decoder["decoders"] if decoder.get("type") == "Sequence" else [decoder]
     kinds = {step.get("type") for step in steps}

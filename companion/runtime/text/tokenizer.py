@@ -38,9 +38,13 @@ USUAL_PATTERNS: set[str] = set()
 
 
 class SpecialTokens(dict):
-    """The id of each special token by its name; ValueError, which says what to do, for a name it lacks.
+    """The id of each special token by its name.
 
-    source: the file that the tokenizer was loaded from, for that message.
+    Attributes:
+        source: The file that the tokenizer was loaded from, for the error message.
+
+    Raises:
+        ValueError: If a name is looked up that it lacks. The message says what to do.
     """
 
     source: str | None = None
@@ -53,10 +57,14 @@ class SpecialTokens(dict):
 class Tokenizer:
     """Text to ids and back. Subclasses say what a token is; special tokens, save and load are here.
 
-    vocab: every token by its id, special tokens last. ids: the id of each ordinary token; special_tokens:
-    of each special one. A subclass, ``class Mine(Tokenizer, kind="mine")``, lists in `fields` what its
-    ``__init__`` takes and keeps, which is what save writes beside its kind, and defines
+    A subclass is written as ``class Mine(Tokenizer, kind="mine")``. It lists in `fields` the arguments that
+    its ``__init__`` takes and keeps, which save writes beside the kind. It defines
     ``encode_ordinary(text) -> list[int]`` for text without special tokens.
+
+    Attributes:
+        vocab: Every token by its id, special tokens last.
+        ids: The id of each ordinary token.
+        special_tokens: The id of each special token.
     """
 
     kinds: dict[str, type] = {}
@@ -113,12 +121,20 @@ class Tokenizer:
 
     @property
     def end(self) -> int:
-        """The id that ends a text. Raises ValueError for a tokenizer that names none."""
+        """The id that ends a text.
+
+        Raises:
+            ValueError: For a tokenizer that names none.
+        """
         self.check_end()
         return self.named_end
 
     def check_end(self, place: str | Path = "") -> None:
-        """Raises ValueError for a tokenizer that names no token that ends a text. place: its file."""
+        """Raise ValueError for a tokenizer that names no token that ends a text.
+
+        Args:
+            place: The tokenizer's file, for the error message.
+        """
         if self.named_end is None:
             raise ValueError(f"{place}: {self.without_end}" if place else self.without_end)
 
@@ -173,9 +189,13 @@ class Tokenizer:
         raise NotImplementedError(f"{type(self).__name__} must define encode_ordinary(text)")
 
     def known_ids(self, tokens: Iterable[str]) -> list[int]:
-        """The id of each token; for one that the vocabulary lacks, that of <unk>.
+        """Return the id of each token, and the id of <unk> for a token that the vocabulary lacks.
 
-        Raises ValueError for such a token if special_tokens lacks <unk>.
+        Args:
+            tokens: The tokens.
+
+        Raises:
+            ValueError: For a token that the vocabulary lacks, if special_tokens lacks <unk>.
         """
         found = [self.ids.get(token, self.special_tokens.get(UNKNOWN)) for token in tokens]
         if None in found:
@@ -185,7 +205,11 @@ class Tokenizer:
         return found
 
     def tokens(self, ids: Iterable[int]) -> list:
-        """The token of each id. Raises ValueError for an id outside the vocabulary."""
+        """Return the token of each id.
+
+        Raises:
+            ValueError: For an id outside the vocabulary.
+        """
         return [look_up(self.vocab, i) for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -208,7 +232,12 @@ class Tokenizer:
     def load(cls, path: str | Path) -> Self:
         """Read a saved tokenizer, as the class that wrote it.
 
-        Raises ValueError, naming the file, for any other or a damaged file; OSError where it cannot be read.
+        Args:
+            path: The file.
+
+        Raises:
+            ValueError: For any other file, and for a damaged one. The message names the file.
+            OSError: If the file cannot be read.
         """
         data = read_regular(path)
         try:
@@ -222,7 +251,15 @@ class Tokenizer:
 
 
 def from_state(state: dict, cls: type[Tokenizer] = Tokenizer) -> Tokenizer:
-    """The tokenizer of a saved state, of this class. Raises an Exception for what is no such state."""
+    """Return the tokenizer of a saved state, of this class.
+
+    Args:
+        state: What save wrote.
+        cls: The class, or a parent of it.
+
+    Raises:
+        Exception: For what is no such state.
+    """
     given = dict(state)
     kind = given.pop("kind")
     if kind == "public":
@@ -270,7 +307,12 @@ def split_special(text: str, names: Collection[str]) -> list[str]:
 
 
 def special_names(given: Collection[str]) -> list[str]:
-    """The names in a list. TypeError for a single str, ValueError for an empty or repeated name."""
+    """Return the names as a list.
+
+    Raises:
+        TypeError: For a single str.
+        ValueError: For an empty or repeated name.
+    """
     if isinstance(given, str):
         raise TypeError(f"special_tokens={given!r} must be several names; write ({given!r},)")
     names = list(given)
@@ -280,7 +322,17 @@ def special_names(given: Collection[str]) -> list[str]:
 
 
 def allowed_names(text: str, special: Collection[str], allowed: Collection[str] | str) -> list[str]:
-    """The special tokens that count in a text. TypeError if it is no str, ValueError for an unknown name."""
+    """Return the special tokens that count in a text.
+
+    Args:
+        text: The text.
+        special: Names of all special tokens.
+        allowed: Names that count, or "all".
+
+    Raises:
+        TypeError: If the text is no str.
+        ValueError: For an unknown name.
+    """
     if not isinstance(text, str):
         raise TypeError(f"text={text!r:.40} must be a str; encode several texts one by one")
     if allowed == "all":
@@ -295,9 +347,14 @@ def allowed_names(text: str, special: Collection[str], allowed: Collection[str] 
 
 
 def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
-    """The documents of a text: itself, if it is one str, or those that it yields; cut at special tokens.
+    """Yield the documents of a text, cut at special tokens.
 
-    Raises TypeError for a document that is no str.
+    Args:
+        text: One document as a str, or an iterable of documents.
+        special_tokens: Names of the special tokens.
+
+    Raises:
+        TypeError: For a document that is no str.
     """
     names = special_names(special_tokens)
     for document in [text] if isinstance(text, str) else text:
@@ -308,7 +365,11 @@ def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -
 
 @lru_cache(64)
 def compiled(pattern: str) -> regex.Pattern:
-    """A regular expression, ready to use. ValueError if it is invalid."""
+    """Return a regular expression, ready to use.
+
+    Raises:
+        ValueError: If the pattern is invalid.
+    """
     try:
         return regex.compile(pattern)
     except regex.error as error:
@@ -318,8 +379,14 @@ def compiled(pattern: str) -> regex.Pattern:
 def split_pieces(pattern: str, text: str) -> list[str]:
     """Cut text into the pieces that the pattern finds; together they are the text.
 
-    Half a surrogate pair becomes � (U+FFFD), as in tiktoken. Raises ValueError for a pattern that is invalid
-    or skips text.
+    Half a surrogate pair becomes � (U+FFFD), as in tiktoken.
+
+    Args:
+        pattern: The regular expression.
+        text: The text.
+
+    Raises:
+        ValueError: For a pattern that is invalid or skips text.
     """
     text = replace_surrogates(text)
     found = compiled(pattern)
@@ -337,7 +404,11 @@ def split_pieces(pattern: str, text: str) -> list[str]:
 
 
 def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
-    """The tokens in a list. ValueError for none, and for a repeated one."""
+    """Return the tokens as a list.
+
+    Raises:
+        ValueError: For no tokens, and for a repeated one.
+    """
     tokens = list(given)
     if not tokens:
         raise ValueError("text is empty, and gives no tokens; train on one that is not")
@@ -348,17 +419,27 @@ def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
 
 
 def look_up(vocab: dict, i: int):
-    """The token of one id. Raises ValueError for an id outside the vocabulary."""
+    """Return the token of one id.
+
+    Raises:
+        ValueError: For an id outside the vocabulary.
+    """
     if int(i) not in vocab:
         raise ValueError(f"ids holds {int(i)}, but the ids run from 0 to {max(vocab)}")
     return vocab[int(i)]
 
 
 def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
-    """The merges and byte_order of a BPETokenizer as bytes; a file has a character for each byte.
+    """Return the merges and byte_order of a BPETokenizer as bytes.
 
-    Raises TypeError for merges that are no pairs of tokens, ValueError for one that joins what is no token
-    yet, and for a byte_order that is not each of the 256 bytes once.
+    Args:
+        merges: Pairs of tokens, as bytes or as in a file, which has a character for each byte.
+        byte_order: The 256 bytes, in either form.
+
+    Raises:
+        TypeError: For merges that are no pairs of tokens.
+        ValueError: For a merge that joins what is no token yet, and for a byte_order that is not each of the
+            256 bytes once.
     """
 
     def as_bytes(token: str | bytes) -> bytes:
@@ -380,9 +461,15 @@ def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, 
 
 
 def merges_wanted(vocab_size: int, special_tokens: Collection[str]) -> int:
-    """How many merges make up a vocabulary with the 256 bytes and these special tokens.
+    """Return how many merges make up a vocabulary with the 256 bytes and these special tokens.
 
-    Raises TypeError if vocab_size is no int, ValueError if it is too small.
+    Args:
+        vocab_size: Number of tokens in the vocabulary.
+        special_tokens: Names of the special tokens.
+
+    Raises:
+        TypeError: If vocab_size is no int.
+        ValueError: If vocab_size is too small.
     """
     n_special = len(special_names(special_tokens))
     parts = f"it has 256 bytes and {n_special} special tokens"
@@ -406,7 +493,12 @@ def cut_long_pieces(counts: Mapping[str, int]) -> Counter[str]:
 
 
 class TooLarge(ValueError):
-    """A vocabulary of more tokens than a text can give. most: how many it can."""
+    """A vocabulary of more tokens than a text can give.
+
+    Args:
+        vocab_size: Number of tokens that was asked for.
+        most: Number of tokens that the text can give at most.
+    """
 
     def __init__(self, vocab_size: int, most: int):
         super().__init__(f"vocab_size={vocab_size} is more than this text can give; ask for at most {most}")
@@ -414,7 +506,16 @@ class TooLarge(ValueError):
 
 
 def enough(merges: list, n_merges: int, vocab_size: int) -> list:
-    """The merges that were learned. Raises TooLarge if they are fewer than were wanted."""
+    """Return the merges that were learned.
+
+    Args:
+        merges: The merges that were learned.
+        n_merges: Number of merges that were wanted.
+        vocab_size: Number of tokens that was asked for, for the error.
+
+    Raises:
+        TooLarge: If there are fewer merges than were wanted.
+    """
     if len(merges) < n_merges:
         raise TooLarge(vocab_size, vocab_size - n_merges + len(merges))
     return merges
@@ -424,10 +525,16 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
 
 
 def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern: str) -> tiktoken.Encoding:
-    """A vocabulary in tiktoken, which wants the ordinary tokens apart from the special ones.
+    """Return a tiktoken encoding of a vocabulary, with its ordinary tokens apart from its special ones.
 
-    Raises ValueError if tiktoken cannot read the pattern, whose regular expressions are Rust's, and where one
-    special token begins another: which of them tiktoken finds depends on a hash table.
+    Args:
+        vocab: Every token by its id.
+        special_tokens: The id of each special token.
+        pattern: The regular expression that cuts a text into pieces.
+
+    Raises:
+        ValueError: If tiktoken cannot read the pattern, because its regular expressions are Rust's. Also if
+            one special token begins another, because which of them tiktoken finds depends on a hash table.
     """
     names = sorted(special_tokens)  # a name stands right before those that it begins
     for first, second in pairwise(names):
@@ -444,9 +551,10 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
 
 
 def gpt2_tokens() -> list[bytes]:
-    """GPT-2's 50,256 ordinary tokens in order, from tiktoken's cache, or downloaded into it (1.5 MB).
+    """Return GPT-2's 50,256 ordinary tokens in order, from tiktoken's cache, or downloaded into it (1.5 MB).
 
-    Raises ConnectionError where it is neither cached nor to be had.
+    Raises:
+        ConnectionError: If the vocabulary is neither cached nor can be downloaded.
     """
     try:
         encoding = tiktoken.get_encoding("gpt2")
