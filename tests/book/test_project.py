@@ -73,10 +73,13 @@ def test_requirements_pin_what_the_package_depends_on():
 
 
 def sources() -> str:
-    """All code of the project but this file: Python, code cells of chapters, and what calls commands."""
+    """All code of the project but this file: Python, code cells of chapters, and what names commands."""
     files = [path for folder in ("companion", "tests") for path in (ROOT / folder).rglob("*.py")]
     files.remove(Path(__file__))
-    files += [ROOT / name for name in ("README.md", "pyproject.toml", "conftest.py", ".ci/run")]
+    files += [
+        ROOT / name
+        for name in ("README.md", "docs/installing.md", "pyproject.toml", "conftest.py", ".ci/run")
+    ]
     code = [path.read_text(encoding="utf-8") for path in files]
     for path in (ROOT / "chapters").glob("*.ipynb"):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

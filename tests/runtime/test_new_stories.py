@@ -23,7 +23,7 @@ def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(splits, "PLACES", {4: (20, 30)})
     assert main(["--places", "--out", str(tmp_path)]) == 0
     states = json.loads((tmp_path / "places.json").read_text(encoding="utf-8"))["4"]
-    known = {int(number): splits._STATE.unpack(b64decode(state)) for number, state in states.items()}
+    known = {int(number): splits.STATE.unpack(b64decode(state)) for number, state in states.items()}
     monkeypatch.setattr(splits, "places", lambda seed: known)
     for first in (0, 20, 30):
         stories = village.fresh(4, first)
