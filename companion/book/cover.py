@@ -68,7 +68,12 @@ def path(book: Book) -> list[str]:
 
 
 def tables_of_contents(book: Book, runs: bool) -> list[str]:
-    """The hidden tables of contents that make the navigation. runs: whether the model does, in the pages."""
+    """The hidden tables of contents that make the navigation.
+
+    Args:
+        book: The course.
+        runs: Whether the model runs in the pages.
+    """
     out = []
     for part, names in book.parts.items():
         out += ["```{toctree}", ":hidden:", f":caption: {part}", ""]
@@ -82,7 +87,11 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
 def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None) -> str:
     """The cover, in MyST. Its words are README's introduction and the chapters' own first lines.
 
-    sizes: bytes of the model's files for the pages, which then can tell a story; none where none ships.
+    Args:
+        book: The course.
+        log: Rows of the shipped model's log, as for `at_work`. Empty if there is none.
+        sizes: Bytes of each of the model's files for the pages. With them the pages can tell a story. None if
+            no model ships.
     """
     name, _, line = book.title.partition(": ")
     headline = line[:1].upper() + line[1:] if line else name

@@ -71,9 +71,17 @@ def repository_files(book: Book) -> dict[Path, bytes]:
 
 
 def set_repository(book: Book, address: str) -> str:
-    """Write the address into book.toml, README and the cell that fetches the course; return what changed.
+    """Write the address into book.toml, README and the cell that fetches the course.
 
-    address: https://github.com/owner/name, or "" for none. BookError for another, where nothing is written.
+    Args:
+        book: The course.
+        address: https://github.com/owner/name, or "" for none.
+
+    Returns:
+        A line that says what changed.
+
+    Raises:
+        BookError: If the address is another one. Then nothing is written.
     """
     found = ADDRESS.fullmatch(address.strip())
     if address.strip() and not found:

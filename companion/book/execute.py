@@ -27,8 +27,16 @@ def raised(cell: NotebookNode) -> bool:
 def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> float:
     """Run every cell of a notebook in place, with the chapters' folder as working directory, on one thread.
 
-    starts: the line of the text on which each code cell begins, for the message of a failing cell.
-    Returns the seconds it took. Raises CellFailed at the first failing cell.
+    Args:
+        chapter: The chapter.
+        notebook: Its notebook.
+        starts: The line of the text on which each code cell begins, for the message of a failing cell.
+
+    Returns:
+        The seconds that the run took.
+
+    Raises:
+        CellFailed: At the first failing cell.
     """
     running = [0]
     client = NotebookClient(

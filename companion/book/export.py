@@ -30,7 +30,11 @@ def format_code(code: str) -> str:
 
 
 def parse(cell: NotebookNode) -> ast.Module:
-    """The syntax tree of an exported cell. Raises BookError for what is not Python, such as a magic."""
+    """The syntax tree of an exported cell.
+
+    Raises:
+        BookError: If the cell is not Python, for example because it has a magic.
+    """
     try:
         return ast.parse(cell.source)
     except SyntaxError as error:
@@ -46,9 +50,10 @@ def package_line(chapter: Chapter) -> str:
 def defined_names(cell: NotebookNode) -> list[str]:
     """The names that an exported cell defines at its top level.
 
-    Raises BookError for anything else at the top level: an import belongs into a cell of its own, a
-    call would run whenever the module is imported, and an assignment to an attribute would patch what is
-    defined elsewhere.
+    Raises:
+        BookError: If there is anything else at the top level. An import belongs into a cell of its own, a
+            call would run whenever the module is imported, and an assignment to an attribute would patch what
+            is defined elsewhere.
     """
     names: list[str] = []
     for node in parse(cell).body:
@@ -69,7 +74,11 @@ def defined_names(cell: NotebookNode) -> list[str]:
 
 
 def imports(cell: NotebookNode) -> list[str]:
-    """The import statements of a cell tagged `export-imports`; anything else in it is a BookError."""
+    """The import statements of a cell tagged `export-imports`.
+
+    Raises:
+        BookError: If there is anything else in the cell.
+    """
     statements = []
     for node in parse(cell).body:
         if not isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -82,7 +91,8 @@ def imports(cell: NotebookNode) -> list[str]:
 def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
     """The source of a chapter's module, or None for a chapter without one.
 
-    Raises BookError, which names the cell by its number, for a cell that cannot be exported.
+    Raises:
+        BookError: If a cell cannot be exported. The message names the cell by its number.
     """
     above = headings(notebook)
     under = {id(cell): heading for cell, heading in zip(notebook.cells, above, strict=True)}

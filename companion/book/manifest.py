@@ -24,7 +24,12 @@ SKELETON = Path(__file__).with_name("templates") / "chapter.md"
 class Chapter:
     """One chapter: its place in the book, and where its files lie.
 
-    module is None for a chapter that exports nothing; seconds is its time budget on one thread.
+    Attributes:
+        root: The course's folder.
+        position: Place in the book, from 0.
+        name: Name, such as 03_embeddings.
+        module: Name of the module that the chapter exports, or None if it exports nothing.
+        seconds: Time budget on one thread.
     """
 
     root: Path
@@ -69,7 +74,12 @@ class Chapter:
 class Book:
     """The manifest: chapters in order, over all parts.
 
-    repository: the address where the course is published, "" while there is none.
+    Attributes:
+        root: The course's folder.
+        title: Title of the course.
+        repository: Address where the course is published, or "" if there is none.
+        parts: Names of the chapters by title of their part.
+        chapters: The chapters in order.
     """
 
     root: Path
@@ -80,7 +90,11 @@ class Book:
 
     @classmethod
     def read(cls, root: str | Path) -> "Book":
-        """Read ``root/book.toml``. BookError where it is missing or malformed."""
+        """Read ``root/book.toml``.
+
+        Raises:
+            BookError: If the file is missing or malformed.
+        """
         root = Path(root).resolve()
         chapters: list[Chapter] = []
         parts: dict[str, list[str]] = {}
@@ -101,7 +115,14 @@ class Book:
             raise BookError(f"book.toml is not TOML: {error}; mend it") from None
 
     def find(self, key: str) -> Chapter:
-        """The chapter with this number ("01", "1"), name, file or module; BookError where there is none."""
+        """The chapter with this key.
+
+        Args:
+            key: Number ("01", "1"), name, file or module of a chapter.
+
+        Raises:
+            BookError: If there is no such chapter.
+        """
         stem = Path(key).stem
         for chapter in self.chapters:
             if stem in (chapter.name, chapter.module) or (stem.isdigit() and int(stem) == chapter.number):
@@ -141,8 +162,13 @@ def hidden_by(book: Book, module: str) -> str | None:
 def new_chapter(book: Book, name: str) -> str:
     """Add NN_name to book.toml, at its place among the chapters, and write the skeleton of its text.
 
-    A text that is there already stays. Returns a line that says what to do next. Raises BookError for a
-    malformed name, and for a number or a module that is taken.
+    A text that is there already stays.
+
+    Returns:
+        A line that says what to do next.
+
+    Raises:
+        BookError: If the name is malformed, or its number or module is taken.
     """
     match = NAME.fullmatch(name)
     if not match:

@@ -29,9 +29,13 @@ def rounded(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
-    """One file of all tensors, and its table: name, shape, at, and of a matrix scales, both places in bytes.
+    """Put all tensors into one file.
 
-    Vectors stay float32, matrices become int8; what is float32 stands first, so that it is aligned.
+    Vectors stay float32, matrices become int8. What is float32 stands first, so that it is aligned.
+
+    Returns:
+        The file, and a table with a row for each tensor. A row has the tensor's name, its shape, its place
+        "at" and, for a matrix, the place of its "scales". Both places are in bytes.
     """
     floats: list[bytes] = []
     matrices: list[bytes] = []
@@ -55,9 +59,13 @@ def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
 
 
 def write_model(book: Book, folder: Path) -> dict[str, int]:
-    """Write the model's three files for the pages; returns the bytes of each.
+    """Write the model's three files for the pages.
 
-    Raises BookError for a model whose architecture or split pattern the pages' JavaScript does not have.
+    Returns:
+        The bytes of each file.
+
+    Raises:
+        BookError: If the pages' JavaScript does not have the model's architecture or split pattern.
     """
     from safetensors.numpy import load_file
 

@@ -50,7 +50,8 @@ ROW = re.compile(r"^\|.*?\(chapters/(\w+)\.ipynb\)(.*)\|$")
 def overview_files(book: Book) -> dict[Path, bytes]:
     """Each of these files, and what it should hold. Chapters without a notebook are left out.
 
-    Raises BookError for a damaged notebook, and for rungs that cannot be read.
+    Raises:
+        BookError: If a notebook is damaged, or rungs cannot be read.
     """
     notebooks = {
         chapter: read_notebook(chapter.notebook) for chapter in book.chapters if chapter.notebook.exists()
@@ -75,7 +76,8 @@ def overview_files(book: Book) -> dict[Path, bytes]:
 def printed_rungs(notebook: NotebookNode) -> dict[str, float]:
     """The rungs of a notebook: the lines `name: value` that its cells tagged `ladder` printed.
 
-    Raises BookError for such a cell without a rung.
+    Raises:
+        BookError: If such a cell printed no rung.
     """
     rungs: dict[str, float] = {}
     for cell in code_cells(notebook):

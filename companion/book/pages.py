@@ -48,11 +48,17 @@ def sections(source: str) -> list[str]:
 
 
 def page_links(source: str, book: Book, folder: str = "chapters") -> str:
-    """Links as the site has them; folder: where the file with the source stands, "" for the root.
+    """Change links to what they are on the site.
 
-    The map of the chapters is the cover; files that are no page (tests, data) are in the repository; an
-    anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here; of a picture on another
-    host, such as a badge, its words are left. Without a repository, so are those of a link into it.
+    The map of the chapters is the cover. Files that are no page, such as tests and data, are in the
+    repository. An anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here. Of a picture
+    on another host, such as a badge, only the words are left. Without a repository, only the words are left
+    of a link into it, too.
+
+    Args:
+        source: The text with the links.
+        book: The course.
+        folder: Folder of the file with the source, or "" for the root.
     """
 
     def address(found: re.Match) -> str:
@@ -124,9 +130,14 @@ def fold(cell: NotebookNode) -> None:
 def chapter_page(
     book: Book, chapter: Chapter, notebook: NotebookNode, terms: Iterable[Term], names: Iterable[str]
 ) -> NotebookNode:
-    """A chapter's notebook as the web book shows it; the notebook itself is left alone.
+    """A chapter's notebook as the web book shows it. The notebook itself is left alone.
 
-    names: what the chapter's module exports, for the links from "What you built".
+    Args:
+        book: The course.
+        chapter: The chapter.
+        notebook: The chapter's notebook.
+        terms: The terms of the glossary, to link.
+        names: What the chapter's module exports, for the links from "What you built".
     """
     page = copy.deepcopy(notebook)
     number_figures(page, chapter)

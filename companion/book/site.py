@@ -153,7 +153,11 @@ def change_page(app: Any, page: str, template: str, context: dict[str, Any], doc
 
 
 def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
-    """Build. BookError with every warning that Sphinx has."""
+    """Build the site with Sphinx.
+
+    Raises:
+        BookError: If Sphinx warns. The message has every warning.
+    """
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
@@ -207,10 +211,14 @@ def lighter_pages(out: Path) -> None:
 
 
 def build_site(book: Book, folder: Path) -> str:
-    """Build the site into folder, which is replaced when all is made, and return a line on what was built.
+    """Build the site into folder, which is replaced once everything is made.
 
-    Raises BookError where a tool or MathJax is missing, a notebook is, or Sphinx warns; and for a folder that
-    holds something else than a site that this made.
+    Returns:
+        A line on what was built.
+
+    Raises:
+        BookError: If a tool, MathJax or a notebook is missing, if Sphinx warns, or if the folder holds
+            something else than a site that this function made.
     """
     start = time.perf_counter()
     missing = missing_tools()

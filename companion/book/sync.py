@@ -27,9 +27,15 @@ IGNORED = "nbval-ignore-output"
 
 
 def make_notebook(book: Book, chapter: Chapter, old: NotebookNode | None) -> tuple[NotebookNode, list[int]]:
-    """A chapter's notebook as its text makes it, without outputs, and its code cells' lines in the text.
+    """Make a chapter's notebook from its text, without outputs.
 
-    old: the notebook as it is, whose ids the cells keep.
+    Args:
+        book: The course.
+        chapter: The chapter.
+        old: The notebook as it is. Its cells' ids are kept.
+
+    Returns:
+        The notebook, and the line of the text on which each of its code cells begins.
     """
     notebook, starts = read_text(chapter.text)
     add_navigation(notebook, book, chapter)
@@ -76,7 +82,11 @@ def keep_ignored_outputs(new: NotebookNode, old: NotebookNode) -> None:
 
 
 def keep_outputs(new: NotebookNode, old: NotebookNode, chapter: Chapter) -> None:
-    """Take every output from old. Raises BookError where any code differs."""
+    """Take every output from old.
+
+    Raises:
+        BookError: If any code differs.
+    """
     if [cell.source for cell in code_cells(new)] != [cell.source for cell in code_cells(old)]:
         raise BookError(
             f"chapters/{chapter.notebook.name}: its code differs from the text's; carry over what was edited "
@@ -88,7 +98,11 @@ def keep_outputs(new: NotebookNode, old: NotebookNode, chapter: Chapter) -> None
 
 
 def check_models(chapter: Chapter, notebook: NotebookNode) -> None:
-    """Raises BookError where a cell is tagged with the name of a model that is not installed."""
+    """Check that the models which a chapter runs are installed.
+
+    Raises:
+        BookError: If a cell is tagged with the name of a model that is not installed.
+    """
     for cell in code_cells(notebook):
         for name in set(tags(cell)) & set(INSTALLABLE):
             if not is_installed(name):
@@ -96,14 +110,24 @@ def check_models(chapter: Chapter, notebook: NotebookNode) -> None:
 
 
 def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
-    """Make a chapter's notebook and module from its text, and return a line that says what changed.
+    """Make a chapter's notebook and module from its text.
 
     The text wins over a notebook that was edited. The text is formatted and the module is written first,
-    because the exercises may import a name that is new in it. Where a cell fails (CellFailed), the notebook
-    stays as it was; where one cannot be exported (BookError), every file does.
+    because the exercises may import a name that is new in the module.
 
-    run: False keeps the outputs that the notebook has, for when only prose changed; BookError where code
-    changed.
+    Args:
+        book: The course.
+        chapter: The chapter.
+        run: Whether to run the cells. False keeps the outputs that the notebook has, for when only prose
+            changed.
+
+    Returns:
+        A line that says what changed.
+
+    Raises:
+        CellFailed: If a cell fails. The notebook then stays as it was.
+        BookError: If a cell cannot be exported. Every file then stays as it was. Also if run is False and
+            code changed.
     """
     hidden = hidden_by(book, chapter.module) if chapter.module else None
     if hidden:

@@ -21,7 +21,8 @@ PLACES: dict[str, tuple[str, str]] = {name: tuple(place) for name, place in TABL
 def flow(way: str) -> str:
     """The parts of the model as a list in HTML, which is there without scripts too.
 
-    way: from the page to _static: empty on the cover, where chapters lie in a folder.
+    Args:
+        way: Path from the page to _static. It is empty on the cover, where chapters lie in a folder.
     """
     folder = "" if way else "chapters/"
     parts = []
@@ -33,9 +34,14 @@ def flow(way: str) -> str:
 
 
 def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
-    """A tool's place in a page, in MyST: empty until its script fills it, but for the parts of the model.
+    """A tool's place in a page, in MyST.
 
-    way: from the page to _static. sizes: bytes of the model's files, which the tool names before it loads.
+    The place is empty until its script fills it, but for the parts of the model.
+
+    Args:
+        kind: The tool.
+        way: Path from the page to _static.
+        sizes: Bytes of each of the model's files, which the tool names before it loads them.
     """
     attributes = f'data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
     return "\n".join(
@@ -50,7 +56,11 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
 
 
 def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> None:
-    """Put a chapter's tool at the end of its section, where PLACES has one. BookError for a lost heading."""
+    """Put a chapter's tool at the end of its section, if PLACES has one.
+
+    Raises:
+        BookError: If the heading of that section is lost.
+    """
     if chapter.name not in PLACES:
         return
     heading, kind = PLACES[chapter.name]
@@ -69,7 +79,7 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
 
 
 def model_page(sizes: dict[str, int]) -> str:
-    """The page that shows all of gpt.js, in MyST. sizes: bytes of the model's files."""
+    """The page that shows all of gpt.js, in MyST. `sizes` has the bytes of each of the model's files."""
     numbers = [str(int(name.split("_")[0])) for name in PLACES]
     page = (TEMPLATES / "browser.md").read_text(encoding="utf-8")
     chapters = f"{', '.join(numbers[:-1])} and {numbers[-1]}"

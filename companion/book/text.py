@@ -32,8 +32,12 @@ NAVIGATION = "navigation"
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     """Read a MyST text file.
 
-    Returns the notebook, without outputs, and for each code cell the line of the file on which its source
-    begins, from 1. Raises BookError for a file that cannot be read as MyST.
+    Returns:
+        The notebook, without outputs, and for each code cell the line of the file on which its source begins,
+        from 1.
+
+    Raises:
+        BookError: If the file is missing or cannot be read as MyST.
     """
     try:
         source = path.read_text(encoding="utf-8-sig")
@@ -63,7 +67,11 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook as it is, without mending ids. Raises BookError for a file that is not one."""
+    """Read a notebook as it is, without mending ids.
+
+    Raises:
+        BookError: If the file is missing or is not a notebook.
+    """
     try:
         return nbformat.v4.reads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -35,7 +35,11 @@ def holds_learned(folder: Path) -> bool:
 
 
 def output_of(options: Any, kind: str, ours: Callable[[Path], bool] = holds_learned) -> Path:
-    """--output, or a folder of its own with the data's name. Raises ValueError for one that is not ours."""
+    """The folder of --output, or a folder of its own with the name of the data.
+
+    Raises:
+        ValueError: If the folder holds something that the command may not replace.
+    """
     name = "village" if options.data is None else Path(options.data).resolve().name.split(".")[0]
     output = options.output or RUNS / kind / name
     check_output("--output", output, ours, options.overwrite)
@@ -67,7 +71,7 @@ def take_all_steps(trainer: Any, steps: int) -> None:
 
 
 def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
-    """A model's loss on texts of any length; about: of the progress bar."""
+    """A model's loss on texts of any length, in bits per byte. `about` is the label of the progress bar."""
     loss, _ = loss_on(teller.model, encode_documents(texts, teller.tokenizer), about)
     return loss.bits_per_byte
 
@@ -86,7 +90,7 @@ def loss_on(model: nn.Module, split: Split, about: str) -> tuple[Loss, int]:
 
 @contextmanager
 def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
-    """While inside, a progress bar counts how many batches the model has read; total: of all."""
+    """While inside, show a progress bar that counts how many of `total` batches the model has read."""
     bar = tqdm(desc=about, total=total, unit="batch", leave=False, delay=1, disable=None)
 
     def count(part, inputs, output) -> None:
@@ -112,13 +116,21 @@ def measuring(output: Path) -> Iterator[None]:
 
 
 def check_floats(options: Any) -> None:
-    """ValueError for a model of integers, which cannot learn."""
+    """Check that the model can learn.
+
+    Raises:
+        ValueError: If the model is one of integers, which cannot learn.
+    """
     if not model_names.is_public(options.model) and (options.model / "config.json").is_file():
         model_names.check_floats("--model", options.model)
 
 
 def check_method(options: Any) -> None:
-    """ValueError for what is lora's, without it."""
+    """Check that options of lora are used with lora only.
+
+    Raises:
+        ValueError: If such an option was given without lora.
+    """
     if options.method == "full":
         refuse(options, ["rank", "alpha"], "works with --method lora only")
 

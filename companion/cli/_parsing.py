@@ -206,7 +206,7 @@ def reader_of(field: Field) -> Callable[[str], Any]:
 
 
 def add_field(parser: Any, field: Field, both: bool = False) -> None:
-    """Add the option of a field. both: a switch can be switched off as well."""
+    """Add the option of a field. If `both` is true, a switch can be switched off as well."""
     text = field.help
     if field.default not in (None, False, ()):
         shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
@@ -273,7 +273,11 @@ def summary_of(module: str) -> str:
 
 
 def list_commands(parser: Parser, module: str, names: Sequence[str], words: Sequence[str]) -> None:
-    """Print the help of a folder of commands, or raise ValueError where no command is named."""
+    """Print the help of a folder of commands.
+
+    Raises:
+        ValueError: If the help was not asked for, and no command is named.
+    """
     if module == __package__:
         versions = f"companion {metadata.version('companion')}, PyTorch {metadata.version('torch')}"
         versions += f", Python {platform.python_version()}"
@@ -397,7 +401,11 @@ def names_of(config_class: type) -> set[str]:
 
 
 def refuse(options: Any, names: Sequence[str], why: str) -> None:
-    """Raise ValueError for the first of these options that was given: it would be ignored."""
+    """Check that options which would be ignored were not given.
+
+    Raises:
+        ValueError: For the first of the options that was given.
+    """
     given = options if isinstance(options, Mapping) else vars(options)
     for name in names:
         if given.get(name) is not None and given[name] is not False:

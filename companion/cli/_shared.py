@@ -66,7 +66,11 @@ def in_url(host: str) -> str:
 
 
 def check_answers(name: Path, teller) -> None:
-    """ValueError, with what teaches it, for a model whose tokenizer has no chat tokens and no template."""
+    """Check that a model was taught to answer.
+
+    Raises:
+        ValueError: If its tokenizer has no chat tokens and no template. The message says what teaches it.
+    """
     from companion.instructions import chat_ids  # here, because it imports training
 
     if teller.tokenizer.template is None:
@@ -105,7 +109,7 @@ def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A table, as text. right: numbers of the columns whose cells stand at the right, as numbers do."""
+    """A table, as text. `right` has the numbers of the columns that are aligned right, as numbers are."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -173,7 +173,12 @@ def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:
 
 
 def scores_line(scores: dict, n: int) -> str:
-    """What a model's own stories show of it. n: how many it began; those without an end are not judged."""
+    """What a model's own stories show of the model.
+
+    Args:
+        scores: What `village_scores` returns.
+        n: Number of stories that the model began. Those without an end are not judged.
+    """
     if "grammar" not in scores:
         return "None of its stories came to an end yet, so there is nothing to judge: train longer."
     ended = round(n * scores["ended"])
@@ -188,7 +193,13 @@ def scores_line(scores: dict, n: int) -> str:
 
 
 def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:
-    """Write a file of settings; what is None is left out. about: comment for its beginning."""
+    """Write a file of settings, without those that are None.
+
+    Args:
+        path: The file.
+        tables: The settings by table and name. The table "" comes first, without a heading.
+        about: Comment at the beginning of the file.
+    """
     lines = [f"# {line}".rstrip() for line in about.splitlines()]
     for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
         lines += ["", f"[{table}]"] if table else []
@@ -220,9 +231,12 @@ def _given(model: Any) -> dict:
 
 
 def write_run_settings(plan: Any) -> None:
-    """Write the file in a run's folder that repeats it. plan: a TrainPlan.
+    """Write the file in the folder of a run that repeats the run.
 
-    The number format is written as it was found by timing here.
+    The number format is written as timing on this machine chose it.
+
+    Args:
+        plan: A TrainPlan.
     """
     dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
     model = {"architecture": plan.model.architecture} | _given(plan.model)

@@ -88,7 +88,11 @@ def has_device(kind: str) -> bool:
 
 
 def check_free(host: str, port: int) -> None:
-    """ValueError for an address that is not this machine's, and for a port that another program has."""
+    """Check that a server can listen at this address.
+
+    Raises:
+        ValueError: If the address is not this machine's, or another program has the port.
+    """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as tried:

@@ -108,7 +108,12 @@ def run(options: Options) -> None:
 
 
 def check_shape(form: str, config) -> None:
-    """Raise ValueError for a shape that the form has no place for, ImportError where a library is missing."""
+    """Check that the form has a place for the shape of the model.
+
+    Raises:
+        ValueError: If it has none.
+        ImportError: If a library is missing.
+    """
     if form == "hf":
         write_shape(config)
     elif form == "gguf":
@@ -119,7 +124,11 @@ def check_shape(form: str, config) -> None:
 
 
 def check_output(form: str, output: Path, overwrite: bool) -> None:
-    """Raise ValueError, in one line, where the form cannot be written, or something else would be lost."""
+    """Check that the form can be written, and that nothing else would be lost.
+
+    Raises:
+        ValueError: If not, with a message of one line.
+    """
     if form != "gguf":
         is_graph = partial(holds_only, mark=GRAPH, names={GRAPH, f"{GRAPH}.data", *SMALL})
         check_folder("--output", output, is_export if form == "hf" else is_graph, overwrite)

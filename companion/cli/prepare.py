@@ -116,7 +116,11 @@ def run(options: Options) -> None:
 
 
 def check_together(options: Options, files: list[str]) -> None:
-    """ValueError for an option that works with another kind of text or of tokenizer only."""
+    """Check that the options go with the kind of text and of tokenizer.
+
+    Raises:
+        ValueError: If an option works only with another kind.
+    """
     if not files:
         of_shards = ["column", "documents", "processes"]
         refuse(options, of_shards, f"works with shards only, such as {', '.join(SHARDS)}")
@@ -161,7 +165,11 @@ def find_tokenizer(name: str) -> Tokenizer | None:
 
 
 def check_folder(folder: Path, source: str, overwrite: bool) -> None:
-    """ValueError for a folder that holds something else, or the data of another text."""
+    """Check that the data can be written into this folder.
+
+    Raises:
+        ValueError: If the folder holds something else, or the data of another text.
+    """
     sources = prepared_source(folder), begun_source(folder)
     if sources == (None, None):
         check_unused("--data", folder, FILES)

@@ -98,7 +98,11 @@ def is_quantized(folder: Path) -> bool:
 
 
 def texts_of(name: str) -> tuple[list[str], list[str]]:
-    """Texts to calibrate with, and others to measure with. ValueError for fewer than two."""
+    """Texts to calibrate with, and others to measure with.
+
+    Raises:
+        ValueError: If there are fewer than two texts.
+    """
     if name == "village":
         return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
     found = load_text(name)

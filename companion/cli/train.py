@@ -213,7 +213,11 @@ def run(options: Options) -> None:
 
 
 def make_plan(options: Options, held: ExitStack) -> TrainPlan:
-    """The training that the options ask for. Raises ValueError for what cannot be."""
+    """The training that the options ask for.
+
+    Raises:
+        ValueError: If the options ask for what cannot be.
+    """
     asked = asked_for(options)
     preset = pick_preset(asked)
     data = options.data or VILLAGE
@@ -292,9 +296,13 @@ def asked_for(options: Options) -> dict[str, Any]:
 
 
 def pick_preset(asked: dict) -> Preset:
-    """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
+    """The preset that was named, or else the one whose rates suit the optimizer.
 
     Without a preset and an architecture, a model is a swift.
+
+    Raises:
+        ValueError: If the preset's rate is for another optimizer than the one that was named, and neither
+            --lr nor --resume was given.
     """
     architecture = asked.get("architecture")
     optimizer = asked.get("optimizer") or ("adamw" if architecture == "gpt2" else "muon")
@@ -308,7 +316,11 @@ def pick_preset(asked: dict) -> Preset:
 
 
 def find_saved_run(asked: dict, folder: Path) -> SavedRun:
-    """The run to resume. Raises ValueError where there is none, or the options are not those of it."""
+    """The run to resume.
+
+    Raises:
+        ValueError: If there is no saved run, or the options are not those of the run.
+    """
     if not (holds_run(folder) or holds_model(folder)):
         raise ValueError(f"--resume: {folder} holds no saved run; leave it out to begin one")
     saved = saved_settings(folder, asked.get("architecture"), BUILDERS)
@@ -342,7 +354,11 @@ def model_to_go_on_with(
 
 
 def new_model(asked: dict, architecture: str, defaults: dict, vocab_size: int) -> Model:
-    """A model with random weights. Raises ValueError for an option that its architecture does not have."""
+    """A model with random weights.
+
+    Raises:
+        ValueError: If an option was given that the architecture does not have.
+    """
     config_class, build = BUILDERS[architecture]
     strange = FIELDS - names_of(config_class) - names_of(TrainConfig)
     refuse(asked, sorted(strange), f"is not an option of {architecture}")
@@ -351,7 +367,11 @@ def new_model(asked: dict, architecture: str, defaults: dict, vocab_size: int) -
 
 
 def training_settings(asked: dict, defaults: dict, resume: bool) -> TrainConfig:
-    """The defaults, overridden by options. Raises ValueError for a value out of range or a missing device."""
+    """The default settings, overridden by the options.
+
+    Raises:
+        ValueError: If a value is out of range or a device is missing.
+    """
     settings = {name: x for name, x in (defaults | asked).items() if name in names_of(TrainConfig)}
     if not resume and "warmup_steps" not in asked:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
@@ -364,7 +384,16 @@ def training_settings(asked: dict, defaults: dict, resume: bool) -> TrainConfig:
 
 
 def check_size(start: Model, config: TrainConfig, corpus: Corpus | None) -> None:
-    """ValueError for a model or a batch that memory cannot hold. corpus: None if it is not prepared yet."""
+    """Check that memory can hold the model and a batch.
+
+    Args:
+        start: The model.
+        config: The settings of the training.
+        corpus: The texts, or None if they are not prepared yet.
+
+    Raises:
+        ValueError: If memory cannot hold them.
+    """
     longest = min(LONGEST, config.context_length)
     if corpus:
         longest = max(longest_row(part, config.context_length) for part in (corpus.train, corpus.val))
@@ -373,7 +402,11 @@ def check_size(start: Model, config: TrainConfig, corpus: Corpus | None) -> None
 
 
 def check_parallel(options: Options, train: TrainConfig, optimizer: str, architecture: str) -> None:
-    """ValueError, in one line, for what several processes, or one, cannot do."""
+    """Check that the training can run in this number of processes.
+
+    Raises:
+        ValueError: If it cannot, with a message of one line.
+    """
     parallel = options.parallel
     size = world_size()
     if size == 1:

@@ -62,7 +62,11 @@ def make_example() -> Example:
 
 
 def check_texts(reader: TextClassifier, texts: Sequence[str], places: Sequence[str]) -> None:
-    """ValueError, which names its place, for the first text that is longer than the model reads."""
+    """Check that the model can read all texts.
+
+    Raises:
+        ValueError: For the first text that is longer than the model reads. The message names its place.
+    """
     check_rows_fit(reader.rows(texts), places, reader.classifier.model.config.context_length)
 
 

@@ -61,10 +61,13 @@ class Gate:
 
 
 def check_host(given: str | None, hosts: tuple[str, ...]) -> None:
-    """Raise Refused, 421, for a call by another name, if there are any names.
+    """Check the name by which a server was called, if it has any names.
 
     If the name of a web page was made to lead to this machine (DNS rebinding), the page calls the server by
     that name.
+
+    Raises:
+        Refused: With status 421, if the server was called by another name.
     """
     try:
         name = urlsplit(f"//{given}").hostname
@@ -75,9 +78,12 @@ def check_host(given: str | None, hosts: tuple[str, ...]) -> None:
 
 
 def check_token(given: str | None, token: str | None) -> None:
-    """Raise Refused, 401, unless the Authorization header has the server's token, if the server has one.
+    """Check the Authorization header of a request, if the server has a token.
 
     The time of the comparison does not depend on how many characters are right.
+
+    Raises:
+        Refused: With status 401, if the header does not have the server's token.
     """
     if token is None:
         return

@@ -21,10 +21,21 @@ class Seen(NamedTuple):
 
 
 class Drawing:
-    """What follows a prompt, piece by piece as it is iterated; ids holds the tokens drawn so far.
+    """What follows a prompt. Iterate over it to draw the text piece by piece.
 
-    max_new_tokens is cut to what fits into the model's context, so that every token's probability can be had
-    afterwards. options: those of generate. Raises ValueError for a prompt that leaves no room.
+    Args:
+        teller: The model.
+        prompt: The beginning of the text.
+        max_new_tokens: Largest number of tokens to draw. It is cut to what fits into the model's context, so
+            that every token's probability can be had afterwards.
+        seed: Seed of the choices.
+        options: Options of `generate`.
+
+    Attributes:
+        ids: The tokens drawn so far.
+
+    Raises:
+        ValueError: If the prompt leaves no room.
     """
 
     def __init__(self, teller: LanguageModel, prompt: str, max_new_tokens: int, seed: int, **options):
@@ -50,9 +61,9 @@ class Drawing:
 
 @torch.no_grad()
 def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]:
-    """The tokens ids, which follow the tokens before, with their probabilities. In one pass of the model.
+    """The tokens ids, which follow the tokens before, with their probabilities, in one pass of the model.
 
-    Together they must fit into its context, the last one aside.
+    The tokens together must fit into the model's context, the last one aside.
     """
     if not ids:
         return []

@@ -95,7 +95,7 @@ def visible(text: str) -> str:
 
 
 def token_table(seen: Sequence[Seen], by: str) -> str:
-    """The same numbers as a table, for whoever has no pointer. by: the model, to name the table."""
+    """The same numbers as a table, for readers without a pointer. `by` is the model, to name the table."""
     rows = []
     for n, one in enumerate(seen, 1):
         others = [(text, share) for text, share in one.likeliest if text != one.text]

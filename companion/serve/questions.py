@@ -213,7 +213,11 @@ def read_question(
 
 
 def check_model(asked: str, name: str) -> None:
-    """Raise Refused, 404, for another model than the one that is served."""
+    """Check that a request names the model that is served.
+
+    Raises:
+        Refused: With status 404, if it names another model.
+    """
     if asked != name:
         message = f'no model {asked!r:.60} here; this server has "{name}"'
         raise Refused(404, message, "model", "model_not_found")

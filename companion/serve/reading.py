@@ -48,7 +48,12 @@ class ChatProcess:
         return self._process
 
     def chat(self, messages: list[dict]) -> list[int]:
-        """Do what the tokenizer's `chat` does. Raise ValueError also for what takes longer than SECONDS."""
+        """Do what the tokenizer's `chat` does.
+
+        Raises:
+            ValueError: If the tokenizer raises it, takes longer than SECONDS, or ends its process.
+            Refused: If `close` was called.
+        """
         from companion.serve.questions import closing  # here, because the process needs no PyTorch
 
         if self._closed:

@@ -78,7 +78,11 @@ class Answer:
         return len(self.request.tokens), len(self.request.drawn)
 
     async def pieces(self) -> AsyncIterator[str]:
-        """Yield the answer's text as it comes. Raise Refused if it cannot be finished."""
+        """Yield the answer's text as it comes.
+
+        Raises:
+            Refused: If the answer cannot be finished.
+        """
         while (token := await self.tokens.get()) is not None:
             if token in self.request.stop:
                 continue
@@ -136,7 +140,11 @@ class Events(StreamingResponse):
 
 
 async def read_body(http: Request, limits: Limits) -> bytes:
-    """Return a request's body. Raise Refused if it is too long (413) or too slow (408)."""
+    """Return a request's body.
+
+    Raises:
+        Refused: If the body is too long (413) or too slow (408).
+    """
     too_long = Refused(413, f"the body has more than {limits.body:,} bytes; send less")
     if int(http.headers.get("content-length", 0)) > limits.body:
         raise too_long
@@ -153,7 +161,11 @@ async def read_body(http: Request, limits: Limits) -> bytes:
 
 
 async def unless_gone(http: Request, work):
-    """Return what some work returns. Raise ClientDisconnect, and cancel it, if the client goes away."""
+    """Return what some work returns.
+
+    Raises:
+        ClientDisconnect: If the client goes away. The work is then cancelled.
+    """
 
     async def gone() -> None:
         while (await http.receive())["type"] != "http.disconnect":

@@ -38,9 +38,17 @@ LABEL = 10
 class Subject:
     """What is shown, and how.
 
-    model: a GPT. tokens: (1, T) int64, <|endoftext|> and the text's. width: columns of the terminal.
-    layer, head: the attention map's; None lets the model choose.
-    Raises ValueError for a layer or head that the model lacks.
+    Attributes:
+        model: A GPT.
+        tokenizer: The model's tokenizer.
+        text: The text that the model reads.
+        tokens: <|endoftext|> and the tokens of the text, (1, T) int64.
+        width: Columns of the terminal.
+        layer: Layer of the attention map. None lets the model choose.
+        head: Head of the attention map. None lets the model choose.
+
+    Raises:
+        ValueError: If the model lacks this layer or head.
     """
 
     model: Any
@@ -242,10 +250,21 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
 
 
 def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int) -> Iterator[str]:
-    """A causal map (T, T) in lines of at most `width` columns.
+    """Draw a causal map in lines of text.
 
-    In per cent where a token can have four columns, else in shades of one. Column names are written downward.
-    Raises ValueError for more tokens than columns.
+    The weights are in per cent if each token can have four columns, otherwise in shades of one column. The
+    names of the columns are written downward.
+
+    Args:
+        weights: The map, (T, T).
+        names: T names of tokens.
+        width: Largest number of columns of a line.
+
+    Yields:
+        The lines.
+
+    Raises:
+        ValueError: If there are more tokens than columns.
     """
     T = len(names)
     room = width - LABEL - 3

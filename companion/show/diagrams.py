@@ -46,11 +46,15 @@ ADDING, NONLINEAR = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "
 
 
 def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
-    """Draw the way of one text through an attention layer: a square is a number, a color a head.
+    """Draw the way of one text through an attention layer.
 
-    d_model: C; n_heads: H, each D = C / H wide; n_tokens: T, the rows of every grid. Weights that the causal
-    mask leaves are filled. Beside each grid stands the shape for a batch of B texts.
-    A card has room for 4 heads, 8 tokens and 16 numbers.
+    A square is a number, and a color is a head. Weights that the causal mask leaves are filled. Beside each
+    grid stands the shape for a batch of B texts. A card has room for 4 heads, 8 tokens and 16 numbers.
+
+    Args:
+        d_model: C, the width of the layer.
+        n_heads: H, the number of heads. Each is D = C / H wide.
+        n_tokens: T, the rows of every grid.
     """
     C, H, T, D = d_model, n_heads, n_tokens, d_model // n_heads
     tall, piece, full = T * CELL, D * CELL, C * CELL
@@ -130,12 +134,15 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
 
 
 def block_diagram(block: nn.Module, d_model: int) -> Axes:
-    """Draw a block: the residual stream as a vertical line, parts on it and beside it, shapes on the edges.
+    """Draw a block.
 
-    block: a module (B, T, C) -> (B, T, C) whose forward calls its parts one after the other and adds up, such
-    as `companion.blocks.Block`, or one with its norms after the sums.
-    d_model: the width of its stream, C.
-    A part that holds linear maps is drawn with them, side by side where they read the same vectors.
+    The residual stream is a vertical line, with parts on it and beside it, and with shapes on the edges. A
+    part that holds linear maps is drawn with them, side by side if they read the same vectors.
+
+    Args:
+        block: A module (B, T, C) -> (B, T, C) whose forward calls its parts one after the other and adds up,
+            such as `companion.blocks.Block`, or a block with its norms after the sums.
+        d_model: C, the width of the block's stream.
     """
     steps = _wiring(block)
     like = next(block.parameters(), torch.zeros(0))
@@ -158,10 +165,15 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
 def gpt_diagram(model: nn.Module) -> Axes:
     """Draw a GPT, tokens at the bottom and logits on top, with the parameters and the share of each part.
 
-    model: a `companion.gpt.GPT` of any configuration and head, with blocks that are alike; one on the meta
-    device, which has shapes and no numbers, will do. What two parts share counts where it is met first, from
-    the bottom up. A bar is as long as the part's share of the pale one.
-    Raises ValueError for blocks that differ.
+    What two parts share counts at the part that is met first, from the bottom up. The bar of a part covers
+    its share of the pale bar.
+
+    Args:
+        model: A `companion.gpt.GPT` of any configuration and head, with blocks that are alike. A model on the
+            meta device, which has shapes and no numbers, will do.
+
+    Raises:
+        ValueError: If the blocks differ.
     """
     seen: set[int] = set()
     rows = _embedding(model.embed, seen)
@@ -207,9 +219,12 @@ class _Step(NamedTuple):
 
 
 class _Box:
-    """A part as it is drawn: name, a note below it, rows of boxes inside, the first row at the bottom.
+    """A part as it is drawn: a name, a note below it, and rows of boxes inside, the first row at the bottom.
 
-    count: its parameters. gives: the shape of its output. at: where its middle was drawn, in inches.
+    Attributes:
+        count: Number of parameters of the part.
+        gives: Shape of the part's output.
+        at: Height of the drawn box's middle, in inches.
     """
 
     def __init__(self, name: str, note: str = "", color: str = CARD, *, count: int = 0, gives: str = ""):
@@ -473,7 +488,10 @@ def _sign(ax: Axes, x: float, y: float, sign: str) -> None:
 
 
 def _grid(ax: Axes, left: float, low: float, rows: int, colors: list[str], causal: bool = False) -> None:
-    """A matrix: a row for each token, from the top down, a column for each color; causal: half is empty."""
+    """Draw a matrix with a row for each token, from the top down, and a column for each color.
+
+    If causal is True, only the squares up to the diagonal are filled.
+    """
     for row in range(rows):
         for column, color in enumerate(colors):
             fill = CARD if causal and column > row else _tint(color, 0.45)

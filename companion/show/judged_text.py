@@ -40,7 +40,7 @@ class Marks:
     signs: dict[str, str]  # of each verdict
 
     def sentence(self, verdict: Verdict, text: str | None = None) -> str:
-        """A sentence with its mark; text: what of the sentence is shown, where that is not all."""
+        """A sentence with its mark. If only a part of the sentence is shown, `text` is that part."""
         text = cleaned(verdict.sentence if text is None else text)
         sign = self.signs[verdict.kind]
         if not self.color:
@@ -50,10 +50,16 @@ class Marks:
 
 
 def marks_for(choice: str, in_pipe: str = "off", encoding: str | None = None) -> Marks | None:
-    """How to mark what goes to standard output; None for no marks at all.
+    """How to mark what goes to standard output.
 
-    choice: "color", "signs", "off" or "auto", which means color in a terminal that shows it, and signs in
-    another one. in_pipe: what "auto" means elsewhere. encoding: of the output, which may lack the signs.
+    Args:
+        choice: "color", "signs", "off" or "auto". "auto" means color in a terminal that shows it, and signs
+            in another terminal.
+        in_pipe: What "auto" means if the output is no terminal.
+        encoding: Encoding of the output, which may lack the signs.
+
+    Returns:
+        The marks, or None for no marks at all.
     """
     if choice == "auto":
         choice = ("color" if shows_color() else "signs") if is_terminal() else in_pipe
@@ -131,8 +137,12 @@ def final_verdicts(text: str) -> list[Verdict]:
 def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = False) -> Iterator[str]:
     """Hand on a text that comes in pieces, with the judge's marks, sentence by sentence.
 
-    marks: None hands on the pieces as they are. stories_only: mark nothing unless the text begins as a story
-    of the village does. At the end, if anything was marked, comes what the judge found.
+    If anything was marked, the findings of the judge follow at the end.
+
+    Args:
+        pieces: The text.
+        marks: How to mark the sentences. None hands on the pieces as they are.
+        stories_only: Whether to mark nothing unless the text begins as a story of the village does.
     """
     if marks is None:
         yield from pieces

@@ -97,9 +97,15 @@ LADDER = Path(__file__).resolve().parents[2] / "data" / "ladder.toml"
 def power_above(difference: float, least: float = 1e-7) -> str:
     """A difference between two computations, rounded up to a power of ten: 4.8e-07 is "1e-06".
 
-    Its digits depend on the processor, its power of ten mostly does not. least: what smaller ones are taken
-    for; 1e-07 is about what float32 itself rounds a number near 1 by.
-    Raises ValueError for a negative number, infinity or NaN.
+    The digits of such a difference depend on the processor. Its power of ten mostly does not.
+
+    Args:
+        difference: The difference, 0 or more.
+        least: What smaller differences are taken for. 1e-07 is about what float32 itself rounds a number
+            near 1 by.
+
+    Raises:
+        ValueError: If the difference is negative, infinite or NaN.
     """
     if not 0 <= difference < math.inf:
         raise ValueError(f"difference={difference} must be a finite number, 0 or more; take its abs()")
@@ -142,7 +148,11 @@ def heat(color: str) -> LinearSegmentedColormap:
 def label_line(line: Line2D, text: str, dx: float = 5, dy: float = 0) -> Text:
     """Write text at the right end of a line, in its color (darker where that is pale), instead of a legend.
 
-    dx, dy: points to the right of and above the line's last point; use dy to part two labels that meet.
+    Args:
+        line: The line.
+        text: The label.
+        dx: Points to the right of the line's last point.
+        dy: Points above the line's last point. Use it to part two labels that meet.
     """
     x, y = line.get_xdata()[-1], line.get_ydata()[-1]
     color = legible(line.get_color())
@@ -160,9 +170,12 @@ def level(ax: Axes, y: float, text: str, color: str = FLOOR) -> Line2D:
 
 
 def bars(ax: Axes, shares: Mapping[str, float], colors: Sequence[str]) -> None:
-    """Draw shares (0 to 1) as horizontal bars, from the top down, with the number at each bar's end.
+    """Draw shares as horizontal bars, from the top down, with the number at the end of each bar.
 
-    colors: one a bar.
+    Args:
+        ax: Axes to draw in.
+        shares: The shares by name, from 0 to 1.
+        colors: One color for each bar.
     """
     drawn = ax.barh(list(shares), [float(share) for share in shares.values()], color=colors)
     ax.bar_label(drawn, fmt="%.2f", padding=4)
@@ -172,9 +185,14 @@ def bars(ax: Axes, shares: Mapping[str, float], colors: Sequence[str]) -> None:
 
 
 def earlier_rungs(chapter: str, path: str | Path = LADDER) -> dict[str, float]:
-    """The rungs of the chapters before this one, in order: {name: bits per byte}.
+    """The rungs of the chapters before this one, in order.
 
-    chapter: a chapter's name, such as "03_embeddings"; those that come before it by name count as earlier.
+    Args:
+        chapter: Name of a chapter, such as "03_embeddings". Chapters that come before it by name are earlier.
+        path: File with the ladder.
+
+    Returns:
+        Bits per byte by the name of the rung.
     """
     ladder = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     return {rung: bits for name in sorted(ladder) if name < chapter for rung, bits in ladder[name].items()}
@@ -183,8 +201,12 @@ def earlier_rungs(chapter: str, path: str | Path = LADDER) -> dict[str, float]:
 def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float] | None = None) -> Axes:
     """Draw the course's ladder: a row for each rung, from the top down, and the floor that ends it.
 
-    rungs: what this chapter adds, {name: bits per byte}, in blue; earlier: what stood before it, in gray.
-    floor: the village's entropy, in bits per byte. The axis is logarithmic.
+    The axis is logarithmic.
+
+    Args:
+        rungs: What this chapter adds, {name: bits per byte}, drawn in blue.
+        floor: The village's entropy, in bits per byte.
+        earlier: The rungs before this chapter, {name: bits per byte}, drawn in gray.
     """
     rows = {**(earlier or {}), **rungs}
     fig, ax = plt.subplots(figsize=(WIDTH, 0.75 + 0.24 * len(rows)))
@@ -286,10 +308,14 @@ def reliability(confidence, accuracy, count) -> Axes:
 
 
 def certificate(title: str, facts: Sequence[str], history: list[dict], floor: float, story: str) -> Figure:
-    """Draw a model's certificate in a frame: its facts beside its loss, its best story below them.
+    """Draw a model's certificate in a frame: its facts beside its loss, and its best story below them.
 
-    facts: one line each. history: what `train` returns, a dict an evaluation with "seconds" and
-    "bits_per_byte". floor: the village's entropy, in bits per byte. story: 700 characters of it are shown.
+    Args:
+        title: Heading of the certificate.
+        facts: The facts, one line each.
+        history: What `train` returns, a dict for each evaluation with "seconds" and "bits_per_byte".
+        floor: The village's entropy, in bits per byte.
+        story: The story, of which 700 characters are shown.
     """
     lines = textwrap.wrap(story[:700], 68)
     heights = [3, 0.28 * len(lines)]  # inches, about: the frame fits the story
@@ -326,8 +352,11 @@ def save(path: str | Path, draw: Callable[..., Axes], *args) -> None:
 def judged(verdicts: Iterable):
     """Show what the village's judge said, sentence by sentence: ok, misplaced, contradiction or unknown.
 
-    verdicts: what `companion.village.judge` returns. Sentences that are ok stand on green. The others are
-    marked by color (yellow, red, gray), by a line (dotted, solid, none) and by the reason beside them.
+    Sentences that are ok stand on green. The others are marked by color (yellow, red, gray), by a line
+    (dotted, solid, none) and by the reason beside them.
+
+    Args:
+        verdicts: What `companion.village.judge` returns.
     """
     from IPython.display import HTML  # the command line draws too, and needs no IPython
 

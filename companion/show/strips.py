@@ -13,7 +13,11 @@ LETTERS = 84
 
 
 def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[int, int]]]:
-    """Words broken into lines: for each line its (index of the word, column where it begins)."""
+    """Words broken into lines.
+
+    Returns:
+        For each line, pairs of the index of a word and the column where the word begins.
+    """
     lines, column = [[]], 0
     for i, word in enumerate(words):
         if lines[-1] and column + len(word) > letters:
@@ -30,11 +34,14 @@ def strips(
     colors: Mapping[str, str],
     letters: int = LETTERS,
 ) -> Figure:
-    """Draw words with a strip below them for each row, named at the left of the first line.
+    """Draw words with a strip below them for each row, named at the left of every line.
 
-    words: with their spaces, as tokens have them. rows: name -> for each word None or (whose color, how sure
-    from 0 to 1). colors: name -> color; these are written above as the key. A name that ends in "(true)" has
-    a thin strip, labelled so. letters: in a line, at most LETTERS; fewer move the breaks.
+    Args:
+        words: The words with their spaces, as tokens have them.
+        rows: By name, a cell for each word: None, or a pair of the name of a color and how sure the row is,
+            from 0 to 1. A row whose name ends in "(true)" has a thin strip, which is labelled "true".
+        colors: Colors by name. They are written above as the key.
+        letters: Letters in a line, at most LETTERS. Fewer letters move the line breaks.
     """
     lines, left = lines_of(words, letters), max(len(name) for name in rows if not name.endswith("(true)")) + 2
     heights = [0.35 if name.endswith("(true)") else 0.75 for name in rows]

@@ -62,10 +62,17 @@ def live() -> bool:
 class Panel:
     """Controls, a line of text and a picture, which is drawn anew whenever a control's value changes.
 
-    draw: called as draw(figure, **values), the controls' values by name. It returns a sentence on what it
-    drew, which is also the picture's alternative text, or raises ValueError, whose message then stands alone.
-    size: inches across and down. controls: ipywidgets by name. box is the ipywidget to display; figure the
-    matplotlib Figure of the picture; said the line of text.
+    Args:
+        draw: Called as draw(figure, **values), with the controls' values by name. It returns a sentence about
+            what it drew, which is also the picture's alternative text. If it raises ValueError, the message
+            stands alone, without a picture.
+        size: Inches across and down.
+        controls: ipywidgets by name.
+
+    Attributes:
+        box: The ipywidget to display.
+        figure: The matplotlib Figure of the picture.
+        said: The line of text.
     """
 
     def __init__(self, draw: Callable[..., str], size: tuple[float, float], controls: Mapping[str, Any]):
@@ -126,10 +133,18 @@ def spell(token: bytes | str) -> list[str]:
 
 
 def merge_steps(tokenizer, text: str) -> list[tuple[int, list[bytes]]]:
-    """How a text's tokens become fewer: (merges learned, tokens then) for each merge that changes them.
+    """How a text's tokens become fewer, merge by merge.
 
-    tokenizer: a BPETokenizer, of which merges and pattern are used. The first step has 0 merges: single
-    bytes. Raises ValueError for a text that is empty or does not fit a row.
+    Args:
+        tokenizer: A BPETokenizer, of which merges and pattern are used.
+        text: The text.
+
+    Returns:
+        A pair for each merge that changes the tokens, of the number of merges learned by then and the tokens.
+        The first pair has 0 merges, and its tokens are single bytes.
+
+    Raises:
+        ValueError: If the text is empty or does not fit a row.
     """
     pieces = [[bytes([byte]) for byte in piece.encode()] for piece in regex.findall(tokenizer.pattern, text)]
     if not pieces:
@@ -234,13 +249,18 @@ def merges_panel(tokenizer, text: str) -> Panel:
 
 
 def merges(tokenizer, text: str, states: Sequence[int]) -> None:
-    """Show how byte-pair encoding cuts a text after so many merges; with controls, merge by merge.
+    """Show how byte-pair encoding cuts a text after so many merges. With controls, merge by merge.
 
-    tokenizer: a BPETokenizer.
-    text: it fits in 60 places: one for a character, two for a byte of one that the fonts lack.
-    states: the strip's numbers of merges learned, a row each.
-    Controls: the text, and the merge to stop after.
-    Raises ValueError for a text that is empty or too long.
+    The controls are the text, and the merge to stop after.
+
+    Args:
+        tokenizer: A BPETokenizer.
+        text: A text that fits in 60 places. A character takes one place. A byte of a character that the fonts
+            lack takes two.
+        states: The strip's numbers of merges learned, with a row for each.
+
+    Raises:
+        ValueError: If the text is empty or too long.
     """
     merges_strip(tokenizer, text, states)
     show(lambda: merges_panel(tokenizer, text))
@@ -260,11 +280,18 @@ def attention_layers(model) -> list:
 
 
 def attention_weights(model, tokens):
-    """What each head looks at while model reads tokens: (1, T) int64 -> a (H, T, T) for each layer.
+    """What each head looks at while a model reads tokens.
 
-    Row i of a head's matrix has the weights that token i gives to tokens 0 to i; each row sums to 1. They are
-    the causal softmax of the scaled products of the queries and keys that the layer's project gives, within
-    the layer's window if it has one. A key that several heads share counts for each of them.
+    Row i of a head's matrix has the weights that token i gives to tokens 0 to i. Each row sums to 1. The
+    weights are the causal softmax of the scaled products of the queries and keys that the layer's project
+    gives, within the layer's window if it has one. A key that several heads share counts for each of them.
+
+    Args:
+        model: Takes tokens (1, T) int64.
+        tokens: The tokens, (1, T) int64.
+
+    Returns:
+        The weights of each layer, (H, T, T).
     """
     import torch
 
@@ -313,7 +340,11 @@ def label(tokenizer, token: int) -> str:
 
 
 def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
-    """All heads' weights for a sentence, by layer, and its tokens' labels. ValueError if it does not fit."""
+    """All heads' weights for a sentence, by layer, and the labels of its tokens.
+
+    Raises:
+        ValueError: If the sentence is empty or too long.
+    """
     if not sentence.strip():
         raise ValueError("The sentence is empty: type a few words.")
     tokens = begin(model, tokenizer, sentence)
@@ -386,15 +417,20 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
 
 
 def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]], colors=None) -> None:
-    """Show which tokens look at which, some heads' maps; with controls, any head on the reader's sentence.
+    """Show which tokens look at which, in the maps of some heads.
 
-    model: tokens (1, T) int64 in, with attention layers within: parts whose project(x) makes q, k and v.
-    tokenizer: the one that the model was made for; its <|endoftext|> is put in front of the sentence.
-    sentence: at most 39 tokens.
-    heads: the strip's (layer, head) pairs, counted from 0.
-    colors: one for each of heads, where other figures show them in colors; None is blue for all.
-    Controls: the sentence, the layer where there are several, the head. They begin at heads[0].
-    Raises ValueError for a sentence that is empty or too long.
+    With controls, show any head on the reader's sentence. The controls are the sentence, the layer if there
+    are several, and the head. They begin at heads[0].
+
+    Args:
+        model: Takes tokens (1, T) int64. Its attention layers are the parts whose project(x) makes q, k, v.
+        tokenizer: The model's tokenizer. Its <|endoftext|> is put in front of the sentence.
+        sentence: At most 39 tokens.
+        heads: The strip's (layer, head) pairs, counted from 0.
+        colors: A color for each of heads, if other figures show them in colors. None is blue for all.
+
+    Raises:
+        ValueError: If the sentence is empty or too long.
     """
     attention_strip(model, tokenizer, sentence, heads, colors)
     show(lambda: attention_panel(model, tokenizer, sentence, heads[0]))
@@ -404,7 +440,11 @@ def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]],
 
 
 def next_logits(model, tokenizer, prompt: str):
-    """The logits (V,) of the token after a prompt. ValueError for one longer than the model's context."""
+    """The logits (V,) of the token after a prompt.
+
+    Raises:
+        ValueError: If the prompt is longer than the model's context.
+    """
     import torch
 
     from companion.runtime.models.modules import eval_mode
@@ -418,10 +458,18 @@ def next_logits(model, tokenizer, prompt: str):
 
 
 def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, str], **setting) -> str:
-    """Draw the next token's probabilities under a setting, in outline before the cuts; say what stays.
+    """Draw the next token's probabilities under a setting, with an outline of those before the cuts.
 
-    probabilities: as for sampling. logits (V,). names: of the tokens that have a bar, by id, from the top
-    down; the last bar has all others together.
+    Args:
+        ax: Axes to draw in.
+        probabilities: As for `sampling`.
+        logits: The logits of the next token, (V,).
+        names: Names of the tokens that have a bar, by id, from the top down. The last bar has all other
+            tokens together.
+        setting: temperature, top_k and top_p. None stands for a setting that is not used.
+
+    Returns:
+        A sentence about the setting, how many tokens stay, and the likeliest token if it has a bar.
     """
     setting = {name: value for name, value in setting.items() if value is not None}
     before = probabilities(logits, temperature=setting.get("temperature", 1.0))  # (V,)
@@ -488,16 +536,20 @@ def sampling_panel(probabilities: Callable, model, tokenizer, prompt: str, state
 
 
 def sampling(probabilities: Callable, model, tokenizer, prompt: str, states: Sequence[dict]) -> None:
-    """Show what temperature, top-k and top-p do to the next token's probabilities; with controls, at will.
+    """Show what temperature, top-k and top-p do to the next token's probabilities. With controls, at will.
 
-    probabilities: called as probabilities(logits, temperature=…, top_k=…, top_p=…), logits (V,) -> (V,), a
-    cut left out where there is none, such as chapter 8's next_token_probabilities.
-    model: tokens (1, T) int64 -> logits (1, T, V), with config.context_length.
-    tokenizer: the one that the model was made for; its <|endoftext|> is put in front of the prompt.
-    prompt: may be empty, for a text's first token.
-    states: the strip's settings, such as {"temperature": 2.0, "top_p": 0.9}.
-    Controls: the prompt, temperature from 0 to 2, top-k and top-p. They begin at the last state.
-    Raises ValueError for a prompt longer than the model's context, and where probabilities does.
+    The controls are the prompt, the temperature from 0 to 2, top-k and top-p. They begin at the last state.
+
+    Args:
+        probabilities: Called as probabilities(logits, temperature=…, top_k=…, top_p=…), logits (V,) -> (V,),
+            such as chapter 8's next_token_probabilities. A cut that is not used is left out of the call.
+        model: Maps tokens (1, T) int64 to logits (1, T, V), and has config.context_length.
+        tokenizer: The model's tokenizer. Its <|endoftext|> is put in front of the prompt.
+        prompt: A prompt, which may be empty, for a text's first token.
+        states: The strip's settings, such as {"temperature": 2.0, "top_p": 0.9}.
+
+    Raises:
+        ValueError: If the prompt is longer than the model's context, or if probabilities raises it.
     """
     sampling_strip(probabilities, model, tokenizer, prompt, states)
     show(lambda: sampling_panel(probabilities, model, tokenizer, prompt, states[-1]))

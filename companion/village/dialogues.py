@@ -24,7 +24,13 @@ from companion.village.words import KINDS, NUMBERS, read_table
 
 
 class Asked(NamedTuple):
-    """A kind of question: what is asked about, x, is a word of `about`; y is the word that answers."""
+    """A kind of question.
+
+    Attributes:
+        about: Kind of word, a key of `KINDS`, of x, which is what is asked about.
+        wordings: The wordings of the question.
+        answer: The wording of the answer. y is the word in it that answers.
+    """
 
     about: str
     wordings: tuple[str, ...]
@@ -79,7 +85,12 @@ SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
 
 
 class Dialogue(NamedTuple):
-    """A conversation, and what each of its questions is: a key of `ASKED`, "nobody", "order", "summary"."""
+    """A conversation.
+
+    Attributes:
+        messages: The messages.
+        kinds: What each of its questions is: a key of `ASKED`, "nobody", "order", "summary" or "declined".
+    """
 
     messages: list[dict[str, str]]
     kinds: tuple[str, ...]
@@ -152,9 +163,14 @@ def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list
 def _exchange(
     beginning: Beginning, kind: str, rng: Random, known: bool, plain: float = 0.0
 ) -> tuple[str, str]:
-    """A question of this kind, and its answer; known: whether the story tells it.
+    """A question of this kind about the beginning of a story, and its answer.
 
-    plain: the share of questions whose wordings are those of `PLAIN`, each `typed`.
+    Args:
+        beginning: What was told so far.
+        kind: A key of `ASKED`.
+        rng: Makes every choice.
+        known: Whether the story tells the answer. If not, the answer is `NOBODY`.
+        plain: The share of questions that are asked as people type them, see `_plain_exchange`.
     """
     if plain and rng.random() < plain:
         return _plain_exchange(beginning, kind, rng, known)
@@ -190,7 +206,13 @@ def _plain_exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -
 
 
 def asked_as(wording: str, fact: tuple[str, str, str], facts: dict[str, list[tuple[str, str, str]]]) -> str:
-    """The question about a fact (x, y, z) in this wording; facts, as of `facts_of`, tell colors and roles."""
+    """The question about a fact in this wording.
+
+    Args:
+        wording: A wording of `ASKED` or `PLAIN`.
+        fact: The words (x, y, z) of the fact.
+        facts: What `facts_of` returns. It tells colors and roles.
+    """
     x, y, z = fact
     colors = {noun: color for noun, color, _ in facts["what color"]}
     roles = {name: role for role, name, _ in facts["who is"]}
@@ -218,10 +240,16 @@ def typed(message: str, rng: Random) -> str:
 
 
 def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = True) -> list[Dialogue]:
-    """n conversations of one question, the kinds in turn, each about another new story's beginning.
+    """n conversations of one question, each about the beginning of another new story.
 
-    known: whether the story tells the answer; where not, it does not mention what is asked about, and the
-    answer is `NOBODY`. The same for the same seed; stories of the shipped splits are left out.
+    The same seed gives the same conversations. Stories of the shipped splits are left out.
+
+    Args:
+        n: Number of conversations.
+        seed: Seed of the stories and of all choices.
+        kinds: Keys of `ASKED`. The questions are of these kinds in turn.
+        known: Whether the story tells the answer. If not, the story does not mention what is asked about, and
+            the answer is `NOBODY`.
     """
     kinds, rng, stories = checked_kinds(kinds, ASKED), Random(seed), fresh(seed)
     found: list[Dialogue] = []
@@ -245,12 +273,20 @@ def lessons(
     kinds: Sequence[str] = tuple(ASKED),
     plain: float = 0.0,
 ) -> list[Dialogue]:
-    """n conversations of up to that many questions about one story's beginning, told in the first message.
+    """n conversations of several questions about the beginning of a story, which the first message tells.
 
-    Of each conversation one question is of a kind that comes in turn, as rare as it may be in stories; the
-    others are of other kinds, the rare ones first. unknown: the share of questions whose answer is `NOBODY`.
-    stories: how many new stories these are about; they come again, cut elsewhere and asked otherwise.
-    plain: the share of questions as people type them, see `PLAIN`.
+    One question of each conversation is of a kind that comes in turn, however rare that kind is in stories.
+    The other questions are of other kinds, and rare kinds tend to be chosen first.
+
+    Args:
+        n: Number of conversations.
+        seed: Seed of the stories and of all choices.
+        turns: Largest number of questions in a conversation.
+        unknown: The share of questions whose answer is `NOBODY`.
+        stories: Least number of new stories that the conversations are about. The same story can come again,
+            cut at another place and with other questions.
+        kinds: Keys of `ASKED`, the kinds of questions.
+        plain: The share of questions that are asked as people type them, see `PLAIN`.
     """
     kinds, rng = checked_kinds(kinds, ASKED), Random(seed)
     (pool, _), found = _pool(seed, stories, kinds), []
@@ -273,10 +309,16 @@ def lessons(
 def orders(
     n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS, plain: float = 0.0
 ) -> list[Dialogue]:
-    """n orders of a story about somebody and a thing, each with a new story that has both in its beginning.
+    """n orders of a story about a person and a thing, each answered by a new story.
 
-    questions: how many are asked afterwards about the story that was told. forms: the wordings of an order.
-    plain: the share of orders and questions as people type them, see `typed` and `PLAIN`.
+    Both the person and the thing are in the beginning of that story.
+
+    Args:
+        n: Number of conversations.
+        seed: Seed of the stories and of all choices.
+        questions: Largest number of questions about the story that are asked after it.
+        forms: The wordings of an order.
+        plain: The share of orders and of questions that are as people type them, see `typed` and `PLAIN`.
     """
     rng, found = Random(seed), []
     for story in fresh(seed):
@@ -315,9 +357,15 @@ def summaries(n: int, seed: int) -> list[Dialogue]:
 
 
 def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list[Dialogue]:
-    """n conversations to learn from: to seven lessons two orders, with two questions, and one summary.
+    """n conversations to learn from.
 
-    stories, unknown: as for lessons.
+    Seven in ten are lessons, two are orders with two questions each, and one is a summary.
+
+    Args:
+        n: Number of conversations.
+        seed: Seed of the stories and of all choices.
+        stories: Number of new stories, as for `lessons`.
+        unknown: The share of questions in lessons whose answer is `NOBODY`.
     """
     tenth = n // 10
     mixed = lessons(n - 3 * tenth, seed, stories=stories, unknown=unknown)
@@ -354,7 +402,10 @@ LACKED: dict[str, tuple[str, ...]] = {"A": ("stranger",), "r": ("lacked", "job")
 def lacking(n: int, seed: int, words: Sequence[str] = ()) -> list[str]:
     """n orders and questions with a word that the village lacks, such as a story about a goat and a piano.
 
-    words: the lacked words; those of `LACKED` unless given.
+    Args:
+        n: Number of messages.
+        seed: Seed of all choices.
+        words: The words to take. Without any, the words are those of the lists that `LACKED` names.
     """
     rng, found = Random(seed), []
     while len(found) < n:
@@ -398,10 +449,16 @@ def declined(n: int, seed: int) -> list[Dialogue]:
 
 
 def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) -> list[Dialogue]:
-    """The conversations, into a share of which a stranger says one or two things not about the village.
+    """The conversations, a share of which is interrupted once or twice by a stranger's message.
 
-    An interruption comes before any of the user's messages, and it is answered by `DECLINE`. Nothing else
-    changes: the next order is followed and the next question is answered.
+    These messages are not about the village, or they name what the village lacks. An interruption comes
+    before any of the user's messages, and its answer is `DECLINE`. Nothing else changes: the next order is
+    followed and the next question is answered.
+
+    Args:
+        dialogues: The conversations.
+        seed: Seed of the messages and of all choices.
+        share: The share of conversations that are interrupted.
     """
     dialogues, rng = list(dialogues), Random(seed)
     messages = iter(unfit_messages(2 * len(dialogues), seed, longest=60))
@@ -423,12 +480,17 @@ TYPED = 0.75  # share of questions as people type them, in `chat_course`
 def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) -> list[Dialogue]:
     """n conversations for an answerer that strangers talk to.
 
-    Of twenty, five are lessons, four orders with two questions each, two are two orders, two an order in
-    other words and one a bare order, each with a question, one a summary, one a question before any story,
-    and four messages that are not about the village, or name what it lacks. Into three in ten of the others
-    a stranger says something like that, too. Three in four questions, and all orders in other words, are as
-    people type them.
-    stories, unknown: as for lessons.
+    Of twenty conversations, five are lessons, four are orders with two questions each and two are of two
+    orders. Two are an order in other words and one is a bare order, each with a question. One is a summary
+    and one is a question before any story. Four are of messages that are not about the village, or that name
+    what it lacks. Such messages also interrupt three in ten of the other conversations. Three in four
+    questions, and all orders in other words, are as people type them.
+
+    Args:
+        n: Number of conversations.
+        seed: Seed of the stories and of all choices.
+        stories: Number of new stories, as for `lessons`.
+        unknown: The share of questions in lessons whose answer is `NOBODY`.
     """
     part = n // 20
     village = lessons(n - 15 * part, seed, stories=stories, unknown=unknown, plain=TYPED)
@@ -492,7 +554,8 @@ def has_named(order: str, story: str) -> bool:
 def holds(answer: str, story: str) -> bool | None:
     """Whether an answer of one of the forms of `ASKED` is true at the end of what was told.
 
-    None for an answer of another form, such as `NOBODY`.
+    Returns:
+        True or False, or None for an answer of another form, such as `NOBODY`.
     """
     for kind, asked in ASKED.items():
         try:
@@ -516,7 +579,11 @@ def is_true(summary: str, story: str) -> bool:
 
 
 def _parts(forms: Iterable[str], text: str) -> dict[str, str]:
-    """The words in the slots of the first form that a text has. ValueError for a text that has none."""
+    """The words in the slots of the first form that a text has.
+
+    Raises:
+        ValueError: If the text has none of the forms.
+    """
     for form in forms:
         pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\w+)", re.escape(form))
         if found := re.fullmatch(pattern, text):

@@ -138,9 +138,15 @@ def judge(text: str, village: Village = VILLAGE) -> list[Verdict]:
 
 
 def cut(text: str, village: Village) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:
-    """Where each sentence begins and ends, and the pattern that it matches; None: none of the village.
+    """Cut a text into sentences.
 
-    text: with one space between two words.
+    Args:
+        text: The text, with one space between two words.
+        village: The village whose sentences are looked for.
+
+    Yields:
+        For each sentence, where it begins, where it ends, and the pattern that it matches with the match. The
+        third is None if the sentence is no sentence of the village.
     """
     start = 0
     while start < len(text):

@@ -130,8 +130,15 @@ def facts(state: State) -> Facts:
 class Village:
     """Tells and reads the stories of one table of sentences.
 
-    kinds: kind -> its words. table: its sentences. shortest, longest: words until it may, and must, end.
-    Raises ValueError if a word of a kind begins with another of it, as texts could then be read in two ways.
+    Args:
+        kinds: The words of each kind.
+        table: The sentences.
+        shortest: Number of words from which on a story may end.
+        longest: Number of words from which on a story must end.
+
+    Raises:
+        ValueError: If a word of a kind begins with another word of that kind, as texts could then be read in
+            two ways.
     """
 
     def __init__(
@@ -216,7 +223,12 @@ class Village:
         return closing | weights | {"arrival": ARRIVAL if len(state.role) < CAST else 0}
 
     def menu(self, state: State) -> tuple[int, list[tuple[int, list[Pattern]]], dict[str, list[str]]]:
-        """What may come: the total weight; (weight of each, patterns) pairs; the options of the rules."""
+        """What may come next in this state.
+
+        Returns:
+            The total weight, then pairs of the weight of each pattern and the patterns, then the words that
+            each rule allows.
+        """
         total, menu, options = 0, [], {}
         last = state.last.group if state.last else -1
         for part, factor in self.weights(state).items():
@@ -246,7 +258,14 @@ class Village:
         return True
 
     def allowed(self, state: State, slot: Slot, words: dict[str, str], options: dict) -> list[str]:
-        """The words that may fill `slot`, when the earlier ones hold `words`; `options`: as from `menu`."""
+        """The words that may fill a slot.
+
+        Args:
+            state: What is true before the sentence.
+            slot: The slot to fill.
+            words: The words in earlier slots of the sentence, by letter.
+            options: The options of the rules, as from `menu`.
+        """
         if not slot.args and slot.rule in options:
             return options[slot.rule]
         return slot.allowed(state, self.kinds[slot.kind], *[words[letter] for letter in slot.args])
@@ -365,10 +384,16 @@ def story(rng: Random) -> Story:
 
 
 def bits(text: str, forget: bool = False) -> float | None:
-    """The exact information content of a story in bits, −log2 of its probability; None if it cannot be one.
+    """The exact information content of a story in bits, which is −log2 of its probability.
 
-    forget: as the perfect forgetful reader counts, who knows the grammar and how likely each sentence is, but
-    forgot who is who: every word in a slot is a guess among all the words of its kind.
+    Args:
+        text: The story.
+        forget: Whether to count as the perfect forgetful reader does. This reader knows the grammar and how
+            likely each sentence is, but forgot who is who. Every word in a slot is therefore a guess among
+            all the words of its kind.
+
+    Returns:
+        The bits, or None if the text cannot be a story of the village.
     """
     steps = VILLAGE.parse(text)
     if steps is None:
@@ -382,9 +407,16 @@ def bits(text: str, forget: bool = False) -> float | None:
 
 
 def recalls(text: str) -> list[tuple[int, int]]:
-    """The recalled words of a story, as (start, end) positions in `text`: the story before determines each.
+    """The recalled words of a story, which the story before them determines.
 
-    Raises ValueError for a text that is no story of the village.
+    Args:
+        text: A story of the village.
+
+    Returns:
+        The (start, end) position in `text` of each recalled word.
+
+    Raises:
+        ValueError: If the text is no story of the village.
     """
     steps = VILLAGE.parse(text)
     if steps is None:

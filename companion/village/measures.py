@@ -20,10 +20,20 @@ def story_bytes(text: str) -> int:
 
 
 def floor(texts: Iterable[str], forget: bool = False) -> float:
-    """The loss of whoever knows all probabilities, in bits per byte; no reader has less on average.
+    """The loss of a reader who knows all probabilities. No reader has a lower loss on average.
 
-    Total bits over total bytes, where each story counts its UTF-8 bytes and one for its end; `forget` as in
-    `bits`. Raises ValueError for a text that is no story of the village, and for no texts.
+    The loss is the total of bits over the total of bytes, where each story counts its UTF-8 bytes and one for
+    its end.
+
+    Args:
+        texts: Stories of the village.
+        forget: As in `bits`.
+
+    Returns:
+        The loss in bits per byte.
+
+    Raises:
+        ValueError: If there is no text, or a text is no story of the village.
     """
     total_bits, total_bytes = 0.0, 0
     for text in texts:
@@ -38,9 +48,16 @@ def floor(texts: Iterable[str], forget: bool = False) -> float:
 
 
 def byte_frequency_loss(texts: Iterable[str]) -> float:
-    """The loss of a reader who knows only how often each byte comes in the training split, in bits per byte.
+    """The loss of a reader who knows only how often each byte comes in the training split.
 
-    Raises ValueError for no texts.
+    Args:
+        texts: The texts to measure on.
+
+    Returns:
+        The loss in bits per byte.
+
+    Raises:
+        ValueError: If there is no text.
     """
     train = load_split("train")
     counts = Counter("".join(train).encode("utf-8"))
@@ -58,11 +75,19 @@ def byte_frequency_loss(texts: Iterable[str]) -> float:
 
 
 def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> tuple[Any, int]:
-    """Mark the tokens that are part of a recalled word: uint8 (N,), 1 or 0; and the number of those words.
+    """Mark the tokens that are part of a recalled word.
 
-    texts: stories; starts: the index in tokens (N,) of each story's <|endoftext|>, after which it follows.
-    decode: ids -> text.
-    Raises ValueError for a text that is no story of the village.
+    Args:
+        texts: Stories of the village.
+        starts: For each story, the index in tokens of its <|endoftext|>. The story follows after it.
+        tokens: Token ids, (N,).
+        decode: Turns a list of token ids into text.
+
+    Returns:
+        For each token 1 or 0, as uint8 (N,), and the number of recalled words.
+
+    Raises:
+        ValueError: If a text is no story of the village.
     """
     import numpy
 
@@ -78,12 +103,23 @@ def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list
 
 
 def recalled_places(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> list[tuple]:
-    """Of each recalled word that its story has said before: (story, first, last, back), in tokens.
+    """Find each recalled word that its story has said before.
 
-    story: its number; first, last: the word's tokens, counted from the story's <|endoftext|> as 0; back:
-    how many tokens before `first` the word's last mention begins. Recalled words that were never said, as a
-    sum or *he*, are left out. texts, starts, tokens, decode: as in `recalled_tokens`.
-    Raises ValueError for a text that is no story of the village.
+    Recalled words that were never said, such as a sum or *he*, are left out.
+
+    Args:
+        texts: Stories of the village.
+        starts: As in `recalled_tokens`.
+        tokens: As in `recalled_tokens`.
+        decode: As in `recalled_tokens`.
+
+    Returns:
+        For each word (story, first, last, back). `story` is the number of the story. `first` and `last` are
+        the first and the last token of the word, counted from the story's <|endoftext|> as 0. `back` says how
+        many tokens before `first` the last mention of the word begins.
+
+    Raises:
+        ValueError: If a text is no story of the village.
     """
     places = []
     for story, (text, start) in enumerate(zip(texts, starts, strict=False)):
@@ -100,17 +136,30 @@ def recalled_places(texts: Iterable[str], starts, tokens, decode: Callable[[list
 
 
 def abilities(texts: Iterable[str]) -> dict[str, float]:
-    """What texts that a model wrote show of it; all but `recalls` and `words` are shares between 0 and 1.
+    """What the texts that a model wrote show of the model.
 
-    grammar: sentences that are sentences of this village, where a text without a sentence counts as one that
-    is not; consistent: texts of one sentence or more, each the village's and none a contradiction; flawless:
-    texts of one sentence or more, each "ok"; whole: flawless texts that came to their end; memory: recalled
-    words that are right; recalls, words: recalled words and words in a text, on average; distinct: texts with
-    words in them, unlike all before.
-
-    White space counts nowhere. Of the shares of texts, `whole` asks for most: a single true sentence is
+    White space counts nowhere. Of the shares of texts, "whole" asks for most: a single true sentence is
     flawless, and a text that repeats itself is consistent.
-    Raises ValueError for no texts.
+
+    Args:
+        texts: The texts.
+
+    Returns:
+        These measures by name. All but "recalls" and "words" are shares between 0 and 1.
+
+        - "grammar": the sentences that are sentences of this village. A text without a sentence counts as one
+          sentence that is not.
+        - "consistent": the texts of one sentence or more whose sentences are all the village's and none a
+          contradiction.
+        - "flawless": the texts of one sentence or more whose sentences are all "ok".
+        - "whole": the flawless texts that came to their end.
+        - "memory": the recalled words that are right.
+        - "recalls": the number of recalled words in a text, on average.
+        - "words": the number of words in a text, on average.
+        - "distinct": the texts that have words in them and are unlike all texts before.
+
+    Raises:
+        ValueError: If there is no text.
     """
     texts = list(texts)
     if not texts:
@@ -146,15 +195,24 @@ def reference_lines(split: str = "val") -> dict[str, float]:
 def gap_left(bits_per_byte: float, lines: dict[str, float]) -> float:
     """The share of the way from the forgetful reader to the floor that a loss has not gone.
 
-    lines: as from `reference_lines`.
+    Args:
+        bits_per_byte: The loss.
+        lines: The losses to compare with, as from `reference_lines`.
     """
     return (bits_per_byte - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
 
 
 def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[str, float]:
-    """Abilities of n stories that ended by themselves, and the share of tries that did.
+    """Abilities of those of n stories that ended by themselves, and the share of stories that did.
 
-    teller: has `tell_many(n, temperature=…, seed=…)`, which returns (text, whether it ended) pairs.
+    Args:
+        teller: Has `tell_many(n, temperature=…, seed=…)`, which returns pairs of a text and whether it ended.
+        n: Number of stories to begin.
+        seed: Seed of the stories.
+        temperature: Temperature of sampling.
+
+    Returns:
+        "ended", the share of stories that ended, and what `abilities` returns for these, if there are any.
     """
     results = teller.tell_many(n, temperature=temperature, seed=seed)
     ended = [text for text, finished in results if finished]

@@ -38,9 +38,13 @@ def read_stories(path: Path) -> list[str]:
 
 
 def load_split(split: str) -> list[str]:
-    """The stories of a shipped split: "train", "val" or "test".
+    """The stories of a shipped split.
 
-    Raises ValueError for another name.
+    Args:
+        split: "train", "val" or "test".
+
+    Raises:
+        ValueError: If split is another name.
     """
     if split not in SPLITS:
         raise ValueError(f"split={split!r} must be one of {', '.join(SPLITS)}")
@@ -56,9 +60,15 @@ def fresh_stories(n: int, seed: int) -> list[str]:
 
 
 def fresh(seed: int, first: int = 0) -> Iterator[str]:
-    """A seed's stories without end, but those of the shipped splits, from the one with the number `first` on.
+    """A seed's new stories without end, except those of the shipped splits.
 
-    first: 0, or one of the seed's `places`: what comes before these need not be told. ValueError for another.
+    Args:
+        seed: Seed of the stories.
+        first: Number of the story to begin with: 0, or one of the seed's `places`. The stories before a place
+            need not be told.
+
+    Raises:
+        ValueError: If first is neither 0 nor one of the seed's places.
     """
     rng = Random(seed)
     if first:
@@ -76,9 +86,12 @@ def new_stories(rng: Random) -> Iterator[str]:
 
 
 def places(seed: int) -> dict[int, tuple[int, ...]]:
-    """The generator's state before some of a seed's new stories: {number of the story: state}.
+    """The generator's state before some of a seed's new stories.
 
-    Telling can begin there, so several processes can share the work. Empty for a seed without known places.
+    Telling can begin there, so several processes can share the work.
+
+    Returns:
+        The states by the number of the story. Empty for a seed without known places.
     """
     if seed not in PLACES:
         return {}

@@ -20,8 +20,10 @@ from companion.village.words import KINDS
 class Tie:
     """A name that directly follows a thing, as in `the red key Vera brought`.
 
-    at: the name's position in the row; the thing stands at at - 1. thing: which, by its number in
-    KINDS["thing"]. again: whether the row has named this thing before.
+    Attributes:
+        at: Position of the name in the row. The thing stands at position at - 1.
+        thing: Number of the thing in KINDS["thing"].
+        again: Whether the row has named this thing before.
     """
 
     at: int
@@ -40,10 +42,18 @@ def ties(row: Sequence[int], tokenizer) -> list[Tie]:
 
 
 def story_masks(tokens: torch.Tensor, real: torch.Tensor, tokenizer) -> dict[str, torch.Tensor]:
-    """Where a head could look in stories: bool (B, T, T) each, True for (query, key).
+    """Where a head could look in stories.
 
-    tokens, real: (B, T), stories, and what of them is no padding. The key is the token before the query; an
-    earlier token that is the same; or, where the query is a name directly after a thing, that thing.
+    The key is the token before the query, or an earlier token that is the same as the query. If the query is
+    a name directly after a thing, the key can also be that thing.
+
+    Args:
+        tokens: Stories, (B, T).
+        real: (B, T), False for padding.
+        tokenizer: The tokenizer of the tokens.
+
+    Returns:
+        A mask by name for each of the three, bool (B, T, T), True for (query, key).
     """
     at, count = torch.arange(tokens.shape[1]), real.sum(1).tolist()
     earlier = (at[:, None] > at) & real[:, :, None]
@@ -61,10 +71,19 @@ def story_masks(tokens: torch.Tensor, real: torch.Tensor, tokenizer) -> dict[str
 def question_masks(
     tokens: torch.Tensor, real: torch.Tensor, questions: Sequence[Question], tokenizer
 ) -> dict[str, torch.Tensor]:
-    """Where a head could look at the end of questions of `held`: bool (B, T, T) each, True for (query, key).
+    """Where a head could look at the end of questions of `held`.
 
-    tokens, real: (B, T), the prompts and what of them is no padding. The query is the last token, the thing
-    that is asked about; the keys are the holder's name, or all other names.
+    The query is the last token, which is the thing that is asked about. The keys are the holder's name in one
+    mask, and all other names in the other mask.
+
+    Args:
+        tokens: The prompts, (B, T).
+        real: (B, T), False for padding.
+        questions: The B questions.
+        tokenizer: The tokenizer of the tokens.
+
+    Returns:
+        Both masks by name, bool (B, T, T), True for (query, key).
     """
     named = torch.isin(tokens, torch.tensor(_tokens("name", tokenizer))) & real
     right = tokens == torch.tensor([tokenizer.encode(question.answer)[0] for question in questions])[:, None]
@@ -83,10 +102,20 @@ def named_things(question: Question) -> set[str]:
 
 
 def holders(text: str, thing: str, places: Sequence[int]) -> list[str | None]:
-    """Who holds the thing at each of these places in a story, by what was true when the sentence began.
+    """Who holds the thing at each of these places in a story.
 
-    places: positions of characters, in any order. None where nobody holds it. Raises ValueError for a text
-    that is no story of the village.
+    What counts is what was true when the sentence at that place began.
+
+    Args:
+        text: A story of the village.
+        thing: The noun of the thing.
+        places: Positions of characters, in any order.
+
+    Returns:
+        A name for each place, or None where nobody holds the thing.
+
+    Raises:
+        ValueError: If the text is no story of the village.
     """
     known = [(step.start, holding(state, thing)) for state, step in moments(text)]
     return [[name for start, name in known if start <= max(0, place)][-1] for place in places]

@@ -72,7 +72,12 @@ def strange_messages(n: int, seed: int, longest: int = 500) -> list[str]:
     """n messages to learn from, of all kinds in `TRAINED`.
 
     One in five is longer: several messages in a row, sentences of the course's short story, or a pile of
-    words. longest: how many characters a message may have.
+    words.
+
+    Args:
+        n: Number of messages.
+        seed: Seed of all choices.
+        longest: Largest number of characters in a message.
     """
     rng = Random(seed)
     patterns = [pattern for kind in TRAINED.values() for pattern in kind]

@@ -34,12 +34,15 @@ QUESTIONS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Question:
-    """A question at a point of a story: prompt + answer + rest is a beginning that the village could tell.
+    """A question at a point of a story. prompt + answer + rest is a beginning that the village could tell.
 
-    kind: a key of `QUESTIONS`. prompt: the story, up to the word that answers. answer: that word, with the
-    space before it, if there is one. rest: the end of the sentence. choices: what the answer could be for
-    somebody who forgot, in a drawn order: the names or places of the story so far, or four numbers in a row;
-    the answer is one of them.
+    Attributes:
+        kind: A key of `QUESTIONS`.
+        prompt: The story, up to the word that answers.
+        answer: That word, with the space before it, if there is one.
+        rest: The end of the sentence.
+        choices: What the answer could be for a reader who forgot the story, in random order: the names or
+            places of the story so far, or four numbers in a row. The answer is one of them.
     """
 
     kind: str
@@ -50,9 +53,17 @@ class Question:
 
 
 def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> list[Question]:
-    """n questions, the kinds in turn, each about another new story; the same for the same seed.
+    """n questions, each about another new story.
 
-    Stories of the shipped splits are left out. Raises ValueError for a kind that is not in `QUESTIONS`.
+    The same seed gives the same questions. Stories of the shipped splits are left out.
+
+    Args:
+        n: Number of questions.
+        seed: Seed of the stories and of all choices.
+        kinds: Keys of `QUESTIONS`. The questions are of these kinds in turn.
+
+    Raises:
+        ValueError: If kinds is empty, or a kind is not in `QUESTIONS`.
     """
     kinds = checked_kinds(kinds, QUESTIONS)
     stories, rng, asked = fresh(seed), Random(seed), []
@@ -65,7 +76,11 @@ def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> lis
 
 
 def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The kinds as a list. Raises ValueError for none, and for a kind that is not known."""
+    """The kinds as a list.
+
+    Raises:
+        ValueError: If there is no kind, or a kind is not known.
+    """
     kinds = list(kinds)
     for kind in kinds:
         if kind not in known:
@@ -76,10 +91,17 @@ def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
 
 
 def moments(text: str) -> Iterator[tuple[State, ToldSentence]]:
-    """The state before each sentence of a story, and the sentence.
+    """Go through a story sentence by sentence.
 
-    It is one state, which the next sentence changes: copy what is to be kept.
-    Raises ValueError for a text that is no story of the village.
+    Args:
+        text: A story of the village.
+
+    Yields:
+        The state before each sentence, and the sentence. It is always the same state object, which the next
+        sentence changes, so copy what you want to keep.
+
+    Raises:
+        ValueError: If the text is no story of the village.
     """
     sentences = VILLAGE.sentences(text)
     if sentences is None:
@@ -142,10 +164,12 @@ def _question(kind: str, story: str, pattern: Pattern, words: list[str], at: int
 
 
 def held(n: int, seed: int) -> list[Question]:
-    """n questions, each about another new story: the story up to the end of a sentence, and `The wheel`.
+    """n questions, each about another new story.
 
-    Somebody holds that thing, and of the two people or more so far it is that one's name that must follow:
-    the answer, with a space before it, as the choices have. Stories of the shipped splits are left out.
+    A prompt is the story up to the end of a sentence, and the beginning of another, such as `The wheel`.
+    Somebody holds that thing, and two people or more are in the story so far. The answer is the holder's
+    name, which must follow, with a space before it, as the choices have. Stories of the shipped splits are
+    left out.
     """
     stories, rng, asked = fresh(seed), Random(seed), []
     while len(asked) < n:
@@ -164,8 +188,17 @@ def held(n: int, seed: int) -> list[Question]:
 def twins(n: int, seed: int, difference: str = "name") -> list[tuple[Question, Question]]:
     """n pairs of questions as `held` has them, about two short stories that are the same but for one thing.
 
-    difference: "name", one sentence names another finder; or "things", two people's things are exchanged. The
-    answers differ, and so do the words that it names, at the same places. Raises ValueError for another.
+    The answers of a pair differ. So do the words that `difference` names, and these stand at the same places
+    in both stories.
+
+    Args:
+        n: Number of pairs.
+        seed: Seed of all choices.
+        difference: "name" if one sentence names another finder, "things" if the things of two people are
+            exchanged.
+
+    Raises:
+        ValueError: If difference is another word.
     """
     if difference not in ("name", "things"):
         raise ValueError(f'difference={difference!r} must be "name" or "things"')
@@ -206,13 +239,23 @@ CHOIR += ("Mara", "Milo", "Ned", "Rosa", "Rufus", "Tom", "Vera", "Wren")
 
 
 def singers(n: int, seed: int) -> list[tuple[str, int]]:
-    """n beginnings of new stories that end in a question, and 1 where the answer sings in the CHOIR, or 0.
+    """n beginnings of new stories that end in a question, labelled by whether the answer is in the CHOIR.
 
-    Each ends as in `"Who has the key?" "`, before the name. They come in twins, one after the other: in the
-    second two names have changed places, everywhere, one of them the answer. One of the two sings, and both
-    occur equally often. So twins have the same words, equally often, and different labels: what only counts
-    words is right on one of the two. The same for the same seed; stories of the shipped splits are left out.
-    Raises ValueError for an n that is odd or below 2.
+    Each beginning ends as in `"Who has the key?" "`, before the name. The beginnings come in twins, one after
+    the other. In the second twin two names have changed places everywhere, and one of these names is the
+    answer. One of the two names is in the CHOIR, and both occur equally often. Therefore twins have the same
+    words, equally often, and different labels, and a model that only counts words is right on one of the two.
+    The same seed gives the same beginnings. Stories of the shipped splits are left out.
+
+    Args:
+        n: Number of beginnings, which is even.
+        seed: Seed of the stories and of all choices.
+
+    Returns:
+        The beginnings, each with 1 if the answer is in the CHOIR, or 0.
+
+    Raises:
+        ValueError: If n is odd or below 2.
     """
     if n < 2 or n % 2:
         raise ValueError(f"n={n} must be even, and at least 2: beginnings come in twins")
@@ -253,9 +296,13 @@ def _twin(question: Question) -> list[tuple[str, str]] | None:
 def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
     """n beginnings of new stories, each with questions who has each thing, and the answers, in pieces.
 
-    A piece is a text, and whether it is an answer: the story up to a sentence's end and a question on a line
-    of its own, as in `Who has the key?`; then ` Mara.`; the next question; and so on, in a drawn order. There
-    are two people or more in each. The same for the same seed; stories of the shipped splits are left out.
+    There are two people or more in each beginning. The same seed gives the same pieces. Stories of the
+    shipped splits are left out.
+
+    Returns:
+        For each beginning its pieces, which are pairs of a text and whether it is an answer. The first text
+        is the story up to the end of a sentence, and a question on a line of its own, as in
+        `Who has the key?`. Then comes ` Mara.`, then the next question, and so on, in random order.
     """
     stories, rng, rows = fresh(seed), Random(seed), []
     while len(rows) < n:
@@ -278,10 +325,18 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
 
 
 def begun(n: int, seed: int, longest: int = 1) -> list[str]:
-    """n beginnings of new stories, each up to the end of a sentence; the same for the same seed.
+    """n beginnings of new stories, each up to the end of a sentence.
 
-    longest: how many sentences at most; how many of them, from one on, is drawn for each, and at least two
-    of the story's are left away. Stories of the shipped splits are left out. Raises ValueError below 1.
+    The same seed gives the same beginnings. Stories of the shipped splits are left out.
+
+    Args:
+        n: Number of beginnings.
+        seed: Seed of the stories and of all choices.
+        longest: Largest number of sentences in a beginning. For each beginning, a number from 1 on is chosen
+            at random, such that at least two sentences of the story are left out.
+
+    Raises:
+        ValueError: If longest is below 1.
     """
     if longest < 1:
         raise ValueError(f"longest={longest} must be at least 1; a beginning has a sentence")
@@ -300,9 +355,15 @@ def true_story(text: str, ended: bool = True) -> float:
 
 
 def false_parts(text: str, ended: bool = True) -> list[tuple[int, int]]:
-    """(start, end) letters of the sentences for which `true_story` is 0: contradictions, and no sentences.
+    """The sentences for which `true_story` is 0: contradictions, and sentences that are none of the village.
 
-    Where the text has no end, or other white space than single spaces, all of it is one such part.
+    Args:
+        text: The text.
+        ended: Whether the text has an end.
+
+    Returns:
+        The (start, end) positions of these sentences in the text. If the text has no end, or white space
+        other than single spaces, the whole text is one such part.
     """
     if not ended or text != " ".join(text.split()):
         return [(0, len(text))]

@@ -22,9 +22,16 @@ _SLOT = re.compile(r"\{(\w)[^}]*\}")
 
 
 def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The sentences of stories that the chronicle has a wording for: (sentence, chronicle's wording) each.
+    """The sentences of stories for which the chronicle has a wording.
 
-    texts: stories of the village, whole. Raises ValueError for a text that holds a sentence of none.
+    Args:
+        texts: Whole stories of the village.
+
+    Yields:
+        A sentence, and the chronicle's wording of it.
+
+    Raises:
+        ValueError: If a text holds a sentence that is none of the village.
     """
     for text in texts:
         start = 0
@@ -42,10 +49,13 @@ def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def repeats(rows: Iterable[Sequence[int]], tokenizer) -> Iterator[tuple[Sequence[int], int, int]]:
-    """Where a name, a thing or a place stands twice in a row of tokens: (row, first place, second place).
+    """Where a name, a thing or a place stands exactly twice in a row of tokens.
 
-    Hide the first, and the answer stands to its right; hide the second, and it stands to its left. The verb
-    *saw* is the token of the thing: in "everybody saw the red saw" it stands twice.
+    If you hide the first, the answer stands to its right. If you hide the second, it stands to its left. The
+    verb *saw* is the token of the thing: in "everybody saw the red saw" it stands twice.
+
+    Yields:
+        (row, first place, second place).
     """
     words = [tokenizer.encode(f" {word}") for kind in ("name", "thing", "place") for word in KINDS[kind]]
     asked = {ids[0] for ids in words if len(ids) == 1}
@@ -74,13 +84,16 @@ def introducing(pattern: Pattern) -> list[int]:
 
 
 def as_data() -> dict:
-    """The patterns as data for other languages, as JSON can hold it.
+    """The patterns as data for other languages, in a form that JSON can hold.
 
-    With regular expressions alone, the web book's page asks two of the judge's questions: is it a sentence of
-    the village, and was each name in it told before? What is true, only the judge knows.
+    The page of the web book uses regular expressions alone to ask two of the judge's questions: whether a
+    sentence is one of the village, and whether each name in it was told before. Only the judge knows what is
+    true.
 
-    kinds: the words of each kind. patterns: each by turns a literal text and the kind of the word that
-    follows, "+name" for one that the sentence introduces. longest: words after which what is none is cut.
+    Returns:
+        "kinds" has the words of each kind. "patterns" has for each pattern, in turn, a literal text and the
+        kind of the word that follows, which is "+name" for a name that the sentence introduces. "longest" is
+        the number of words after which a text that is no sentence is cut.
     """
     patterns = []
     for pattern in VILLAGE.patterns:

@@ -32,7 +32,15 @@ NUMBERS = KINDS["number"]
 
 
 def check_kinds(kinds: dict[str, list[str]]) -> None:
-    """Raise ValueError if a word of a kind is the beginning, at a word's end, of another, or comes twice."""
+    """Check that texts with these words can be read in one way only.
+
+    Args:
+        kinds: The words of each kind.
+
+    Raises:
+        ValueError: If a word of a kind is the beginning, at a word's end, of another word of that kind, or
+            comes twice.
+    """
     for kind, words in kinds.items():
         ordered = sorted(words)
         for one, two in zip(ordered, ordered[1:], strict=False):

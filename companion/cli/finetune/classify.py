@@ -151,7 +151,11 @@ def run(options: Options) -> None:
 
 
 def add_defaults(options: Options) -> None:
-    """Add what was not given. Raises ValueError for options that do not go together."""
+    """Add the options that were not given.
+
+    Raises:
+        ValueError: If options do not go together.
+    """
     check_floats(options)
     check_method(options)
     of_steps = ["passes", "batch_size", "lr", "decay"]

@@ -193,7 +193,11 @@ def usual_rate(teller: LanguageModel, method: str) -> float:
 
 
 def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bool) -> Rows:
-    """The conversations as tokens. Raises ValueError, with its place, for one that does not fit the model."""
+    """The conversations as tokens.
+
+    Raises:
+        ValueError: If a conversation does not fit the model. The message names its place.
+    """
     rows = []
     for place, messages in conversations:
         try:
@@ -237,7 +241,11 @@ def conversations_of(options: Options) -> list[tuple[str, list[dict]]]:
 
 
 def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
-    """Rows of plain texts: (on which to stay as it was, to measure what was forgotten)."""
+    """Rows of plain texts.
+
+    Returns:
+        The rows on which the model learns to stay as it was, and those that measure what was forgotten.
+    """
     name = options.replay or (VILLAGE if options.data == VILLAGE else None)
     if name is None or not options.keep:
         return [], []

@@ -130,7 +130,11 @@ def run(options: Options) -> None:
 
 
 def stories_asked(options: Options, teller: LanguageModel) -> int:
-    """How many stories to measure with. ValueError for a model whose stories the judge cannot reward."""
+    """How many stories to measure with.
+
+    Raises:
+        ValueError: If the judge cannot reward the model's stories.
+    """
     if options.data is not None and options.asked is not None:
         return options.asked
     needs = bits_of(teller, load_split("val")[:4])
@@ -155,7 +159,11 @@ def add_defaults(options: Options, model: GPT, n_pairs: int) -> None:
 
 
 def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
-    """Raise ValueError for a pair with a text that is longer than the model reads."""
+    """Check that the model can read all pairs.
+
+    Raises:
+        ValueError: If a pair has a text that is longer than the model reads.
+    """
     longest = teller.model.config.context_length + 1  # the last is only predicted
     for place, (prompt, *both) in placed:
         for text in both:
@@ -216,7 +224,13 @@ def chosen_likelier(teller: LanguageModel, pairs: list[tuple[str, str, str]]) ->
 
 
 def pair_rows(teller: LanguageModel, pairs: list[tuple[str, str, str]], which: int) -> tuple:
-    """One text of each pair after its prompt, as drawn_rows has them; which: 1 for chosen, 2 for rejected."""
+    """One text of each pair after its prompt, as `drawn_rows` returns texts.
+
+    Args:
+        teller: The model.
+        pairs: A prompt, a chosen and a rejected text each.
+        which: 1 for the chosen texts, 2 for the rejected texts.
+    """
     return drawn_rows(teller, [(pair[0] + pair[which], True) for pair in pairs])
 
 
@@ -271,7 +285,7 @@ def trainer_of(options: Options, model: GPT, batches: Callable, loss: Callable) 
 
 
 def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> None:
-    """Put the mean of the weights before and now into the model; share: of those before."""
+    """Put the mean of the weights before and now into the model. `share` is the share of those before."""
     weights = before.model.state_dict()
     with torch.no_grad():
         for name, weight in teller.model.state_dict().items():
