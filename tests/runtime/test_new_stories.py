@@ -20,7 +20,7 @@ def test_the_stories_of_two_processes_are_those_that_one_would_tell():
 
 def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):
     expected = village.fresh_stories(40, 4)
-    monkeypatch.setattr(splits, "PLACES", {4: (20, 30)})
+    monkeypatch.setattr("companion.village.__main__.PLACES", {4: (20, 30)})
     assert main(["--places", "--out", str(tmp_path)]) == 0
     states = json.loads((tmp_path / "places.json").read_text(encoding="utf-8"))["4"]
     known = {int(number): splits.STATE.unpack(b64decode(state)) for number, state in states.items()}
