@@ -20,6 +20,7 @@ from companion.runtime.storage.public_configs import family_of, model_type_of
 
 KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 """What matrices are written in: our names, and the library's."""
+LARGEST = {"F32": 3e38, "F16": 65504, "Q8_0": 127 * 65504, "Q4_0": 8 * 65504}  # a block's scale is float16
 FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}  # the numbers of general.file_type
 BLOCK = 32  # numbers of a row that share a scale in Q8_0 and Q4_0
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
@@ -43,7 +44,7 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
     Raises:
         ValueError: In one line and before any work, for another kind, for a model with parts that llama.cpp
             does not have, such as swift's shifts or an adapter, and for a tokenizer whose rule of cutting
-            text is not in PRE.
+            text is not in PRE. Later, without leaving a file, for a number that the kind cannot hold.
         ImportError: If the library `gguf` is missing. It is raised when this module is imported.
     """
     header = gguf_header(model.config, tokenizer, kind)
@@ -61,6 +62,9 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
         for theirs, tensor in tensors_of(model, architecture):
             name = names.get_name(theirs, (".weight", ".bias"))
             held[name] = kind_of(name, tensor.shape, kind)
+            if not tensor.abs().max() <= LARGEST[held[name]]:
+                rule = f"which {held[name]} cannot hold; export f32, or train the model again"
+                raise ValueError(f"{theirs} has a number of size {tensor.abs().max().item():g}, {rule}")
             number = gguf.GGMLQuantizationType[held[name]]
             writer.add_tensor(name, gguf.quants.quantize(tensor.numpy(), number), raw_dtype=number)
         writer.write_header_to_file()
@@ -193,9 +197,13 @@ def shape_in_gguf(c) -> dict[str, Any]:
     if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
         rule = f"must be d_model={c.d_model} in a qwen2 GGUF"
         raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} {rule}; choose another width")
+    scaling = {}
+    if c.rope_factor != 1:  # for load; other programs read the tensor rope_freqs
+        scaling = {"companion.rope_factor": float(c.rope_factor), "companion.rope_original": c.rope_original}
     widths = ("attention.key_length", "attention.value_length", "rope.dimension_count")
     return (
         header
+        | scaling
         | {f"{a}.{name}": c.head_width for name in widths}
         | {
             f"{a}.attention.head_count_kv": c.n_kv_heads,

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from support.folders import raises_one_line
 from support.weights import drawn_over
 
 from companion.gpt import GPTConfig, gpt2
@@ -104,6 +105,15 @@ def test_a_llama_that_reads_further_says_by_what_its_speeds_are_divided(tmp_path
     speeds = 5000.0 ** -(torch.arange(5) / 5) / tensors["rope_freqs.weight"]
     assert torch.allclose(speeds, model.blocks[0].attn.rope.speed, rtol=1e-5)
     assert held["rope_freqs.weight"] == "F32" and tensors["rope_freqs.weight"].max() > 2
+
+
+def test_a_number_that_a_format_cannot_hold_is_refused(tmp_path):
+    model = made("gpt2")
+    with torch.no_grad():
+        model.blocks[0].mlp.up_proj.weight[0, 0] = 7e4
+    with raises_one_line(ValueError, "has a number of size 70000, which F16 cannot hold"):
+        write_gguf(model, TOKENIZER, tmp_path / "a.gguf", "f16")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -150,7 +150,7 @@ def model_type_of(c: Any) -> str:
 def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path]) -> dict[str, str]:
     """Return the name under which the files have each wanted tensor: with the family's prefix, or without.
 
-    A head that repeats the token rows, in the file of a tied model, is no surplus.
+    The file of a tied model may hold its head instead of the token rows, or both where they are equal.
 
     Raises:
         ValueError: In one line, for tensors that are missing, or have no place in the model.
@@ -158,11 +158,11 @@ def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path])
     first = next(iter(family.names))
     prefix = first.split(".")[0] + "."
     stored = {name if name.startswith((prefix, *HEADS)) else prefix + name: name for name in files}
+    rows = f"{first}.weight"
+    for head in (stored.keys() & set(HEADS)) - set(wanted):
+        if rows not in stored or same_tensor(files, stored[head], stored[rows]):
+            stored[rows] = stored.pop(head)
     strange = {name for name in stored.keys() - set(wanted) if not name.endswith(NO_WEIGHTS)}
-    for head in strange & set(HEADS):
-        rows = stored.get(f"{first}.weight")
-        if rows is not None and same_tensor(files, stored[head], rows):
-            strange = strange - {head}
     lacking = sorted(set(wanted) - stored.keys())
     for names, problem in [(lacking, "is missing"), (sorted(strange), "has, without a place in this model,")]:
         if names:
