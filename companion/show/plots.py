@@ -17,6 +17,7 @@ import math
 import sys
 import textwrap
 import tomllib
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -270,8 +271,19 @@ def loss_curve(history: list[dict], levels: Mapping[str, float]) -> Axes:
 
 
 def confusion(matrix, classes: Sequence[str]) -> Axes:
-    """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in."""
+    """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in.
+
+    Of more than 30 classes, those with the most mistakes are drawn.
+    """
     matrix = [[int(n) for n in row] for row in matrix]
+    called = "called"
+    if len(classes) > 30:
+        called = f"called (of {len(classes):,} classes the 30 with the most mistakes)"
+        columns = list(zip(*matrix, strict=True))
+        mistakes = [sum(matrix[k]) + sum(columns[k]) - 2 * matrix[k][k] for k in range(len(classes))]
+        drawn = sorted(sorted(range(len(classes)), key=lambda k: -mistakes[k])[:30])
+        matrix = [[matrix[i][j] for j in drawn] for i in drawn]
+        classes = [classes[k] for k in drawn]
     size = 1.8 + 0.55 * len(classes)
     ax = plt.subplots(figsize=(size + 1.2, size))[1]
     shares = [[n / max(1, sum(row)) for n in row] for row in matrix]
@@ -281,9 +293,9 @@ def confusion(matrix, classes: Sequence[str]) -> Axes:
             color = CARD if 0.4 < shares[i][j] else INK
             ax.text(j, i, f"{n:,}", ha="center", va="center_baseline", color=color)
     names = [name if len(name) < 20 else name[:18] + " …" for name in classes]
-    ax.set_xticks(range(len(names)), names, rotation=0 if len(names) < 4 else 45)
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="called", ylabel="is")
+    ax.set_xticks(range(len(names)), names, rotation=0 if len(names) < 4 else 45, parse_math=False)
+    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set(xlabel=called, ylabel="is")
     ax.grid(False)
     return ax
 
@@ -344,8 +356,10 @@ def save(path: str | Path, draw: Callable[..., Axes], *args) -> None:
     """Draw into a file; no window is opened."""
     plt.switch_backend("agg")
     use_style()
-    figure = draw(*args).figure
-    figure.savefig(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # of a script that the font lacks
+        figure = draw(*args).figure
+        figure.savefig(path)
     plt.close(figure)
 
 

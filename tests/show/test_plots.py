@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
@@ -106,6 +107,18 @@ def test_the_judges_marks_differ_without_color_and_in_the_dark():
     css = (Path(book.__file__).parent / "static" / "book.css").read_text(encoding="utf-8")
     for color in re.findall(r"background:(#\w+)", html):
         assert f'html[data-theme="dark"] .bd-content span[style*="{color}"] {{' in css, color
+
+
+def test_of_many_classes_the_most_confused_are_drawn_and_their_names_are_no_formulas(tmp_path, recwarn):
+    matrix = 9 * np.eye(150, dtype=int)
+    matrix[140, 3] = 5
+    names = [f"$$ {k} 天" for k in range(150)]
+    ax = plots.confusion(matrix, names)
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(shown) == 30 and names[140] in shown and names[3] in shown and "150" in ax.get_xlabel()
+    plt.close(ax.figure)
+    plots.save(tmp_path / "a.png", plots.confusion, matrix[:2, :2], names[:2])
+    assert not recwarn.list
 
 
 def test_the_loss_curve_names_both_losses_and_its_levels(tmp_path):
