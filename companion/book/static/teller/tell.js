@@ -8,8 +8,8 @@ const LOOKS = 8; // bars at most for where the model looked
 const FAINT = 0.03; // the least weight that gets a bar
 const OPENINGS = ["Once upon a time, the baker Mara", "The fox Bram", "Once the goose Tilda and"];
 const SIGNS = [
-  ["grammar", "a sentence of the village"],
-  ["foreign", "no sentence of the village"],
+  ["grammar", "worded as in the village (whether it is true is not checked here)"],
+  ["foreign", "not worded as in the village"],
   ["name-new", "a new name"],
   ["name-known", "a name told before"],
   ["name-unknown", "a name from nowhere"],
@@ -149,8 +149,8 @@ class Story {
     const ways = { end: "The story is over", stopped: "Stopped", full: "The model has no room for more" };
     const speed = first === null ? "" : ` First word after ${(first / 1000).toFixed(1)} s, then`
       + ` ${(milliseconds / tokens).toFixed(1)} ms of arithmetic a token.`;
-    return `${ways[ended]}: ${village} of ${marks.length} sentences are the village's; names told before:`
-      + ` ${count("known")}, names from nowhere: ${count("unknown")}.${speed}`;
+    return `${ways[ended]}: ${village} of ${marks.length} sentences are worded as the village's;`
+      + ` names told before: ${count("known")}, names from nowhere: ${count("unknown")}.${speed}`;
   }
 
   /** The token to look at first: the last name that was told before, or else the boldest draw. */
