@@ -23,6 +23,7 @@ import importlib
 import pkgutil
 import platform
 import re
+import shlex
 import tomllib
 import types
 import typing
@@ -174,6 +175,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         message = re.sub(r"^argument \S+: (?=\S+=)", "", message)
+        for action in self._get_positional_actions():
+            if action.choices and message.endswith(f"are required: {action.dest}"):
+                message += f", one of {', '.join(action.choices)}"
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
@@ -354,7 +358,10 @@ def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        like = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
+        known = parser._option_string_actions
+        like = suggestion(unknown[0].partition("=")[0], known)
+        if "--prompt" in known and not any(word.startswith("-") for word in unknown):
+            like = f" (did you mean --prompt {shlex.join([' '.join(unknown)])}?)"
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
     return {name: value for name, value in vars(args).items() if value is not None}
 

@@ -97,6 +97,9 @@ def run(options: Options) -> None:
         source = source_of(options.text)
         documents = []
         for name in options.text:
+            if name.lower().endswith((".json", ".ndjson", ".csv")):
+                rule = "is read as plain text, with all its signs; save its texts as .jsonl or .parquet"
+                print(f"{name} {rule} to learn from the texts alone", file=sys.stderr)
             documents += load_text(name, skip=skip)
         hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")

@@ -74,6 +74,9 @@ BAD_OPTIONS = [
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --device abacus", "abacus"),
+    ("generate --model runs/village", "runs/village is not there"),  # and no hub is asked
+    ("generate Once the baker", "did you mean --prompt 'Once the baker'?"),
+    ("demo", "required: part, one of tokenization, embeddings, "),
     (
         "finetune instructions --data talks.jsonl --keep 2",
         "--keep needs plain texts on which the model stays as it is; name them with",

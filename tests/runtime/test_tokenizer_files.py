@@ -126,6 +126,12 @@ def test_an_id_outside_the_vocabulary_is_an_error(tokenizer):
     assert tokenizer.decode([]) == ""
 
 
+@pytest.mark.parametrize("ids", [[104.9], torch.tensor([104.0])])
+def test_what_is_no_whole_number_is_no_id(ids):
+    with pytest.raises(TypeError, match="index|integer"):
+        BPETokenizer([]).decode(ids)
+
+
 def test_ids_may_be_in_an_array():
     text = "Mara found a key"
     ids = BPE.encode(text)

@@ -58,6 +58,8 @@ def find_model(
         folder = fetched(SHORT.get(text, text), revision, endpoint, cache)
     elif revision is not None:
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
+    if not folder.exists() and folder.parts[:1] == ("runs",):
+        raise ValueError(f"{name} is not there; train it first: companion train")
     if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
         rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
         raise ValueError(f"model={str(name)!r:.100} {rule}; pickles are not opened")
@@ -68,10 +70,12 @@ def is_hub_name(name: str | Path) -> bool:
     """Return whether this is a model's name on the hub. No network is asked.
 
     That is "owner/name", or one of SHORT, where neither such a folder nor one of the owner's name is here.
+    What begins with runs/ is a folder, also before the first training.
     """
     text = Path(name).as_posix()
     named = text in SHORT or re.fullmatch(r"\w[\w.-]{0,95}/[\w.-]{1,96}", text, re.ASCII)
-    return bool(named) and not Path(text).exists() and not Path(text.split("/")[0]).exists()
+    owner = text.split("/")[0]
+    return bool(named) and owner != "runs" and not Path(text).exists() and not Path(owner).exists()
 
 
 def fetched(name: str, revision: str | None, endpoint: str | None, cache: str | Path | None) -> Path:

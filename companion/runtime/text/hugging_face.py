@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import takewhile
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         Raises:
             ValueError: For an id below 0.
         """
-        return [self.vocab.get(int(i), b"") if int(i) >= 0 else look_up(self.vocab, i) for i in ids]
+        return [self.vocab.get(index(i), b"") if index(i) >= 0 else look_up(self.vocab, i) for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of these ids, as the file's own decoder gives it: some drop the first space."""

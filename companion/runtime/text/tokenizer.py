@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from itertools import pairwise
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -423,10 +424,12 @@ def look_up(vocab: dict, i: int):
 
     Raises:
         ValueError: For an id outside the vocabulary.
+        TypeError: For what is no whole number.
     """
-    if int(i) not in vocab:
-        raise ValueError(f"ids holds {int(i)}, but the ids run from 0 to {max(vocab)}")
-    return vocab[int(i)]
+    i = index(i)
+    if i not in vocab:
+        raise ValueError(f"ids holds {i}, but the ids run from 0 to {max(vocab)}")
+    return vocab[i]
 
 
 def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
