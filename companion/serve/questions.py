@@ -197,9 +197,6 @@ def read_question(
     _check_length("", len(ids), config.context_length)
 
     max_tokens = asked.max_completion_tokens or asked.max_tokens or limits.max_tokens
-    if max_tokens > limits.max_tokens:
-        param = "max_completion_tokens" if asked.max_completion_tokens else "max_tokens"
-        raise Refused(400, f"{param}={max_tokens} must be at most {limits.max_tokens}", param)
     options = dict(tokenizer.sampling)  # the model's own, where the request has no setting
     options.pop("repetition_penalty", None)  # which a shared batch cannot apply
     options.setdefault("temperature", 1.0)
@@ -207,7 +204,7 @@ def read_question(
         options["temperature"] = asked.temperature if asked.temperature >= SMALLEST_TEMPERATURE else 0
     if asked.top_p is not None:
         options["top_p"] = max(asked.top_p, 1e-9)  # 0, as OpenAI allows, keeps the likeliest token
-    max_new_tokens = min(max_tokens, config.context_length + 1 - len(ids))
+    max_new_tokens = min(max_tokens, limits.max_tokens, config.context_length + 1 - len(ids))
     stop = chat_ends(tokenizer, config.vocab_size)
     return asked, Request(ids, max_new_tokens, stop, options, asked.seed)
 

@@ -232,8 +232,11 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
     async def nothing_here(http: Request, error):
         paths = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/NAME, GET /health"
         message = f"there is nothing here; try {paths}, or read GET /docs"
-        return error_response(Refused(error.status_code, message))
+        response = error_response(Refused(error.status_code, message))
+        response.headers.update(error.headers or {})  # Allow: what a path can be asked
+        return response
 
+    @app.head("/health")
     @app.get("/health")
     async def health():
         return {"status": "ok" if engine.is_alive() else "stopped"}

@@ -192,7 +192,9 @@ def test_models_and_health(url):
         assert error["code"] == "model_not_found"
     assert call(url, method="GET", path="/health")[::2] == (200, b'{"status":"ok"}')
     refused(url, 404, None, "or read GET /docs", path="/nowhere", method="GET")
-    refused(url, 405, None, "nothing here", method="GET")
+    headers, _ = refused(url, 405, None, "nothing here", method="GET")
+    assert headers["allow"] == "POST"
+    assert call(url, method="HEAD", path="/health")[::2] == (200, b"")
 
 
 def test_docs_are_a_page_that_asks_no_other_host_and_say_how_the_token_is_sent(teller):
@@ -259,6 +261,10 @@ def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(teller, ender)
 )
 def test_an_answer_ends_before_a_stop_or_with_max_tokens(teller, fields, text, finish):
     assert ends_of(draws(teller, *b"ABCDEF"), **fields)[:2] == (text, finish)
+
+
+def test_more_tokens_than_the_limit_are_cut_to_it(teller):
+    assert ends_of(draws(teller, *b"M"), Limits(slots=4, max_tokens=9), max_tokens=1000)[1:] == ("length", 9)
 
 
 def test_an_answer_that_the_context_ended_says_length(teller):
@@ -394,7 +400,6 @@ BAD = [  # fields, what the message says, the field that it names
     (user(" "), "is empty", "messages"),
     (user("key " * 200), "have at least", "messages"),
     (user("key " * 125), "messages have 1", "messages"),
-    ({"max_tokens": 61}, "max_tokens=61 must be at most 60", "max_tokens"),
     ({"temperature": float("nan")}, "finite number", "temperature"),
     ({"n": 2}, "n=2: ", "n"),
     ({"response_format": {"type": "json_object"}}, "response_format.type=", "response_format"),
