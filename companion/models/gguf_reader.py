@@ -69,8 +69,8 @@ class GGUFFile:
         tensors: Each tensor by its name.
 
     Raises:
-        ValueError: In one line, for what is no GGUF file, or not a whole one, and for a tensor that is stored
-            in a format that is not in READABLE.
+        ValueError: In one line, for what is no GGUF file, or not a whole one, for one part of several, and
+            for a tensor that is stored in a format that is not in READABLE.
     """
 
     def __init__(self, path: str | Path):
@@ -82,6 +82,8 @@ class GGUFFile:
         except Exception as error:  # the library checks little, and says so in many ways
             problem = " ".join(str(error).split())
             raise ValueError(f"{path} is no whole GGUF file ({problem:.120}); fetch it again") from None
+        if (n := self.header.get("split.count", 1)) != 1:
+            raise ValueError(f"{path} is one of {n} parts; join them first: llama-gguf-split --merge")
         self.tensors: dict[str, StoredTensor] = {}
         for stored in reader.tensors:
             kind = stored.tensor_type.name

@@ -41,6 +41,10 @@ LIES = {
     "texts without end": (file_of([key(b"k", 9, struct.pack("<I", 8) + HUGE)]), "is no whole GGUF file"),
     "sizes without end": (file_of(lines=(line(dims=(2**40, 2**40)),)), "is no whole GGUF file"),
     "more than the file": (file_of(lines=(line(dims=(32, 3)),)), "is no whole GGUF file"),
+    "a part of several": (
+        file_of([NAME, key(b"split.count", 2, struct.pack("<H", 3))], n_keys=2),
+        "is one of 3 parts; join them",
+    ),
     "a kind that is not read": (
         file_of(lines=(line(dims=(256, 1), kind=10),)),
         "is held in Q2_K; read",
