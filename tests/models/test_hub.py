@@ -188,7 +188,7 @@ def test_gated(find):
     [
         ("own/nothing", None, "no model 'own/nothing' at revision 'main' is on the hub for you"),
         ("own/whole", "v9", "no model 'own/whole' at revision 'v9' is on the hub for you"),
-        ("own/pickled", None, "model='own/pickled' must be .* weights as model.safetensors; pickles are not"),
+        ("own/pickled", None, "model='own/pickled' must be .* weights as model.safetensors"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(find, server, name, revision, message):
@@ -238,7 +238,7 @@ def test_a_folder_comes_back_as_it_is(tmp_path, monkeypatch):
 NO_MODEL = [
     ({}, "with config.json and weights as model.safetensors"),
     ({"model.safetensors": b""}, "with config.json and weights as model.safetensors"),
-    (PICKLED, "pickles are not opened"),
+    (PICKLED, "has its weights as a pickle .optimizer.pt., which can run any program when it is opened"),
     (SPLIT | {INDEX: b"{"}, "with config.json and weights as model.safetensors"),
 ]
 

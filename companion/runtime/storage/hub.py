@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
 
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
 SMALL = (
@@ -58,11 +59,16 @@ def find_model(
         folder = fetched(SHORT.get(text, text), revision, endpoint, cache)
     elif revision is not None:
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
-    if not folder.exists() and folder.parts[:1] == ("runs",):
+    if os.path.isfile(folder / CONFIG) and not weight_paths(folder):
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+        if pickles:
+            why = f"has its weights as a pickle ({pickles[0]}), which can run any program when it is opened"
+            raise ValueError(f"{folder} {why}; take a model or a revision with {WEIGHTS}")
+    if not os.path.exists(folder) and folder.parts[:1] == ("runs",):
         raise ValueError(f"{name} is not there; train it first: companion train")
     if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
         rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
-        raise ValueError(f"model={str(name)!r:.100} {rule}; pickles are not opened")
+        raise ValueError(f"model={str(name)!r:.100} {rule}")
     return folder
 
 
