@@ -131,7 +131,8 @@ def find(server, tmp_path, monkeypatch):
     """find_model, asking this server, with a cache of its own, in an empty folder."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    # The library reads HF_HUB_OFFLINE where it is imported, which may have been another test.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     address, cache = server.address, tmp_path / "cache"
     return lambda name, revision=None: find_model(name, revision, endpoint=address, cache=cache)
 
