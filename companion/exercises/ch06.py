@@ -471,8 +471,7 @@ def alike(model, deeper, x):
         = gpt2(replace(model.config, n_layers=model.config.n_layers + 1))
             It is deeper, but untrained: what the model had learned is gone. Give the new one the old weights.
         - deeper = copy.deepcopy(model)
-        + deeper = copy.copy(model)
-        + deeper._modules = model._modules | {"blocks": nn.ModuleList(model.blocks)}
+        + deeper = type(model)(model.config, model.embed, list(model.blocks), model.norm, model.head)
             The two share their weights: training the deeper one changes the one it came from. Copy them.
         - deeper.config = replace(config, n_layers=config.n_layers + 1)
             `config` still has the old number of layers. If this model is saved and loaded again, a block is

@@ -26,7 +26,7 @@ from companion.village.words import KINDS, NUMBERS, read_table
 class Asked(NamedTuple):
     """A kind of question.
 
-    Attributes:
+    Args:
         about: Kind of word, a key of `KINDS`, of x, which is what is asked about.
         wordings: The wordings of the question.
         answer: The wording of the answer. y is the word in it that answers.
@@ -87,7 +87,7 @@ SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
 class Dialogue(NamedTuple):
     """A conversation.
 
-    Attributes:
+    Args:
         messages: The messages.
         kinds: What each of its questions is: a key of `ASKED`, "nobody", "order", "summary" or "declined".
     """

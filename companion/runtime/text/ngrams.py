@@ -16,7 +16,7 @@ def ngram_probabilities(train_tokens, tokens, vocab_size: int, longest: int = 5)
         longest: Tokens in the longest n-gram, counting the one that is predicted.
 
     Returns:
-        Two arrays of shape (len(tokens) - longest + 1,): the probability of each token from index
+        Two arrays of shape (len(tokens) - longest + 1,). They have the probability of each token from index
         longest - 1 on, and whether the longest - 1 tokens before it occur in the training text.
 
     Raises:
