@@ -65,6 +65,7 @@ def test_a_system_message_stays_one_for_the_models_that_know_it(tmp_path):
         ({"messages": HI, "train": False}, "has train=False"),
         ({"messages": HI, "tools": [{"name": "find"}]}, "has tools="),
         ({"instruction": "Hi", "output": "Good day", "history": ["Hi"]}, "history must be a list of"),
+        ({"instruction": "Hi", "output": "Good day", "input": ["Hi"]}, "input must be a text"),
         ({"messages": HI[:1]}, "must end with a message of the assistant"),
         ({"messages": [HI[0], {"role": "assistant", "content": " "}]}, r"\[1\], the assistant's, is empty"),
     ],

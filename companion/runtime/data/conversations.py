@@ -110,7 +110,10 @@ def as_messages(row, place: str = "row") -> list[dict[str, str]]:
             return messages
     if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
         check_other_fields(row, {"instruction", "input", "output", "system", "history"}, place)
-        asked = "\n".join(text for text in (row["instruction"], row.get("input")) if text)
+        about = row.get("input") or ""
+        if not isinstance(about, str):
+            raise ValueError(f"{place}: input must be a text; mend it")
+        asked = f"{row['instruction']}\n{about}" if about else row["instruction"]
         exchanges = [*(row.get("history") or []), (asked, row["output"])]
         if not all(isinstance(exchange, (list, tuple)) and len(exchange) == 2 for exchange in exchanges):
             raise ValueError(f"{place}: history must be a list of [question, answer]; mend it")

@@ -20,10 +20,10 @@ from torch import nn
 from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import finish_renames, read_json, read_regular
 from companion.runtime.models.devices import check_memory, without_numbers
+from companion.runtime.storage.hub import PICKLES
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER = "adapter_config.json"
-PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
