@@ -38,9 +38,9 @@ def is_public(name: str | Path) -> bool:
     That is a GGUF file, a model of a package, a folder whose config.json has a model_type, or a hub's name.
     """
     path = expand_user(name)
-    if is_gguf(path) or is_installable(name) or is_hub_name(path):
-        return True
-    return "model_type" in read_json_or_empty(path / CONFIG)
+    if path.is_dir():
+        return "model_type" in read_json_or_empty(path / CONFIG)
+    return is_gguf(path) or is_installable(name) or is_hub_name(path)
 
 
 def has_weights(name: str | Path) -> bool:
@@ -61,7 +61,9 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
         ValueError: In one line, for a revision of what is on this machine, and as find_model.
         ImportError: For a model whose package is not installed.
     """
-    path = installed_file(name) if is_installable(name) else expand_user(name)
+    path = expand_user(name)
+    if not path.is_dir() and is_installable(name):
+        path = installed_file(name)
     if is_public(path) and not is_gguf(path):
         return find_model(name, revision)
     if revision is not None:
