@@ -1,6 +1,7 @@
 """companion generate: a text from a prompt."""
 
 import secrets
+import sys
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -55,6 +56,10 @@ def run(options: Options) -> None:
     drawing = usual | teller.tokenizer.sampling | given
     prompt = drawing.pop("prompt")
     teller.encode(prompt)
+    tokens = teller.tokenizer.tokens(teller.tokenizer.encode(prompt))
+    if tokens and all(is_part_of_letter(token) for token in tokens):
+        note = "the model's tokenizer knows no letter of the prompt and reads it byte by byte"
+        print(f"companion: {note}; expect a text that has nothing to do with it", file=sys.stderr)
     marks = marks_of(options.marks, options.model, teller.tokenizer)
 
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
@@ -68,3 +73,8 @@ def run(options: Options) -> None:
     if draws and options.seed is None and is_terminal():
         seed = drawing["seed"]
         print(f"(seed {seed}; the same command with --seed {seed} gives this text again)")
+
+
+def is_part_of_letter(token: str | bytes) -> bool:
+    """Return whether a token is one byte of a letter that UTF-8 writes with several."""
+    return isinstance(token, bytes) and len(token) == 1 and token[0] > 127

@@ -94,6 +94,7 @@ def the_day_after_if_told(s, kind):
     return kind if s.day is None else RULES["next_day"].allowed(s, kind)
 
 
+NOBODY = "the story introduced nobody; begin with 'Once the baker Mara'"
 FEW = "{word} has fewer than four things to eat"
 MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
     "new_name": (any_of_kind, "{word} is in this story already"),
@@ -180,6 +181,8 @@ class Reading:
         recalls = recalled(step, self.village.kinds, ECHOES)
         wrong = falsehood(self.state, step, self.village.kinds)
         if wrong:
+            if not self.state.role:
+                wrong = NOBODY if not self.denied else NOBODY.partition(";")[0]
             recalls = () if sentence in self.denied else recalls
             self.denied.add(sentence)
             return Verdict(sentence, "contradiction", wrong, recalls)

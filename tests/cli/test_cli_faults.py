@@ -577,3 +577,9 @@ def test_ctrl_c_while_the_command_line_is_read_in_is_one_line():
 def test_the_installed_command_is_the_one_that_is_tested():
     (found,) = metadata.entry_points(group="console_scripts", name="companion")
     assert found.value == "companion.__main__:main"
+
+
+@pytest.mark.parametrize("prompt, noted", [("日本", True), ("Once 日本", False), ("Once", False)])
+def test_a_prompt_of_unknown_letters_only_says_so(prompt, noted, capsys):
+    assert main(["generate", "--prompt", prompt, "--max-new-tokens", "1", "--seed", "1"]) == 0
+    assert ("knows no letter of the prompt" in capsys.readouterr().err) is noted

@@ -69,3 +69,10 @@ def test_what_does_not_fit_is_one_line_and_nothing_is_written(argv, tmp_path, ca
     assert main([*argv, *more]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1 and not (tmp_path / "out" / "config.json").exists()
+
+
+def test_an_adapter_where_a_model_is_expected_says_how_to_make_one(tmp_path, capsys):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    for command in (["info"], ["quantize", "--output", str(tmp_path / "out")]):
+        assert main([*command, "--model", str(tmp_path)]) == 2
+        assert "is an adapter, a part of a model; make a model of it first" in capsys.readouterr().err

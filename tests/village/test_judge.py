@@ -189,7 +189,7 @@ def test_there_is_an_example_of_every_rule_whose_breach_may_be_true():
 FALSE_AND_MISPLACED = [
     (TWO, "One day Bram met the goat Mara at the mill.", "Mara is the baker"),
     (AWAY, '"Hello, Mara!" It was the goat Bram, coming to the mill.', "Bram is the fox"),
-    ("", "The red key Mara found at the mill was as good as new.", "nobody named Mara"),
+    ("", "The red key Mara found at the mill was as good as new.", "introduced nobody; begin with"),
     (FOUND, "The blue drum Mara found at the mill was as good as new.", "with empty hands"),
     (TWO, "And that was the end of Monday.", "expected this day, but there is none"),
     (TWO, "And that is how the fox Mara came to love the mill.", "expected the one who has that role"),
@@ -354,3 +354,12 @@ def test_every_changed_word_of_a_recall_is_caught():
         assert verdicts[at].kind == "contradiction" and verdicts[at].reason
         caught += 1
     assert caught > 100
+
+
+def test_a_text_that_introduces_nobody_hears_once_how_a_story_begins():
+    found = [f"The {color} key Mara found at the mill was as good as new." for color in ("red", "blue")]
+    reasons = [verdict.reason for verdict in judge(" ".join(found))]
+    assert reasons == [
+        "the story introduced nobody; begin with 'Once the baker Mara'",
+        "the story introduced nobody",
+    ]

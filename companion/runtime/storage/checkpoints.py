@@ -210,6 +210,9 @@ def check_file(path: Path) -> None:
     if path.is_file():
         return
     folder = path.parent
+    if path.name == CONFIG and holds_adapter(folder):
+        command = f"companion export --model {folder} --output runs/merged"
+        raise ValueError(f"{folder} is an adapter, a part of a model; make a model of it first: {command}")
     pickles = [found for found in [folder, *sorted(folder.glob("*"))] if found.suffix in PICKLES]
     if pickles and path.name in (CONFIG, WEIGHTS):
         raise ValueError(f"{pickles[0]} is not opened: unpickling runs the code in a file; use safetensors")
