@@ -87,11 +87,11 @@ def draw(tokens, places, verdicts, weights, probabilities):
     left = MARGIN + TEXT_WIDTH + 40
     canvas.line((left - 20, MARGIN, left - 20, HEIGHT - MARGIN), fill=RULE, width=2)
     canvas.text((left, MARGIN), "the next word", font=HEADING, fill=INK)
-    for i, (token, p) in enumerate(probabilities):
+    for i, (word, p) in enumerate(probabilities):
         y = MARGIN + 36 + 38 * i
         canvas.rectangle((left + 110, y, left + 110 + 150 * p, y + 22), fill=SKY)
-        canvas.text((left, y), token.strip() or "space", font=NOTE, fill=INK)
-        canvas.text((left + 118 + 150 * p, y), f"{p:.0%}", font=NOTE, fill=GRAY)
+        canvas.text((left, y), word, font=NOTE, fill=INK)
+        canvas.text((left + 118 + 150 * p, y), f"{100 * p:.0f} %", font=NOTE, fill=GRAY)
     canvas.rectangle((left, 268, left + 22, 290), fill=blend(SKY, 0.8))
     canvas.text((left + 32, 269), "attended to", font=NOTE, fill=INK)
     canvas.rectangle((left, 310, left + 22, 313), fill=GREEN)
@@ -104,6 +104,32 @@ def draw(tokens, places, verdicts, weights, probabilities):
     return image
 
 
+@torch.no_grad()
+def next_words(told, row, n_words=5, smallest=0.005):
+    """The most probable next words and their probabilities, largest first; row: the ids so far, (1, T).
+
+    A word is a token that begins with a space and, if it is only the beginning of a word, its most probable end.
+    """
+    tokenizer, model = told.tokenizer, told.model
+    found = []
+    values, indices = model(row)[0, -1].softmax(dim=-1).topk(2 * n_words)
+    for p, first in zip(values.tolist(), indices.tolist(), strict=True):
+        word = "(end)" if first == tokenizer.end else tokenizer.decode([first])
+        if not word.startswith((" ", "(")):
+            continue
+        longer = torch.cat([row, torch.tensor([[first]])], dim=1)
+        while word != "(end)":
+            q, token = model(longer)[0, -1].softmax(dim=-1).max(dim=-1)
+            piece = tokenizer.decode([token.item()])
+            if token == tokenizer.end or not piece.isalpha():
+                break
+            word, p = word + piece, p * q.item()
+            longer = torch.cat([longer, token.view(1, 1)], dim=1)
+        if p >= smallest:
+            found.append((word.strip(), p))
+    return sorted(found, key=lambda each: -each[1])[:n_words]
+
+
 def main():
     told = companion.load("data/models/village")
     tokenizer, model = told.tokenizer, told.model
@@ -112,9 +138,6 @@ def main():
     tokens = [tokenizer.decode([i]) for i in ids]
     places = lay_out(tokens)
     row = torch.tensor([[tokenizer.end, *ids]])  # (1, T + 1)
-    with torch.no_grad():
-        logits = model(row)[0]  # (T + 1, V)
-    probabilities = logits.softmax(dim=-1)
     layers = torch.stack(attention_weights(model, row))  # (L, H, T + 1, T + 1)
     strongest = layers[1:].amax(dim=(0, 1))  # of all heads but the first layer's: (T + 1, T + 1)
 
@@ -132,10 +155,7 @@ def main():
         starts_word = n == len(tokens) or tokens[n].startswith(" ")
         if not starts_word:
             continue
-        values, indices = probabilities[n].topk(5)
-        odds = []
-        for token, p in zip(indices.tolist(), values.tolist(), strict=True):
-            odds.append(("(end)" if token == tokenizer.end else tokenizer.decode([token]), p))
+        odds = next_words(told, row[:, : n + 1])
         weights = strongest[n, 1 : n + 1].tolist()
         finished = [sentence for sentence in sentences if sentence[1] < n]
         frames.append(draw(tokens[:n], places, finished, weights, odds))
