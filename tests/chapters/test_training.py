@@ -580,7 +580,7 @@ def test_a_pipe_has_a_line_every_ten_seconds_and_only_if_asked(data, capsys):
     run(True)
     out, err = capsys.readouterr()
     lines = err.splitlines()
-    assert out == "" and len(lines) == 6
+    assert out == "" and len(lines) == 6 and lines[0].startswith("step 5 of about 30, 0:10, 0:50 left")
     assert re.fullmatch(r"step 15 of about 30, 0:30, 0:30 left, loss \d\.\d{3}", lines[2])
 
 

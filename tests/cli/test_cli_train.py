@@ -244,7 +244,7 @@ def test_steps_after_the_best_that_ctrl_c_ends_leave_the_best(prepared, capsys, 
 
 @pytest.mark.gate
 def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared, capsys):
-    argv = ["train", *MINE, "--preset", "text", "--steps", "7", "--n-layers", "1", "--d-model", "12"]
+    argv = ["train", *MINE, "--preset", "text", "--steps", "7", "--n-layers", "1", "--d-model", "16"]
     assert main([*argv, "--context-length", "32", "--minutes", "0"]) == 0
     out = capsys.readouterr().out
     assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)

@@ -134,6 +134,7 @@ class Clock:
         self.cpu = cpu
         self.evaluation = 0.0  # seconds that the last evaluation took
         self.share = 1.0  # of the time of its threads that this process had
+        self.knows_speed = False  # whether the steps are planned yet
         self.start()
 
     def start(self) -> None:
@@ -175,6 +176,7 @@ class Clock:
             planned = max(config.steps, steps + 1)
         else:
             planned = max(round(steps / share), steps + 1)
+            self.knows_speed = True
             if self.eval_every and steps <= TIMED:
                 config.eval_every = evaluations_within(planned, self.eval_every)
         config.steps = min(planned, self.most_steps)
@@ -265,8 +267,11 @@ class Run:
         """Show the line of progress: in a terminal at its bottom, elsewhere every ten seconds."""
         elapsed = self.stepped_at
         steps, most = self.trainer.steps, self.trainer.config.steps
-        about = "" if self.clock.seconds is None else "about "
-        progress = f"step {steps:,} of {about}{most:,}"
+        progress = f"step {steps:,}"
+        if self.clock.seconds is None:
+            progress += f" of {most:,}"
+        elif self.clock.knows_speed:
+            progress += f" of about {most:,}"
         left = minutes_and_seconds(self.seconds_left(elapsed))
         times = f"{minutes_and_seconds(elapsed)}, {left} left, loss {self.loss:.3f}"
         self.bar.n, self.bar.total = steps, most
