@@ -387,7 +387,7 @@ def clock_of(asked: dict, config: TrainConfig, preset: Preset, saved: SavedRun |
         if saved is None:
             minutes = preset.minutes
         elif "seconds" in saved.clock and saved.steps < config.steps:
-            most_steps = saved.clock["most_steps"]
+            most_steps = saved.clock.get("most_steps", MAX_COUNT)
             minutes = max(0.0, saved.clock["seconds"] - elapsed) / 60
     if not minutes:
         return Clock(elapsed=elapsed)

@@ -164,7 +164,7 @@ class SavedRun:
     train: dict  # settings of training, with the optimizer's name
     steps: int  # steps done
     origin: dict | None  # the model that it went on from, as origin_of has it
-    clock: dict  # elapsed seconds; in a run that ended or ends by the clock also seconds and most_steps
+    clock: dict  # elapsed seconds; of a run by the clock also seconds, and most_steps if limited
 
 
 def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedRun:

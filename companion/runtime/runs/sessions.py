@@ -353,7 +353,8 @@ class Run:
         }
         if self.clock.seconds is not None:
             times = {"elapsed": round(self.clock.elapsed(), 2), "seconds": round(self.clock.seconds, 2)}
-            about["clock"] = times | {"most_steps": self.clock.most_steps}
+            limited = self.clock.most_steps < MAX_COUNT
+            about["clock"] = times | ({"most_steps": self.clock.most_steps} if limited else {})
         origin = getattr(unwrapped(trainer.model), "origin", None)
         return about | ({"init": origin} if origin else {})
 
