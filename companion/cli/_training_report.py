@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache
@@ -21,16 +22,19 @@ from companion.runtime.data.prepared import prepared_source
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
-from companion.runtime.runs.sessions import lowest_row
+from companion.runtime.runs.sessions import Clock, lowest_row
 from companion.runtime.terminal import waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
+from companion.village import judge
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT: Any = DRAWING["prompt"]
 JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
+MARKED = 12  # sentences of it whose marks the line of progress shows
+IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
 STORY = 250  # most tokens of the story at a training's end
 
 
@@ -56,6 +60,8 @@ class Reporter:
         more: dict[str, Any] = {"sample": sample}
         if self.plan.options.judge and self.is_village:
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
+        if self.plan.marks:
+            more["marks"] = "".join(self.plan.marks.sign(verdict) for verdict in judge(sample)[:MARKED])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
             f"step {row['step']:>6}  loss: training {row['train']:.3f}, held-out {row['val']:.3f}"
@@ -77,7 +83,9 @@ def shortened(sample: str, marks: Marks | None) -> str:
     return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
 
 
-def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
+def print_results(
+    teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None, clock: Clock
+) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
     is_village = corpus.meta.get("source") == "village"
     last = history[-1]
@@ -91,12 +99,13 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
         print("\nA sample of what your model writes:\n")
         print(textwrap.indent(sample.strip(), "  "))
     print()
-    seconds, passes = last["seconds"], last["tokens"] / len(corpus.train.tokens)
-    trained = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
+    passes = last["tokens"] / len(corpus.train.tokens)
     print(
-        f"This is a model after {trained} of training. In {last['step']:,} steps it read"
+        f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
         f" {last['tokens']:,} tokens, which is {passes:.1f} times its text."
     )
+    if next(teller.model.parameters()).device.type == "cpu":
+        print(share_line(clock))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
         gap = gap_left(last["bits_per_byte"], lines)
@@ -114,6 +123,31 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
     if worse := best_is_elsewhere(history, folder):
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
+
+
+def time_of(seconds: float) -> str:
+    """A time in seconds or in minutes."""
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
+
+
+def minutes_missing(clock: Clock) -> int:
+    """The minutes that would make up for the processor time that other programs took; 0 for few of them."""
+    if clock.share >= IDLE:
+        return 0
+    return math.ceil(clock.trained() / 60 * (1 / clock.share - 1))
+
+
+def share_line(clock: Clock) -> str:
+    """How much of the processor a run had, and what would make up for what other programs took."""
+    n = torch.get_num_threads()
+    line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
+    missing = minutes_missing(clock)
+    if not missing:
+        return line
+    minutes = f"{missing} more minute{'s' if missing > 1 else ''}"
+    return (
+        f"{line} The machine was busy: at this load, {minutes} would give it the time that it did not have."
+    )
 
 
 def gap_means(gap: float) -> str:
@@ -141,15 +175,16 @@ SMALL_TEXT = 100_000  # bytes of a text that is too short to teach a model more 
 def minutes_give(history: list[dict], n_bytes: int) -> str:
     """What can be expected of a model of the reader's own text, from the time that it has trained.
 
-    The steps in this statement were measured on 350 KB of English text (`pydoc`) with the preset text.
+    The steps in this statement were measured on 430 KB of English text (the topics of `pydoc`) with the
+    preset text, in a run of 198 steps.
     """
     last = history[-1]
     per_minute = last["step"] / max(last["seconds"], 1e-9) * 60
     lines = [
         f"What to expect: at the speed of this run, a minute is {per_minute:,.0f} steps and ten minutes are"
-        f" {10 * per_minute:,.0f}. On 350 KB of technical English, 87 steps of --preset text gave 2.27 bits"
-        " per byte: pieces of words in random order. 568 steps gave 1.88: pairs and triples of words that fit"
-        " together, and no sentence that makes sense. For such sentences you need 10 MB of text,"
+        f" {10 * per_minute:,.0f}. On 430 KB of technical English, 61 steps of --preset text gave 1.98 bits"
+        " per byte: words and pieces of words in random order. 198 steps gave 1.67: phrases of a few words"
+        " that fit together, and no sentence that makes sense. For such sentences you need 10 MB of text,"
         " or a model that others have trained (--init)."
     ]
     if n_bytes < SMALL_TEXT:
@@ -256,6 +291,10 @@ def write_run_settings(plan: Any) -> None:
         tables = {"": tables[""], "model": shape} | tables
     about = (
         f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
+        f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
     )
-    about += f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
+    if plan.clock.seconds is not None:
+        about += (
+            "\n\nIn this run the learning rate followed the clock. In the repetition it follows the steps."
+        )
     write_settings(plan.folder / CONFIG, tables, about)

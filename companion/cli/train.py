@@ -1,7 +1,6 @@
 """companion train: a model of the village's stories, or of a text of yours."""
 
 import contextlib
-import copy
 import dataclasses
 import itertools
 import sys
@@ -26,6 +25,7 @@ from companion.cli._training_report import (
     Reporter,
     best_is_elsewhere,
     print_results,
+    time_of,
     write_run_settings,
 )
 from companion.datasets import load_prepared
@@ -48,12 +48,13 @@ from companion.runtime.runs.distributed import (
 )
 from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.runs.resuming import BEST, SavedRun, holds_run, saved_settings
-from companion.runtime.runs.validation import check_fit, evaluations_within, steps_within, warmup_within
+from companion.runtime.runs.sessions import Clock
+from companion.runtime.runs.validation import MAX_COUNT, check_fit, evaluations_within, warmup_within
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
-from companion.training import TrainConfig, Trainer, load_checkpoint, train, training_batches
+from companion.training import TrainConfig, Trainer, load_checkpoint, train
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
 LONGEST = 256  # tokens that no story of the village exceeds
@@ -68,8 +69,9 @@ class Options:
     Args:
         preset: A model and its training settings. village: GPT-2's blocks and AdamW as in chapters 1 to 7,
             0.6M parameters, for the village; modern: the parts of chapter 10, 0.5M parameters, for the
-            village, which tells a story after 3 minutes on two cores; text: 3M parameters with dropout, for
-            100 KB to 10 MB of your own text; gpu: 25M parameters, for 10 MB and more of text on a GPU.
+            village, which tells a story after 3 minutes on two cores; text: the parts of chapter 10 with
+            dropout, 1M parameters, for 100 KB to 10 MB of your own text; gpu: 25M parameters, for 10 MB and
+            more of text on a GPU.
             Default: modern; with --architecture gpt2 or --optimizer adamw, village.
         config: File with settings, such as the config.toml that a training run writes; options that you type
             win over the file.
@@ -82,9 +84,10 @@ class Options:
         resume: Continue the run in --checkpoint from its last save. If you give more --steps or --minutes
             than before, the learning rate rises to the value it has at this point of the longer schedule, and
             falls again to the new end.
-        minutes: Train for as many steps as fit into this time, but at most --steps. With --resume, train for
-            this much longer. 0 means no limit. Default: the preset's minutes, and at most its steps; no limit
-            with --steps or --resume.
+        minutes: How long to train, evaluations included, but for at most --steps. The learning rate falls
+            with the time, so on a slower machine a run has fewer steps and the same end. With --resume, train
+            for this much longer. 0 means no limit. Default: the preset's minutes, and at most its steps; no
+            limit with --steps; what is left with --resume.
         judge: Village only: number of stories that the judge checks at each evaluation. Default: 0.
         marks: How to show what the village's judge says of each sentence in a village story: in color, with
             signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs
@@ -193,11 +196,9 @@ class TrainPlan(Model):
     asked: dict[str, Any] = field(default_factory=dict)  # all that was given, see asked_for
     folder: Path = RUNS  # where the run is saved; this process has claimed it
     data: Path = VILLAGE  # the prepared text; the village, if nobody has prepared it yet, is prepared first
-    train: TrainConfig | None = None  # with --minutes, the number of steps is set once they have been timed
+    train: TrainConfig | None = None  # with --minutes, the number of steps in it follows the clock
     optimizer: str = "adamw"
-    saved_steps: int = 0  # steps that the resumed run has behind it
-    minutes: float = 0  # how long to train; 0 for no limit
-    at_most: int | None = None  # the largest number of steps that --minutes may lead to
+    clock: Clock = field(default_factory=Clock)  # how long to train
     marks: Marks | None = None  # how to show the judge's verdicts on samples of the village
 
 
@@ -254,11 +255,6 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         check_fit(empty_model, corpus, config)
     else:
         check_writable("--data", data)
-    minutes = options.minutes
-    at_most = asked.get("steps")
-    if minutes is None:
-        minutes = 0 if at_most or options.resume else preset.minutes
-        at_most = config.steps
     start.model = empty_model.config  # with what the builder adds to it
     marks = None
     if source in (None, "village"):
@@ -273,9 +269,7 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         data=data,
         train=config,
         optimizer=optimizer,
-        saved_steps=saved.steps if saved else 0,
-        minutes=minutes,
-        at_most=at_most,
+        clock=clock_of(asked, config, preset, saved),
         marks=marks,
     )
 
@@ -383,6 +377,24 @@ def training_settings(asked: dict, defaults: dict, resume: bool) -> TrainConfig:
     return config
 
 
+def clock_of(asked: dict, config: TrainConfig, preset: Preset, saved: SavedRun | None) -> Clock:
+    """How long to train: the time asked for, or what is left of a run that was cut, or the preset's."""
+    minutes = asked.get("minutes")
+    most_steps = asked.get("steps", MAX_COUNT)
+    elapsed = saved.clock["elapsed"] if saved else 0.0
+    if minutes is None and "steps" not in asked:
+        most_steps = config.steps
+        if saved is None:
+            minutes = preset.minutes
+        elif "seconds" in saved.clock and saved.steps < config.steps:
+            most_steps = saved.clock.get("most_steps", MAX_COUNT)
+            minutes = max(0.0, saved.clock["seconds"] - elapsed) / 60
+    if not minutes:
+        return Clock(elapsed=elapsed)
+    eval_every = None if saved or "eval_every" in asked else config.eval_every
+    return Clock(elapsed + 60 * minutes, most_steps, elapsed, eval_every)
+
+
 def check_size(start: Model, config: TrainConfig, corpus: Corpus | None) -> None:
     """Check that memory can hold the model and a batch.
 
@@ -453,15 +465,13 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
     if plan.weights:
         model.load_state_dict(load(plan.weights, device="cpu").model.state_dict(), assign=True)
     model.origin = plan.origin  # which the run notes in its provenance
-    if plan.minutes > 0:
-        plan.train = with_steps(plan, corpus, model)
     config = plan.train
     if plan.origin:
         begun = f"Training continues from the weights of {plan.origin['name']}"
         print(f"{begun}, in rows of at most {config.context_length} tokens.")
     n_parameters = sum(p.numel() for p in model.parameters())
     print(
-        f"The model has {n_parameters:,} parameters and takes {config.steps:,} steps of {config.batch_size}"
+        f"The model has {n_parameters:,} parameters and trains for {length_of(plan)} of {config.batch_size}"
         " rows. Ctrl-C saves it and ends the training."
     )
     n = world_size()
@@ -475,13 +485,22 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         plan.folder,
         plan.options.resume,
         Reporter(corpus, plan),
-        sys.stderr.isatty(),
+        True,
         optimizers_of(plan, model),
         trainer_of(plan),
     )
     if is_main():
         write_run_settings(plan)
     return corpus, history
+
+
+def length_of(plan: TrainPlan) -> str:
+    """How long a run will be, in minutes or in steps."""
+    clock = plan.clock
+    if clock.seconds is None:
+        return f"{plan.train.steps:,} steps"
+    steps = "steps" if clock.most_steps == MAX_COUNT else f"at most {clock.most_steps:,} steps"
+    return f"{time_of(clock.seconds - clock.before)}{' more' if clock.before else ''} in {steps}"
 
 
 def prepare_village(folder: Path) -> None:
@@ -494,31 +513,20 @@ def prepare_village(folder: Path) -> None:
     broadcast(None)
 
 
-def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig:
-    """The settings of training with as many steps as fit into the minutes, timed on a copy of the model."""
-    config = plan.train
-    timed = copy.deepcopy(model)
-    batches = partial(training_batches, corpus.train, config)
-    trial = trainer_of(plan)(timed, batches, config, optimizers=optimizers_of(plan, timed))
-    steps = plan.saved_steps + steps_within(trial, plan.minutes, len(corpus.val.tokens))
-    if plan.at_most:
-        steps = min(steps, plan.at_most)
-    if not plan.options.resume and "eval_every" not in plan.asked:
-        eval_every = evaluations_within(steps - plan.saved_steps, config.eval_every)
-        config = dataclasses.replace(config, eval_every=eval_every)
-    if not plan.options.resume and "warmup_steps" not in plan.asked:
-        warmup_steps = warmup_within(steps, config.warmup_steps)
-        return dataclasses.replace(config, steps=steps, warmup_steps=warmup_steps)
-    return dataclasses.replace(config, steps=steps)
-
-
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
-    if world_size() == 1:
-        return Trainer
-    from companion.scaling import DistributedTrainer
+    kind: Callable = Trainer
+    if world_size() > 1:
+        from companion.scaling import DistributedTrainer
 
-    return partial(DistributedTrainer, shard=plan.options.parallel == "fsdp")
+        kind = partial(DistributedTrainer, shard=plan.options.parallel == "fsdp")
+
+    def make(*given, **options) -> Trainer:
+        trainer = kind(*given, **options)
+        trainer.clock = plan.clock
+        return trainer
+
+    return make
 
 
 def optimizers_of(plan: TrainPlan, model: nn.Module) -> list[Optimizer] | None:
@@ -537,12 +545,13 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     resume = resuming(plan)
     try:
         if history:
-            print_results(trained(plan), plan.folder, corpus, history, plan.marks)
+            print_results(trained(plan), plan.folder, corpus, history, plan.marks, plan.clock)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     reached = history[-1]["step"] if history else 0
     if reached < plan.train.steps:
-        print(f"\nIt stopped before step {plan.train.steps:,}. To train the rest:\n\n  {as_typed(*resume)}")
+        end = f"step {plan.train.steps:,}" if plan.clock.seconds is None else "its time was over"
+        print(f"\nIt stopped before {end}. To train the rest:\n\n  {as_typed(*resume)}")
     print(f"\nTo train it for 10 more minutes:\n\n  {as_typed(*resume, '--minutes', 10)}")
     if not history:
         return

@@ -379,7 +379,7 @@ def test_a_checkpoint_loads_as_what_it_was(data, tmp_path, build):
         ([], ["swift", "muon", 0.03]),
         (["--optimizer", "adamw"], ["swift", "adamw", 0.0035]),
         (["--architecture", "gpt2"], ["gpt2", "adamw", 0.0035]),
-        (["--preset", "text"], ["gpt2", "adamw", 0.002]),
+        (["--preset", "text"], ["storyteller", "muon", 0.03]),
     ],
 )
 def test_train_takes_a_swift_with_muon_by_default(options, defaults, prepared, monkeypatch):

@@ -1,9 +1,11 @@
 """Chapter 7: the loss, the optimizer's settings, batches, a run that can be stopped, and its files."""
 
 import copy
+import io
 import itertools
 import json
 import math
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +28,7 @@ from support.runs import (
     texts,
     trainer_of,
 )
+from tqdm import tqdm
 
 import companion
 from companion import training
@@ -33,8 +36,7 @@ from companion.datasets import Corpus, Split, encode_documents, random_batches
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.models import devices
 from companion.runtime.models.devices import pick_device, pick_dtype
-from companion.runtime.runs.sessions import TrainingDiverged
-from companion.runtime.runs.validation import steps_within
+from companion.runtime.runs.sessions import TIMED, Clock, TrainingDiverged
 from companion.training import (
     TrainConfig,
     Trainer,
@@ -442,36 +444,144 @@ def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_pa
     assert isinstance(error.value, RuntimeError)
 
 
-def test_a_progress_bar_shows_loss_and_speed(data, capsys):
-    train(small_model(data), data, config(steps=3))
+class Time:
+    """A clock that tests move by hand."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+class Timed(Trainer):
+    """A trainer whose steps take the seconds that `costs` says, by its number."""
+
+    def __init__(self, *given, clock, costs, **options):
+        super().__init__(*given, **options)
+        self.clock = clock
+        self.costs = costs
+        self.rates = []
+
+    def step(self):
+        loss = super().step()
+        self.rates.append(self.optimizers[0].param_groups[0]["lr"])
+        self.clock.now.seconds += self.costs(self.steps)
+        return loss
+
+
+def timed_run(data, monkeypatch, costs, evaluation=0.0, folder=None, seconds=60.0, **changes):
+    """Train by a clock; the settings at the end, the history and the trainer."""
+    clock = Clock(seconds, now=Time(), eval_every=changes.pop("most_between", None))
+    made = []
+
+    def make(*given, **options):
+        made.append(Timed(*given, clock=clock, costs=costs, **options))
+        return made[0]
+
+    def evaluated(*given, **options):
+        clock.now.seconds += evaluation
+        return evaluate(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("companion.training.evaluate", evaluated)
+        settings = config(**{"steps": 6000, "eval_every": 10**6, "lr": 0.01, "min_lr": 0.0} | changes)
+        history = train(small_model(data), data, settings, folder, make_trainer=make)
+    return settings, history, made[0]
+
+
+COSTS = {
+    "an even machine": lambda step: 0.5,
+    "one that becomes busy": lambda step: 0.25 if step < 80 else 1.0,
+    "one that becomes idle": lambda step: 1.0 if step < 30 else 0.25,
+    "a slow first step": lambda step: 3.0 if step == 1 else 0.5,
+}
+
+
+@pytest.mark.parametrize("costs", COSTS.values(), ids=COSTS)
+def test_a_run_by_the_clock_ends_with_its_time_and_its_rate_has_fallen_by_then(costs, data, monkeypatch):
+    settings, history, trainer = timed_run(data, monkeypatch, costs, warmup_steps=5)
+    assert 60 <= trainer.clock.elapsed() < 61
+    assert trainer.steps == settings.steps == history[-1]["step"]
+    assert max(trainer.rates) > 0.0098 and trainer.rates[-1] < 0.0001
+    after_warmup = trainer.rates[settings.warmup_steps :]
+    falls = itertools.pairwise(after_warmup[TIMED:])
+    assert all(b < a + 0.0002 for a, b in falls)  # but for the rounding of the number of steps
+
+
+def test_evaluations_count_and_are_three_at_least(data, monkeypatch):
+    settings, history, trainer = timed_run(
+        data, monkeypatch, lambda step: 0.5, evaluation=4.0, most_between=400, warmup_steps=100
+    )
+    assert trainer.clock.elapsed() <= 62 and 3 <= len(history) <= 5
+    assert 80 <= trainer.steps <= 96 and settings.warmup_steps <= trainer.steps // 2
+
+
+def test_a_run_of_one_step_a_minute_has_one_and_is_saved(data, monkeypatch, tmp_path):
+    settings, history, trainer = timed_run(data, monkeypatch, lambda step: 90.0, folder=tmp_path)
+    assert trainer.steps == settings.steps == 1 and len(history) == 1
+    assert load_checkpoint(tmp_path)[2]["clock"] == {"elapsed": 90.0, "seconds": 60.0}
+
+
+def test_a_run_by_the_clock_has_no_more_steps_than_allowed():
+    clock, settings = Clock(60.0, most_steps=30, now=Time()), config(steps=30)
+    clock.now.seconds = 1.0
+    clock.plan(settings, 25)
+    assert settings.steps == 30
+    without = config(steps=30)
+    Clock(now=Time()).plan(without, 25)
+    assert without == config(steps=30)
+
+
+def test_a_resumed_clock_goes_on_at_its_place():
+    clock, settings = Clock(60.0, elapsed=45.0, now=Time()), config(steps=6000, warmup_steps=0)
+    clock.plan(settings, 300)
+    assert settings.steps == 400 and clock.elapsed() == 45.0  # three quarters of the time, and of the steps
+
+
+def test_the_share_of_the_processor_is_its_time_beside_the_clock_s():
+    cpu = Time()
+    clock = Clock(60.0, now=Time(), cpu=cpu)
+    clock.now.seconds = 10.0
+    cpu.seconds = 4.0 * torch.get_num_threads()
+    clock.stop()
+    clock.now.seconds = 99.0
+    assert clock.share == pytest.approx(0.4) and clock.elapsed() == 10.0
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_has_a_line_with_step_times_loss_and_marks(data, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("companion.runtime.runs.sessions.tqdm", partial(tqdm, mininterval=0, ncols=200))
+    on_eval = lambda model, row: {"marks": "✓✗", "more": 1}  # noqa: E731
+    history = train(small_model(data), data, config(steps=3, eval_every=2), progress=True, on_eval=on_eval)
+    assert re.search(r"step 3 of 3 \|\S* *\| 0:\d\d, 0:00 left, loss \d\.\d{3}  ✓✗", screen.getvalue())
+    assert history[-1]["more"] == 1 and "marks" not in history[-1]
+
+
+def test_a_pipe_has_a_line_every_ten_seconds_and_only_if_asked(data, capsys):
+    def run(progress):
+        clock = Clock(60.0, now=Time())
+        train(
+            small_model(data),
+            data,
+            config(steps=6000, eval_every=10**6),
+            progress=progress,
+            make_trainer=partial(Timed, clock=clock, costs=lambda step: 2.0),
+        )
+
+    run(False)
     assert capsys.readouterr() == ("", "")
-    train(small_model(data), data, config(steps=3), progress=True)
+    run(True)
     out, err = capsys.readouterr()
-    assert out == "" and "3/3" in err and "loss" in err and "tokens/s" in err
-
-
-def test_steps_within_a_time(data, monkeypatch):
-    model = small_model(data)
-    state = torch.get_rng_state()
-    clock = itertools.count(0.0, 0.5)
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))  # each step takes half a second
-
-    def steps_of(minutes, **changes):
-        trainer = trainer_of(copy.deepcopy(model), data, config(**changes))
-        return steps_within(trainer, minutes, len(data.val.tokens))
-
-    steps = steps_of(1, eval_every=10**9)
-    assert 110 <= steps <= 120
-    # The three evaluations that every run has take their time once, however long the run is.
-    assert 2 * steps <= steps_of(2, eval_every=10**9) <= 2 * steps + 8
-    assert steps_of(1, eval_every=1) < 0.8 * steps
-    assert steps_of(1e-9) == 1
-    clock = itertools.count(0.0, 40.0)  # where steps take 40 seconds, one is all that is timed
-    assert 1 <= steps_of(4, eval_every=10**9) <= 6 and next(clock) == 80
-    assert torch.equal(state, torch.get_rng_state())
-    for minutes in (0, math.nan, 1e307):
-        with pytest.raises(ValueError, match="minutes=.* must be above 0 and at most 1,000,000"):
-            steps_of(minutes)
+    lines = err.splitlines()
+    assert out == "" and len(lines) == 6 and lines[0].startswith("step 5 of about 30, 0:10, 0:50 left")
+    assert re.fullmatch(r"step 15 of about 30, 0:30, 0:30 left, loss \d\.\d{3}", lines[2])
 
 
 # ---------------------------------------- seams: other losses, other optimizers, frozen parts, processes

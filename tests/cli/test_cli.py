@@ -174,7 +174,7 @@ def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys,
     out = said(capsys, ["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape])
     folder = Path("runs/forty")
     row = read_log(folder)[-1]
-    assert row["step"] >= 1 and f" {row['step']:,} steps of 4 rows" in out and row["ended"] in (0, 0.5, 1)
+    assert row["step"] >= 1 and f"In {row['step']:,} steps it read" in out and row["ended"] in (0, 0.5, 1)
     assert f"{row['bits_per_byte']:.3f} bits per byte" in out and (folder / "loss.png").exists()
     assert "The floor is 0.190, and no model can do better." in out
     assert "A perfect model that forgets earlier sentences reaches 0.368." in out

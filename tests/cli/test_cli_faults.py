@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
-from support.command_line import MINE, TINY, fails, said
+from support.command_line import MINE, TINY, fails, planned, said
 
 from companion import village
 from companion.cli import main
@@ -261,21 +261,48 @@ def test_a_gguf_file_that_is_missing_or_cut_off_is_one_line(tmp_path, capsys):
 # -- how long ------------------------------------------------------------------
 
 
-def steps_said(capsys, argv) -> int:
-    """The steps that the run announces."""
-    (steps,) = re.findall(r"parameters and takes ([\d,]+) steps", said(capsys, argv))
-    return int(steps.replace(",", ""))
+def steps_done() -> int:
+    """The steps that the run in runs/mine has done."""
+    return json.loads(Path("runs/mine/config.json").read_text(encoding="utf-8"))["provenance"]["steps"]
 
 
 @pytest.mark.gate
 def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
     begin = ["train", *MINE, *TINY[:-6], "--eval-every", "100000", "--checkpoint", "runs/mine"]
-    assert steps_said(capsys, [*begin, "--minutes", "0.02", "--steps", "3"]) == 3
-    more = steps_said(capsys, [*RESUME, "--minutes", "0.02"])
+    out = said(capsys, [*begin, "--minutes", "1", "--steps", "3"])
+    assert "trains for 60 seconds in at most 3 steps of" in out and steps_done() == 3
+    assert "trains for 1 seconds more in steps of" in said(capsys, [*RESUME, "--minutes", "0.02"])
+    more = steps_done()
     assert more > 3
-    assert steps_said(capsys, [*RESUME, "--minutes", "1", "--steps", more + 2]) == more + 2
-    assert steps_said(capsys, [*RESUME, "--steps", more + 3]) == more + 3
-    assert resuming.read_log("runs/mine")[-1]["step"] == more + 3
+    said(capsys, RESUME)
+    assert steps_done() == more  # its time is over
+    said(capsys, [*RESUME, "--minutes", "9", "--steps", more + 2])
+    assert steps_done() == more + 2
+    assert "trains for " + f"{more + 3:,} steps" in said(capsys, [*RESUME, "--steps", more + 3])
+    assert resuming.read_log("runs/mine")[-1]["step"] == steps_done() == more + 3
+
+
+@pytest.mark.gate
+def test_a_run_by_the_clock_that_is_cut_goes_on_with_what_is_left_of_its_time(prepared, capsys, monkeypatch):
+    argv = [
+        "train",
+        *MINE,
+        *TINY[:-6],
+        "--eval-every",
+        "100000",
+        "--minutes",
+        "5",
+        "--checkpoint",
+        "runs/mine",
+    ]
+    with monkeypatch.context() as patch:
+        press_before(patch, Trainer, "step")
+        out = said(capsys, argv)
+    assert "It stopped before its time was over. To train the rest:" in out and steps_done() < 6000
+    plan = planned(monkeypatch, [*MINE, "--resume"])
+    assert plan.clock.seconds == 300 and 0 < plan.clock.before < 300
+    assert "trains for 5 minutes in steps of" in out
+    assert "minutes = 0" in Path("runs/mine/config.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.gate
@@ -283,9 +310,6 @@ def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, cap
     assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
     config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
     assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
-    timed = [*TINY[: TINY.index("--steps")], "--minutes", "0.001"]
-    argv = ["train", *MINE, *timed, "--warmup-steps", "5000"]
-    fails(capsys, argv, 2, "warmup_steps=5000 must be at most steps=")
 
 
 # -- stopped ------------------------------------------------------------------

@@ -352,7 +352,7 @@ def test_it_begins_with_the_weights_that_were_there(in_its_tokens, monkeypatch):
 def test_the_defaults_are_those_for_going_on(in_its_tokens, monkeypatch):
     plan = planned(monkeypatch, ["--init", "public/smol", *MINE])
     train = plan.train
-    assert (train.lr, train.min_lr, train.context_length, plan.minutes) == (1e-4, 0, 41, 15)
+    assert (train.lr, train.min_lr, train.context_length, plan.clock.seconds) == (1e-4, 0, 41, 900)
     assert plan.optimizer == "adamw" and plan.model.context_length == 41
     assert 0 < train.warmup_steps < train.steps
     monkeypatch.setitem(SIZES, "context_length", 300)

@@ -15,12 +15,13 @@ from companion.cli._training_report import (
     gap_means,
     minutes_give,
     scores_line,
+    share_line,
     shortened,
 )
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Loss
+from companion.runtime.runs.sessions import Clock, Loss
 from companion.show.judged_text import marks_for
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
@@ -140,7 +141,20 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
     assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
+    assert re.search(r"^It had \d+% of the time of \d+ processor threads?\.", out, re.MULTILINE)
     assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
+
+
+def test_a_busy_machine_is_named_with_the_minutes_that_would_make_up_for_it(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    clock = Clock(180.0, now=lambda: 0.0)
+    clock.share, clock.ended = 0.41, 180.0
+    wanted = (
+        "It had 41% of the time of 2 processor threads. The machine was busy: at this load, 5 more minutes"
+    )
+    assert share_line(clock).startswith(wanted)  # 180 seconds times 0.59 / 0.41
+    clock.share = 0.97
+    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
 
 def test_what_a_gap_means_depends_on_it():
@@ -230,12 +244,12 @@ def test_steps_after_the_best_that_ctrl_c_ends_leave_the_best(prepared, capsys, 
 
 @pytest.mark.gate
 def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared, capsys):
-    argv = ["train", *MINE, "--preset", "text", "--steps", "7", "--n-layers", "1", "--d-model", "12"]
+    argv = ["train", *MINE, "--preset", "text", "--steps", "7", "--n-layers", "1", "--d-model", "16"]
     assert main([*argv, "--context-length", "32", "--minutes", "0"]) == 0
     out = capsys.readouterr().out
     assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)
     assert [row["step"] for row in read_log(prepared / "runs/mine")] == [2, 4, 6, 7]
-    assert "What to expect: at the speed of this run" in out and "2.27 bits per byte" in out
+    assert "What to expect: at the speed of this run" in out and "1.67: phrases of a few words" in out
     assert "This text has only " in out  # fewer than 100,000 bytes
     assert 'prompt = ""' in (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
     told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]

@@ -115,7 +115,7 @@ FOLLOWING = {
     "given heads stay": ("--n-heads 4 --n-kv-heads 2", "--n-heads 8", [2, 12, 256]),
     "a given width stays": ("--head-width 32", "--n-heads 4 --d-model 192", [4, 32, 512]),
     "experts": ("--architecture experts", "--n-heads 4 --d-model 192", [4, 48, 256]),
-    "another kind": ("--preset text", "--architecture llama --d-model 384", [6, 64, 1024]),
+    "another kind": ("--preset text", "--architecture llama --d-model 384", [4, 96, 1024]),
 }
 
 

@@ -164,6 +164,7 @@ class SavedRun:
     train: dict  # settings of training, with the optimizer's name
     steps: int  # steps done
     origin: dict | None  # the model that it went on from, as origin_of has it
+    clock: dict  # elapsed seconds; of a run by the clock also seconds, and most_steps if limited
 
 
 def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedRun:
@@ -190,4 +191,8 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedR
         raise ValueError(f"{folder} holds a model but no run; leave out --resume, and name another folder")
     optimizer = "muon" if "Muon" in provenance.get("optimizers", []) else "adamw"
     train = provenance["train"] | {"optimizer": optimizer}
-    return SavedRun(architecture, shape, train, provenance["steps"], provenance.get("init"))
+    clock = provenance.get("clock")
+    if clock is None:
+        history = read_log(folder) if (folder / LOG).exists() else []
+        clock = {"elapsed": history[-1]["seconds"] if history else 0.0}
+    return SavedRun(architecture, shape, train, provenance["steps"], provenance.get("init"), clock)

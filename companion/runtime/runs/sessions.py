@@ -10,7 +10,9 @@ import dataclasses
 import math
 import shutil
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,10 +32,13 @@ from companion.runtime.runs.distributed import (
     world_size,
 )
 from companion.runtime.runs.resuming import BEST, STATE, restore, save_run, write_log
-from companion.runtime.runs.validation import data_identity
+from companion.runtime.runs.validation import MAX_COUNT, data_identity, evaluations_within
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
+from companion.runtime.terminal import is_terminal
 
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
+TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
+BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 
 
 @dataclass
@@ -95,13 +100,96 @@ def catch_signals() -> Iterator[threading.Event]:
         set_back()
 
 
+class Clock:
+    """The time that a run has taken, and the number of steps that fit into its time.
+
+    The number of steps is planned from the speed of the steps so far, and planned again after each step. It
+    is the number of steps done, divided by the share of the time that has passed. So the learning rate falls
+    with the time, and has fallen to its end when the time is over, whatever else the machine does.
+
+    Args:
+        seconds: The time of the whole run, evaluations included. None for a run of a fixed number of steps.
+        most_steps: The largest number of steps.
+        elapsed: Seconds that a resumed run has behind it.
+        eval_every: Most steps between two evaluations, for a new run that has at least three. None to leave
+            the setting of the run as it is.
+        now: Returns the time in seconds.
+        cpu: Returns the processor time of this process in seconds.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        most_steps: int = MAX_COUNT,
+        elapsed: float = 0.0,
+        eval_every: int | None = None,
+        now: Callable[[], float] = time.perf_counter,
+        cpu: Callable[[], float] = time.process_time,
+    ):
+        self.seconds = seconds
+        self.most_steps = most_steps
+        self.before = elapsed
+        self.eval_every = eval_every
+        self.now = now
+        self.cpu = cpu
+        self.evaluation = 0.0  # seconds that the last evaluation took
+        self.share = 1.0  # of the time of its threads that this process had
+        self.knows_speed = False  # whether the steps are planned yet
+        self.start()
+
+    def start(self) -> None:
+        """Let the time begin."""
+        self.begun = self.now()
+        self.cpu_begun = self.cpu()
+        self.ended: float | None = None
+
+    def stop(self) -> None:
+        """Let the time end, and note which share of its threads' time this process got."""
+        self.ended = self.now()
+        had = max(1e-9, self.trained()) * torch.get_num_threads()
+        self.share = min(1.0, (self.cpu() - self.cpu_begun) / had)
+
+    def trained(self) -> float:
+        """Return the seconds since the run began or was resumed."""
+        return (self.now() if self.ended is None else self.ended) - self.begun
+
+    def elapsed(self) -> float:
+        """Return the seconds of the run, those before it was resumed included."""
+        return self.before + self.trained()
+
+    def plan(self, config: Any, steps: int) -> None:
+        """Set the steps of a TrainConfig to what fits into the time, and its warm-up to half of them at most.
+
+        Args:
+            config: The settings of the run.
+            steps: Steps that are done.
+        """
+        if self.seconds is None:
+            return
+        elapsed = self.elapsed()
+        if steps % config.eval_every == 0 and steps:
+            elapsed += self.evaluation  # one comes now
+        share = elapsed / max(self.seconds - self.evaluation, self.seconds / 2)  # the last one needs time too
+        if share >= 1:
+            planned = max(1, steps)
+        elif steps < TIMED and share < 0.1:
+            planned = max(config.steps, steps + 1)
+        else:
+            planned = max(round(steps / share), steps + 1)
+            self.knows_speed = True
+            if self.eval_every and steps <= TIMED:
+                config.eval_every = evaluations_within(planned, self.eval_every)
+        config.steps = min(planned, self.most_steps)
+        config.warmup_steps = min(config.warmup_steps, config.steps // 2)
+
+
 @contextmanager
 def open_run(
     trainer: Any, data: Any, folder: str | Path | None = None, resume: bool = False, progress: bool = False
 ) -> Iterator["Run"]:
     """Claim a run's folder, restore its place, catch Ctrl-C, and yield the run; at the end, save it.
 
-    The caller's random state is restored at the end.
+    The caller's random state is restored at the end. A trainer may have a Clock, as its attribute clock.
 
     Raises:
         ValueError: If another run has claimed the folder, or there is nothing in it to resume.
@@ -118,18 +206,22 @@ def open_run(
         identity = None if folder is None else data_identity(data)
         if resume:
             restore(trainer, folder, identity)
-        is_hidden = not (progress and is_main())
-        bar = tqdm(total=trainer.config.steps, initial=trainer.steps, unit="step", disable=is_hidden)
+        is_shown = progress and is_main()
+        is_hidden = not (is_shown and is_terminal(sys.stderr))
+        bar = tqdm(total=trainer.config.steps, disable=is_hidden, bar_format=" ")
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         run = Run(trainer, data, folder, identity, bar, signaled)
+        run.prints_lines = is_shown and bar.disable
+        run.plan()
         yield run
+        run.clock.stop()
         if run.saved_at != trainer.steps:
             run.save()
 
 
 class Run:
-    """A run in its folder, if it has one: its progress bar, its history and its saves."""
+    """A run in its folder, if it has one: its time, its line of progress, its history and its saves."""
 
     def __init__(self, trainer, data, folder, identity, bar, signaled):
         self.trainer = trainer
@@ -139,6 +231,13 @@ class Run:
         self.bar = bar
         self.signaled = signaled
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
+        self.clock = getattr(trainer, "clock", None) or Clock()
+        self.clock.start()
+        self.first_step = trainer.steps
+        self.stepped_at = self.printed_at = self.clock.elapsed()
+        self.prints_lines = False
+        self.loss = math.nan  # of the last step
+        self.marks = ""  # the judge's marks on the last sample
 
     def interrupted(self) -> bool:
         """Return whether a process got Ctrl-C. Raise KeyboardInterrupt if there is nothing to save yet."""
@@ -148,24 +247,65 @@ class Run:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved")
         return True
 
+    def plan(self) -> None:
+        """Plan the steps that fit into the run's time, the same ones in all processes."""
+        if self.clock.seconds is None:
+            return
+        config = self.trainer.config
+        self.clock.plan(config, self.trainer.steps)
+        planned = broadcast((config.steps, config.warmup_steps, config.eval_every))
+        config.steps, config.warmup_steps, config.eval_every = planned
+
     def show(self, loss: float) -> None:
-        """Move the progress bar by a step."""
-        trainer = self.trainer
-        self.bar.postfix = f"loss {loss:.3f}, {trainer.tokens / trainer.seconds:,.0f} tokens/s"
-        self.bar.update()
+        """Plan the steps anew after one of them, and show how far the run is."""
+        self.plan()
+        self.stepped_at = self.clock.elapsed()
+        self.loss = loss
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the line of progress: in a terminal at its bottom, elsewhere every ten seconds."""
+        elapsed = self.stepped_at
+        steps, most = self.trainer.steps, self.trainer.config.steps
+        progress = f"step {steps:,}"
+        if self.clock.seconds is None:
+            progress += f" of {most:,}"
+        elif self.clock.knows_speed:
+            progress += f" of about {most:,}"
+        left = minutes_and_seconds(self.seconds_left(elapsed))
+        times = f"{minutes_and_seconds(elapsed)}, {left} left, loss {self.loss:.3f}"
+        self.bar.n, self.bar.total = steps, most
+        self.bar.bar_format = f"{progress} |{{bar:12}}| {times}  {self.marks}"
+        self.bar.update(0)
+        if self.prints_lines and elapsed - self.printed_at >= BETWEEN_LINES:
+            self.printed_at = elapsed
+            print(f"{progress}, {times}  {self.marks}".rstrip(), file=sys.stderr, flush=True)
+
+    def seconds_left(self, elapsed: float) -> float:
+        """Return how long the run will still take."""
+        if self.clock.seconds is not None and self.trainer.config.steps < self.clock.most_steps:
+            return max(0.0, self.clock.seconds - elapsed)
+        done = self.trainer.steps - self.first_step
+        rest = self.trainer.config.steps - self.trainer.steps
+        return (elapsed - self.clock.before) / max(1, done) * rest
 
     def record(self, row: dict, on_eval: Callable | None = None) -> None:
-        """Append a row to the history, save, and only then call on_eval(model, row), which may fail."""
+        """Append a row to the history, save, and only then call on_eval(model, row), which may fail.
+
+        What on_eval returns is added to the row, except for its marks, which the line of progress shows.
+        """
         row = broadcast(row)
         self.trainer.history.append(row)
         self.save()
-        if on_eval is None:
-            return
-        model = self.model_for_report()
-        added = on_eval(model, dict(row)) if is_main() else None
-        row |= broadcast(added) or {}
-        if is_main() and self.folder is not None:
-            write_log(self.folder, self.trainer.history)
+        if on_eval is not None:
+            model = self.model_for_report()
+            added = broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
+            self.marks = added.pop("marks", "")
+            row |= added
+            if is_main() and self.folder is not None:
+                write_log(self.folder, self.trainer.history)
+        self.clock.evaluation = self.clock.elapsed() - self.stepped_at
+        self.draw()
 
     def model_for_report(self) -> torch.nn.Module:
         """Return the model that on_eval gets; the main process can use it alone."""
@@ -200,7 +340,10 @@ class Run:
                     shutil.copyfile(self.folder / name, new / name)
 
     def provenance(self) -> dict:
-        """Describe where the weights came from; "init" is the model that the run went on from."""
+        """Describe where the weights came from; "init" is the model that the run went on from.
+
+        "clock" is the time of a run that ends by the clock.
+        """
         trainer = self.trainer
         about = {
             "steps": trainer.steps,
@@ -208,8 +351,19 @@ class Run:
             "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
             "data": self.data.meta,
         }
+        if self.clock.seconds is not None:
+            times = {"elapsed": round(self.clock.elapsed(), 2), "seconds": round(self.clock.seconds, 2)}
+            limited = self.clock.most_steps < MAX_COUNT
+            about["clock"] = times | ({"most_steps": self.clock.most_steps} if limited else {})
         origin = getattr(unwrapped(trainer.model), "origin", None)
         return about | ({"init": origin} if origin else {})
+
+
+def minutes_and_seconds(seconds: float) -> str:
+    """Format a time as 1:05, or as 1:00:05 from an hour on."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def lowest_row(history: list[dict]) -> dict:

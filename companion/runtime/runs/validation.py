@@ -1,4 +1,4 @@
-"""Checks of the settings of a training run, and how many steps fit into a time.
+"""Checks of the settings of a training run.
 
 Corpora, models and trainers are handed in: this module knows no chapter.
 """
@@ -11,15 +11,13 @@ import torch
 
 from companion.runtime.data.prepared import row_starts
 from companion.runtime.models.devices import DTYPES
-from companion.runtime.runs.distributed import broadcast, world_size
 from companion.runtime.storage.checkpoints import unwrapped
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 MAX_ROW, MAX_SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
-MAX_TIMING = 10.0  # seconds that the timing of steps may take, however few the minutes
 EVALUATIONS = 3  # the smallest number of evaluations of a run, unless its settings say otherwise
-MAX_COUNT, MAX_SEED, MAX_MINUTES = 10**9, 10**12, 10**6
+MAX_COUNT, MAX_SEED = 10**9, 10**12
 
 
 def check_config(c: Any) -> None:
@@ -112,44 +110,3 @@ def rows_at_once(starts: Any, config: Any) -> tuple[int, int]:
     length = min(config.context_length, MAX_ROW)
     longest = int(np.diff(row_starts(starts, length)).max(initial=1))
     return length, max(1, min(32, MAX_SCORES // (longest * config.vocab_size)))
-
-
-def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
-    """Time some steps and return how many, evaluations included, take about so many minutes; at least 1.
-
-    Args:
-        trainer: A trainer to throw away, of a copy of the model. It trains for two seconds or so; if steps
-            are slow, until a tenth of the minutes is over, and for one step at least.
-        minutes: The time of the run without reports.
-        eval_tokens: Tokens of the split that is evaluated. Each is counted as a third of a token trained on,
-            for its forward pass.
-    """
-    if not 0 < minutes <= MAX_MINUTES:
-        raise ValueError(f"minutes={minutes} must be above 0 and at most {MAX_MINUTES:,}")
-    most_seconds = max(MAX_TIMING, 6 * minutes)
-    tokens, seconds = [0], [0.0]  # after each step
-    with torch.random.fork_rng(devices=[]):
-        while broadcast(_is_timed_further(seconds, most_seconds)):
-            trainer.step()
-            tokens.append(trainer.tokens)
-            seconds.append(trainer.seconds)
-    first = min(3, len(seconds) - 2)  # the first steps are slower, and left out if there are others
-    n_seconds = seconds[-1] - seconds[first]
-    per_step = n_seconds / (len(seconds) - 1 - first)
-    per_token = n_seconds / (tokens[-1] - tokens[first])
-    evaluation = eval_tokens / 3 * per_token * world_size()
-    config = trainer.config
-    steps = (60 * minutes - evaluation) / (per_step + evaluation / config.eval_every)
-    if steps < EVALUATIONS * config.eval_every:  # evaluated more often than eval_every says
-        steps = max(60 * minutes - EVALUATIONS * evaluation, 30 * minutes) / per_step
-    return broadcast(min(MAX_COUNT, max(1, int(steps))))
-
-
-def _is_timed_further(seconds: list[float], most_seconds: float) -> bool:
-    """Return whether another step is timed: 5, then up to 60 until those after the third took 2 seconds."""
-    steps = len(seconds) - 1
-    if steps == 0:
-        return True
-    if seconds[-1] >= most_seconds:
-        return False
-    return steps < 5 or (steps < 60 and seconds[-1] - seconds[3] < 2)
