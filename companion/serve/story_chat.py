@@ -1,23 +1,11 @@
 """A conversation about one story, for the app and `companion chat`: the story stays, old questions go."""
 
-import re
 from collections.abc import Iterator
-from functools import cache
 
 from companion.instructions import Chat, chat_ids
-from companion.serve.faq import content_words
-from companion.village.dialogues import (
-    ASKED,
-    LOOSE_ORDERS,
-    ORDERS,
-    PLAIN,
-    SUMMARIES,
-    holds,
-    orders_a_story,
-)
-from companion.village.machine import VILLAGE
+from companion.serve.village_words import note_of_unknown_words, unknown_words, with_names
+from companion.village.dialogues import holds, orders_a_story
 from companion.village.strangers import DECLINE
-from companion.village.words import KINDS
 
 
 class StoryChat(Chat):
@@ -67,50 +55,6 @@ class StoryChat(Chat):
         self.messages = [*story, *later]
 
 
-# -- what the village knows ----------------------------------------------------------------------------------
-
-
-SPARE = "carries hello hey hi live ok okay own right thanks"
-"""Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
-
-
-@cache
-def order_words() -> set[str]:
-    """The content words that an order may name. Those of jokes and dreams are none: nobody meets a dragon."""
-    texts = [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
-    texts += [word for words in KINDS.values() for word in words if " " not in word]
-    return content_words(" ".join([*texts, *ORDERS, *LOOSE_ORDERS]))
-
-
-@cache
-def question_words() -> set[str]:
-    """The content words of all stories, and of the wordings of questions that a model learns."""
-    texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
-    for phrases in KINDS.values():
-        texts += phrases
-    return order_words() | content_words(" ".join([*texts, *SUMMARIES, SPARE]))
-
-
-def unknown_words(message: str) -> list[str]:
-    """The words of a message that the village does not know, as they are typed.
-
-    Of an order for a story only the subject counts: what follows the first "about", "of", "with" or "where"
-    in its sentence.
-    """
-    considered, known = message, question_words()
-    if orders_a_story(message):
-        subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
-        considered, known = subject[1] if subject else "", order_words()
-    words = re.findall(r"\w+(?:['’]\w+)?", considered)
-    return [word for word in dict.fromkeys(words) if content_words(word) - known]
-
-
-def note_of_unknown_words(message: str) -> str:
-    """A sentence with the first three words that the village does not know; empty where it knows all."""
-    quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
-    return f"The village does not know {', '.join(quoted)}." if quoted else ""
-
-
 def note_on_answer(messages: list[dict[str, str]]) -> str:
     """What the judge says of the last answer of a conversation, where it is false; else empty."""
     if not messages:
@@ -121,10 +65,3 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     if holds(last["content"], story) is False:
         return "The judge: false, at the end of what was told."
     return ""
-
-
-def with_names(message: str) -> str:
-    """The message with the village's names in capitals: "who is mara" becomes "who is Mara"."""
-    plants = {"ivy"}  # a name, and what villagers pull off walls
-    names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
-    return re.sub(r"[a-z]+", lambda found: names.get(found[0], found[0]), message)
