@@ -28,8 +28,13 @@ Among questions that did not choose it, 23 of 23, and 0 of 16, some made of a fr
 
 
 QUESTION_THRESHOLD = 0.35
+"""How near a chapter's question must be to be answered."""
+SURE = 0.5
+"""How near it must be to stand before the entries of the glossary."""
 IN_CHAPTER = 0.2
+"""How near it must be where the message has a term of its chapter."""
 RARE_WORD = 0.3
+"""How near it must be where they share one word that is in at most two questions."""
 EXACT = 0.99
 SMALL_TALK = "a list of small talk"
 """The source of an answer to small talk."""
@@ -210,10 +215,11 @@ LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 EVERYDAY = frozenset(
     """
-    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context draw expert floor gate generation gradient group head hook hub inference key layer mask
-    memory merge merging model nat outlier padding parameter policy position probe projection prompt query
-    rank recall reference reward replay router id tokens sampling scale scan shard slot state stream stride surprise
-    target temperature turn utilization value weight
+    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context draw expert
+    floor gate generation gradient group head hook hub id inference key layer mask memory merge merging model
+    nat outlier padding parameter policy position probe projection prompt query rank recall reference replay
+    reward router sampling scale scan shard slot state stream stride surprise target temperature turn
+    utilization value weight
     """.split()
 )
 """Terms that are words of everyday English, too: alone, they do not make a message one about the course."""
@@ -253,15 +259,15 @@ class CourseQuestions:
             return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
         entries = self.entries(question)
         if asked_near >= QUESTION_THRESHOLD:
-            return with_entries(asked, entries)
+            return with_entries(asked, entries, asked_near >= SURE)
         if not entries and near == asked_near == 0:
             asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
             if asked_near >= RARE_WORD:
-                return with_entries(asked, [])
+                return with_entries(asked, [], True)
         if entries:
             chapters = [entry.chapter for entry in entries]
             asked, asked_near = self.chapters.find(question, lambda row: row.chapter in chapters)
-            return with_entries(asked if asked_near >= IN_CHAPTER else None, entries)
+            return with_entries(asked if asked_near >= IN_CHAPTER else None, entries, False)
         if is_foreign(question):
             return Answered(ENGLISH_ONLY, SMALL_TALK)
         return None
@@ -312,12 +318,17 @@ class CourseQuestions:
         return [] if n_everyday == len(found) == 1 else found[:2]
 
 
-def with_entries(asked: OfChapter | None, entries: list[Answered]) -> Answered:
-    """The answer to a question of a chapter, and what the terms in it mean."""
-    lines = [asked.answer] if asked else []
-    sources = [f"{asked.chapter}, which asks: “{asked.question}”"] if asked else []
-    for entry in entries:
-        lines.append(entry.answer)
-        if entry.source not in sources:
-            sources.append(entry.source)
+def with_entries(asked: OfChapter | None, entries: list[Answered], is_sure: bool) -> Answered:
+    """The answer to a question of a chapter, and what the terms in it mean.
+
+    Args:
+        asked: The question that is nearest to what was typed.
+        entries: The entries of the terms.
+        is_sure: Whether the question stands first, because it is what was asked.
+    """
+    lines = [entry.answer for entry in entries]
+    sources = list(dict.fromkeys(entry.source for entry in entries))
+    if asked:
+        lines.insert(0 if is_sure else len(lines), f"“{asked.question}” {asked.answer}")
+        sources.insert(0, f"the questions that learners ask, {asked.chapter}")
     return Answered("\n".join(lines), "; ".join(sources))

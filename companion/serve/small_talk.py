@@ -5,6 +5,8 @@ get a fixed answer before the model is asked. Each intent is a list of patterns 
 in small letters and without marks, and one answer.
 """
 
+# ruff: noqa: E501 (a pattern is easier to read in one line)
+
 import re
 import unicodedata
 from difflib import get_close_matches
@@ -32,7 +34,9 @@ BOT = r"(you|bot|robot|ai|computer|program|machine|model|chat|friend|buddy|man|d
 GOOD = r"(good|great|nice|cool|super|awesome|amazing|lovely|sweet|wonderful|fantastic|excellent|perfect|brilliant|funny|hilarious|cute|beautiful|impressive|interesting|smart|clever|fun|better|neat|the best|pretty)"
 BAD = r"(stupid|dumb|idiots?|useless|boring|bad|terrible|awful|horrible|lame|garbage|trash|rubbish|crap|shit|sucks?|ugly|slow|annoying|pathetic|worst|worse|dull|silly|fool|moron|loser|worthless|idiotic|ridiculous|weird|broken)"
 THING = r"(your|it|this|that|you|he|she|story|stories|one|answer|chat|bot|model|thing|joke)"
-VERY = r"(a|an|the|is|are|was|were|so|very|really|too|such|just|quite|pretty|all|completely|totally|absolutely)"
+VERY = (
+    r"(a|an|the|is|are|was|were|so|very|really|too|such|just|quite|pretty|all|completely|totally|absolutely)"
+)
 ASKS = r"(can|could|would|will|do|are|what|who|how|please|i want to|i would like to)"
 
 INTENTS = (
@@ -229,9 +233,13 @@ SHORT_FORMS = {
     "wanna": "want to",
 }
 """How people shorten words when they type."""
-INTERJECTIONS = frozenset("ah aha and but ha haha hahaha hehe hey hi hello hm lol no oh ok okay omg so thanks well wow yes".split())
+INTERJECTIONS = frozenset(
+    "ah aha and but ha haha hahaha hehe hey hi hello hm lol no oh ok okay omg so thanks well wow yes".split()
+)
 """Words that may stand before a clause without a comma."""
-WORDS = {word for intent in INTENTS for pattern in intent.patterns for word in re.findall("[a-z]{4,}", pattern)}
+WORDS = {
+    word for intent in INTENTS for pattern in intent.patterns for word in re.findall("[a-z]{4,}", pattern)
+}
 WORDS -= {"bitch", "damn", "screw", "worst"}
 """The words of the patterns, to which a misspelled word is compared."""
 

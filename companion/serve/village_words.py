@@ -1,6 +1,7 @@
 """The words of a message: what it is about, and what of it the village knows."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from companion.village.dialogues import (
@@ -104,11 +105,31 @@ NOUNS = ("name", "role", "thing", "goods", "place")
 def village_nouns(message: str) -> list[str]:
     """The village's people, things, goods and places in a message, as they are typed."""
     known = {form.lower() for kind in NOUNS for form in KINDS[kind]}
-    return [word for word in re.findall(r"\w+", message) if word.lower() in known]
+    named = re.sub(r"\b(?<!the )(?<!a )(well|mine)\b", "", message, flags=re.IGNORECASE)  # mostly no places
+    return [word for word in re.findall(r"\w+", named) if word.lower() in known]
+
+
+def ordered_phrases(order: str) -> list[str]:
+    """What an order names: neighboring words of the village, such as "red kite" or "nine buns"."""
+    kinds = (*NOUNS, "color", "number")
+    known = {form.lower(): form for kind in kinds for form in KINDS[kind]} | {"one": ""}
+    phrases: list[list[str]] = [[]]
+    for word in re.findall(r"\w+", order.lower()):
+        if known.get(word):
+            phrases[-1].append(known[word])
+        else:
+            phrases.append([])
+    return [" ".join(phrase) for phrase in phrases if phrase]
+
+
+def missing(phrases: Iterable[str], story: str) -> list[str]:
+    """Return the phrases that a story does not have."""
+    return [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", story, re.IGNORECASE)]
 
 
 SUMMARY = (
-    r"\W*((and|so|but|ok) )?(how (does|did|will) (it|the story|this) end|what (happened|happens)( (next|then|in the (end|story)))?"
+    r"\W*((and|so|but|ok) )?(how (does|did|will) (it|the story|this) end"
+    r"|what (happened|happens)( (next|then|in the (end|story)))?"
     r"|summari[sz]e (it|this|the story)|tell (it|me the story) in one sentence|give me a summary|the end)\b.*"
 )
 
