@@ -31,7 +31,7 @@ QUESTION_THRESHOLD = 0.35
 """How near a chapter's question must be to be answered."""
 SURE = 0.5
 """How near it must be to stand before the entries of the glossary."""
-IN_CHAPTER = 0.2
+IN_CHAPTER = 0.25
 """How near it must be where the message has a term of its chapter."""
 RARE_WORD = 0.3
 """How near it must be where they share one word that is in at most two questions."""
@@ -215,11 +215,11 @@ LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 EVERYDAY = frozenset(
     """
-    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context draw expert
-    floor gate generation gradient group head hook hub id inference key layer mask memory merge merging model
-    nat outlier padding parameter policy position probe projection prompt query rank recall reference replay
-    reward router sampling scale scan shard slot state stream stride surprise target temperature turn
-    utilization value weight
+    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context
+    draw expert floor gate generation gradient group head hook hub id inference key layer mask
+    memory merge merging model nat outlier padding parameter policy position probe projection prompt
+    query rank recall reference replay reward router sampling scale scan shard slot state stream
+    stride surprise target temperature turn utilization value weight
     """.split()
 )
 """Terms that are words of everyday English, too: alone, they do not make a message one about the course."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
+ENGLISH_ONLY = f"I only understand English. I tell stories of one village. For example: {EXAMPLE}"
 
 
 class Intent(NamedTuple):
@@ -131,6 +132,14 @@ INTENTS = (
         " what is false. Ask once more with a name or a thing of the story, or order another story.",
     ),
     Intent(
+        "language",
+        (
+            r"(can|do|could) (you|i|we) (speak|understand|talk|write|know|answer|use|chat)( (in|to you in))?"
+            r" (german|french|spanish|chinese|deutsch|italian|russian|japanese|arabic|hindi|other languages|another language|english)",
+        ),
+        ENGLISH_ONLY,
+    ),
+    Intent(
         "identity",
         (
             r"(and |so |but )?(who|what|how old|where) (are|is) (you|this|your (name|age|purpose|job|version|model))"
@@ -147,8 +156,8 @@ INTENTS = (
             r"(how|when|where) (were|was|did) you (born|made|trained|built|created|learn)( .*)?",
             r"where do you (live|come from)",
         ),
-        "I am a small language model, a program with about a million parameters. I learned stories of one made-up"
-        " village in this course, and I know nothing else.",
+        "I am a small language model, a program with about a million parameters, made in this course. I learned"
+        " stories of one made-up village, and I know nothing else.",
     ),
     Intent(
         "joke",
@@ -184,7 +193,7 @@ INTENTS = (
             r"what (are|is) (your|the) (capabilities|abilities|skills|functions|features|topics?)",
             r"what stories( (do you (know|have)|are there|can you tell))?|what do you know( about)?|what are you (good|able) .*|what is (in|about) (the|this) (village|chat)",
             r"(do|can|could) you (speak|understand|talk|know|do|help|answer)"
-            r"( (something|anything|else|more|other|german|french|spanish|english|chinese|deutsch|italian|my|me|questions?|things?|code|math))*",
+            r"( (something|anything|else|more|other|my|me|questions?|things?|code|math))*",
             r"i (do not know|have no idea) what to (do|ask|say|write|type)|i have a question|(can|may|could) i ask (you )?(something|a question|you something)",
         ),
         f"I can do three things. I tell a story when you order one, such as: {EXAMPLE} I answer questions about that"
@@ -203,7 +212,6 @@ FOREIGN = frozenset(
     """.split()
 )
 """Frequent words of other languages, without accents."""
-ENGLISH_ONLY = f"I only understand English. I tell stories of one village. For example: {EXAMPLE}"
 SHORT_FORMS = {
     "u": "you",
     "ur": "your",
@@ -253,10 +261,13 @@ def small_talk(message: str) -> str | None:
 
 
 def intent_of(clause: str) -> Intent | None:
-    """Return the last intent that has the whole clause among its patterns, also without its first word."""
+    """Return the last intent that has the whole clause among its patterns, also without an interjection around it."""
     first, _, rest = clause.partition(" ")
     if first in INTERJECTIONS and rest:
         return intent_of(rest) or intent_of(first)
+    before, _, last = clause.rpartition(" ")
+    if last in INTERJECTIONS and before:
+        return intent_of(before)
     for intent in reversed(INTENTS):
         if any(re.fullmatch(pattern, clause) for pattern in intent.patterns):
             return intent

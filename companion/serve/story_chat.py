@@ -7,6 +7,7 @@ from companion.instructions import Chat, chat_ids
 from companion.serve.small_talk import EXAMPLE
 from companion.serve.village_words import (
     asks_for_a_summary,
+    has_known_form,
     missing,
     note_of_unknown_words,
     ordered_phrases,
@@ -25,8 +26,8 @@ TEMPERATURE = 0.8
 NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
 QUESTIONS = (
-    "I can say who has a thing, where somebody or something is, whose a thing is, what color it has, who broke"
-    " it, and how many somebody has. Ask with a name or a thing of the story, or order another story."
+    "I can say who has a thing, where somebody or something is, whose a thing is, what color it has,"
+    " who broke it, and how many somebody has. Ask with a name or a thing of the story, or order another one."
 )
 """The answer to a question that names nothing of the village."""
 BARE_ORDER = "Tell me a story."
@@ -68,14 +69,19 @@ class StoryChat(Chat):
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model would only invent an answer to; else ""."""
-        if unknown_words(text):
+        if unknown_words(text) and not asks_for_a_summary(text):
             return DECLINE
         if orders_a_story(text):
             return ""
         *told, question = re.split(r"(?<=[.!?])\s+", text.strip())
-        if not told and not village_nouns(question) and not asks_for_a_summary(question):
+        can_answer = asks_for_a_summary(question) or (village_nouns(question) and has_known_form(question))
+        if not can_answer:
             return QUESTIONS
-        said = [message["content"] for message in self.messages if not orders_a_story(message["content"])]
+        said = [
+            one["content"]
+            for one in self.messages
+            if one["role"] == "assistant" or not orders_a_story(one["content"])
+        ]
         known = " ".join([*said, *told])
         if not known:
             return NO_STORY

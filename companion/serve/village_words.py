@@ -92,10 +92,10 @@ def note_of_unknown_words(message: str) -> str:
 
 
 def with_names(message: str) -> str:
-    """The message with the village's names in capitals: "who is mara" becomes "who is Mara"."""
+    """The message with the village's names as stories have them: "mara" and "MARA" become "Mara"."""
     plants = {"ivy"}  # a name, and what villagers pull off walls
     names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
-    return re.sub(r"[a-z]+", lambda found: names.get(found[0], found[0]), message)
+    return re.sub(r"[A-Za-z]+", lambda found: names.get(found[0].lower(), found[0]), message)
 
 
 NOUNS = ("name", "role", "thing", "goods", "place")
@@ -137,6 +137,20 @@ SUMMARY = (
 def asks_for_a_summary(message: str) -> bool:
     """Whether a message asks how a story ends."""
     return re.fullmatch(SUMMARY, message.strip().lower()) is not None
+
+
+FORMS = (
+    r"\W*((and|so|but|ok|please|hello|hi|hey|thanks|do you know|tell me|can you tell me) )*"
+    r"(who|whose|whom|where|in whose|in which|at which|to whom|which|count|how many|the name of"
+    r"|what('?s| is) the (name|colou?r)|what (colou?r|number|does|do|has)\b|what('?s| is) .* (called|name)"
+    r"|(name|give) .* colou?r|of what|in what|what is .* like|and)\b.*"
+)
+"""How a question begins that a model of the village learned to answer."""
+
+
+def has_known_form(question: str) -> bool:
+    """Whether a question has a form that a model of the village learned to answer."""
+    return re.fullmatch(FORMS, question.strip().lower(), re.DOTALL) is not None
 
 
 def asks_the_village(message: str) -> bool:
