@@ -237,7 +237,9 @@ class CourseQuestions:
     def __init__(self):
         self.index = Index(read_frequent())
         self.chapters = Index(read_questions())
-        self.terms = {_key(_spoken(name)): answered for name, answered in read_glossary().items()}
+        self.terms = {_spoken(name): answered for name, answered in read_glossary().items()}
+        for name in list(self.terms):
+            self.terms.setdefault(_key(name), self.terms[name])
         texts = [row.question + " " + row.answer for row in [*self.index.rows, *self.chapters.rows]]
         texts += [entry.answer for entry in self.terms.values()]
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
@@ -288,8 +290,9 @@ class CourseQuestions:
 
     def entry(self, name: str) -> Answered | None:
         """The entry of the glossary with this name, but for a letter or two; None where there is none."""
-        if _key(name) in self.terms:
-            return self.terms[_key(name)]
+        for tried in (name, _key(name)):
+            if tried in self.terms:
+                return self.terms[tried]
         if len(name) < 5 or all(word in self.words for word in name.split()):
             return None
         similar = get_close_matches(_key(name), self.terms, n=1, cutoff=0.84)

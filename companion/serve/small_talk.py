@@ -48,6 +48,7 @@ INTENTS = (
             rf"good (morning|afternoon|evening|day)( {BOT})*",
             r"(guten (tag|morgen|abend)|buenos dias|namaste|konnichiwa|nice to meet you)( too)?",
             r"(anybody|anyone|someone|is anyone|are you) (here|there|home|awake)",
+            rf"{BOT}|please",
             r"(test|testing|test test|1 2 3|ping|knock knock)",
             r"(i am|my name is|this is|call me) [a-z]+( here)?",
         ),
@@ -75,7 +76,7 @@ INTENTS = (
         "goodbye",
         (
             r"(good ?bye|bye|bye bye|see (you|ya)|cya|farewell|good ?night|so long|take care|adios|tschuss|au revoir|"
-            r"have a (good|nice|great) .*|i (have to|must|need to|got to|gotta) (go|leave|sleep)( now)?)"
+            r"have a (good|nice|great) .*|i (have to|must|need to|got to|gotta) (go|leave|sleep)( now)?|gotta go)"
             rf"( (later|soon|tomorrow|now|for now|then|{BOT}))*",
             r"(quit|exit|stop|end|close|leave|enough|cancel)( (it|this|chat|now|please))*",
         ),
@@ -219,6 +220,10 @@ SHORT_FORMS = {
     "ya": "you",
     "wat": "what",
     "wut": "what",
+    "waht": "what",
+    "hii": "hi",
+    "heyy": "hey",
+    "byee": "bye",
     "whats": "what is",
     "whos": "who is",
     "hows": "how is",
