@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from companion.book import BookError
 from companion.book.manifest import Book, Chapter
-from companion.book.terms import all_terms, glossary_rows
+from companion.book.terms import all_terms, glossary_rows, question_rows
 from companion.book.text import code_cells, headings, read_notebook, tags
 
 RUNG = re.compile(r"(?P<name>.+?): +(?P<value>-?\d+(\.\d+)?)\b")
@@ -67,6 +67,8 @@ def overview_files(book: Book) -> dict[Path, bytes]:
         contents[book.root / "chapters" / "README.md"] = course_map(book, notebooks)
     if (data / "glossary.csv").exists():
         contents[data / "glossary.csv"] = glossary_rows(all_terms(notebooks))
+    if (data / "questions.csv").exists():
+        contents[data / "questions.csv"] = question_rows(notebooks)
     return {path: text.encode("utf-8") for path, text in contents.items()}
 
 

@@ -128,6 +128,22 @@ def glossary_rows(terms: Iterable[Term]) -> str:
     return text.getvalue()
 
 
+QUESTIONS = "Questions that learners ask"
+QUESTION = re.compile(r"^(?:> )?\*\*(?P<question>[^*]+\?)\*\* (?P<answer>.+)$")
+
+
+def question_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
+    """The questions that learners ask, as CSV, with the columns question, answer, chapter and title."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["question", "answer", "chapter", "title"])
+    for chapter, notebook in notebooks.items():
+        for line in section(notebook, QUESTIONS):
+            if found := QUESTION.match(line):
+                writer.writerow([found["question"], found["answer"], chapter.number, chapter.title])
+    return text.getvalue()
+
+
 def glossary_page(terms: Iterable[Term]) -> str:
     """The glossary's page, in MyST, sorted by Sphinx."""
     lines = ["# Glossary", "", "Every term that a chapter defines, and the chapter that does.", ""]

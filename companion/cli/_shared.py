@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from companion import village
 from companion.cli._parsing import Alias
-from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
@@ -82,6 +81,7 @@ def check_answers(name: Path, teller) -> None:
 def data_of(model: Path) -> Any:
     """What a model of ours notes of the text that it was trained on; None for another, or for no note."""
     from companion.models.names import is_public  # here, because it imports all models
+    from companion.runtime.storage.checkpoints import holds_model, read_config  # here: it imports torch
 
     ours = not is_public(model) and holds_model(model)
     return read_config(model)["provenance"].get("data") if ours else None

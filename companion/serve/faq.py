@@ -1,27 +1,43 @@
-"""Questions about the course: a small index of frequent ones, and the glossary.
+"""Questions about the course: frequent ones, those of the chapters, and the glossary.
 
-The app and `companion chat` answer such a question from these two lists and say so. A model of the village
-could not answer it.
+The app and `companion chat` answer such a question from these lists and say so. A model of the village could
+not answer it.
 """
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from companion import village
+from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
+from companion.serve.village_words import LIGHT_WORDS, asks_the_village, content_words
 
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
+QUESTIONS = village.DATA / "questions.csv"
 THRESHOLD = 0.35
 """By benchmarks/faq.py: of 22 in other words it lets 19 be found, none wrongly, and 0 of 16 others.
 
 Among questions that did not choose it, 23 of 23, and 0 of 16, some made of a frequent question's words.
 """
+
+
+QUESTION_THRESHOLD = 0.35
+"""How near a chapter's question must be to be answered."""
+SURE = 0.5
+"""How near it must be to stand before the entries of the glossary."""
+IN_CHAPTER = 0.25
+"""How near it must be where the message has a term of its chapter."""
+RARE_WORD = 0.3
+"""How near it must be where they share one word that is in at most two questions."""
+EXACT = 0.99
+SMALL_TALK = "a list of small talk"
+"""The source of an answer to small talk."""
 
 
 class Frequent(NamedTuple):
@@ -38,37 +54,6 @@ def pieces(text: str) -> Counter:
     for word in words:
         found.update(f" {word} "[i : i + n] for n in (3, 4, 5) for i in range(len(word) + 3 - n))
     return found
-
-
-LIGHT_WORDS = frozenset(
-    """
-    a about all also am an and any anything are at be been but by can change could decide did do does
-    doing each else explain get give go had has have how i if in is it its know like many may me mean
-    meant more most much must my need needed no nor not nothing of off on one only or other our out please
-    possible required run shall should show so some somebody take tell than that the their them then there
-    these they this those to too up us use used want was we were what when where which who whom whose why
-    will with without work would you your
-    """.split()
-)
-"""Words that say nothing of what a question is about: it is about the others, its content words."""
-
-
-def content_words(text: str) -> set[str]:
-    """What a text is about: its words without endings, such as -s and -ing, and without the light ones.
-
-    A single letter belongs to the word before it, so that "top p" and "top-p" are one word.
-    """
-    plain = re.sub(r"['’](s|m|re|ve|ll|d|t)\b", "", text.lower())
-    joined = re.sub(r"(\w+)[- ]([b-hj-z]|\d+)\b", r"\1\2", plain)
-    return {stem(word) for word in re.findall(r"\w+", joined) if word not in LIGHT_WORDS}
-
-
-def stem(word: str) -> str:
-    """A word without its ending: "making" and "make" are both "mak"."""
-    short = re.sub(r"(ing|ed|es|s|e)$", "", word)
-    if len(short) < 3 or short == word:
-        return word
-    return short[:-1] if short[-1] == short[-2] and short[-1] not in "aeiouls" else short  # "stopped"
 
 
 def is_about(asked: set[str], row: set[str]) -> bool:
@@ -99,7 +84,7 @@ class Index:
     Source: Salton & Buckley, 1988 (Information Processing & Management 24), section 2.
     """
 
-    def __init__(self, rows: Sequence[Frequent]):
+    def __init__(self, rows: Sequence[Any]):
         self.rows, counted = list(rows), [pieces(row.question) for row in rows]
         self.content = [content_words(row.question) for row in rows]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
@@ -118,11 +103,19 @@ class Index:
                 strange += ((1 + np.log(n)) * self.unseen) ** 2
         return known / max(np.sqrt(known @ known + strange), 1e-12)
 
-    def find(self, question: str) -> tuple[Frequent, float]:
-        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same."""
+    def find(self, question: str, allowed: Callable[[Any], bool] | None = None) -> tuple[Any, float]:
+        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
+
+        Args:
+            question: What is asked.
+            allowed: Whether a row counts. Default: each does, if it shares enough of the content words.
+        """
         cosines = self.vectors @ self.vector(pieces(question))  # (N,)
-        asked = content_words(question)
-        cosines *= [is_about(asked, row) for row in self.content]
+        if allowed is None:
+            asked = content_words(question)
+            cosines *= [is_about(asked, row) for row in self.content]
+        else:
+            cosines *= [allowed(row) for row in self.rows]
         return self.rows[int(cosines.argmax())], float(cosines.max())
 
 
@@ -152,6 +145,11 @@ class Answered(NamedTuple):
     answer: str
     source: str
 
+    @property
+    def chapter(self) -> str:
+        """The chapter that the source names."""
+        return self.source.removeprefix("the glossary, ")
+
 
 def read_glossary() -> dict[str, Answered]:
     """For each name of a term, in small letters, its meaning and the chapter that defines it."""
@@ -171,6 +169,14 @@ def _spoken(name: str) -> str:
     return name.lower().replace("-", " ")
 
 
+def _key(name: str) -> str:
+    """A term's name without spaces and without the -s of its last word, so that "drop out" is "dropout"."""
+    joined = name.replace(" ", "").replace("_", "")
+    if joined.endswith("ies"):
+        return joined[:-3] + "y"
+    return joined if joined.endswith("ss") else joined.removesuffix("s")
+
+
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "-": "−"}
 """How a formula of the glossary is written where TeX is not drawn."""
 
@@ -186,25 +192,93 @@ def plain_formulas(text: str) -> str:
     return text
 
 
-class CourseQuestions:
-    """Answers to questions about the course, from the list of frequent questions and from the glossary.
+class OfChapter(NamedTuple):
+    """A question of a chapter's "Questions that learners ask", and its answer."""
 
-    A term counts as asked for only if the question is of the form "What is …?" and names it, but for a letter
-    or two, so that no question about a story is taken for one about the course.
+    question: str
+    answer: str
+    chapter: str
+
+
+def read_questions() -> list[OfChapter]:
+    """The questions that learners ask, of all chapters."""
+    found = []
+    with QUESTIONS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            answer = plain_formulas(LINK.sub(r"\1", row["answer"]).replace("*", "").replace("`", ""))
+            question = plain_formulas(row["question"].replace("*", "").replace("`", ""))
+            found.append(OfChapter(question, answer, f"chapter {row['chapter']}: {row['title']}"))
+    return found
+
+
+LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+
+EVERYDAY = frozenset(
+    """
+    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context
+    draw expert floor gate generation gradient group head hook hub id inference key layer mask
+    memory merge merging model nat outlier padding parameter policy position probe projection prompt
+    query rank recall reference replay reward router sampling scale scan shard slot state stream
+    stride surprise target temperature turn utilization value weight
+    """.split()
+)
+"""Terms that are words of everyday English, too: alone, they do not make a message one about the course."""
+COMMON = frozenset("answer better question sentenc story text today understand villag word".split())
+"""Content words of the chapters' questions that are frequent elsewhere, too."""
+
+
+class CourseQuestions:
+    """What can be answered without a model: small talk, and questions about the course.
+
+    A question about the course is answered from the list of frequent questions, from the questions of the
+    chapters, and from the glossary. A message that orders a story, or asks about one, is left to the model.
     """
 
     def __init__(self):
         self.index = Index(read_frequent())
+        self.chapters = Index(read_questions())
         self.terms = {_spoken(name): answered for name, answered in read_glossary().items()}
+        for name in list(self.terms):
+            self.terms.setdefault(_key(name), self.terms[name])
+        texts = [row.question + " " + row.answer for row in [*self.index.rows, *self.chapters.rows]]
+        texts += [entry.answer for entry in self.terms.values()]
+        self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
+        self.vocabulary = content_words(" ".join(texts))
 
     def find(self, question: str) -> Answered | None:
-        """The answer and its source; None for a question that is not about the course."""
-        row, cosine = self.index.find(question)
-        if cosine < 0.99 and (term := self.term(question)):
+        """The answer and its source; None for a message that a model must answer."""
+        frequent, near = self.index.find(question)
+        if near >= EXACT:
+            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
+        if asks_the_village(question):
+            return None
+        if said := small_talk(question):
+            return Answered(said, SMALL_TALK)
+        if term := self.term(question):
             return term
-        if cosine >= THRESHOLD:
-            return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
+        asked, asked_near = self.chapters.find(question)
+        if near >= max(THRESHOLD, asked_near):
+            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
+        entries = self.entries(question)
+        if asked_near >= QUESTION_THRESHOLD:
+            return with_entries(asked, entries, asked_near >= SURE)
+        if not entries and near == asked_near == 0:
+            asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
+            if asked_near >= RARE_WORD:
+                return with_entries(asked, [], True)
+        if entries:
+            chapters = [entry.chapter for entry in entries]
+            asked, asked_near = self.chapters.find(question, lambda row: row.chapter in chapters)
+            return with_entries(asked if asked_near >= IN_CHAPTER else None, entries, False)
+        if is_foreign(question):
+            return Answered(ENGLISH_ONLY, SMALL_TALK)
         return None
+
+    def shares_a_rare_word(self, question: str) -> Callable[[OfChapter], bool]:
+        """Return whether a row has a content word of the question that at most two questions have."""
+        counts = Counter(word for row in self.chapters.content for word in row)
+        rare = {word for word in content_words(question) if counts[word] in (1, 2)} - COMMON
+        return lambda row: not rare.isdisjoint(content_words(row.question))
 
     def term(self, question: str) -> Answered | None:
         """The entry of the glossary that a question asks for by its name, or None."""
@@ -212,11 +286,52 @@ class CourseQuestions:
         if asked is None:
             return None
         name = asked["term"].strip(" \"'“”*").lower()
-        if name.removeprefix("the ") in village.KINDS["thing"] and name.startswith("the "):
-            return None  # "What is the key?" is about a story, "What is a key?" about the course
-        name = _spoken(re.sub(r"^(a|an|the)\s+", "", name))
-        for tried in (name, name.removesuffix("s"), f"{name}s"):
+        return self.entry(_spoken(re.sub(r"^(a|an|the)\s+", "", name)))
+
+    def entry(self, name: str) -> Answered | None:
+        """The entry of the glossary with this name, but for a letter or two; None where there is none."""
+        for tried in (name, _key(name)):
             if tried in self.terms:
                 return self.terms[tried]
-        similar = get_close_matches(name, self.terms, n=1, cutoff=0.8) if len(name) > 4 else []
+        if len(name) < 5 or all(word in self.words for word in name.split()):
+            return None
+        similar = get_close_matches(_key(name), self.terms, n=1, cutoff=0.84)
         return self.terms[similar[0]] if similar else None
+
+    def entries(self, message: str) -> list[Answered]:
+        """The entries of at most two terms that a message contains, the longest names first.
+
+        A single word of everyday English counts only beside another term.
+        """
+        words = re.findall(r"[\w+–]+", _spoken(message))
+        found: list[Answered] = []
+        n_everyday = 0
+        taken: set[int] = set()
+        for n in (4, 3, 2, 1):
+            for start in range(len(words) - n + 1):
+                places = set(range(start, start + n))
+                name = " ".join(words[start : start + n])
+                if places & taken or name in LIGHT_WORDS:
+                    continue
+                entry = self.entry(name)
+                if entry and entry not in found:
+                    found.append(entry)
+                    taken |= places
+                    n_everyday += name.removesuffix("s") in EVERYDAY
+        return [] if n_everyday == len(found) == 1 else found[:2]
+
+
+def with_entries(asked: OfChapter | None, entries: list[Answered], is_sure: bool) -> Answered:
+    """The answer to a question of a chapter, and what the terms in it mean.
+
+    Args:
+        asked: The question that is nearest to what was typed.
+        entries: The entries of the terms.
+        is_sure: Whether the question stands first, because it is what was asked.
+    """
+    lines = [entry.answer for entry in entries]
+    sources = list(dict.fromkeys(entry.source for entry in entries))
+    if asked:
+        lines.insert(0 if is_sure else len(lines), f"“{asked.question}” {asked.answer}")
+        sources.insert(0, f"the questions that learners ask, {asked.chapter}")
+    return Answered("\n".join(lines), "; ".join(sources))

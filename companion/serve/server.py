@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -29,7 +29,15 @@ from companion.instructions import chat_ids
 from companion.runtime.text.end_tokens import answer_decoder
 from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve.connections import MAX_CONNECTIONS, Gate, QuietProtocol, error_response
-from companion.serve.questions import Limits, Refused, StopTexts, check_model, closing, read_question
+from companion.serve.questions import (
+    ChatRequest,
+    Limits,
+    Refused,
+    StopTexts,
+    check_model,
+    closing,
+    read_question,
+)
 from companion.serve.reading import ChatProcess
 from companion.serving import Engine, chunk, completion, event, usage
 
@@ -182,7 +190,28 @@ async def unless_gone(http: Request, work):
             task.cancel()
 
 
-def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts: tuple[str, ...] = ()):
+def fixed_answer(asked: ChatRequest, said: str, name: str, n_prompt: int) -> Response:
+    """Return an answer that no model wrote, in the form of one that it did."""
+    answer_name = f"chatcmpl-{uuid.uuid4().hex}"
+    used = (n_prompt, 0)
+    if not asked.stream:
+        return JSONResponse(completion(answer_name, name, said, "stop", used))
+    events = [event(chunk(answer_name, name, {"role": "assistant", "content": said}))]
+    events.append(event(chunk(answer_name, name, {}, "stop")))
+    if asked.with_usage:
+        events.append(event(chunk(answer_name, name, {}) | {"choices": [], "usage": usage(*used)}))
+    events.append(event("[DONE]"))
+    return Response(b"".join(events), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def make_app(
+    teller,
+    name: str,
+    limits: Limits,
+    token: str | None = None,
+    hosts: tuple[str, ...] = (),
+    small_talk: Callable[[str], str | None] | None = None,
+):
     """Return the web application: a FastAPI with /v1/models, /v1/chat/completions, /health and /docs.
 
     Args:
@@ -191,6 +220,8 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         limits: The limits of the server.
         token: The token that clients must send, except for /health. None asks nobody for a token.
         hosts: Names by which the server may be called. Without any, each name is right.
+        small_talk: Returns the answer to a message that needs no model, or None. Default: the model answers
+            every message.
     """
     engine = Engine(teller.reader(), limits.slots, limits.waiting)
     readers = ThreadPoolExecutor(1, "reader")
@@ -271,6 +302,10 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
                 asked, request = await unless_gone(http, work)
         except TimeoutError:
             raise Refused(504, "the messages were not read in time; shorten them, or ask later") from None
+        last = asked.messages[-1].as_dict(tokenizer.is_public)
+        said = small_talk(last["content"]) if small_talk and last["role"] == "user" else None
+        if said is not None:
+            return fixed_answer(asked, said, name, len(request.tokens))
         answer = Answer(asked, request, tokenizer, deadline)
         try:
             engine.submit(request)
@@ -357,11 +392,15 @@ def serve(app: FastAPI, bound: socket.socket) -> None:
 
 @contextmanager
 def running(
-    teller, name: str = "model", limits: Limits | None = None, token: str | None = None
+    teller,
+    name: str = "model",
+    limits: Limits | None = None,
+    token: str | None = None,
+    small_talk: Callable[[str], str | None] | None = None,
 ) -> Iterator[str]:
     """`with running(teller) as url:` serves on 127.0.0.1, at a free port, in a thread, as long as inside."""
     bound = open_socket("127.0.0.1", 0)
-    server = Server(make_app(teller, name, limits or Limits(), token, LOCAL))
+    server = Server(make_app(teller, name, limits or Limits(), token, LOCAL, small_talk))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:

@@ -2,22 +2,41 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 from companion.instructions import Chat, chat_ids
-from companion.serve.faq import content_words
-from companion.village.dialogues import (
-    ASKED,
-    LOOSE_ORDERS,
-    ORDERS,
-    PLAIN,
-    SUMMARIES,
-    holds,
-    orders_a_story,
+from companion.serve.small_talk import EXAMPLE
+from companion.serve.village_words import (
+    asks_for_a_summary,
+    has_known_form,
+    missing,
+    note_of_unknown_words,
+    ordered_phrases,
+    unknown_words,
+    village_nouns,
+    with_names,
 )
-from companion.village.machine import VILLAGE
+from companion.show.judged_text import is_story
+from companion.village import Verdict, judge
+from companion.village.dialogues import SUMMARIES, holds, is_true, orders_a_story
 from companion.village.strangers import DECLINE
 from companion.village.words import KINDS
+
+TEMPERATURE = 0.8
+"""At which a story is told, unless another is given. Questions are answered at 0."""
+NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
+"""The answer to a question about the village before a story was told."""
+QUESTIONS = (
+    "I can say who has a thing, where somebody or something is, whose a thing is, what color it has,"
+    " who broke it, and how many somebody has. Ask with a name or a thing of the story, or order another one."
+)
+"""The answer to a question that names nothing of the village."""
+BARE_ORDER = "Tell me a story."
+AGAIN = (
+    r"\W*((please|ok|and|now|tell|me|i|want|give|can|you|to|hear|just|yes) )*"
+    r"(again|more|another|another one|one more|a new one|next|next one|next story|continue|go on|keep going"
+    r"|stor(y|ies)|something|anything|surprise me)( please)?\W*"
+)
+"""An order without a word on what the story is about, as it is typed after a first story."""
 
 
 class StoryChat(Chat):
@@ -26,27 +45,63 @@ class StoryChat(Chat):
     A context of 256 tokens has room for one story and a few questions. `Chat` drops the oldest exchange when
     it is full, which is the story that the questions are about. This class drops the questions in between.
 
-    A message with a word that the village does not know is declined without the model, which answers some of
-    them as if they were about its last story. Names may be typed in small letters.
+    Stories are told at `TEMPERATURE`, answers are given at 0. The model would invent an answer to a message
+    with a word that the village does not know, to a question about what the story does not have, to one
+    before any story, and to one that names nothing of the village. These get a fixed answer. Names may be
+    typed in small letters.
     """
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
-        if unknown_words(text):
-            yield DECLINE
+        text = as_order(text)
+        if said := self.without_model(text):
+            yield said
             return
         text = with_names(text)
         if orders_a_story(text):
             self.reset()
+            options = {"temperature": TEMPERATURE} | self.options | options
         else:
+            if asks_for_a_summary(text):
+                text = SUMMARIES[1]
             self.make_room(text, max_new_tokens)
         yield from super().stream(text, max_new_tokens, seed, **options)
 
-    def note(self, text: str, answer: str) -> str:
-        """What to say below the answer to a text: words that are not known, or that the answer is false."""
-        if not answer.strip():
+    def without_model(self, text: str) -> str:
+        """Return the answer to a message that the model would only invent an answer to; else ""."""
+        if unknown_words(text) and not asks_for_a_summary(text):
+            return DECLINE
+        if orders_a_story(text):
             return ""
-        return note_of_unknown_words(text) or note_on_answer(self.messages)
+        *told, question = re.split(r"(?<=[.!?])\s+", text.strip())
+        can_answer = asks_for_a_summary(question) or (village_nouns(question) and has_known_form(question))
+        if not can_answer:
+            return QUESTIONS
+        said = [
+            one["content"]
+            for one in self.messages
+            if one["role"] == "assistant" or not orders_a_story(one["content"])
+        ]
+        known = " ".join([*said, *told])
+        if not known:
+            return NO_STORY
+        if absent := missing(village_nouns(question), known):
+            return f"The story has no {absent[0]}."
+        return ""
+
+    def note(self, text: str, answer: str) -> str:
+        """What to say below the answer to a text.
+
+        That is which words are not known, what was ordered and is not in the story, or that the answer is
+        false.
+        """
+        if answer.strip() == DECLINE:
+            return note_of_unknown_words(text)
+        if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
+            return ""
+        if orders_a_story(text):
+            return note_on_order(text, answer)
+        return note_on_answer(self.messages)
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
         """Drop the oldest exchanges after the story's, until the next question fits into the context.
@@ -67,48 +122,28 @@ class StoryChat(Chat):
         self.messages = [*story, *later]
 
 
-# -- what the village knows ----------------------------------------------------------------------------------
+def as_order(text: str) -> str:
+    """The message; where it asks for a story without a subject, the order that a model knows best."""
+    bare = not village_nouns(text) and not unknown_words(text)
+    if re.fullmatch(AGAIN, text.lower()) or (orders_a_story(text) and bare):
+        return BARE_ORDER
+    return text
 
 
-SPARE = "carries hello hey hi live ok okay own right thanks"
-"""Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
+def story_verdicts(answer: str) -> list[Verdict]:
+    """What the judge says of each sentence of an answer that is a story of the village; else nothing."""
+    return judge(answer) if is_story(answer) else []
 
 
-@cache
-def order_words() -> set[str]:
-    """The content words that an order may name. Those of jokes and dreams are none: nobody meets a dragon."""
-    texts = [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
-    texts += [word for words in KINDS.values() for word in words if " " not in word]
-    return content_words(" ".join([*texts, *ORDERS, *LOOSE_ORDERS]))
-
-
-@cache
-def question_words() -> set[str]:
-    """The content words of all stories, and of the wordings of questions that a model learns."""
-    texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
-    for phrases in KINDS.values():
-        texts += phrases
-    return order_words() | content_words(" ".join([*texts, *SUMMARIES, SPARE]))
-
-
-def unknown_words(message: str) -> list[str]:
-    """The words of a message that the village does not know, as they are typed.
-
-    Of an order for a story only the subject counts: what follows the first "about", "of", "with" or "where"
-    in its sentence.
-    """
-    considered, known = message, question_words()
-    if orders_a_story(message):
-        subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
-        considered, known = subject[1] if subject else "", order_words()
-    words = re.findall(r"\w+(?:['’]\w+)?", considered)
-    return [word for word in dict.fromkeys(words) if content_words(word) - known]
-
-
-def note_of_unknown_words(message: str) -> str:
-    """A sentence with the first three words that the village does not know; empty where it knows all."""
-    quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
-    return f"The village does not know {', '.join(quoted)}." if quoted else ""
+def note_on_order(order: str, story: str) -> str:
+    """What an order named and the story does not have: "You ordered nine buns; the story has none."."""
+    absent = missing(ordered_phrases(order), story)
+    if not absent:
+        return ""
+    things = {*KINDS["thing"], *KINDS["goods"]}
+    if all(phrase.split()[-1].lower() in things for phrase in absent):
+        return f"You ordered {' and '.join(absent)}; the story has none."
+    return f"You ordered {' and '.join(absent)}; that is not in the story."
 
 
 def note_on_answer(messages: list[dict[str, str]]) -> str:
@@ -118,13 +153,8 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     *earlier, last = messages
     contents = [message["content"].strip() for message in earlier]
     story = " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
-    if holds(last["content"], story) is False:
+    answer = last["content"]
+    is_summary = answer.startswith("In the end ")
+    if holds(answer, story) is False or (is_summary and not is_true(answer, story)):
         return "The judge: false, at the end of what was told."
     return ""
-
-
-def with_names(message: str) -> str:
-    """The message with the village's names in capitals: "who is mara" becomes "who is Mara"."""
-    plants = {"ivy"}  # a name, and what villagers pull off walls
-    names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
-    return re.sub(r"[a-z]+", lambda found: names.get(found[0], found[0]), message)

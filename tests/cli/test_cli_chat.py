@@ -96,7 +96,7 @@ def test_the_story_that_was_ordered_stays_when_old_questions_are_dropped(monkeyp
     from companion.village.dialogues import facts_of, state_of
 
     asked = [ORDER, *["Who holds the kite now?"] * 12, "/history"]
-    lines = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked)).splitlines()
+    lines = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked), "--seed", 1).splitlines()
     holder = {thing: name for thing, name, _ in facts_of(state_of(lines[0]))["who has"]}["kite"]
     assert lines.count(f"({FULL}.)") == 1
     answers = [line for line in lines[1:14] if line != f"({FULL}.)"]
@@ -128,21 +128,46 @@ def test_the_shipped_answerer_shows_no_control_token(monkeypatch, capsys):
 
 
 def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remembered(made, monkeypatch, capsys):
-    asked = ["What is self-attention?", "Do I need a GPU?", "Who has the key?", "/history"]
-    out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
+    asked = ["What is self-attention?", "Do I need a GPU?", "thank you", "/history"]
+    out = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked)).splitlines()
     assert out[0].startswith("Self-attention: ") and out[1] == "(From the glossary, chapter 4: Attention.)"
     assert out[2].startswith("No.") and out[3].startswith("(From the list of frequent questions: ")
-    assert out[4:] == ["Mara.", "user: Who has the key?", "assistant: Mara."]
-    assert "glossary" in chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?")
-    alone = chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?", "--model-only")
+    assert len(out) == 5 and out[4].startswith("You are welcome.")
+    alone = chat(monkeypatch, capsys, ANSWERER, "", "--say", "What is self-attention?", "--model-only")
     assert "glossary" not in alone
 
 
-def test_words_that_the_village_does_not_know_are_declined_and_named(made, monkeypatch, capsys):
-    asked = ["Who has the key?", "What is the capital of France?", "And the hat?", "/history", "EXIT", "Why?"]
-    out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
-    assert out[:3] == ["Mara.", DECLINE, "(The village does not know “capital”, “France”.)"]
-    assert out[4:] == ["Otto.", *[f"{one['role']}: {one['content']}" for one in TALK]]
+def test_a_model_of_another_text_answers_by_itself(made, monkeypatch, capsys):
+    out = chat(monkeypatch, capsys, made[2], "What is self-attention?\nthank you\n")
+    assert "glossary" not in out and "welcome" not in out
+
+
+def test_what_the_lists_answer_needs_no_model(monkeypatch, capsys):
+    monkeypatch.setattr("companion.load", None)
+    assert "Attention: " in chat(
+        monkeypatch, capsys, ANSWERER, "What is attention?\nthanks\n/reset\n/history\n"
+    )
+
+
+def test_the_same_order_gives_another_story_unless_a_seed_is_given(monkeypatch, capsys):
+    first, second = chat(monkeypatch, capsys, ANSWERER, f"{ORDER}\n{ORDER}\n").splitlines()
+    assert first != second
+    seeded = [chat(monkeypatch, capsys, ANSWERER, f"{ORDER}\n", "--seed", 3) for _ in range(2)]
+    assert seeded[0] == seeded[1]
+
+
+def test_an_order_that_the_story_did_not_follow_is_said_and_nothing_is_invented(monkeypatch, capsys):
+    asked = "Tell a story about nine turnips.\nHow many turnips does Mara have?\n"
+    story, note, *rest = chat(monkeypatch, capsys, ANSWERER, asked, "--seed", 1).splitlines()
+    assert "turnips" not in story and note == "(You ordered nine turnips; the story has none.)"
+    assert rest[0].startswith("The story has no ")
+
+
+def test_words_that_the_village_does_not_know_are_declined_and_named(monkeypatch, capsys):
+    asked = ["What is the capital of France?", "/history", "EXIT", "Why?"]
+    out = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked)).splitlines()
+    assert out[:2] == [DECLINE, "(The village does not know “capital”, “France”.)"]
+    assert len(out) == 3  # the hint
 
 
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
@@ -165,11 +190,11 @@ def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatc
     assert out.splitlines() == ["Mara.", DECLINE, f"({HINT})", "Otto.", *told]
 
 
-def test_an_order_for_a_story_begins_a_new_conversation(made, monkeypatch, capsys):
-    asked = ["Who has the key?", "Tell me a story.", "And the hat?", "/history"]
-    out = chat(monkeypatch, capsys, made[2], "\n".join(asked))
+def test_an_order_for_a_story_begins_a_new_conversation(monkeypatch, capsys):
+    asked = [ORDER, "Who has the kite?", "another one", "/history"]
+    out = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked))
     users = [line for line in out.splitlines() if line.startswith("user: ")]
-    assert users == ["user: Tell me a story.", "user: And the hat?"]
+    assert users == ["user: Tell me a story."]
 
 
 @pytest.mark.parametrize("folder", [ANSWERER, None])
@@ -194,7 +219,8 @@ def test_the_examples_of_the_greeting_get_the_answers_that_they_promise(monkeypa
     from companion.village.dialogues import facts_of, has_both, state_of
 
     examples = [line.strip() for line in GREETING.splitlines() if line.startswith("  ")]
-    story, answer, meaning, _ = chat(monkeypatch, capsys, ANSWERER, "\n".join(examples)).splitlines()
+    said = chat(monkeypatch, capsys, ANSWERER, "\n".join(examples), "--seed", 1)
+    story, answer, meaning, _ = said.splitlines()
     assert has_both(examples[0], story)
     holder = {thing: name for thing, name, _ in facts_of(state_of(story))["who has"]}["kite"]
     assert answer == f"{holder} has the kite." and meaning.startswith("Attention: ")
@@ -280,7 +306,7 @@ ORDER = "Tell a story about the baker Mara and a red kite."
 def test_a_story_is_marked_where_that_is_asked_for_and_an_answer_is_not(capsys):
     shown = {}
     for marks in ("auto", "signs", "color"):
-        assert main(["chat", "--marks", marks, "--say", ORDER]) == 0
+        assert main(["chat", "--seed", "1", "--marks", marks, "--say", ORDER]) == 0
         shown[marks] = capsys.readouterr().out
     assert shown["auto"].count("\n") == 1 and "✗" not in shown["auto"]  # a pipe, which a script may read
     told = shown["auto"].strip()

@@ -1,11 +1,21 @@
 """Questions about the course: frequent ones, terms of the glossary, and others that are left to the model."""
 
 import re
+from pathlib import Path
 
 import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
-from companion.serve.faq import THRESHOLD, CourseQuestions, Index, content_words, read_frequent, read_glossary
+from companion.serve.faq import (
+    SMALL_TALK,
+    THRESHOLD,
+    CourseQuestions,
+    Index,
+    content_words,
+    read_frequent,
+    read_glossary,
+    read_questions,
+)
 
 ROWS = read_frequent()
 INDEX = Index(ROWS)
@@ -13,7 +23,7 @@ COURSE = CourseQuestions()
 
 
 def test_the_rows_are_whole_and_no_question_is_there_twice():
-    assert 30 <= len(ROWS) <= 45 and len({row.question.lower() for row in ROWS}) == len(ROWS)
+    assert 30 <= len(ROWS) <= 50 and len({row.question.lower() for row in ROWS}) == len(ROWS)
     assert all(row.question.strip() and len(row.answer) > 20 for row in ROWS)
     assert {meant for _, meant in ASKED} <= {row.question for row in ROWS}
 
@@ -98,7 +108,6 @@ LEFT_TO_THE_MODEL = [
     "What is the key?",
     "What is the capital of France?",
     "What is the baker called?",
-    "Who are you?",
     "What is the time?",
     "Where can I buy bread in the village?",
     "How do I train a dog?",
@@ -117,3 +126,68 @@ def test_no_frequent_question_is_without_content():
     assert content_words("How do I use top-p and GPT-2?") == {"topp", "gpt2"}
     assert content_words("What's top p?") == {"topp"}
     assert content_words("making stopped mistakes") == {"mak", "stop", "mistak"}
+
+
+# -- the questions of the chapters ---------------------------------------------------------------------------
+
+QUESTIONS = read_questions()
+REWORDED = (Path(__file__).parents[1] / "support" / "reworded_questions.txt").read_text("utf-8").splitlines()
+"""Each of these questions in other words, in the same order, written by hand."""
+
+
+def share_of_right_chapters(asked):
+    """The share of questions whose answer names the chapter that answers them."""
+    assert len(asked) == len(QUESTIONS) == 182
+    found = [COURSE.find(question) for question in asked]
+    first = [re.search(r"chapter \d+: [^;]+", one.source) if one else None for one in found]
+    pairs = zip(first, QUESTIONS, strict=True)
+    return sum(bool(match) and match[0] == row.chapter for match, row in pairs) / len(asked)
+
+
+def test_the_questions_that_learners_ask_get_their_chapter_as_they_stand():
+    """Two do not: "Do I need a GPU?" is a frequent question, and "Which one should I use?" names nothing."""
+    assert share_of_right_chapters([row.question for row in QUESTIONS]) >= 0.98
+
+
+def test_nine_in_ten_of_them_in_other_words_get_their_chapter():
+    """0.91 where the thresholds were set on the same wordings; new ones will do a little worse."""
+    assert share_of_right_chapters(REWORDED) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "question, chapter, word",
+    [
+        ("why does attention need a mask", 4, "mask"),
+        ("which chapter explains KV cache?", 9, "keys and values"),
+        ("waht is a tokenizer", 1, "turns a text into ids"),
+        ("waht is backpropogation", 3, "chain rule"),
+        ("tell me more about lora", 17, "low-rank"),
+        ("my dropped-token question", 24, "capacity"),
+    ],
+)
+def test_a_message_with_a_term_gets_its_entry_and_chapter(question, chapter, word):
+    found = COURSE.find(question)
+    assert f"chapter {chapter}: " in found.source and word in found.answer
+
+
+def test_dropout_is_explained():
+    assert "set to 0" in COURSE.find("what is dropout").answer
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "who has the mask?",
+        "Where is the key?",
+        "is Mara at the gate",
+        "what color is the map",
+        "how does it end",
+    ],
+)
+def test_a_question_about_a_story_goes_to_the_model_although_it_has_a_term(question):
+    assert COURSE.find(question) is None
+
+
+def test_small_talk_is_answered_and_not_the_course():
+    for message in ("thank you", "who are you?", "Hola, como estas?"):
+        assert COURSE.find(message).source == SMALL_TALK

@@ -26,6 +26,7 @@ from companion.serve import server
 from companion.serve.connections import check_host, check_token
 from companion.serve.questions import Limits, Refused, StopTexts, read_question
 from companion.serve.server import hosts_of, read_events, running
+from companion.serve.small_talk import small_talk
 from companion.tokenization import BPETokenizer
 from companion.village import judge
 from companion.village.dialogues import has_both
@@ -567,3 +568,15 @@ def test_hosts_are_checked_where_only_this_machine_may_call():
     assert hosts_of("0.0.0.0") == ()
     check_host("[::1]:8000", hosts_of("::1"))
     check_host("anything", ())
+
+
+def test_small_talk_is_answered_without_the_model_where_the_server_is_told_so(teller):
+    thanks = {"messages": [{"role": "user", "content": "thank you!"}]}
+    with running(teller, "tiny", SMALL, small_talk=small_talk) as url:
+        status, _, body = call(url, thanks)
+        _, _, streamed = call(url, thanks | {"stream": True})
+    answer = json.loads(body)["choices"][0]
+    assert status == 200 and answer["finish_reason"] == "stop"
+    assert answer["message"]["content"] == small_talk("thank you!")
+    pieces = [one["choices"][0]["delta"].get("content", "") for one in read_events(streamed.splitlines())]
+    assert "".join(pieces) == small_talk("thank you!")

@@ -9,8 +9,7 @@ from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat
-from companion.village.dialogues import is_for_the_village
+from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.strangers import DECLINE
 
 
@@ -21,13 +20,13 @@ class Turn:
     asked: str
     answer: str = ""
     by: str = ""  # who answered
-    note: str = ""  # which words the village does not know, or that the answer is false
+    note: str = ""  # unknown words, what was ordered and is missing, or that the answer is false
     full: bool = False  # whether this was the first for which old turns had to be left out
 
 
 @st.cache_resource
 def course() -> CourseQuestions:
-    """The frequent questions and the glossary."""
+    """Small talk, the frequent questions, those of the chapters, and the glossary."""
     return CourseQuestions()
 
 
@@ -60,8 +59,13 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
 
 
 def show(turn: Turn) -> None:
-    """An answer and who gave it."""
-    st.html(html_parts.plain(turn.answer))
+    """An answer and who gave it, and of a story what the judge says of each sentence."""
+    verdicts = story_verdicts(turn.answer)
+    if verdicts:
+        st.html(html_parts.judged(verdicts))
+        st.html(html_parts.legend(verdicts))
+    else:
+        st.html(html_parts.plain(turn.answer))
     st.html(html_parts.note(f"Answered by {turn.by}."))
     if turn.note:
         st.html(html_parts.note(turn.note))
@@ -71,7 +75,7 @@ def show(turn: Turn) -> None:
 
 st.title("Chat", anchor=False)
 model = parts.choose("Model", "answers")
-first = st.sidebar.checkbox("Frequent questions and glossary first", value=True)
+first = st.sidebar.checkbox("Small talk, frequent questions and glossary first", value=True)
 if st.sidebar.button("Clear") or "turns" not in st.session_state:
     st.session_state["turns"] = []  # what the page shows
     st.session_state["messages"] = []  # what the model reads
@@ -97,7 +101,7 @@ if question:
     turn = Turn(question)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = course().find(question) if first and not is_for_the_village(question) else None
+        found = course().find(question) if first else None
         if found:
             turn.answer = found.answer
             turn.by = found.source

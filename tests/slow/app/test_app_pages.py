@@ -78,12 +78,14 @@ def test_what_is_typed_stays_text_and_what_cannot_be_told_is_one_line(opened):
     assert 'role="alert"' in shown and "model.safetensors" in shown and "Traceback" not in shown
 
 
-def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened):
+def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened, monkeypatch):
+    monkeypatch.setattr("companion.serve.story_chat.TEMPERATURE", 0)  # so that the story has the kite
     app = opened("chat")
     assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer"]]
     app.chat_input[0].set_value("what's a token").run()
     assert "Answered by the glossary, chapter 1: Tokenization" in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
+    assert "c-legend" in drawn(app)  # the judge's marks
     app.chat_input[0].set_value("Who has the kite?").run()
     said = drawn(app)
     assert "Answered by models/answerer" in said and "kite Mara" in said and said.count("Answered by") == 3
@@ -96,15 +98,22 @@ def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened)
     assert "Answered by" not in drawn(app)
 
 
+def test_small_talk_in_the_chat_is_answered_without_a_model(opened):
+    app = opened("chat")
+    app.chat_input[0].set_value("thank you").run()
+    assert "You are welcome." in drawn(app) and "Answered by a list of small talk" in drawn(app)
+
+
 def test_what_the_model_cannot_answer_is_said_and_the_next_question_is_answered(opened):
     app = opened("chat")
-    app.chat_input[0].set_value("kite " * 300).run()
+    app.chat_input[0].set_value(f"{'Mara has a kite. ' * 100}Who has the kite?").run()
     assert "above context_length=256" in drawn(app) and "Clear begins anew" in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a dragon.").run()
     assert "The village does not know “dragon”." in drawn(app) and app.session_state["messages"] == []
 
 
-def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(opened):
+def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(opened, monkeypatch):
+    monkeypatch.setattr("companion.serve.story_chat.TEMPERATURE", 0)  # so that the story has the kite
     from companion.runtime.data.conversations import FULL
 
     app = opened("chat")

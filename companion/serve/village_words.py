@@ -1,0 +1,165 @@
+"""The words of a message: what it is about, and what of it the village knows."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from companion.village.dialogues import (
+    ASKED,
+    LOOSE_ORDERS,
+    ORDERS,
+    PLAIN,
+    SUMMARIES,
+    is_for_the_village,
+    orders_a_story,
+)
+from companion.village.machine import VILLAGE
+from companion.village.words import KINDS
+
+LIGHT_WORDS = frozenset(
+    """
+    a about all also am an and any anything are at be been but by can change could decide did do does
+    doing each else explain get give go had has have how i if in is it its know like many may me mean
+    meant more most much must my need needed no nor not nothing of off on one only or other our out please
+    possible required run shall should show so some somebody take tell than that the their them then there
+    these they this those to too up us use used want was we were what when where which who whom whose why
+    will with without work would you your
+    """.split()
+)
+"""Words that say nothing of what a question is about: it is about the others, its content words."""
+
+
+def content_words(text: str) -> set[str]:
+    """What a text is about: its words without endings, such as -s and -ing, and without the light ones.
+
+    A single letter belongs to the word before it, so that "top p" and "top-p" are one word.
+    """
+    plain = re.sub(r"['’](s|m|re|ve|ll|d|t)\b", "", text.lower())
+    joined = re.sub(r"(\w+)[- ]([b-hj-z]|\d+)\b", r"\1\2", plain)
+    return {stem(word) for word in re.findall(r"\w+", joined) if word not in LIGHT_WORDS}
+
+
+def stem(word: str) -> str:
+    """A word without its ending: "making" and "make" are both "mak"."""
+    short = re.sub(r"(ing|ed|es|s|e)$", "", word)
+    if len(short) < 3 or short == word:
+        return word
+    return short[:-1] if short[-1] == short[-2] and short[-1] not in "aeiouls" else short  # "stopped"
+
+
+# -- what the village knows ----------------------------------------------------------------------------------
+
+
+SPARE = "carries hello hey hi live ok okay own right thanks"
+"""Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
+
+
+@cache
+def order_words() -> set[str]:
+    """The content words that an order may name. Those of jokes and dreams are none: nobody meets a dragon."""
+    texts = [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
+    texts += [word for words in KINDS.values() for word in words if " " not in word]
+    return content_words(" ".join([*texts, *ORDERS, *LOOSE_ORDERS]))
+
+
+@cache
+def question_words() -> set[str]:
+    """The content words of all stories, and of the wordings of questions that a model learns."""
+    texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
+    for phrases in KINDS.values():
+        texts += phrases
+    return order_words() | content_words(" ".join([*texts, *SUMMARIES, SPARE]))
+
+
+def unknown_words(message: str) -> list[str]:
+    """The words of a message that the village does not know, as they are typed.
+
+    Of an order for a story only the subject counts: what follows the first "about", "of", "with" or "where"
+    in its sentence.
+    """
+    considered, known = message, question_words()
+    if orders_a_story(message):
+        subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
+        considered, known = subject[1] if subject else "", order_words()
+    words = re.findall(r"\w+(?:['’]\w+)?", considered)
+    return [word for word in dict.fromkeys(words) if content_words(word) - known]
+
+
+def note_of_unknown_words(message: str) -> str:
+    """A sentence with the first three words that the village does not know; empty where it knows all."""
+    quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
+    return f"The village does not know {', '.join(quoted)}." if quoted else ""
+
+
+def with_names(message: str) -> str:
+    """The message with the village's names as stories have them: "mara" and "MARA" become "Mara"."""
+    plants = {"ivy"}  # a name, and what villagers pull off walls
+    names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
+    return re.sub(r"[A-Za-z]+", lambda found: names.get(found[0].lower(), found[0]), message)
+
+
+NOUNS = ("name", "role", "thing", "goods", "place")
+"""The kinds of words that a question about a story names."""
+
+
+def village_nouns(message: str) -> list[str]:
+    """The village's people, things, goods and places in a message, as they are typed."""
+    known = {form.lower() for kind in NOUNS for form in KINDS[kind]}
+    named = re.sub(r"\b(?<!the )(?<!a )(well|mine)\b", "", message, flags=re.IGNORECASE)  # mostly no places
+    return [word for word in re.findall(r"\w+", named) if word.lower() in known]
+
+
+def ordered_phrases(order: str) -> list[str]:
+    """What an order names: neighboring words of the village, such as "red kite" or "nine buns"."""
+    kinds = (*NOUNS, "color", "number")
+    known = {form.lower(): form for kind in kinds for form in KINDS[kind]} | {"one": ""}
+    phrases: list[list[str]] = [[]]
+    for word in re.findall(r"\w+", order.lower()):
+        if known.get(word):
+            phrases[-1].append(known[word])
+        else:
+            phrases.append([])
+    return [" ".join(phrase) for phrase in phrases if phrase]
+
+
+def missing(phrases: Iterable[str], story: str) -> list[str]:
+    """Return the phrases that a story does not have."""
+    return [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", story, re.IGNORECASE)]
+
+
+SUMMARY = (
+    r"\W*((and|so|but|ok) )?(how (does|did|will) (it|the story|this) end"
+    r"|what (happened|happens)( (next|then|in the (end|story)))?"
+    r"|summari[sz]e (it|this|the story)|tell (it|me the story) in one sentence|give me a summary|the end)\b.*"
+)
+
+
+def asks_for_a_summary(message: str) -> bool:
+    """Whether a message asks how a story ends."""
+    return re.fullmatch(SUMMARY, message.strip().lower()) is not None
+
+
+FORMS = (
+    r"\W*((and|so|but|ok|please|hello|hi|hey|thanks|do you know|tell me|can you tell me) )*"
+    r"(who|whose|whom|where|in whose|in which|at which|to whom|which|count|how many|the name of"
+    r"|what('?s| is) the (name|colou?r)|what (colou?r|number|does|do|has)\b|what('?s| is) .* (called|name)"
+    r"|(name|give) .* colou?r|of what|in what|what is .* like|and)\b.*"
+)
+"""How a question begins that a model of the village learned to answer."""
+
+
+def has_known_form(question: str) -> bool:
+    """Whether a question has a form that a model of the village learned to answer."""
+    return re.fullmatch(FORMS, question.strip().lower(), re.DOTALL) is not None
+
+
+def asks_the_village(message: str) -> bool:
+    """Whether a message orders a story or asks about one, and so is for the model.
+
+    "What is the key?" asks about a story, "What is a key?" about the course.
+    """
+    if is_for_the_village(message) or asks_for_a_summary(message):
+        return True
+    if re.match(r"\W*what('?s| is| are) (an?\b|\w+\W*$)", message.strip().lower()):
+        return False
+    return bool(village_nouns(message)) and not unknown_words(message)
