@@ -194,28 +194,34 @@ class ContinuousBatch:
     Args:
         model: A GPT of the course.
         slots: Largest number of rows.
+        prefill_chunk: Tokens of a prompt that are read at a time.
 
     Attributes:
-        rows: The requests that are in the batch.
+        rows: The requests that have a slot.
+        ready: Those whose prompt was read, in the order of the cache.
+        reading: The others, each with the chunks that are left and a cache of its own.
 
     Raises:
-        ValueError: If slots is below 1.
-        TypeError: If slots is not a whole number.
+        ValueError: If slots or prefill_chunk is below 1.
+        TypeError: If slots or prefill_chunk is not a whole number.
 
     Reference:
-        Yu et al., 2022, Orca (OSDI 2022), section 3.
+        Yu et al., 2022, Orca (OSDI 2022), section 3; for the chunks Agrawal et al., 2024, arXiv:2403.02310.
     """
 
-    def __init__(self, model: GPT, slots: int = 8):
+    def __init__(self, model: GPT, slots: int = 8, prefill_chunk: int = 128):
         self.model = model
         self.slots = whole_number("slots", slots, 1, "try 8")
+        self.prefill_chunk = whole_number("prefill_chunk", prefill_chunk, 1, "try 128")
         self.rows = []
-        self.logits = []  # of each row's next token, (1, V)
-        self.cache = None
+        self.ready = []
+        self.reading = deque()
+        self.logits = []  # of the next token of each row that is ready, (1, V)
+        self.cache = None  # of the rows that are ready
         self.no_dropout = eval_mode(model)  # for step; prefill has its own
 
     def join(self, request: Request) -> None:
-        """Read the prompt of a request, and give the request a slot.
+        """Give a request a slot, and read the first chunk of its prompt.
 
         Raises:
             ValueError: If no slot is free, and as prompt_row does.
@@ -224,34 +230,54 @@ class ContinuousBatch:
         if len(self.rows) == self.slots:
             raise ValueError(f"all slots={self.slots} are taken; step until one is free")
         row = prompt_row(self.model, request)  # (1, T)
-        cache = KVCache(self.model.config, 1)
-        self.logits.append(prefill(self.model, row, cache))
-        if self.rows:
+        chunks = deque(row.split(self.prefill_chunk, dim=1))
+        self.reading.appendleft((request, chunks, KVCache(self.model.config, 1)))
+        self.read()
+        self.rows.append(request)
+
+    def read(self) -> None:
+        """Read a chunk of the prompt whose turn it is. After its last chunk, the request is ready."""
+        request, chunks, cache = self.reading.popleft()
+        logits = prefill(self.model, chunks.popleft(), cache)  # (1, V)
+        if chunks:
+            self.reading.append((request, chunks, cache))  # behind the other prompts
+            return
+        if self.ready:
             cache = joined([self.cache, cache])
         self.cache = cache
-        self.rows.append(request)
+        self.ready.append(request)
+        self.logits.append(logits)
 
     def leave(self, gone: Sequence[Request]) -> None:
         """Take requests out, whether they are done or not."""
         stay = []
-        for i, row in enumerate(self.rows):
+        for i, row in enumerate(self.ready):
             if row not in gone:
                 stay.append(i)
-        if stay and len(stay) < len(self.rows):  # if no row stays, the next join starts a new cache
+        if stay and len(stay) < len(self.ready):  # if no row stays, the next one starts a new cache
             self.cache = select(self.cache, stay)
-        self.rows = [self.rows[i] for i in stay]
+        self.ready = [self.ready[i] for i in stay]
         self.logits = [self.logits[i] for i in stay]
+        self.reading = deque(prompt for prompt in self.reading if prompt[0] not in gone)
+        self.rows = [row for row in self.rows if row not in gone]
 
     def step(self) -> None:
-        """Draw a token for each row. Rows that are done leave, and the others read their token."""
-        tokens = draw(self.rows, torch.cat(self.logits))
-        for row, token in zip(self.rows, tokens, strict=True):
+        """Read a chunk of a prompt, if there is one, and draw a token for each row that is ready.
+
+        Rows that are done leave, and the others read their token.
+        """
+        if self.reading:
+            self.read()
+        if not self.ready:
+            return
+        tokens = draw(self.ready, torch.cat(self.logits))
+        for row, token in zip(self.ready, tokens, strict=True):
             row.take(token)
-        done = [row for row in self.rows if row.finish]
+        done = [row for row in self.ready if row.finish]
         self.leave(done)
-        if self.rows:
+        if self.ready:
             device = self.logits[0].device
-            last = torch.tensor([[row.drawn[-1]] for row in self.rows], device=device)  # (B, 1)
+            last = torch.tensor([[row.drawn[-1]] for row in self.ready], device=device)  # (B, 1)
             with torch.inference_mode(), self.no_dropout:
                 logits = next_logits(self.model, last, self.cache)  # (B, V)
             self.logits = list(logits.split(1))  # one (1, V) for each row
@@ -285,6 +311,7 @@ def turn(engine: "Engine") -> None:
     while engine.queue and len(engine.batch.rows) < engine.batch.slots:
         engine.batch.join(engine.queue[0])
         engine.queue.popleft()  # only now: if join failed, dismiss would still find the request
+        dismiss(engine, "late", time.monotonic())
     if engine.batch.rows:
         engine.batch.step()
 

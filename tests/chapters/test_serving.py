@@ -107,6 +107,28 @@ def test_a_request_that_does_not_fit_is_an_error(model):
         ContinuousBatch(model, 0)
 
 
+def test_prompts_that_are_read_in_chunks_give_the_same_tokens(model):
+    asked = requests()
+    batch = ContinuousBatch(model, 3, prefill_chunk=2)
+    assert serve_all(batch, asked) == 3 and not batch.reading
+    assert [request.drawn for request in asked] == [alone(model, request) for request in asked]
+
+
+def test_the_other_rows_get_a_token_between_two_chunks_of_a_prompt(model):
+    batch = ContinuousBatch(model, 3, prefill_chunk=4)
+    first, long, short = Request([1], 9), Request([2] * 20, 1), Request([3] * 6, 1)
+    batch.join(first)
+    batch.join(long)  # its other four chunks wait for four steps
+    batch.join(short)  # its second chunk does not wait until the long prompt is read
+    finished = []
+    for step in range(1, 6):
+        batch.step()
+        assert len(first.drawn) == step
+        finished.append((short.finish, long.finish))
+    assert finished == [(None, None)] + [("length", None)] * 3 + [("length", "length")]
+    assert batch.rows == [first]
+
+
 @pytest.fixture
 def small():
     torch.manual_seed(3)
@@ -167,6 +189,32 @@ def test_a_late_request_leaves_its_slot(small):
     engine.submit(second)
     go.set()
     assert waited(second) == "length" and first.finish == "late" and len(first.drawn) == 3
+    engine.close()
+
+
+@pytest.mark.parametrize("ending", ["late", "closed"])
+def test_an_end_holds_while_a_prompt_is_read(small, monkeypatch, ending):
+    engine, long, other = Engine(small, 2, 4), Request([1] * 30, 5), Request([2], 3)
+    engine.batch.prefill_chunk = 4
+    read, hidden = [], small.hidden
+
+    def hidden_until_the_end(tokens, cache):
+        read.append(tokens.shape[1])
+        if len(read) == 3:
+            if ending == "closed":
+                engine.close()
+            long.deadline = float("-inf") if ending == "late" else float("inf")
+        return hidden(tokens, cache)
+
+    monkeypatch.setattr(small, "hidden", hidden_until_the_end)
+    engine.submit(long)
+    engine.start()
+    assert waited(long) == ending and long.drawn == []
+    assert read == [4, 4, 4]  # and not the other 18 tokens
+    if ending == "late":
+        engine.submit(other)
+        assert waited(other) == "length"
+    assert not engine.batch.reading and not engine.batch.rows
     engine.close()
 
 
