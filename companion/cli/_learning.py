@@ -135,6 +135,17 @@ def check_method(options: Any) -> None:
         refuse(options, ["rank", "alpha"], "works with --method lora only")
 
 
+def check_turn_end(name: Path, tokenizer: Any) -> None:
+    """Check that a chat template ends its answers.
+
+    Raises:
+        ValueError: If the template writes no end mark behind an answer.
+    """
+    if tokenizer.turn_end is None:
+        rule = "has a chat template that ends no answer, so it would learn to go on forever; name another"
+        raise ValueError(f"--model={name} {rule}")
+
+
 def hang_on(model: GPT, options: Any) -> None:
     """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
     torch.manual_seed(options.seed)

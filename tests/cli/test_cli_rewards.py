@@ -7,13 +7,17 @@ from argparse import Namespace
 import pytest
 import torch
 from support.command_line import fails, save_tiny
+from support.public import write_family
 
 from companion import load, village
 from companion.cli import main
 from companion.cli.finetune import rewards as reward
 from companion.gpt import GPTConfig, gpt2
-from companion.modern import LlamaConfig, swift
-from companion.training import Trainer
+from companion.instructions import CHAT_TOKENS, chat_ids
+from companion.modern import LlamaConfig, llama, swift
+from companion.runtime.text.hugging_face import read_tokenizer
+from companion.tokenization import BPETokenizer
+from companion.training import Trainer, save_checkpoint
 
 PAIR = {"prompt": "Once", "chosen": " the duck slept.", "rejected": " a duck flew off."}
 SMALL = ["--asked", "4", "--seed", "3"]
@@ -97,6 +101,40 @@ def test_pairs_teach_a_model_that_knows_no_stories_and_only_the_pairs_are_measur
     assert "village" not in said
     report = json.loads((out / "report.json").read_text("utf-8"))
     assert (report["before"], report["after"]) == ({"chosen likelier": 0.0}, {"chosen likelier": 1.0})
+
+
+ASKED = {"prompt": "Who has the key?", "chosen": "Mara has it.", "rejected": "Mara has the red hat."}
+
+
+@pytest.mark.parametrize("family", ["SmolLM2", "Llama 3", None])
+def test_pairs_of_a_chat_model_are_written_as_its_conversations(family, tmp_path, capsys):
+    if family is None:  # a model of ours that knows the chat tokens
+        tokenizer = BPETokenizer.train(ASKED["chosen"], 260).with_special_tokens(CHAT_TOKENS)
+    else:
+        tokenizer = read_tokenizer(write_family(family, tmp_path / "family"))
+    torch.manual_seed(3)
+    model = llama(LlamaConfig(max(tokenizer.vocab) + 1, 200, 1, 2, d_model=16))
+    save_checkpoint(tmp_path / "model", model, tokenizer)
+    teller = load(tmp_path / "model", "cpu")
+    data, out = write(tmp_path / "pairs.jsonl", *[ASKED] * 3), tmp_path / "out"
+    [(chosen, rejected), *_] = reward.rows_of_pairs(teller, reward.placed_pairs(data), tmp_path / "model")
+    question = [{"role": "user", "content": ASKED["prompt"]}]
+    begun = chat_ids(question, tokenizer, reply=True)
+    for (ids, learned), text in [(chosen, ASKED["chosen"]), (rejected, ASKED["rejected"])]:
+        assert ids == chat_ids([*question, {"role": "assistant", "content": text}], tokenizer)
+        assert learned == [i >= len(begun) for i in range(len(ids))] and tokenizer.turn_end in ids[-2:]
+        tokens, marks = reward.batch_of(teller, [(chosen, rejected)])[text == ASKED["rejected"]]
+        assert tokens[0, : len(ids)].tolist() == ids and marks[0].sum() == sum(learned)
+    assert finetune(tmp_path / "model", "--output", out, "--data", data, "--steps", 1, "--asked", 2) == 0
+    assert f"companion chat --model {out}" in capsys.readouterr().out
+
+
+def test_a_prompt_without_a_word_is_no_message(tmp_path, capsys):
+    tokenizer = BPETokenizer.train(ASKED["chosen"], 260).with_special_tokens(CHAT_TOKENS)
+    save_checkpoint(tmp_path / "model", gpt2(GPTConfig(tokenizer.vocab_size, 96, 1, 2, 16)), tokenizer)
+    data = write(tmp_path / "pairs.jsonl", ASKED, ASKED | {"prompt": " "})
+    argv = ["finetune", "rewards", "--model", tmp_path / "model", "--output", tmp_path / "out", "--data"]
+    fails(capsys, [*argv, data], 2, "line 2[0], the user's, is empty")
 
 
 @pytest.mark.gate

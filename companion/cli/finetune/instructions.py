@@ -14,6 +14,7 @@ from companion import load
 from companion.cli._learning import (
     check_floats,
     check_method,
+    check_turn_end,
     hang_on,
     measuring,
     output_of,
@@ -116,9 +117,8 @@ def run(options: Options) -> None:
     if teller.tokenizer.is_public and teller.tokenizer.template is None:
         rule = "has no chat template, and a public tokenizer gets none here; name one that was taught to chat"
         raise ValueError(f"--model={options.model} {rule}")
-    if teller.tokenizer.is_public and teller.tokenizer.turn_end is None:
-        rule = "has a chat template that ends no answer, so it would learn to go on forever; name another"
-        raise ValueError(f"--model={options.model} {rule}")
+    if teller.tokenizer.is_public:
+        check_turn_end(options.model, teller.tokenizer)
     model = teller.model
     tokenizer = add_chat_tokens(model, teller.tokenizer)
     if options.method == "lora":

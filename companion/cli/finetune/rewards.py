@@ -15,15 +15,25 @@ import torch
 from tqdm import tqdm
 
 from companion import load
-from companion.cli._learning import bits_of, check_floats, measuring, output_of, save_report, take_steps
+from companion.cli._learning import (
+    bits_of,
+    check_floats,
+    check_turn_end,
+    measuring,
+    output_of,
+    save_report,
+    take_steps,
+)
 from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import ModelOptions
+from companion.datasets import pad_batch
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.models.names import folder_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
+from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import drawn_rows, placed_pairs, prompt_rows
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
@@ -40,6 +50,7 @@ ASKED = 200  # stories, or pairs, to measure with unless --asked says otherwise
 STRANGER = 0.5
 """Bits per byte of the village's stories from which on a model tells no true one. The floor is 0.19, a model
 that forgets earlier sentences needs 0.37, and a public model that never read such a story more than 1."""
+Row = tuple[list[int], list[bool]]  # the tokens of a text, and which of them are learned
 JUDGED = {  # by method: what the judge's options are unless given
     "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
     "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
@@ -51,7 +62,9 @@ class Options(ModelOptions):
     """Train a model with rewards: for true stories, or from pairs of a better and a worse text.
 
     Args:
-        data: Pairs for DPO: JSON Lines with prompt, chosen and rejected. Default: the village's judge.
+        data: Pairs for DPO: JSON Lines with prompt, chosen and rejected. A model with a chat template reads
+            the prompt as the user's message and learns the others as its answers. Default: the village's
+            judge.
         output: Folder to write to. Default: runs/rewards/village, or the name of --data.
         overwrite: Replace the model, if there is one in that folder.
         steps: Training steps. Default: 224; with grpo 18; with a file, two passes.
@@ -96,14 +109,13 @@ def run(options: Options) -> None:
     output = output_of(options, "rewards")
     folder = folder_of(options.model)
     teller = load(folder, options.device, fast=True)
-    check_pairs_fit(teller, placed)
+    pairs = rows_of_pairs(teller, placed, options.model)
     prompt_rows(teller, begun(20, options.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
     n = teller.model.config.context_length
     if n < MOST_TOKENS:
         rule = f"reads {n} tokens; a story of the village needs {MOST_TOKENS}"
         raise ValueError(f"--model={options.model} {rule}")
     asked = stories_asked(options, teller)
-    pairs = [pair for _, pair in placed]
     add_defaults(options, teller.model, len(pairs))
     before = load(folder, options.device, fast=True)
 
@@ -125,8 +137,10 @@ def run(options: Options) -> None:
             save_report(output, {"steps": steps} | figures)
     print(f"Trained for {steps} steps.")
     print_figures(figures, min(ASKED, len(pairs)), asked)
-    print(f"In {output}: the model, and report.json. To let it tell a story:\n")
-    print(f"  {as_typed('companion', 'generate', '--model', output)}")
+    chats = pairs and teller.tokenizer.template is not None
+    command, aim = ("chat", "talk with it") if chats else ("generate", "let it tell a story")
+    print(f"In {output}: the model, and report.json. To {aim}:\n")
+    print(f"  {as_typed('companion', command, '--model', output)}")
 
 
 def stories_asked(options: Options, teller: LanguageModel) -> int:
@@ -158,18 +172,43 @@ def add_defaults(options: Options, model: GPT, n_pairs: int) -> None:
     take(options, JUDGED[options.method])
 
 
-def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
-    """Check that the model can read all pairs.
+def rows_of_pairs(teller: LanguageModel, placed: list, name: Path) -> list[tuple[Row, Row]]:
+    """The chosen and the rejected text of each pair as tokens, after its prompt.
+
+    A model with a chat template reads them as it reads conversations: the prompt is the user's message.
+
+    Args:
+        teller: The model.
+        placed: Pairs, as `placed_pairs` returns them.
+        name: What to call the model in messages.
 
     Raises:
-        ValueError: If a pair has a text that is longer than the model reads.
+        ValueError: If a pair has a text that is longer than the model reads, or that the template refuses.
     """
-    longest = teller.model.config.context_length + 1  # the last is only predicted
-    for place, (prompt, *both) in placed:
-        for text in both:
-            n = len([*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end])
-            if n > longest:
-                raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
+    if placed and teller.tokenizer.template is not None:
+        check_turn_end(name, teller.tokenizer)
+    pairs = []
+    for place, (prompt, chosen, rejected) in placed:
+        pairs.append((row_of(teller, prompt, chosen, place), row_of(teller, prompt, rejected, place)))
+    return pairs
+
+
+def row_of(teller: LanguageModel, prompt: str, text: str, place: str) -> Row:
+    """A text after its prompt as tokens, and which of them are learned."""
+    longest = teller.model.config.context_length
+    if teller.tokenizer.template is None:
+        ids = [*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end]
+        if len(ids) > longest + 1:  # the last is only predicted
+            rule = f"the model reads {longest + 1}; shorten it"
+            raise ValueError(f"{place} has a text of {len(ids)} tokens; {rule}")
+        return ids, [True] * len(ids)  # the prompt's part is the same in both texts of a pair
+    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
+    check_turns(messages, place)
+    try:
+        [row] = chat_rows([messages], teller.tokenizer, longest)
+    except ValueError as error:
+        raise ValueError(str(error).replace("conversation 0", place)) from None
+    return row
 
 
 def take_all(learning: Iterator[int]) -> tuple[int, str, bool]:
@@ -211,32 +250,36 @@ def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> Non
 
 
 @torch.no_grad()
-def chosen_likelier(teller: LanguageModel, pairs: list[tuple[str, str, str]]) -> float:
+def chosen_likelier(teller: LanguageModel, pairs: list[tuple[Row, Row]]) -> float:
     """The share of pairs of which the model finds the chosen text likelier than the rejected one."""
     right = 0
     starts = range(0, len(pairs), BATCH)
     for i in tqdm(starts, "Reading pairs", unit="batch", leave=False, delay=1, disable=None):
-        some = pairs[i : i + BATCH]
-        chosen = text_log_probs(teller.model, *pair_rows(teller, some, 1))  # (N,)
-        rejected = text_log_probs(teller.model, *pair_rows(teller, some, 2))
-        right += int((chosen > rejected).sum())
+        chosen, rejected = batch_of(teller, pairs[i : i + BATCH])
+        chosen_now = text_log_probs(teller.model, *chosen)  # (N,)
+        rejected_now = text_log_probs(teller.model, *rejected)
+        right += int((chosen_now > rejected_now).sum())
     return right / len(pairs)
 
 
-def pair_rows(teller: LanguageModel, pairs: list[tuple[str, str, str]], which: int) -> tuple:
-    """One text of each pair after its prompt, as `drawn_rows` returns texts.
+def batch_of(teller: LanguageModel, pairs: list[tuple[Row, Row]]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The chosen texts and the rejected texts of pairs, each as tokens and what of them is learned.
 
-    Args:
-        teller: The model.
-        pairs: A prompt, a chosen and a rejected text each.
-        which: 1 for the chosen texts, 2 for the rejected texts.
+    Shape:
+        tokens: (N, T) int64; learned: (N, T - 1) bool.
     """
-    return drawn_rows(teller, [(pair[0] + pair[which], True) for pair in pairs])
+    device = next(teller.model.parameters()).device
+    sides = []
+    for rows in zip(*pairs, strict=True):
+        tokens, _ = pad_batch([ids for ids, _ in rows], pad_id=teller.end)  # (N, T)
+        marks, _ = pad_batch([marks for _, marks in rows], pad_id=0)  # (N, T), padding is not learned
+        sides.append((tokens.to(device), marks[:, 1:].bool().to(device)))
+    return sides
 
 
-def text_log_probs(model: GPT, tokens: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """The log-probabilities of whole texts, (N,); the prompt's part is the same in both texts of a pair."""
-    return token_log_probs(model, tokens).where(real, 0.0).sum(1)
+def text_log_probs(model: GPT, tokens: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
+    """The log-probability of the learned tokens of each text, (N,)."""
+    return token_log_probs(model, tokens).where(learned, 0.0).sum(1)
 
 
 def look(teller: LanguageModel, n: int, seed: int) -> dict:
@@ -343,7 +386,7 @@ def mix(
 
 
 def by_pairs(
-    options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[str, str, str]]
+    options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[Row, Row]]
 ) -> Iterator[int]:
     """DPO on the file's pairs, in new orders."""
     rng = random.Random(options.seed)
@@ -352,8 +395,7 @@ def by_pairs(
         while True:
             order = rng.sample(pairs, len(pairs))
             for i in range(0, len(order), BATCH):
-                some = order[i : i + BATCH]
-                yield pair_rows(teller, some, 1), pair_rows(teller, some, 2)
+                yield batch_of(teller, order[i : i + BATCH])
 
     def loss(model, batch):
         chosen, rejected = batch
