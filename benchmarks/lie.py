@@ -1,13 +1,17 @@
 """The stories of "Catch the lie", from models of 1, 3, 10 and 88 minutes, into data/models/lie.json.
 
-    companion train --steps 610 --checkpoint runs/lie/1
-    cp -r runs/lie/1 runs/lie/3
-    companion train --resume --steps 1830 --checkpoint runs/lie/3
-    python benchmarks/lie.py 1=runs/lie/1 3=runs/lie/3
+    python benchmarks/lie.py
 
-Two idle cores take 610 steps a minute (chapter 0: 1,650 in 2.7 minutes). A number of minutes without a folder
-is taken from the shipped model's log, which has the stories that it told while it was trained. After 88
-minutes, the shipped model itself tells.
+The first three come from the shipped model's log, which has a story for every 300 steps of its training. It
+has few of them near one and three minutes, because it tells one story at a time. After 88 minutes, the shipped
+model itself tells. Each story has the steps and seconds of training after which it was told.
+
+Models that were trained for so long give more stories. Two idle cores take 610 steps a minute (chapter 0):
+
+    companion train --steps 610 --checkpoint runs/lie/1
+    companion train --steps 1830 --checkpoint runs/lie/3
+    companion train --steps 6100 --checkpoint runs/lie/10
+    python benchmarks/lie.py 1=runs/lie/1 3=runs/lie/3 10=runs/lie/10
 """
 
 import argparse
@@ -24,11 +28,11 @@ WORDS = 80
 FEWEST = 4
 STORIES = 16
 """The most that are kept of each model."""
-NEAR = {1: (45, 80), 3: (130, 240), 10: (480, 740)}
+NEAR = {1: (45, 80), 3: (130, 290), 10: (420, 810)}
 """Minutes -> the seconds of training between which the log's rows are taken."""
 
 
-def row_of(minutes: int, steps: int, text: str) -> dict | None:
+def row_of(minutes: int, logged_row: dict, text: str) -> dict | None:
     """A story as the page has it; None where the game's rule leaves it out."""
     verdicts = []
     words = 0
@@ -41,7 +45,8 @@ def row_of(minutes: int, steps: int, text: str) -> dict | None:
     if len(verdicts) < FEWEST or "unknown" in kinds or "contradiction" not in kinds:
         return None
     sentences = [{"text": v.sentence, "kind": v.kind, "reason": v.reason} for v in verdicts]
-    return {"minutes": minutes, "steps": steps, "sentences": sentences}
+    seconds = round(logged_row["seconds"])
+    return {"minutes": minutes, "steps": logged_row["step"], "seconds": seconds, "sentences": sentences}
 
 
 def log_of(folder: Path) -> list[dict]:
@@ -53,11 +58,11 @@ def log_of(folder: Path) -> list[dict]:
 def told(minutes: int, folder: Path) -> list[dict]:
     """Stories that a model tells, at temperature 0.8, each with the rule's judgement."""
     teller = load(folder, device="cpu")
-    steps = log_of(folder)[-1]["step"]
+    last = log_of(folder)[-1]
     rows = []
     for seed in range(8):
         texts = teller.tell_many(50, "Once", seed=seed, temperature=0.8)
-        found = [row_of(minutes, steps, text) for text, ended in texts if ended]
+        found = [row_of(minutes, last, text) for text, ended in texts if ended]
         rows += [row for row in found if row]
         if len(rows) >= STORIES:
             break
@@ -68,7 +73,7 @@ def logged(minutes: int) -> list[dict]:
     """Stories from the shipped model's log near so many minutes."""
     first, last = NEAR[minutes]
     rows = [row for row in log_of(MODELS / "village") if first <= row["seconds"] <= last]
-    found = [row_of(minutes, row["step"], row["sample"]) for row in rows]
+    found = [row_of(minutes, row, row["sample"]) for row in rows]
     return [row for row in found if row]
 
 

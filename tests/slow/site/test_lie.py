@@ -8,7 +8,10 @@ from opened import BOOK
 from companion.book.lie import STORIES
 
 CHANCE = "() => document.querySelector('.lie .score').textContent"
-ONE = [{"minutes": 1, "steps": 9, "sentences": []}, {"minutes": 88, "steps": 99, "sentences": []}]
+ONE = [
+    {"minutes": 1, "steps": 9, "seconds": 66, "sentences": []},
+    {"minutes": 88, "steps": 99, "seconds": 5271, "sentences": []},
+]
 for one in ONE:
     for kind in ("ok", "misplaced", "contradiction", "contradiction"):
         one["sentences"].append({"text": f"A sentence is {kind}.", "kind": kind, "reason": "no <b>"})
@@ -40,7 +43,7 @@ def test_a_game_is_played_with_the_keyboard_alone(game):
     page.locator(".lie .main").focus()
     page.keyboard.press("Enter")
     page.locator(".lie .sentences button").nth(3).wait_for()
-    assert said(game, "told") == "Story 1 of 2, after 1 minute of training"
+    assert said(game, "told") == "Story 1 of 2, after 1.1 minutes of training"
     page.keyboard.press("3")
     assert said(game, "verdict") == "Caught! Sentence 3 is the first false one (no <b>)."
     assert "Caught: 1 of 1. Clicking at random would catch 0.3 on average." == page.evaluate(CHANCE)
@@ -86,6 +89,7 @@ def test_each_age_has_stories_and_each_story_a_false_sentence():
     stories = json.loads((BOOK.root / STORIES).read_text(encoding="utf-8"))
     assert sorted({story["minutes"] for story in stories}) == [1, 3, 10, 88]
     for story in stories:
+        assert story["steps"] > 0 and story["seconds"] > 0
         kinds = [sentence["kind"] for sentence in story["sentences"]]
         assert 4 <= len(kinds) <= 7
         assert "contradiction" in kinds and "unknown" not in kinds

@@ -18,7 +18,7 @@
   let open = false; // whether a click still counts
   let timer = 0;
 
-  const minutes = (n) => (n === 1 ? "1 minute" : `${n} minutes`);
+  const minutes = (seconds) => `${(seconds / 60).toFixed(seconds < 300 ? 1 : 0)} minutes`;
   const isFalse = (sentence) => sentence.kind === "contradiction";
 
   // A story that was not seen yet, as long as there is one.
@@ -47,9 +47,10 @@
     verdict.textContent = "";
     score.textContent = "";
     list.replaceChildren();
-    told.textContent = `Story ${round} of ${ages.length}, after ${minutes(story.minutes)} of training`;
+    told.textContent = `Story ${round} of ${ages.length}, after ${minutes(story.seconds)} of training`;
     told.tabIndex = -1;
     told.focus({ preventScroll: true });
+    told.scrollIntoView({ block: "nearest" });
     tell(0, 0);
   };
 
@@ -112,6 +113,7 @@
     main.textContent = round === ages.length ? "Play again" : "Next story";
     main.hidden = false;
     main.focus({ preventScroll: true });
+    main.scrollIntoView({ block: "nearest" });
   };
 
   main.addEventListener("click", begin);
