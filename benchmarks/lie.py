@@ -2,9 +2,9 @@
 
     python benchmarks/lie.py
 
-The first three come from the shipped model's log, which has a story for every 300 steps of its training. It
-has few of them near one and three minutes, because it tells one story at a time. After 88 minutes, the shipped
-model itself tells. Each story has the steps and seconds of training after which it was told.
+The first three come from the shipped model's log, which has one story for every 300 steps of its training, so
+there are few near one and three minutes. After 88 minutes, the shipped model itself tells. Each story has the
+steps and seconds of training after which it was told.
 
 Models that were trained for so long give more stories. Two idle cores take 610 steps a minute (chapter 0):
 
