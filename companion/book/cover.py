@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from companion.book.lie import has_stories
 from companion.book.manifest import Book
 from companion.book.pages import page_links
 from companion.book.teller import widget
@@ -81,6 +82,7 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
         out += ["```", ""]
     out += ["```{toctree}", ":hidden:", ":caption: To look up", "", "notation", "glossary", "api/index"]
     out += ["browser"] if runs else []
+    out += ["lie"] if has_stories(book) else []
     return [*out, "```", ""]
 
 

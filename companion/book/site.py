@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, process_docstring
 from companion.book.cover import cover_page, read_log
+from companion.book.lie import has_stories, lie_page
 from companion.book.manifest import Book, Chapter
 from companion.book.model import ships, write_model
 from companion.book.pages import chapter_page
@@ -117,6 +118,8 @@ def stage(book: Book, folder: Path) -> None:
     }
     if sizes:
         pages["browser.md"] = model_page(sizes)
+    if has_stories(book):
+        pages["lie.md"] = lie_page(book)
     pages["api/index.md"] = index_page(book)
     for module, chapter in modules(book).items():
         pages[f"api/{module}.md"] = module_page(module, chapter)

@@ -14,10 +14,22 @@ from companion.book import BookError
 from companion.book.manifest import Book, Chapter
 
 METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": "3.11.7",
+    },
 }
-"""The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
+"""The metadata of every notebook, as JupyterLab writes it when a notebook is opened.
+
+Where it differs, JupyterLab marks a notebook that was only opened as changed. The version is that of the
+Python that made the outputs; the kernel of another one puts its own there.
+"""
 
 FOLDED = {"hide-cell", "hide-input", "solution"}
 """Tags of cells that the web folds; JupyterLab, by their metadata, too, a solution with its output.
@@ -62,6 +74,7 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
             cell.metadata["jupyter"] = NotebookNode(source_hidden=True)
         if "solution" in tags(cell):
             cell.metadata["jupyter"]["outputs_hidden"] = True
+            cell.metadata["collapsed"] = True  # JupyterLab writes both
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook, starts
 

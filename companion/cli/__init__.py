@@ -15,7 +15,7 @@ from companion.cli._parsing import carry_out
 from companion.runtime.terminal import one_line, screens
 
 COMMANDS: tuple[str, ...] = ("prepare", "train", "course", "generate", "eval", "finetune", "classify", "chat")
-COMMANDS += ("serve", "app", "quantize", "info", "export", "verify", "demo")
+COMMANDS += ("serve", "app", "quantize", "info", "export", "verify", "demo", "progress")
 """In the order of the help.
 
 Each is a file here, named as it is typed; a folder holds subcommands. The file has a dataclass Options, which

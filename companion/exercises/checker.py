@@ -1,5 +1,6 @@
 """The reader's entry: find an exercise by its number, grade an answer, remember the outcome."""
 
+import dataclasses
 import importlib
 import pkgutil
 import re
@@ -9,6 +10,7 @@ from typing import Any
 import companion.exercises
 from companion.exercises.exercise import Exercise
 from companion.exercises.grade import grade
+from companion.exercises.progress import keep_outcome, progress_file, read_progress
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Report
 
 
@@ -39,9 +41,14 @@ def find(number: str) -> Exercise | str:
 
 
 class Checker:
-    """Checks answers, and remembers their outcomes as long as the session lasts."""
+    """Checks answers, and remembers their outcomes.
 
-    def __init__(self):
+    Args:
+        keeps: Whether outcomes are also written to the reader's file, where `companion progress` finds them.
+    """
+
+    def __init__(self, keeps: bool = False):
+        self.keeps = keeps
         self.outcomes: dict[str, str] = {}
 
     def __call__(self, number: str | float, answer: Any = None) -> Report:
@@ -78,7 +85,20 @@ class Checker:
         is_solution = getattr(answer, "__name__", "") in ("solution", "Solution")
         if report.outcome != UNCLEAR and not is_solution:
             self.outcomes[exercise.number] = report.outcome
+            if self.keeps:
+                keep_outcome(progress_file(), exercise.number, report.outcome)
+            if report.outcome == RIGHT:
+                row = ("progress", self.count(exercise.number.partition(".")[0]))
+                return dataclasses.replace(report, rows=(*report.rows, row))
         return report
+
+    def count(self, chapter: str) -> str:
+        """How many exercises of a chapter are right, such as "4 of 7 in this chapter"."""
+        kept = read_progress(progress_file()) if self.keeps else {}
+        outcomes = kept | self.outcomes
+        numbers = [exercise.number for exercise in exercises_of(int(chapter))]
+        right = sum(outcomes.get(number) == RIGHT for number in numbers)
+        return f"{right} of {len(numbers)} in this chapter"
 
     def progress(self) -> Progress:
         """How the exercises stand in each chapter of which one was checked in this session."""
@@ -104,4 +124,4 @@ def show_in_script(report: Report | Progress) -> None:
         print(repr(report).encode("ascii", "backslashreplace").decode())
 
 
-check = Checker()
+check = Checker(keeps=True)

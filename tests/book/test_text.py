@@ -67,6 +67,7 @@ def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, metadata):
     path.write_text(HEADER + f"\n```{{code-cell}} ipython3\n:tags: [{tag}]\n# x\n```\n")
     (cell,) = read_text(path)[0].cells
     assert cell.metadata.get("jupyter") == metadata
+    assert cell.metadata.get("collapsed", False) == (tag == "solution")
 
 
 def test_headings_are_carried_forward_and_comments_in_code_are_none():

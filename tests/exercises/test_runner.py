@@ -196,9 +196,11 @@ def test_the_readers_own_defaults_do_not_matter_and_stay():
 # -- in other processes ------------------------------------------------------------------
 
 
-def outside(*arguments, text=None):
+def outside(folder, *arguments, text=None):
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -206,12 +208,12 @@ def outside(*arguments, text=None):
 LINES = "from companion.exercises import check\ncheck('1.2', 3.4667)\n"
 
 
-def test_in_a_script_the_verdict_is_printed_once():
-    found = outside("-c", LINES + "check.progress()\n")
+def test_in_a_script_the_verdict_is_printed_once(tmp_path):
+    found = outside(tmp_path, "-c", LINES + "check.progress()\n")
     assert found.count("1.2 right.") == 1 and "Chapter 1, 1 of" in found
 
 
-def test_in_ipython_it_is_shown_once():
+def test_in_ipython_it_is_shown_once(tmp_path):
     pytest.importorskip("IPython")
     options = ["--simple-prompt", "--colors=NoColor", "--no-banner"]
-    assert outside("-m", "IPython", *options, text=LINES).count("1.2 right.") == 1
+    assert outside(tmp_path, "-m", "IPython", *options, text=LINES).count("1.2 right.") == 1

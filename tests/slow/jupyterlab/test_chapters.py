@@ -38,6 +38,16 @@ def opened(chapter, lab, browser):
         yield page
 
 
+def test_opening_a_notebook_changes_nothing(opened):
+    """But for the version of Python: where it is another one, JupyterLab writes its own."""
+    now = opened.page.evaluate("() => jupyterapp.shell.currentWidget.context.model.toJSON().metadata")
+    before = read_notebook(opened.file).metadata
+    same_version = now["language_info"].pop("version") == before["language_info"].pop("version")
+    assert now == before
+    if same_version:
+        assert not opened.page.evaluate("() => jupyterapp.shell.currentWidget.context.model.dirty")
+
+
 def test_every_cell_runs_and_none_fails(chapter, opened):
     """By the menu's command, after the outputs were cleared, judged by the file that was saved."""
     before = code_cells(read_notebook(chapter.notebook))

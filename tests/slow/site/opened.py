@@ -7,7 +7,7 @@ from companion.book.manifest import Book
 
 BOOK = Book.read(Path(__file__).parents[3])
 
-MADE = ["index", "notation", "glossary", "api/index", "browser", "search"]
+MADE = ["index", "notation", "glossary", "api/index", "browser", "lie", "search"]
 FIRST = BOOK.chapters[1]
 """The first chapter that exports."""
 CHAPTERS = [f"chapters/{chapter.name}" for chapter in BOOK.chapters]
