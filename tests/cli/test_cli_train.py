@@ -281,3 +281,10 @@ def test_the_village_s_samples_are_marked_and_other_texts_are_not():
     first = judge(told)[0].sentence
     assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
     assert shortened("a\n\nb", None) == "a b"
+
+
+def test_the_line_of_progress_gets_a_mark_for_each_sentence_in_its_color():
+    told = load_split("val")[0]
+    verdicts = judge(f"{judge(told)[0].sentence} Mara ate a key.")
+    assert "".join(marks_for("signs").sign(verdict) for verdict in verdicts) == "✓?"
+    assert marks_for("color").sign(verdicts[0]) == "\x1b[32m✓\x1b[0m"
