@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from companion.cli._shared import table
-from companion.exercises.progress import progress_file, read_progress
+from companion.exercises.progress import all_numbers, progress_file, read_progress
 from companion.exercises.report import NOT_YET, RIGHT
 
 
@@ -20,14 +20,11 @@ class Options:
 
 
 def run(options: Options) -> None:
-    from companion.exercises.checker import chapters, exercises_of
-
     outcomes = read_progress(progress_file())
     rows = [("chapter", "right", "of", "not yet")]
     all_right = 0
     total = 0
-    for chapter in chapters():
-        numbers = [exercise.number for exercise in exercises_of(chapter)]
+    for chapter, numbers in all_numbers().items():
         right = sum(outcomes.get(number) == RIGHT for number in numbers)
         not_yet = [number for number in numbers if outcomes.get(number) == NOT_YET]
         rows.append((str(chapter), str(right), str(len(numbers)), ", ".join(not_yet)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 from companion.exercises.report import NOT_YET, RIGHT
@@ -9,6 +10,20 @@ from companion.runtime.files.atomic import read_json_or_empty, write_atomic
 
 KEPT = (RIGHT, NOT_YET)
 """The outcomes that are kept. An exercise that was not attempted leaves an earlier outcome as it is."""
+
+HEADING = re.compile(r'^    "(\d+\.\d+) [^"]*★+"', re.MULTILINE)
+"""How an exercise begins in its chapter's module, as in `"1.5 Longest first ★★",`."""
+
+
+def all_numbers() -> dict[int, list[str]]:
+    """The numbers of the exercises of each chapter, read from the modules without running them.
+
+    To import them all would take several seconds.
+    """
+    numbers = {}
+    for path in sorted(Path(__file__).parent.glob("ch[0-9][0-9].py")):
+        numbers[int(path.stem[2:])] = HEADING.findall(path.read_text(encoding="utf-8"))
+    return numbers
 
 
 def progress_file() -> Path:

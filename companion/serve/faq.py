@@ -223,7 +223,7 @@ EVERYDAY = frozenset(
     """.split()
 )
 """Terms that are words of everyday English, too: alone, they do not make a message one about the course."""
-COMMON = frozenset("answer better question sentenc story text today understand villag word".split())
+COMMON = frozenset("answer better longer question sentenc story text today understand villag word".split())
 """Content words of the chapters' questions that are frequent elsewhere, too."""
 
 
@@ -262,6 +262,8 @@ class CourseQuestions:
         entries = self.entries(question)
         if asked_near >= QUESTION_THRESHOLD:
             return with_entries(asked, entries, asked_near >= SURE)
+        if about := self.about_chapter(question):
+            return about
         if not entries and near == asked_near == 0:
             asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
             if asked_near >= RARE_WORD:
@@ -274,10 +276,22 @@ class CourseQuestions:
             return Answered(ENGLISH_ONLY, SMALL_TALK)
         return None
 
+    def about_chapter(self, question: str) -> Answered | None:
+        """The terms of a chapter whose number a message names, or None."""
+        named = re.search(r"\bchapter (\d+)\b", question.lower())
+        entries = [
+            one for one in self.terms.values() if named and one.chapter.startswith(f"chapter {named[1]}:")
+        ]
+        if not entries:
+            return None
+        terms = ", ".join(dict.fromkeys(one.answer.partition(":")[0] for one in entries))
+        return Answered(f"C{entries[0].chapter[1:]}. It explains: {terms}.", "the glossary")
+
     def shares_a_rare_word(self, question: str) -> Callable[[OfChapter], bool]:
         """Return whether a row has a content word of the question that at most two questions have."""
         counts = Counter(word for row in self.chapters.content for word in row)
-        rare = {word for word in content_words(question) if counts[word] in (1, 2)} - COMMON
+        asked = content_words(question)
+        rare = {word for word in asked if counts[word] in (1, 2)} - COMMON if len(asked) > 1 else set()
         return lambda row: not rare.isdisjoint(content_words(row.question))
 
     def term(self, question: str) -> Answered | None:
@@ -293,6 +307,10 @@ class CourseQuestions:
         for tried in (name, _key(name)):
             if tried in self.terms:
                 return self.terms[tried]
+        is_phrase = " " in name and LIGHT_WORDS.isdisjoint(name.split())
+        begin = [term for term in self.terms if term.startswith(name)] if is_phrase else []
+        if len({self.terms[term] for term in begin}) == 1:  # "top k" for "top-k sampling"
+            return self.terms[begin[0]]
         if len(name) < 5 or all(word in self.words for word in name.split()):
             return None
         similar = get_close_matches(_key(name), self.terms, n=1, cutoff=0.84)

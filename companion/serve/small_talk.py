@@ -124,7 +124,7 @@ INTENTS = (
         (
             r"(no )?(that|this|it|you|story|the (story|answer)) (is|are|was|were) (wrong|false|not (right|true|correct)|"
             r"incorrect|nonsense|lying|a lie|mistaken|made up)( .*)?",
-            r"(wrong|false|nonsense|incorrect|not true|liar|you (lie|lied)|really|are you sure|seriously|is (that|it) (true|right))",
+            r"(wrong|false|nonsense|incorrect|not true|liar|you (lie|lied)|really|are you sure|seriously|(is|was) (that|it|this) (really )?(true|right|correct))",
             r"(.* )?(makes?|made|making) no sense( .*)?|(.* )?(does|did) not make (any )?sense( .*)?",
             r"(what|huh|eh|pardon|sorry what|excuse me what|what do you mean( .*)?|i (do not|did not) (get|understand)( (it|this|that|you|anything))?)",
             r"how do you know( (that|this|it))?|(that|this) is not what i (asked|wanted|meant|said)( .*)?",
@@ -167,6 +167,7 @@ INTENTS = (
             r"( (me|us|a|an|any|some|the|another|good|funny|short))*"
             r" (joke|jokes|song|poem|rap|riddle|picture|haiku|email|essay|letter|rhyme|game|games|music|fact|chess)( .*)?",
             rf"({ASKS} )*(you )*(sing|dance|rap|draw)",
+            rf"({ASKS} )*(you )*make (it|them|the story) [a-z ]+",
         ),
         f"I cannot do that. I only tell stories of one village. For example: {EXAMPLE}",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from companion.instructions import Chat, chat_ids
 from companion.serve.small_talk import EXAMPLE
 from companion.serve.village_words import (
+    AGAIN,
     asks_for_a_summary,
     has_known_form,
     missing,
@@ -19,7 +20,7 @@ from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
 from companion.village.dialogues import SUMMARIES, holds, is_true, orders_a_story
 from companion.village.strangers import DECLINE
-from companion.village.words import KINDS
+from companion.village.words import KINDS, NUMBERS
 
 TEMPERATURE = 0.8
 """At which a story is told, unless another is given. Questions are answered at 0."""
@@ -31,12 +32,6 @@ QUESTIONS = (
 )
 """The answer to a question that names nothing of the village."""
 BARE_ORDER = "Tell me a story."
-AGAIN = (
-    r"\W*((please|ok|and|now|tell|me|i|want|give|can|you|to|hear|just|yes) )*"
-    r"(again|more|another|another one|one more|a new one|next|next one|next story|continue|go on|keep going"
-    r"|stor(y|ies)|something|anything|surprise me)( please)?\W*"
-)
-"""An order without a word on what the story is about, as it is typed after a first story."""
 
 
 class StoryChat(Chat):
@@ -99,8 +94,8 @@ class StoryChat(Chat):
             return note_of_unknown_words(text)
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
-        if orders_a_story(text):
-            return note_on_order(text, answer)
+        if orders_a_story(as_order(text)):
+            return note_on_order(as_order(text), answer)
         return note_on_answer(self.messages)
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
@@ -123,7 +118,8 @@ class StoryChat(Chat):
 
 
 def as_order(text: str) -> str:
-    """The message; where it asks for a story without a subject, the order that a model knows best."""
+    """The message with its numbers as words; of an order without a subject, the one that is known best."""
+    text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], text)
     bare = not village_nouns(text) and not unknown_words(text)
     if re.fullmatch(AGAIN, text.lower()) or (orders_a_story(text) and bare):
         return BARE_ORDER

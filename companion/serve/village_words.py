@@ -18,8 +18,8 @@ from companion.village.words import KINDS
 
 LIGHT_WORDS = frozenset(
     """
-    a about all also am an and any anything are at be been but by can change could decide did do does
-    doing each else explain get give go had has have how i if in is it its know like many may me mean
+    a about all also am an and any anything are at be been between but by can change could decide did difference
+    do does doing each else explain get give go had has have how i if in is it its know like many may me mean
     meant more most much must my need needed no nor not nothing of off on one only or other our out please
     possible required run shall should show so some somebody take tell than that the their them then there
     these they this those to too up us use used want was we were what when where which who whom whose why
@@ -127,10 +127,18 @@ def missing(phrases: Iterable[str], story: str) -> list[str]:
     return [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", story, re.IGNORECASE)]
 
 
+AGAIN = (
+    r"\W*((please|ok|and|now|tell|me|i|want|give|can|you|to|hear|just|yes) )*"
+    r"(again|more|another|another one|one more|a new one|next|next one|next story|continue|go on|keep going"
+    r"|stor(y|ies)|something|anything|surprise me)( please)?\W*"
+)
+"""An order without a word on what the story is about, as it is typed after a first story."""
+
 SUMMARY = (
     r"\W*((and|so|but|ok) )?(how (does|did|will) (it|the story|this) end"
     r"|what (happened|happens)( (next|then|in the (end|story)))?"
-    r"|summari[sz]e (it|this|the story)|tell (it|me the story) in one sentence|give me a summary|the end)\b.*"
+    r"|summari[sz]e (it|this|the story)|tell (it|me the story) in one sentence|give me a summary|the end)"
+    r"(,? in one sentence)?( please)?\W*"
 )
 
 
@@ -158,7 +166,7 @@ def asks_the_village(message: str) -> bool:
 
     "What is the key?" asks about a story, "What is a key?" about the course.
     """
-    if is_for_the_village(message) or asks_for_a_summary(message):
+    if re.fullmatch(AGAIN, message.lower()) or is_for_the_village(message) or asks_for_a_summary(message):
         return True
     if re.match(r"\W*what('?s| is| are) (an?\b|\w+\W*$)", message.strip().lower()):
         return False

@@ -35,7 +35,7 @@ def test_the_versions_are_one_line(capsys):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_an_example_and_defaults(command, capsys):
     out = said(capsys, [command, "--help"])
-    assert "Default: " in out or command in ("finetune", "export")
+    assert "Default: " in out or command in ("finetune", "export", "progress")
     assert "example: companion" in out
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from companion.cli import main
-from companion.exercises.checker import Checker
-from companion.exercises.progress import progress_file
+from companion.exercises.checker import Checker, chapters, exercises_of
+from companion.exercises.progress import all_numbers, progress_file
 
 
 @pytest.fixture
@@ -62,3 +62,8 @@ def test_the_command_prints_the_whole_course(course, capsys):
     assert lines[1].split() == ["1", "1", "6", "1.4"]
     assert lines[-1].startswith("1 of ")
     assert lines[24].split()[0] == "24"
+
+
+def test_the_numbers_read_are_those_of_the_exercises():
+    found = {chapter: [exercise.number for exercise in exercises_of(chapter)] for chapter in chapters()}
+    assert all_numbers() == found

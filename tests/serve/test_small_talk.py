@@ -6,7 +6,15 @@ import pytest
 
 from companion.serve.faq import CourseQuestions
 from companion.serve.small_talk import ENGLISH_ONLY, INTENTS, small_talk
-from companion.serve.story_chat import NO_STORY, QUESTIONS, StoryChat, note_on_order, story_verdicts
+from companion.serve.story_chat import (
+    BARE_ORDER,
+    NO_STORY,
+    QUESTIONS,
+    StoryChat,
+    as_order,
+    note_on_order,
+    story_verdicts,
+)
 from companion.village.dialogues import talk
 from companion.village.strangers import DECLINE
 
@@ -83,6 +91,12 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
 )
 def test_what_was_ordered_and_is_not_in_the_story_is_said(order, note):
     assert note_on_order(order, STORY) == note
+
+
+def test_an_order_may_be_short_and_have_figures():
+    assert as_order("and another") == as_order("again please") == as_order("story") == BARE_ORDER
+    assert as_order("Tell a story about 9 buns.") == "Tell a story about nine buns."
+    assert as_order("Who has the key?") == "Who has the key?"
 
 
 def test_a_story_has_verdicts_and_an_answer_has_none():
