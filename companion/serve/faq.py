@@ -36,6 +36,8 @@ IN_CHAPTER = 0.25
 RARE_WORD = 0.3
 """How near it must be where they share one word that is in at most two questions."""
 EXACT = 0.99
+CLEAR = 0.6
+"""How near a frequent question must be to come before small talk."""
 SMALL_TALK = "a list of small talk"
 """The source of an answer to small talk."""
 
@@ -252,6 +254,8 @@ class CourseQuestions:
             return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
         if asks_the_village(question):
             return None
+        if near >= CLEAR:
+            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
         if said := small_talk(question):
             return Answered(said, SMALL_TALK)
         if term := self.term(question):
