@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from companion.cli._parsing import Alias, MayBeEmpty, Range
 from companion.cli._shared import ANSWERER, HubOptions, check_answers, marks_of, tells_of_the_village
 from companion.runtime.data.conversations import FULL
-from companion.runtime.terminal import is_read
+from companion.runtime.terminal import is_read, is_terminal
 from companion.serve.faq import SMALL_TALK, CourseQuestions
 from companion.serve.small_talk import EXAMPLE
 from companion.show.judged_text import Marks, marked
@@ -114,6 +114,8 @@ def open_model(talk: Talk) -> "Chat":
     """Load the model if it is not loaded yet, and return the chat with it."""
     if talk.chat is not None:
         return talk.chat
+    if is_terminal():
+        print("(The model is being loaded …)", flush=True)
     from companion import load
     from companion.instructions import Chat
     from companion.serve.story_chat import StoryChat

@@ -18,12 +18,12 @@ from companion.village.words import KINDS
 
 LIGHT_WORDS = frozenset(
     """
-    a about all also am an and any anything are at be been between but by can change could decide did difference
-    do does doing each else explain get give go had has have how i if in is it its know like many may me mean
-    meant more most much must my need needed no nor not nothing of off on one only or other our out please
-    possible required run shall should show so some somebody take tell than that the their them then there
-    these they this those to too up us use used want was we were what when where which who whom whose why
-    will with without work would you your
+    a about all also am an and any anything are at be been between but by can change could decide did
+    difference do does doing each else explain get give go had has have how i if in is it its know like
+    many may me mean meant more most much must my need needed no nor not nothing of off on one only or
+    other our out please possible required run shall should show so some somebody take tell than that the
+    their them then there these they this those to too up us use used want was we were what when where
+    which who whom whose why will with without work would you your
     """.split()
 )
 """Words that say nothing of what a question is about: it is about the others, its content words."""

@@ -149,6 +149,14 @@ def test_what_the_lists_answer_needs_no_model(monkeypatch, capsys):
     )
 
 
+def test_the_model_is_loaded_once_and_a_terminal_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("companion.cli.chat.is_terminal", lambda: True)
+    asked = "thanks\ntell me a story\nanother one\n"
+    out = chat(monkeypatch, capsys, ANSWERER, asked, "--marks", "off").splitlines()
+    assert out[0].startswith("You are welcome") and out[1] == "(The model is being loaded …)"
+    assert sum("being loaded" in line for line in out) == 1
+
+
 def test_the_same_order_gives_another_story_unless_a_seed_is_given(monkeypatch, capsys):
     first, second = chat(monkeypatch, capsys, ANSWERER, f"{ORDER}\n{ORDER}\n").splitlines()
     assert first != second
