@@ -16,9 +16,9 @@ from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, process_docstring
 from companion.book.cover import cover_page, read_log
 from companion.book.manifest import Book, Chapter
-from companion.book.model import ships, write_model
+from companion.book.model import ships, write_example, write_model
 from companion.book.pages import chapter_page, guides, outside_code, page_links, pictures
-from companion.book.teller import model_page, place_tool
+from companion.book.teller import TABLES, model_page, place_tool
 from companion.book.terms import all_terms, glossary_page, section
 from companion.book.text import read_notebook, without_navigation, write_notebook
 
@@ -112,6 +112,8 @@ def stage(book: Book, folder: Path) -> None:
         notebooks[chapter] = without_navigation(read_notebook(chapter.notebook))
     terms = all_terms(notebooks)
     sizes = write_model(book, static / "model") if ships(book) else {}
+    if sizes:
+        write_example(book, static / "teller" / "example.json", TABLES["example"])
     pages = {
         "index.md": cover_page(book, read_log(book), sizes),
         "glossary.md": glossary_page(terms),
