@@ -121,7 +121,11 @@ def write_example(book: Book, path: Path, text: str) -> None:
     ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(text)]
     tokens = torch.tensor([ids])  # (1, T)
     hidden: list[list[float]] = []
-    with before([block.mlp.down_proj for block in model.blocks], lambda _, x: hidden.append(x[0, -1].tolist())):
+
+    def note(_, x: torch.Tensor) -> None:
+        hidden.append(x[0, -1].tolist())
+
+    with before([block.mlp.down_proj for block in model.blocks], note):
         states = hidden_states(model, tokens)[:, 0]  # (L + 1, T, C)
     probabilities = logit_lens(model, states[:, -1]).softmax(-1)  # (L + 1, V)
 

@@ -65,9 +65,9 @@ def page_links(source: str, book: Book, folder: str = "chapters") -> str:
     """Change links to what they are on the site.
 
     The map of the chapters is the cover. Files that are no page, such as tests and data, are in the
-    repository; pictures stay. An anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here. Of a picture
-    on another host, such as a badge, only the words are left. Without a repository, only the words are left
-    of a link into it, too.
+    repository; pictures stay. An anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built`
+    here. Of a picture on another host, such as a badge, only the words are left. Without a repository, only
+    the words are left of a link into it, too.
 
     Args:
         source: The text with the links.

@@ -208,7 +208,7 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
 ICON_SCRIPT = re.compile(r"""\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>""")
 """A script of 1.6 MB that draws icons anew, which the theme's style sheet and font draw already."""
 SEARCH_INDEX = re.compile(r"""\s*<script src="[^"]*searchindex\.js"></script>""")
-"""The index of 0.5 MB, which the theme puts into each page's head. book.js loads it for a reader who searches."""
+"""The index of 0.5 MB, which the theme puts into each page's head: book.js loads it when it is needed."""
 
 
 def lighter_pages(out: Path) -> None:
