@@ -38,14 +38,17 @@ export async function build(place) {
     drawProbabilities(views.probabilities, trace, take);
     drawNext(views.next, trace, text, take);
     list.classList.add("ran");
-    list.classList.remove("runs");
-    list.getBoundingClientRect(); // so that the animation begins anew
-    list.classList.add("runs");
     const { config } = trace;
     return `${trace.ids.length} tokens went through ${config.n_layers} blocks. The likeliest next token is`
       + ` ${quoted(trace.top[0][1])}, with ${percent(trace.top[0][2])}.`;
   };
-  const { status, runWith } = tool(head, form, async (text) => show(text, await ask("trace", { text })));
+  const { status, runWith } = tool(head, form, async (text) => {
+    const said = show(text, await ask("trace", { text }));
+    list.classList.remove("runs");
+    list.getBoundingClientRect(); // so that the animation begins anew
+    list.classList.add("runs");
+    return said;
+  });
   status.textContent = show(stored.text, stored);
 }
 
