@@ -6,7 +6,7 @@ from pathlib import Path
 
 from companion.book.lie import has_stories
 from companion.book.manifest import Book
-from companion.book.pages import page_links
+from companion.book.pages import guides, page_links
 from companion.book.teller import widget
 
 LOG = Path("data/models/village/log.jsonl")
@@ -79,6 +79,11 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
     for part, names in book.parts.items():
         out += ["```{toctree}", ":hidden:", f":caption: {part}", ""]
         out += [f"chapters/{name}" for name in names]
+        out += ["```", ""]
+    pages = guides(book)
+    if pages:
+        out += ["```{toctree}", ":hidden:", ":caption: Guides", ""]
+        out += [f"docs/{page.stem}" for page in pages]
         out += ["```", ""]
     out += ["```{toctree}", ":hidden:", ":caption: To look up", "", "notation", "glossary", "api/index"]
     out += ["browser"] if runs else []

@@ -95,3 +95,55 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         (folder / name).write_bytes(text.encode("utf-8"))
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+
+
+def write_example(book: Book, path: Path, text: str) -> None:
+    """Write what the model of the pages does with a text, as `trace` in worker.js answers it."""
+    import torch
+    from safetensors.numpy import load_file
+
+    from companion.gpt import GPTConfig, gpt2
+    from companion.inside import attention_maps, before, hidden_states, logit_lens
+    from companion.runtime.text.tokenizer import Tokenizer
+
+    checkpoint = book.root / CHECKPOINT
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["config"]
+    tokenizer = Tokenizer.load(checkpoint / "tokenizer.json")
+    state = {}
+    for name, tensor in load_file(checkpoint / "model.safetensors").items():
+        if tensor.ndim == 2:
+            integers, scales = rounded(tensor)
+            tensor = integers * scales[:, None]
+        state[name] = torch.from_numpy(tensor)
+    model = gpt2(GPTConfig(**{name: value for name, value in config.items() if name != "architecture"}))
+    model.load_state_dict(state)
+
+    ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(text)]
+    tokens = torch.tensor([ids])  # (1, T)
+    hidden: list[list[float]] = []
+
+    def note(_, x: torch.Tensor) -> None:
+        hidden.append(x[0, -1].tolist())
+
+    with before([block.mlp.down_proj for block in model.blocks], note):
+        states = hidden_states(model, tokens)[:, 0]  # (L + 1, T, C)
+    probabilities = logit_lens(model, states[:, -1]).softmax(-1)  # (L + 1, V)
+
+    def likeliest(row: torch.Tensor, n: int) -> list[list]:
+        shares, best = row.topk(n)
+        pairs = zip(best.tolist(), shares.tolist(), strict=True)
+        return [[token, tokenizer.decode([token]), share] for token, share in pairs]
+
+    example = {
+        "text": text,
+        "ids": ids,
+        "names": ["⟨end⟩", *(tokenizer.decode([token]) for token in ids[1:])],
+        "embedded": states[0].tolist(),
+        "looked": attention_maps(model, tokens)[:, 0, :, -1].tolist(),
+        "hidden": hidden,
+        "would": [likeliest(row, 1)[0] for row in probabilities],
+        "top": likeliest(probabilities[-1], 10),
+        "config": config,
+    }
+    short = json.loads(json.dumps(example), parse_float=lambda number: round(float(number), 5))
+    path.write_text(json.dumps(short, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

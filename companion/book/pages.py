@@ -4,6 +4,7 @@ import copy
 import posixpath
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import unquote
 
 from nbformat import NotebookNode
@@ -12,10 +13,12 @@ from nbformat.v4 import new_markdown_cell
 from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
 from companion.book.terms import SECTION, Linker, Term
-from companion.book.text import FOLDED, tags
+from companion.book.text import FOLDED, NOTEBOOK_ONLY, tags
 
 CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
 PROMISE = re.compile(r"^\*(?P<promise>You will .+?)\*$", re.MULTILINE)
+IMAGE = re.compile(r"!\[[^\]]*\]\((?P<path>(?![a-z]+:)[^)#\s]+)\)")
+"""A picture that lies in the repository."""
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:)(?P<path>[^)#\s]+)(?=[)#])")
 LOST = re.compile(r"!?\[(?P<label>(?:[^\[\]]|\[[^\[\]]*\])*)\]\(\0[^)]*\)")
 """A link that leads nowhere."""
@@ -47,13 +50,24 @@ def sections(source: str) -> list[str]:
     return parts
 
 
+def guides(book: Book) -> list[Path]:
+    """The pages of docs/, the one on installing first."""
+    paths = (book.root / "docs").glob("*.md")
+    return sorted(paths, key=lambda path: (path.stem != "installing", path.stem))
+
+
+def pictures(source: str) -> list[str]:
+    """The paths of the pictures that a text shows from the repository."""
+    return [found["path"] for found in IMAGE.finditer(source)]
+
+
 def page_links(source: str, book: Book, folder: str = "chapters") -> str:
     """Change links to what they are on the site.
 
     The map of the chapters is the cover. Files that are no page, such as tests and data, are in the
-    repository. An anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here. Of a picture
-    on another host, such as a badge, only the words are left. Without a repository, only the words are left
-    of a link into it, too.
+    repository; pictures stay. An anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built`
+    here. Of a picture on another host, such as a badge, only the words are left. Without a repository, only
+    the words are left of a link into it, too.
 
     Args:
         source: The text with the links.
@@ -65,8 +79,9 @@ def page_links(source: str, book: Book, folder: str = "chapters") -> str:
         path = posixpath.normpath(posixpath.join(folder, found["path"]))
         if path == "chapters/README.md":
             return "/index.md"
-        is_page = path.startswith("chapters/") and path.endswith(".ipynb")
-        if is_page:
+        is_chapter = path.startswith("chapters/") and path.endswith(".ipynb")
+        is_guide = path.startswith("docs/") and path.endswith(".md")
+        if is_chapter or is_guide or found.start() in shown:
             return found["path"]
         return f"{book.repository}/blob/main/{path}" if book.repository else "\0"
 
@@ -74,7 +89,9 @@ def page_links(source: str, book: Book, folder: str = "chapters") -> str:
         anchor = re.sub(r"[^\w-]", "", unquote(found["anchor"])).lower()
         return f"{found['page']}#{anchor}"
 
-    source = LOST.sub(r"\g<label>", LINK.sub(address, REMOTE_IMAGE.sub(r"\1", source)))
+    source = REMOTE_IMAGE.sub(r"\1", source)
+    shown = {picture.start("path") for picture in IMAGE.finditer(source)}
+    source = LOST.sub(r"\g<label>", LINK.sub(address, source))
     return ANCHOR.sub(anchored, source)
 
 
@@ -118,11 +135,11 @@ def fold(cell: NotebookNode) -> None:
         if "hide-input" not in tags(cell):  # else the page folds the code alone, and shows its figure
             cell.metadata["tags"] = [*(tag for tag in tags(cell) if tag != "hide-cell"), "hide-cell"]
         first = cell.source.lstrip().splitlines()[0]
-        prompt = first.lstrip("# ").rstrip(".") if first.startswith("#") else "Code"
-        prompt = (prompt[:96].rsplit(" ", 1)[0] + " …") if len(prompt) > 96 else prompt
+        prompt = first.lstrip("# ").rstrip(".").replace("`", "") if first.startswith("#") else "Code"
         if "solution" in tags(cell):  # its explanation is folded just above
             prompt = f"In code: {prompt[:1].lower()}{prompt[1:]}"
-        prompt = prompt[:1].upper() + prompt[1:]
+        if "(" not in prompt.split()[0]:  # a call, such as tell(model), keeps its spelling
+            prompt = prompt[:1].upper() + prompt[1:]
         cell.metadata.setdefault("mystnb", NotebookNode())["code_prompt_show"] = prompt
         cell.metadata["mystnb"]["code_prompt_hide"] = prompt
 
@@ -140,6 +157,7 @@ def chapter_page(
         names: What the chapter's module exports, for the links from "What you built".
     """
     page = copy.deepcopy(notebook)
+    page.cells = [cell for cell in page.cells if NOTEBOOK_ONLY not in tags(cell)]
     number_figures(page, chapter)
     linker = Linker(terms, chapter)
     built = False

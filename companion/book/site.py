@@ -17,9 +17,9 @@ from companion.book.api import index_page, module_page, modules, process_docstri
 from companion.book.cover import cover_page, read_log
 from companion.book.lie import has_stories, lie_page
 from companion.book.manifest import Book, Chapter
-from companion.book.model import ships, write_model
-from companion.book.pages import chapter_page
-from companion.book.teller import model_page, place_tool
+from companion.book.model import ships, write_example, write_model
+from companion.book.pages import chapter_page, guides, outside_code, page_links, pictures
+from companion.book.teller import TABLES, model_page, place_tool
 from companion.book.terms import all_terms, glossary_page, section
 from companion.book.text import read_notebook, without_navigation, write_notebook
 
@@ -70,6 +70,7 @@ def settings(book: Book) -> dict[str, Any]:
             "show_navbar_depth": 1,
             "show_toc_level": 1,
             "search_bar_text": "Search",
+            "search_as_you_type": True,
             "navbar_persistent": [],
             "collapse_navbar": True,
             "footer_content_items": [],
@@ -86,6 +87,7 @@ def settings(book: Book) -> dict[str, Any]:
         "html_show_copyright": False,
         "myst_enable_extensions": ["dollarmath"],
         "myst_dmath_double_inline": True,
+        "myst_heading_anchors": 3,
         "nb_execution_mode": "off",
         "nb_merge_streams": True,
         "nb_ipywidgets_js": {},
@@ -111,6 +113,8 @@ def stage(book: Book, folder: Path) -> None:
         notebooks[chapter] = without_navigation(read_notebook(chapter.notebook))
     terms = all_terms(notebooks)
     sizes = write_model(book, static / "model") if ships(book) else {}
+    if sizes:
+        write_example(book, static / "teller" / "example.json", TABLES["example"])
     pages = {
         "index.md": cover_page(book, read_log(book), sizes),
         "glossary.md": glossary_page(terms),
@@ -127,12 +131,26 @@ def stage(book: Book, folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    stage_guides(book, folder)
     (folder / "chapters").mkdir()
     for chapter, notebook in notebooks.items():
         page = chapter_page(book, chapter, notebook, terms, module_names(chapter))
         if sizes:
             place_tool(page, chapter, sizes)
         (folder / "chapters" / chapter.notebook.name).write_bytes(write_notebook(page))
+
+
+def stage_guides(book: Book, folder: Path) -> None:
+    """Write the pages of docs/, and copy their pictures to where their links lead."""
+    for path in guides(book):
+        text = path.read_text(encoding="utf-8")
+        for picture in pictures(text):
+            copy = (folder / "docs" / picture).resolve()
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path.parent / picture, copy)
+        page = folder / "docs" / path.name
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(outside_code(lambda part: page_links(part, book, "docs"), text), encoding="utf-8")
 
 
 def module_names(chapter: Chapter) -> list[str]:
@@ -192,11 +210,8 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
 
 ICON_SCRIPT = re.compile(r"""\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>""")
 """A script of 1.6 MB that draws icons anew, which the theme's style sheet and font draw already."""
-SEARCH_SCRIPTS = re.compile(
-    r"""\s*<script src="[^"]*(?:/searchtools|/language_data|searchindex)\.js"></script>"""
-)
-"""The search and its index of 0.5 MB, which the theme puts into each page's head, though search.html alone
-searches."""
+SEARCH_INDEX = re.compile(r"""\s*<script src="[^"]*searchindex\.js"></script>""")
+"""The index of 0.5 MB, which the theme puts into each page's head: book.js loads it when it is needed."""
 
 
 def lighter_pages(out: Path) -> None:
@@ -206,7 +221,7 @@ def lighter_pages(out: Path) -> None:
             continue
         page = ICON_SCRIPT.sub("", path.read_text(encoding="utf-8"))
         if path.name != "search.html":
-            page = SEARCH_SCRIPTS.sub("", page)
+            page = SEARCH_INDEX.sub("", page)
         path.write_text(page, encoding="utf-8")
     scripts = out / "_static" / "scripts"
     for path in [scripts / "fontawesome.js", *scripts.glob("*.js.map")]:

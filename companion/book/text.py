@@ -40,6 +40,9 @@ hide-input leaves what a cell prints and draws in sight: for code whose figure m
 NAVIGATION = "navigation"
 """The tag of the cells that link to the chapters before and after. Only notebooks have them."""
 
+NOTEBOOK_ONLY = "notebook-only"
+"""The tag of cells that the web book leaves out, such as how to run a cell."""
+
 
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     """Read a MyST text file.

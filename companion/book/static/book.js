@@ -1,5 +1,56 @@
 // What the theme leaves open.
+
+const MOST = 20; // results of a search
+const WAIT = 300; // milliseconds after a key until the search page searches, as the theme waits elsewhere
+
+// Sphinx marks the words of the last search in whatever page comes next. Here a result's link carries them.
+const fromSearch = new URLSearchParams(location.search).has("highlight");
+if (!fromSearch) localStorage.removeItem("sphinx_highlight_terms");
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest("#search-results ul.search a");
+  const address = link && new URL(link.href);
+  address?.searchParams.set("highlight", localStorage.getItem("sphinx_highlight_terms") ?? "");
+  if (link) link.href = address;
+});
+
+// On the search page, Escape would take the results away: there the theme is not told of it.
+const onSearchPage = location.pathname.endsWith("/search.html");
+window.addEventListener("keydown", (event) => {
+  if (onSearchPage && event.key === "Escape" && event.target.name === "q") event.stopImmediatePropagation();
+}, true);
+
+/** The text from which a result's lines are taken: a term with its meaning, or else the page without menus. */
+function searchedText(html, anchor) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  page.querySelectorAll(".headerlink, script, style, noscript").forEach((element) => element.remove());
+  const found = anchor && page.getElementById(decodeURIComponent(anchor.slice(1)));
+  if (!found) return page.querySelector(".bd-article")?.textContent ?? "";
+  let meaning = found.matches("dt") ? found : null;
+  while (meaning?.matches("dt")) meaning = meaning.nextElementSibling;
+  return meaning ? `${found.textContent.trim()}: ${meaning.textContent.trim()}` : found.textContent;
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  Search.htmlToText = searchedText;
+  const allResults = Search._performSearch;
+  Search._performSearch = (...query) => allResults(...query).slice(-MOST); // the last one is shown first
+  if (fromSearch && !onSearchPage) SphinxHighlight.highlightSearchWords();
+
+  // The index comes when a reader is about to search; search.html has it.
+  const field = document.querySelector("#pst-search-dialog input");
+  const index = `${document.documentElement.dataset.content_root}searchindex.js`;
+  if (!onSearchPage) field?.addEventListener("focus", () => Search.loadIndex(index), { once: true });
+
+  // The theme shows results while a reader types, but not on the search page.
+  let waiting = null;
+  document.querySelector(".bd-search-container input")?.addEventListener("input", ({ target }) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      document.getElementById("search-results").replaceChildren();
+      if (target.value.trim()) Search.performSearch(target.value);
+    }, WAIT);
+  });
+
   // A folded cell is named by its summary, not by "Toggle hidden content".
   document.querySelectorAll("details.hide > summary").forEach((summary) => summary.removeAttribute("aria-label"));
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from companion.book.api import modules
 from companion.book.manifest import Book
+from companion.book.pages import guides
 
 BOOK = Book.read(Path(__file__).parents[3])
 
@@ -12,11 +13,12 @@ FIRST = BOOK.chapters[1]
 """The first chapter that exports."""
 CHAPTERS = [f"chapters/{chapter.name}" for chapter in BOOK.chapters]
 API = [f"api/{module}" for module in modules(BOOK)]
-NAMES = MADE + API + CHAPTERS
+DOCS = [f"docs/{path.stem}" for path in guides(BOOK)]
+NAMES = MADE + API + DOCS + CHAPTERS
 """Every page, by its file's name."""
-SHOWN = MADE + API[::6] + CHAPTERS
+SHOWN = MADE + API[::6] + DOCS + CHAPTERS
 """The pages that are looked at. Sphinx makes the package's pages all in one way, so some are enough."""
-KINDS = [*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
+KINDS = [*MADE, DOCS[0], f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
 """One page of each kind."""
 
 OVERFLOWING = r"""

@@ -20,6 +20,25 @@ async (words) => {
 """
 
 
+LONGEST_LINE = """() => {
+  const range = document.createRange();
+  let longest = 0;
+  for (const paragraph of document.querySelectorAll(".bd-article section > p")) {
+    if (paragraph.querySelector("mjx-container")) continue;
+    const texts = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT);
+    let bottom = 0, letters = 0;
+    while (texts.nextNode()) for (let i = 0; i < texts.currentNode.length; i++) {
+      range.setStart(texts.currentNode, i);
+      range.setEnd(texts.currentNode, i + 1);
+      const box = range.getBoundingClientRect();
+      if (box.top >= bottom) [bottom, letters] = [box.bottom, 0];
+      longest = Math.max(longest, ++letters);
+    }
+  }
+  return longest;
+}"""
+
+
 BRIGHTNESS = """() => {
   const rgb = getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number);
   return rgb.reduce((a, b) => a + b) / 3;
@@ -62,6 +81,40 @@ def test_the_search_button_opens_a_field_that_leads_to_results(opened):
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"search\.html\?q=perplexity"))
     page.wait_for_selector("#search-results ul.search li a")
+
+
+def test_results_come_while_typing_and_only_a_result_s_page_has_marks(opened):
+    page = opened(f"chapters/{FIRST.name}.html").page
+    page.locator("button.search-button__button:visible").first.click()
+    page.keyboard.type("perplexity", delay=20)
+    link = page.locator("#search-results ul.search a").first
+    link.wait_for()
+    said = page.locator("#search-results li .context").first
+    said.wait_for()
+    assert "perplexity: " in said.inner_text() and "Contents" not in said.inner_text()
+    page.goto(page.url)
+    page.wait_for_timeout(100)
+    assert page.locator(".highlight-link").count() == 0  # no result was chosen
+    page.locator("button.search-button__button:visible").first.click()
+    page.keyboard.type("perplexity", delay=20)
+    link.click()
+    page.locator(".highlight-link").wait_for()
+
+
+def test_the_magnifier_covers_no_letter(opened):
+    page = opened("search.html").page
+    icon = page.locator(".bd-search-container .fa-magnifying-glass").bounding_box()
+    field = page.locator(".bd-search-container input")
+    left = field.bounding_box()["x"] + float(
+        field.evaluate("e => parseFloat(getComputedStyle(e).paddingLeft)")
+    )
+    assert icon["x"] + icon["width"] <= left
+
+
+def test_the_contents_show_and_lines_have_85_letters_at_1280_pixels(opened):
+    page = opened(f"chapters/{FIRST.name}.html", viewport={"width": 1280, "height": 800}).page
+    assert page.locator(".bd-sidebar-secondary .page-toc").first.is_visible()
+    assert page.evaluate(LONGEST_LINE) <= 85
 
 
 def test_dark_mode_switches_and_stays(opened):

@@ -8,6 +8,7 @@ from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 
 from companion.book.model import CHECKPOINT
 from companion.book.teller import PLACES
+from companion.village import load_split
 
 PAINTED = r"""
 e => {
@@ -28,6 +29,7 @@ MINUTE = 60_000
 def use(page, kind: str) -> None:
     """Press a tool's button, and wait until it shows all."""
     page.locator(".teller .main").click()
+    page.locator(".teller .hint").wait_for(state="detached", timeout=MINUTE)
     if kind == "tell":
         page.wait_for_function(TOLD, timeout=MINUTE)
     page.wait_for_function(
@@ -111,8 +113,58 @@ def test_a_block_opens_and_a_likely_token_is_taken(still):
         arg=before,
         timeout=MINUTE,
     )
-    taken = page.get_by_role("textbox", name="Your words").input_value()
-    assert taken.startswith(words) and len(taken) > len(words)
+    so_far = page.locator(".teller .so-far").inner_text()
+    assert so_far.startswith(words) and len(so_far.removesuffix(" …")) > len(words)
+    assert page.get_by_role("textbox", name="Your words").input_value() == words  # it is the reader's own
+
+
+def test_the_cover_shows_a_stored_example_as_the_model_would(still):
+    page = still("index.html").page
+    page.locator(".teller .flow.ran").wait_for()
+    views = page.locator(".teller [data-part=probabilities], .teller .blocks, .teller .opened .bars")
+    stored = views.all_inner_texts()
+    assert page.get_by_label("head", exact=True).input_value() == "1"
+    use(page, "flow")
+    assert views.all_inner_texts() == stored
+
+
+def test_typed_words_stay_a_choice_and_long_ones_are_not_cut(still):
+    page = still("index.html").page
+    words = page.get_by_role("textbox", name="Your words")
+    words.fill("My own words")
+    page.locator(".teller .example").first.click()
+    assert page.locator(".teller .example").last.inner_text() == "My own words"
+    words.fill("a" * 400)
+    page.wait_for_function("() => document.querySelector('.main').ariaDisabled === 'false'", timeout=MINUTE)
+    page.locator(".teller .main").click()
+    assert "400 characters" in page.locator(".teller .status").inner_text()
+    assert len(words.input_value()) == 400
+
+
+def test_the_head_that_is_chosen_matters_most(model, tokenizer):
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    width = model.config.d_model // model.config.n_heads
+    losses = torch.zeros(model.config.n_heads)
+    for text in load_split("val")[:20]:
+        ids = [end, *tokenizer.encode(text)]
+        names = [
+            t for t in range(1, len(ids)) if ids[t] in ids[:t] and tokenizer.decode([ids[t]])[1:2].isupper()
+        ]
+        rows = torch.tensor([ids])
+        wanted = [(t - 1, ids[t]) for t in names]
+        for head in range(model.config.n_heads):
+
+            def silence(_, given, first=head * width):
+                x = given[0].clone()
+                x[..., first : first + width] = 0
+                return (x,)
+
+            handle = model.blocks[-1].attn.o_proj.register_forward_pre_hook(silence)
+            with torch.no_grad():
+                scores = model(rows)[0].log_softmax(-1)
+            handle.remove()
+            losses[head] -= sum(scores[at, token] for at, token in wanted)
+    assert losses.argmax() == 1  # HEADS in parts.js
 
 
 STOP_AT_THE_TWELFTH = r"""

@@ -6,14 +6,14 @@ const ROWS = 8; // tokens whose vectors are drawn
 const LOOKS = 6; // tokens at most in the list of where a head looks
 const COLORS = 6; // of the tokens' chips
 const EXAMPLES = [
-  'Once the baker Mara sat at the mill and admired the red key Mara had found. The fox Bram stopped at the'
-    + ' mill with two pears. "Is this the',
   'The fox Bram met Greta. "Good morning, Greta," said',
   "Once upon a time, the baker Mara lived by the",
 ];
 
-/** Fill the parts, which stand in the page without scripts too, whenever the reader runs the model. */
-export function build(place) {
+/** Fill the parts, which stand in the page without scripts too: at once with what the model did with an example
+ *  when the site was made, which loads little, and whenever the reader runs the model. */
+export async function build(place) {
+  const stored = await (await fetch(new URL("example.json", import.meta.url))).json();
   const list = place.querySelector(".flow");
   const views = {};
   for (const part of list.children) {
@@ -25,26 +25,31 @@ export function build(place) {
   const form = {
     title: "The whole model at work, on your words",
     label: "Your words",
-    value: EXAMPLES[0],
+    value: stored.text,
     verb: "Run the model",
     size: megabytes(place),
-    examples: EXAMPLES.slice(1),
+    examples: EXAMPLES,
   };
-  const runWith = tool(head, form, async (text) => {
-    const trace = await ask("trace", { text });
+  const show = (text, trace) => {
+    const take = (token) => runWith(text + token);
     drawTokens(views.tokens, trace);
     drawStrips(views.embeddings, trace);
     drawBlocks(views.blocks, trace);
-    drawProbabilities(views.probabilities, trace, (token) => runWith(text + token));
-    drawNext(views.next, trace, (token) => runWith(text + token));
+    drawProbabilities(views.probabilities, trace, take);
+    drawNext(views.next, trace, text, take);
     list.classList.add("ran");
-    list.classList.remove("runs");
-    list.getBoundingClientRect(); // so that the animation begins anew
-    list.classList.add("runs");
     const { config } = trace;
     return `${trace.ids.length} tokens went through ${config.n_layers} blocks. The likeliest next token is`
       + ` ${quoted(trace.top[0][1])}, with ${percent(trace.top[0][2])}.`;
+  };
+  const { status, runWith } = tool(head, form, async (text) => {
+    const said = show(text, await ask("trace", { text }));
+    list.classList.remove("runs");
+    list.getBoundingClientRect(); // so that the animation begins anew
+    list.classList.add("runs");
+    return said;
   });
+  status.textContent = show(stored.text, stored);
 }
 
 /** The tokens and their ids. */
@@ -71,11 +76,11 @@ function strip(numbers, name, kind = "vector") {
 }
 
 /** The vectors of the last tokens, before the first block. */
-function drawStrips(view, { names, streams, config }) {
+function drawStrips(view, { names, embedded, config }) {
   const first = Math.max(0, names.length - ROWS);
   const rows = names.slice(first).flatMap((name, i) => [
     make("span", { class: "text" }, name.replaceAll(" ", "␣")),
-    strip(streams[first + i][0], `the ${config.d_model} numbers of ${name}`),
+    strip(embedded[first + i], `the ${config.d_model} numbers of ${name}`),
   ]);
   const more = first ? ` The first ${first} tokens are not drawn.` : "";
   const said = `A row for each token, with its ${config.d_model} numbers: blue below 0, orange above.${more}`;
@@ -98,13 +103,13 @@ function drawBlocks(view, trace) {
   buttons.forEach((button, layer) => button.addEventListener("click", () =>
     open(button.getAttribute("aria-expanded") === "true" ? null : layer)));
   view.replaceChildren(make("div", { class: "blocks" }, ...buttons), opened);
-  open(looked.length - 2);
+  open(looked.length - 1);
 }
 
 /** A block from inside: where its heads look from the last token, and the units of its MLP. */
 function insideOf({ names, looked, hidden, config }, layer) {
   const last = names.at(-1);
-  const { row, field } = headChoices(config, layer, "mean").head;
+  const { row, field } = headChoices(config, layer).head;
   const list = make("ol", { class: "bars" });
   const draw = () => {
     const weights = weightsOf(looked, layer, field.value);
@@ -136,9 +141,9 @@ function drawProbabilities(view, { top }, take) {
   view.replaceChildren(make("ol", { class: "bars" }, ...lines));
 }
 
-/** A button that draws one of the ten by their probabilities, and runs the model on the longer text. */
-function drawNext(view, { top }, take) {
-  const words = top.filter(([, text]) => !text.startsWith("⟨"));
+/** The text so far, and a button that draws one of the ten by their probabilities and runs the longer text. */
+function drawNext(view, { top }, text, take) {
+  const words = top.filter(([, token]) => !token.startsWith("⟨"));
   const draw = make("button", { type: "button" }, "Draw one and run again");
   draw.addEventListener("click", () => {
     let dart = Math.random() * words.reduce((sum, [, , share]) => sum + share, 0);
@@ -146,5 +151,7 @@ function drawNext(view, { top }, take) {
     take(drawn[1]);
   });
   const said = make("span", { class: "or" }, "from the ten above; or click on the one that you want");
-  view.replaceChildren(make("p", { class: "line" }, draw, said));
+  const hadFocus = view.contains(document.activeElement);
+  view.replaceChildren(make("p", { class: "so-far" }, `${text} …`), make("p", { class: "line" }, draw, said));
+  if (hadFocus) draw.focus({ preventScroll: true });
 }

@@ -9,7 +9,7 @@ export function build(place) {
   const form = {
     title: "Any head of the shipped model, on your own sentence",
     label: "Your sentence",
-    value: "Once the shepherd Otto and the dog Leo met at the orchard.",
+    value: 'The fox Bram stopped at the mill. "Is this the',
     verb: "Draw its maps",
     size: megabytes(place),
   };
@@ -42,7 +42,7 @@ function mapRow(names, i, weights, tell) {
 }
 
 function show(place, { names, rows, config }) {
-  const { layer, head } = headChoices(config, config.n_layers - 2, 0);
+  const { layer, head } = headChoices(config);
   const table = make("table", { class: "map" });
   const said = make("p", { class: "where", "aria-live": "polite" });
   const choices = make("div", { class: "line" }, layer.row, head.row);

@@ -14,11 +14,18 @@ export function make(tag, properties = {}, ...children) {
 let made = 0;
 export const newId = (name) => `teller-${name}-${(made += 1)}`;
 
-/** A field for words: {row, field}. */
+const MOST = 300; // characters of the reader's words
+
+/** A field for words, as high as they need: {row, field}. Enter sends its form. */
 function wordsField(name, value) {
   const id = newId("words");
-  const field = make("input", { id, type: "text", value, maxLength: 300, autocomplete: "off" });
+  const field = make("textarea", { id, rows: Math.ceil(value.length / 60), value, autocomplete: "off" });
   field.spellcheck = false;
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    field.form.requestSubmit();
+  });
   return { row: make("p", { class: "words" }, make("label", { htmlFor: field.id }, name), field), field };
 }
 
@@ -48,21 +55,25 @@ export function choice(name, options, value) {
  *
  *  run(words, shown) does the work when the button is pressed and returns what the status line says of it;
  *  size: what the first press loads, in words; examples: words that a click puts into the field, and runs;
- *  more: rows below the field; beside: what follows the button. Returns a function that runs other words. */
+ *  more: rows below the field; beside: what follows the button. Returns {status, runWith}: the status line, and
+ *  a function that runs other words and leaves the field as it is. */
 export function tool(place, { title, label, value, verb, size, examples = [], more = [], beside = [] }, run) {
   const words = wordsField(label, value);
-  const runWith = (text) => {
-    words.field.value = text;
-    form.requestSubmit();
-  };
-  if (examples.length) {
-    const chips = examples.map((text) => {
-      const chip = make("button", { type: "button", class: "example" }, text);
-      chip.addEventListener("click", () => runWith(text));
-      return chip;
+  const offered = new Set([value, ...examples]);
+  const chips = make("p", { class: "line examples" }, make("span", { class: "or" }, "or try"));
+  const offer = (text) => {
+    const chip = make("button", { type: "button", class: "example" }, text);
+    chip.addEventListener("click", () => {
+      const typed = words.field.value.trim();
+      if (typed && !offered.has(typed)) offer(typed); // so that it is not lost
+      words.field.value = text;
+      form.requestSubmit();
     });
-    more = [make("p", { class: "line examples" }, make("span", { class: "or" }, "or try"), ...chips), ...more];
-  }
+    offered.add(text);
+    chips.append(chip);
+  };
+  examples.forEach(offer);
+  if (examples.length) more = [chips, ...more];
   const start = make("button", { type: "submit", class: "main" }, verb);
   const loads = make("span", { class: "hint" }, `loads ${size}, once`);
   const form = make("form", {}, words.row, ...more, make("p", { class: "line" }, start, ...beside, loads));
@@ -72,20 +83,25 @@ export function tool(place, { title, label, value, verb, size, examples = [], mo
   place.setAttribute("role", "group");
   place.setAttribute("aria-labelledby", heading.id);
   place.append(heading, form, status, shown);
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  const runWith = async (text) => {
     if (start.ariaDisabled === "true") return; // and not `disabled`, which would take the focus away
     start.ariaDisabled = "true";
     status.textContent = loads.isConnected ? "Loading …" : "";
     try {
-      status.textContent = await run(words.field.value, shown, status);
+      status.textContent = await run(text, shown, status);
       loads.remove();
     } catch (error) {
       status.textContent = `It failed: ${error.message}.`;
     }
     start.ariaDisabled = "false";
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { length } = words.field.value;
+    if (length <= MOST) runWith(words.field.value);
+    else status.textContent = `These are ${length} characters, and ${MOST} fit. Nothing was cut; shorten them.`;
   });
-  return runWith;
+  return { status, runWith };
 }
 
 /** A line with a name, a bar as long as the share, and the share as percent. */
@@ -122,11 +138,19 @@ export function stepper(name, first, last, draw) {
 
 export const megabytes = (place) => `${(Number(place.dataset.bytes) / 1e6).toFixed(1)} MB`;
 
-/** The choices of a layer and of a head, counted from 0 as in Python, the mean of all heads first. */
-export function headChoices(config, layer, head) {
+/** For each layer, the head that matters most: without it, the model loses most at names that were told before.
+ *  The last layer's matters most of all. A test of the site measures them. */
+const HEADS = [3, 2, 1, 1];
+
+/** The choices of a layer and of a head, counted from 0 as in Python, the mean of all heads first. Whoever
+ *  chooses a layer gets the head that matters in it. */
+export function headChoices(config, at = config.n_layers - 1) {
   const numbers = (n) => Array.from({ length: n }, (_, i) => [i, String(i)]);
   const heads = [["mean", `all ${config.n_heads}, their mean`], ...numbers(config.n_heads)];
-  return { layer: choice("layer", numbers(config.n_layers), layer), head: choice("head", heads, head) };
+  const layer = choice("layer", numbers(config.n_layers), at);
+  const head = choice("head", heads, HEADS[at]);
+  layer.field.addEventListener("change", () => (head.field.value = HEADS[layer.field.value]));
+  return { layer, head };
 }
 
 /** One head's weights, or the mean of all: looked[layer][head] (T) -> (T). */

@@ -69,7 +69,7 @@ class Story {
     this.sheet = make("div", { class: "sheet" }, this.text);
     this.barsTitle = make("p", { class: "bars-title" });
     this.bars = make("ol", { class: "bars" });
-    const choices = headChoices(config, config.n_layers - 2, "mean");
+    const choices = headChoices(config);
     [this.layer, this.head] = [choices.layer.field, choices.head.field];
     const legend = make("ul", { class: "legend" });
     legend.append(...SIGNS.map(([name, said]) => make("li", {}, sample(name), said)));

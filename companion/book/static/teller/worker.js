@@ -89,7 +89,7 @@ const tasks = {
     running = null;
   },
 
-  /** Read a text: its tokens, the residual stream at each of them, what happened at the last token, and the
+  /** Read a text: its tokens, the vector of each of them before the first block, what happened at the last token, and the
    *  ten likeliest next tokens. `would` has, for the stream before and after each block, the token that the
    *  model would think likeliest if it ended there. */
   async trace({ text }) {
@@ -104,7 +104,8 @@ const tasks = {
     const top = (scores) => likeliest(nextTokenProbabilities(scores, 1, 1), scores, tokenizer);
     const would = stream.map((x) => top(model.logits(x))[0]);
     const names = ids.map((id) => tokenizer.spell(id));
-    return { ids, names, streams: read.map((one) => one.stream), looked, hidden, would, top: top(logits), config };
+    const embedded = read.map((one) => one.stream[0]);
+    return { ids, names, embedded, looked, hidden, would, top: top(logits), config };
   },
 
   /** Read a text: its tokens, where each head looked at each of them, and the cache that results. */
