@@ -1,7 +1,7 @@
-"""Take .github/site.png, the picture of the web book's cover in docs/installing.md.
+"""Take .github/site.png, the picture of the web book's cover in README and docs/installing.md.
 
 Run it from the repository's root, after `python -m companion.book site`: python docs/cover_picture.py
-It needs pip install -e '.[site]' and Chromium, opens the site that is in site/, and lets the model run.
+It needs pip install -e '.[site]' and Chromium, opens the site that is in site/, whose cover shows an example.
 """
 
 import functools
@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 SITE = Path("site")
 OUTPUT = Path(".github/site.png")
-SIZE = {"width": 1280, "height": 1900}
+SIZE = {"width": 1280, "height": 1500}
 DONE = "() => document.querySelector('.teller .flow.ran')"
 
 
@@ -30,12 +30,11 @@ def main():
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
         page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
-        page.locator(".teller .main").click()
         page.wait_for_function(DONE)
         picture = Image.open(io.BytesIO(page.screenshot()))
         browser.close()
     server.shutdown()
-    small = picture.convert("RGB").resize((960, 1425), Image.Resampling.LANCZOS)
+    small = picture.convert("RGB").resize((960, 1125), Image.Resampling.LANCZOS)
     small.quantize(128).save(OUTPUT, optimize=True)
     print(f"{OUTPUT}: {OUTPUT.stat().st_size / 1000:.0f} kB")
 
