@@ -108,7 +108,7 @@ def draw(tokens, places, verdicts, weights, probabilities):
 def next_words(told, row, n_words=5, smallest=0.005):
     """The most probable next words and their probabilities, largest first; row: the ids so far, (1, T).
 
-    A word is a token that begins with a space and, if it is only the beginning of a word, its most probable end.
+    A word begins with a token that begins with a space; its most probable end follows.
     """
     tokenizer, model = told.tokenizer, told.model
     found = []

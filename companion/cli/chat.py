@@ -100,7 +100,7 @@ def run(options: Options) -> None:
     if not all(text.strip() for text in options.say):
         raise ValueError("--say is empty; type what is to be answered, in quotes")
     talk = Talk(options, seed=options.seed)
-    if options.model == ANSWERER and not options.model_only:
+    if options.model == ANSWERER and not options.model_only and options.revision is None:
         talk.course = CourseQuestions()
     else:
         open_model(talk)
