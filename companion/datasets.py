@@ -314,7 +314,7 @@ def prepare(
         documents: The texts.
         tokenizer: Any tokenizer that has <|endoftext|>.
         folder: Folder to write to.
-        val_fraction: Share of the documents that hold_out sets aside for validation.
+        val_fraction: Share of the text that hold_out sets aside for validation.
         source: Where the text comes from, for meta.json.
 
     Returns:

@@ -1,7 +1,7 @@
 """What commands share: the model's options, their folders, marks on a story, and plain tables."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +57,24 @@ class HubOptions(ModelOptions):
     """
 
     revision: str | None = None
+
+
+def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> list:
+    """Return what is found without what was there before, and say how much was left out.
+
+    A text must not be both learned from and held out.
+
+    Args:
+        found: The texts, or rows of their tokens.
+        what: What to call them.
+        key: From one of them to what is compared.
+    """
+    kept: dict[Any, Any] = {}
+    for one in found:
+        kept.setdefault(key(one), one)
+    if n := len(found) - len(kept):
+        print(f"Left out as repeated: {n:,} of {len(found):,} {what}", file=sys.stderr)
+    return list(kept.values())
 
 
 def in_url(host: str) -> str:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from companion import village
 from companion.cli._parsing import Positional, Range, refuse
-from companion.cli._shared import PREPARED
+from companion.cli._shared import PREPARED, each_once
 from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
@@ -101,6 +101,7 @@ def run(options: Options) -> None:
                 rule = "is read as plain text, with all its signs; save its texts as .jsonl or .parquet"
                 print(f"{name} {rule} to learn from the texts alone", file=sys.stderr)
             documents += load_text(name, skip=skip)
+        documents = each_once(documents, "documents")
         hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
     check_folder(folder, source, options.overwrite)

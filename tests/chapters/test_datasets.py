@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.folders import raises_one_line
 
@@ -290,10 +290,39 @@ def test_the_manual_repeats_no_paragraph():
 
 @given(st.integers(1, 70), st.integers(1, 70))
 def test_the_last_documents_are_held_out(n_train, n_val):
-    documents = [str(i) for i in range(n_train + n_val)]
+    documents = [f"{i:03}" for i in range(n_train + n_val)]
     fraction = n_val / (n_train + n_val)
     train, val = hold_out(documents, fraction)
     assert (train, val) == (documents[:n_train], documents[n_train:])
+
+
+NOTES = [f"Note {i}: " + "the moth sat on a page. " * 8 for i in range(9)]
+NOVEL = "Nobody counted the spoons twice.\n" * 8000
+
+
+@pytest.mark.parametrize("place", [0, 4, 9])
+def test_a_novel_among_notes_is_cut_and_not_held_out_whole(place):
+    train, val = hold_out([*NOTES[:place], NOVEL, *NOTES[place:]], 0.1)
+    assert len(train) == 10 and len(val) == 1 and NOVEL.endswith(val[0])
+    n_val, n = len(val[0]), sum(map(len, train)) + len(val[0])
+    assert 0.09 < n_val / n < 0.12 and n == len(NOVEL) + sum(map(len, NOTES))
+
+
+@given(st.lists(st.integers(0, 5000), min_size=2, max_size=40), st.sampled_from([0.01, 0.1, 0.25, 0.4, 0.5]))
+def test_what_is_held_out_has_about_its_share_by_size(sizes, fraction):
+    assume(sum(sizes) * fraction > 100)
+    documents = ["word " * (size // 5) + "w" * (size % 5) for size in sizes]
+    train, val = hold_out(documents, fraction)
+    n_train, n_val = (sum(map(len, part)) for part in (train, val))
+    assert n_train + n_val == sum(sizes) and n_val <= n_train + 100  # a cut is between words
+    assert 0.5 * fraction - 0.2 * fraction <= n_val / sum(sizes) <= 2 * fraction
+    assert hold_out(documents, fraction) == (train, val)
+
+
+def test_tiny_documents_at_the_end_are_not_all_that_is_held_out():
+    large = [f"{i} " + "word " * 200 for i in range(10)]
+    _, val = hold_out([*large, *["tiny"] * 10], 0.1)
+    assert sum(map(len, val)) > 500 and large[-1] in val
 
 
 def test_a_document_is_cut_between_lines_or_words():

@@ -28,6 +28,11 @@ TALK = [
     {"role": "user", "content": "And the hat?"},
     {"role": "assistant", "content": "Otto."},
 ]
+TALKS = [
+    [{"role": "user", "content": " " * before + "Who has the key?" + " " * after}, *TALK[1:]]
+    for before in range(2)
+    for after in range(3)
+]
 
 
 def model_in(folder, tokenizer, context=64):
@@ -41,7 +46,7 @@ def made(tmp_path_factory):
     """(folder of a small model, file of conversations, folder of the model that learned them)."""
     where = tmp_path_factory.mktemp("chat")
     model_in(where / "tiny", BPETokenizer.train(TEXT, 270))
-    write_chats(where / "talk.jsonl", [TALK] * 8)
+    write_chats(where / "talk.jsonl", TALKS)
     argv = ["finetune", "instructions", "--model", where / "tiny", "--data", where / "talk.jsonl"]
     argv += ["--steps", 80, "--lr", 0.01, "--batch-size", 2, "--output", where / "out"]
     assert main([str(a) for a in argv]) == 0
@@ -329,3 +334,19 @@ def test_a_model_of_another_text_has_no_judge(made, capsys):
     assert capsys.readouterr().out == "Mara.\n"
     assert not tells_of_the_village(made[2], load(made[2], "cpu").tokenizer)
     assert tells_of_the_village(ANSWERER, load(ANSWERER, "cpu").tokenizer)
+
+
+def test_a_conversation_that_is_repeated_is_not_learned_and_asked(made, tmp_path, capsys):
+    write_chats(tmp_path / "twelve.jsonl", TALKS[:3] * 12)
+    argv = ["finetune", "instructions", "--model", made[0], "--data", tmp_path / "twelve.jsonl", "--steps", 1]
+    assert main([str(a) for a in [*argv, "--output", tmp_path / "out"]]) == 0
+    assert "Left out as repeated: 33 of 36 conversations" in capsys.readouterr().err
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert (report["conversations"], report["held out"]) == (2, 1)
+
+
+def test_one_long_conversation_is_learned_and_not_held_out():
+    rows = [([1] * size, [True] * size) for size in [5, 5, 900, 5, 5]]
+    for seed in range(9):
+        learned, asked = instruct.split_rows(rows, 0.05, seed)
+        assert len(learned) + len(asked) == 5 and asked and max(len(ids) for ids, _ in asked) == 5

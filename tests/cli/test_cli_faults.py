@@ -18,6 +18,7 @@ from support.command_line import MINE, TINY, fails, planned, said
 
 from companion import village
 from companion.cli import main
+from companion.datasets import load_prepared, load_text
 from companion.runtime.runs import resuming, sessions
 from companion.runtime.storage import checkpoints
 from companion.runtime.terminal import as_typed, screens
@@ -607,3 +608,25 @@ def test_the_installed_command_is_the_one_that_is_tested():
 def test_a_prompt_of_unknown_letters_only_says_so(prompt, noted, capsys):
     assert main(["generate", "--prompt", prompt, "--max-new-tokens", "1", "--seed", "1"]) == 0
     assert ("knows no letter of the prompt" in capsys.readouterr().err) is noted
+
+
+def test_a_copy_of_a_text_is_left_out_and_that_is_said(here, capsys):
+    Path("letters").mkdir()
+    for i in range(12):
+        Path(f"letters/{i:02}.txt").write_text(f"Letter {i % 6}. " + "The moth sat on a page. " * 30, "utf-8")
+    assert main(["prepare", "letters"]) == 0
+    assert "Left out as repeated: 6 of 12 documents" in capsys.readouterr().err
+    corpus = load_prepared("runs/data/letters")
+    assert corpus.meta["train"]["n_documents"] + corpus.meta["val"]["n_documents"] == 6
+
+
+def test_linked_folders_are_read_once_and_a_link_to_nothing_is_named(here, capsys):
+    Path("elsewhere").mkdir()
+    Path("letters").mkdir()
+    Path("elsewhere/a.txt").write_text("A letter from elsewhere. " * 9, "utf-8")
+    Path("letters/b.txt").write_text("A letter from here. " * 9, "utf-8")
+    Path("letters/linked").symlink_to(Path("elsewhere").resolve())
+    Path("letters/again").symlink_to(Path("letters").resolve())
+    assert len(load_text("letters")) == 2
+    Path("letters/c.txt").symlink_to("nowhere.txt")
+    fails(capsys, ["prepare", "letters"], 2, "cannot be read: c.txt")

@@ -16,7 +16,11 @@ from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto.'
-TALK = [{"role": "user", "content": "Who has the key?"}, {"role": "assistant", "content": "Mara."}]
+QUESTIONS = ["Who has the key?", "Who has the red key?", "The red key?", "And the key?"]
+TALKS = [
+    [{"role": "user", "content": question}, {"role": "assistant", "content": "Mara."}]
+    for question in QUESTIONS
+]
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def argv(tmp_path):
     torch.manual_seed(1)
     tokenizer = BPETokenizer.train(TEXT, 270)
     save_checkpoint(tmp_path / "tiny", gpt2(GPTConfig(tokenizer.vocab_size, 64, 1, 2, 32)), tokenizer)
-    write_chats(tmp_path / "talk.jsonl", [TALK] * 8)
+    write_chats(tmp_path / "talk.jsonl", TALKS)
     found = ["finetune", "instructions", "--model", tmp_path / "tiny", "--data", tmp_path / "talk.jsonl"]
     return [str(a) for a in [*found, "--batch-size", 2, "--output", tmp_path / "out"]]
 

@@ -163,3 +163,44 @@ def test_an_empty_file_is_skipped_beside_others_and_named_where_nothing_else_is_
     assert list(both) == ["elm"]
     with pytest.raises(ValueError, match="empty.jsonl: there is no row; name shards"):
         Documents([str(empty)]).check()
+
+
+def test_no_row_is_read_after_the_last_that_is_taken(tmp_path):
+    rows = [{"text": "one"}, {"text": "two"}, {"text": 3}]
+    assert read(tmp_path / "a.jsonl", *rows, limit=2) == ["one", "two"]
+    assert read(tmp_path / "b.jsonl", *rows[:2], "{", limit=2) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'[{"text": "elm"}, {"text": "oak"}]', "is one JSON document; JSON Lines have"),
+        (b'[\n {"text": "elm"}\n]\n', "is one JSON document"),
+        (b'{\n "text": "elm"\n}\n', "is one JSON document"),
+        (gzip.compress(b'{"text": "elm"}\n'), "is compressed; name it .jsonl.gz"),
+        (b"PAR1\x15\x04", "is Parquet; name it .parquet"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+    ],
+)
+def test_what_another_file_is_that_is_named_as_json_lines(tmp_path, data, words):
+    (tmp_path / "a.jsonl").write_bytes(data)
+    with raises_one_line(ValueError, f"a.jsonl {words}"):
+        list(Documents([str(tmp_path / "a.jsonl")]))
+
+
+def test_a_column_that_a_parquet_file_has_twice_is_named(tmp_path):
+    pytest.importorskip("datasets")
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    columns = [pyarrow.array(["elm"])] * 3
+    write_table(pyarrow.Table.from_arrays(columns, ["text", "note", "note"]), tmp_path / "a.parquet")
+    assert list(Documents([str(tmp_path / "a.parquet")])) == ["elm"]
+    with raises_one_line(ValueError, "a.parquet has the column 'note' twice; rename one"):
+        list(Documents([str(tmp_path / "a.parquet")], "note"))
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    (tmp_path / "a.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    with raises_one_line(ValueError, "a.jsonl cannot be read .No such file"):
+        list(Documents([str(tmp_path / "a.jsonl")]))

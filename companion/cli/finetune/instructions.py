@@ -22,7 +22,7 @@ from companion.cli._learning import (
     take_all_steps,
 )
 from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import ModelOptions
+from companion.cli._shared import ModelOptions, each_once
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -43,6 +43,7 @@ from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
 from companion.runtime.models.modules import eval_mode
 from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.text.documents import held_out
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
 from companion.village import fresh_stories
@@ -108,8 +109,6 @@ def run(options: Options) -> None:
     take(options, {"keep": KEEP})
     pick_device(options.device)
     conversations = conversations_of(options)
-    if len(conversations) < 2:
-        raise ValueError(f"--data={options.data} has one conversation; one more must be held out")
     output = output_of(options, "instructions")
     folder = folder_of(options.model)
 
@@ -128,6 +127,9 @@ def run(options: Options) -> None:
     longest = model.config.context_length
     shorten = options.shorten or options.data == VILLAGE  # whose stories have as many questions as may fit
     rows = rows_of(conversations, tokenizer, longest, shorten)
+    rows = each_once(rows, "conversations", key=lambda row: tuple(row[0]))
+    if len(rows) < 2:
+        raise ValueError(f"--data={options.data} has one conversation; one more must be held out")
     learned, asked = split_rows(rows, options.held_out, options.seed)
     kept, forgotten = replayed(options, tokenizer, longest)
     take(options, {"lr": usual_rate(teller, options.method)})
@@ -208,14 +210,17 @@ def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bo
     return rows
 
 
-def split_rows(rows: Rows, held_out: float, seed: int) -> tuple[Rows, Rows]:
-    """(rows to learn from, rows that are held out), drawn at random; each has at least one."""
-    order = random.Random(seed).sample(range(len(rows)), len(rows))
-    n_held = max(1, round(held_out * len(rows)))
-    n_held = min(len(rows) - 1, n_held)
-    asked = [rows[i] for i in order[:n_held]]
-    learned = [rows[i] for i in order[n_held:]]
-    return learned, asked
+def split_rows(rows: Rows, share: float, seed: int) -> tuple[Rows, Rows]:
+    """(rows to learn from, rows that are held out), drawn at random; each has at least one.
+
+    The share is one of tokens where the rows have very different lengths: see documents.held_out.
+    """
+    order = random.Random(seed).sample(rows, len(rows))[::-1]
+    n_held = min(len(rows) - 1, max(1, round(share * len(rows))))
+    held = set(held_out([len(ids) for ids, _ in order], n_held / len(rows)))
+    learned = [row for i, row in enumerate(order) if i not in held]
+    asked = [row for i, row in enumerate(order) if i in held]
+    return learned[::-1], asked[::-1]
 
 
 def learn_rows(model: GPT, ids: list[int]) -> None:
@@ -249,7 +254,10 @@ def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows
     name = options.replay or (VILLAGE if options.data == VILLAGE else None)
     if name is None or not options.keep:
         return [], []
-    texts = fresh_stories(TEXTS, 190 + options.seed) if name == VILLAGE else load_text(name)
+    if name == VILLAGE:
+        texts = fresh_stories(TEXTS, 190 + options.seed)
+    else:
+        texts = each_once(load_text(name), "plain texts")
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
     return rows[n_test:TEXTS], rows[:n_test]

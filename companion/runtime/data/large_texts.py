@@ -9,6 +9,7 @@ Memory: for each process a few batches; and, of a million documents that are not
 """
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -68,8 +69,9 @@ def write_large(
 
     A document that repeats another (see filters.digest) is left out, and so is one that a rule refuses. A
     document is held out if its digest, as a fraction of the largest, is below val_fraction: it stays so when
-    the text grows. Of the first batch at least one is, and one is not. After an error or a kill, the same
-    call goes on with what is written, also on a text that has grown at its end.
+    the text grows. Of the first batch at least one is, and one is not. If that held out the larger part of
+    the first batch, only its shortest document is held out. After an error or a kill, the same call goes on
+    with what is written, also on a text that has grown at its end.
 
     Args:
         folder: Folder to write to.
@@ -188,9 +190,14 @@ def encode(
     if batch.first and kept:  # then one at least is on either side
         places = [place for place, _ in kept]
         limit = min(max(limit, np.nextafter(min(places), 1)), max(places))
+    held = [place < limit for place, _ in kept]
+    if batch.first and val_fraction < 0.5:  # and the larger part is not held out
+        sizes = [len(document) for _, document in kept]
+        if sum(itertools.compress(sizes, held)) > sum(sizes) / 2:
+            held = [i == sizes.index(min(sizes)) for i in range(len(kept))]
     tokens, n_bytes = {}, {}
     for name in PARTS:
-        documents = [document for place, document in kept if (place < limit) == (name == "val")]
+        documents = [kept[i][1] for i in range(len(kept)) if held[i] == (name == "val")]
         pieces = list(stream(documents, tokenizer))
         tokens[name] = np.concatenate(pieces if batch.first else [pieces[0][:0], *pieces[1:]])
         n_bytes[name] = sum(len(document.encode()) + 1 for document in documents)

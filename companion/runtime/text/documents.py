@@ -125,14 +125,11 @@ def read_documents(path: str | Path) -> list[str]:
 def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> list[str]:
     """The documents of all text files below a folder, by path; hidden and empty ones are left out."""
     documents, strange = [], []
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if any(part.startswith(".") for part in inner.parts) or not path.is_file():
-            continue
+    for path in files_below(folder):
         try:
             documents += _parts(path)
         except ValueError as error:
-            strange.append(str(inner))
+            strange.append(str(path.relative_to(folder)))
             if skip is not None:
                 skip(str(error))
     if strange and skip is None:
@@ -142,6 +139,28 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
     if not documents:
         raise ValueError(f"folder='{folder}' has no text in it; put UTF-8 text files there")
     return documents
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files below a folder, by path, without hidden ones. Links are followed, each folder is read once.
+
+    Raises:
+        ValueError: If a folder below it cannot be read.
+    """
+
+    def stop(error: OSError) -> None:
+        raise ValueError(f"{error.filename} cannot be read ({error.strerror}); leave it out") from None
+
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link leads back to it
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(place) / name for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.is_file() or not path.exists()]  # or a link to nothing
+    return sorted(found)
 
 
 def _parts(path: Path) -> list[str]:
@@ -189,15 +208,45 @@ def python_manual() -> list[str]:
     return [document for document in documents if document]
 
 
-def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], list[str]]:
-    """Split documents into those to train on and the last ones, which are held out.
+def held_out(sizes: Sequence[int], share: float) -> list[int]:
+    """Choose texts to hold out, so that they have about a share of all that is written.
 
-    round(len(documents) * val_fraction) documents are held out. If that would be none, the longest document
-    is cut after a line near its end, and that end is held out.
+    The last round(len(sizes) * share) texts are held out if their size is between half and twice the share.
+    Otherwise texts are taken from the end, each if it brings the size nearer to the share. Of a share up to
+    a half, the larger part is never held out.
+
+    Args:
+        sizes: The size of each text.
+        share: Share of the size that is held out.
+
+    Returns:
+        The indices of these texts in order. None are there if each text is much larger than the share.
+    """
+    n_held = min(round(len(sizes) * share), len(sizes) - 1)
+    target = share * sum(sizes)
+    most = min(2 * target, sum(sizes) / 2) if share <= 0.5 else 2 * target
+    last = range(len(sizes) - n_held, len(sizes))
+    if target / 2 <= sum(sizes[i] for i in last) <= most:
+        return list(last)
+    held: list[int] = []
+    size = 0
+    for i in reversed(range(len(sizes))):
+        is_near = size + sizes[i] / 2 < target and size + sizes[i] <= most
+        if is_near and len(held) < len(sizes) - 1:
+            held.append(i)
+            size += sizes[i]
+    return sorted(held)
+
+
+def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], list[str]]:
+    """Split documents into those to train on and those that are held out, usually the last ones.
+
+    What is held out has about the share of the text: see held_out. Where whole documents do not fit the
+    share, the longest document is cut after a line near its end, and that end is held out.
 
     Args:
         documents: The documents.
-        val_fraction: Share of the documents that is held out.
+        val_fraction: Share of the text that is held out.
 
     Raises:
         ValueError: For a val_fraction outside (0, 1), for no documents, and for a text too short to be cut.
@@ -207,15 +256,19 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     if not 0 < val_fraction < 1 or not documents:
         rule = "must lie between 0 and 1 (for example 0.1), of at least one document"
         raise ValueError(f"{val_fraction=} {rule}")
-    if n_val := min(round(len(documents) * val_fraction), len(documents) - 1):
-        return documents[:-n_val], documents[-n_val:]
-    longest = max(range(len(documents)), key=lambda i: len(documents[i]))
+    sizes = [len(document) for document in documents]
+    target = val_fraction * sum(sizes)
+    held = held_out(sizes, val_fraction) if round(len(documents) * val_fraction) else []
+    if held and (sum(sizes[i] for i in held) >= target / 2 or max(sizes) <= target):
+        learned = sorted(set(range(len(documents))) - set(held))
+        return [documents[i] for i in learned], [documents[i] for i in held]
+    longest = sizes.index(max(sizes))
     text = documents[longest]
-    place = len(text) - round(val_fraction * sum(map(len, documents)))
+    place = len(text) - round(target)
     ends = {mark: text.rfind(mark, place * 9 // 10, place) + len(mark) for mark in ("\n", " ", "")}
     cut = next(end for mark, end in ends.items() if end >= len(mark))  # after a line, or a word
     if not (text[:cut].strip() and text[cut:].strip()):
-        n = sum(map(len, documents))
+        n = sum(sizes)
         least = max(math.floor(0.5 / min(val_fraction, 1 - val_fraction)), n) + 1
         rule = f"too short a text to hold {val_fraction} of them out; give at least {least}"
         raise ValueError(f"documents have {n} characters in all, {rule}")
