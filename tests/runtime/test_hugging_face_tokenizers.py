@@ -184,6 +184,15 @@ def test_a_file_without_a_post_processor_may_ask_for_what_begins_a_text(tmp_path
         assert read_tokenizer(folder).begin == begin
 
 
+def test_an_exported_tokenizer_begins_a_text_as_its_model_does_in_the_library_too(tmp_path):
+    tokenizer = BPETokenizer.train("The goat Mara has a red key.", 270)
+    write_tokenizer(tokenizer, tmp_path)
+    library = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    expected = [tokenizer.end, *tokenizer.encode("The goat")]
+    assert library.encode("The goat").ids == expected
+    assert read_tokenizer(tmp_path).begin == [tokenizer.end]
+
+
 def test_a_text_without_a_prompt_is_told_from_the_token_that_begins_texts(tmp_path):
     folder = write_family("Qwen", tmp_path)
     special = OURS["Qwen"].special_tokens

@@ -322,7 +322,7 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
         rule = f"has no place in {FILE}; train with a BPETokenizer"
         raise ValueError(f"a tokenizer of kind {tokenizer.kind!r} {rule}")
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
-    if END_OF_TEXT in tokenizer.special_tokens:  # our models learn every text behind it
+    if END_OF_TEXT in tokenizer.special_tokens:
         config |= {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "add_bos_token": True}
     return bpe_file(tokenizer), config, tokenizer.template
 
@@ -439,7 +439,7 @@ def byte_level_file(
     library.add_tokens(tokens)
     if begin is not None:
         one, two = [begin, "$A"], [begin, "$A", begin, "$B:0"]
-        library.post_processor = TemplateProcessing(one, two, [(begin, vocab[begin])])
+        library.post_processor = TemplateProcessing(one, two, [(begin, library.token_to_id(begin))])
     return json.loads(library.to_str())
 
 
@@ -460,8 +460,9 @@ def bpe_file(tokenizer: Tokenizer) -> dict:
         raise ValueError(f"special token {both[0]!r} {rule}")
     merges = [(written[a], written[b]) for a, b in tokenizer.merges]
     added = [{"content": name, "special": True} for name in special]
+    begin = END_OF_TEXT if END_OF_TEXT in special else None  # our models learn every text behind it
     try:
-        return byte_level_file(vocab, merges, added, [tokenizer.pattern])
+        return byte_level_file(vocab, merges, added, [tokenizer.pattern], begin=begin)
     except Exception as error:  # its regular expressions are not Python's
         raise ValueError(f"pattern={tokenizer.pattern!r:.60} has no place in {FILE}: {error}") from None
 
