@@ -37,7 +37,7 @@ class Example:
     """A classifier that is made when it is asked for, and texts that it was not trained on."""
 
     reader: TextClassifier
-    held_out: list[str]
+    labels: dict[str, str]  # of each text that was held out
     description: str
 
 
@@ -58,7 +58,8 @@ def make_example() -> Example:
         f"Trained just now on {len(learned)} of the short messages that come with the course. Of the"
         f" {len(held_out)} others, which stand below, it classifies {right} correctly."
     )
-    return Example(reader, sorted(rows[i].text for i in held_out), description)
+    labelled = sorted((rows[i].text, rows[i].label) for i in held_out)
+    return Example(reader, dict(labelled), description)
 
 
 def check_texts(reader: TextClassifier, texts: Sequence[str], places: Sequence[str]) -> None:

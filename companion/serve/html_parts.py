@@ -5,7 +5,7 @@ another host, and the browser would ask for it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -105,15 +105,20 @@ def token_table(seen: Sequence[Seen], by: str) -> str:
     return table(f"Tokens and their probabilities, {by}", ("", "token", "probability", "others"), rows)
 
 
-def class_table(texts: Sequence[str], answers: Sequence[dict[str, float]]) -> str:
-    """Each text's likeliest class and its probability."""
+def class_table(
+    texts: Sequence[str], answers: Sequence[dict[str, float]], labels: Mapping[str, str] | None = None
+) -> str:
+    """Each text's likeliest class and its probability, and its true class where labels are given."""
     rows = []
     for text, shares in zip(texts, answers, strict=True):
         name = max(shares, key=shares.get)
         short = text if len(text) < 80 else text[:79] + "…"
-        row = f"<td>{escape(name)}</td><td>{shares[name]:.2f}</td><td>{escape(short)}</td>"
-        rows.append(f"<tr>{row}</tr>")
-    return table("Texts and their classes", ("class", "probability", "text"), rows)
+        cells = [name, f"{shares[name]:.2f}", short]
+        if labels:
+            cells.insert(1, labels.get(text, ""))
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    heads = ("class", "true class", "probability", "text") if labels else ("class", "probability", "text")
+    return table("Texts and their classes", heads, rows)
 
 
 def table(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:

@@ -55,8 +55,13 @@ class OfferedModel:
 
     @property
     def label(self) -> str:
-        """Its name, as the list shows it."""
+        """Its name, as a page shows it."""
         return self.title or self.name
+
+    @property
+    def option(self) -> str:
+        """Its name and what it can, as the list shows it."""
+        return self.title or f"{self.name} ({self.kind})"
 
     @property
     def description(self) -> str:
@@ -116,10 +121,10 @@ def find_offered(folders: Iterable[str | Path], named: Mapping[str, str | Path])
 
 
 def of_kind(models: Iterable[OfferedModel], *kinds: str) -> dict[str, OfferedModel]:
-    """Return the models of these kinds, by their labels, in the order of the kinds."""
+    """Return the models of these kinds, by their options, in the order of the kinds."""
     found = {}
     for kind in kinds:
-        found |= {model.label: model for model in models if model.kind == kind}
+        found |= {model.option: model for model in models if model.kind == kind}
     return found
 
 

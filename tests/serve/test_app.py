@@ -56,7 +56,10 @@ def test_the_list_has_what_can_be_loaded_with_kind_and_size(folders, tmp_path):
     size = (folders / "village" / "model.safetensors").stat().st_size
     about = f"Was trained on stories of the village; {size / 1e6:.1f} MB"
     assert (found["mine/village"].label, found["mine/village"].description) == ("mine/village", about)
-    assert [*of_kind(found.values(), "answers", "tells")] == ["mine/deep/er/answerer", "mine/village"]
+    assert [*of_kind(found.values(), "answers", "tells")] == [
+        "mine/deep/er/answerer (answers)",
+        "mine/village (tells)",
+    ]
 
 
 def test_the_models_of_the_course_have_plain_names_and_each_says_what_it_does():
@@ -70,11 +73,11 @@ def test_the_example_classifier_was_not_trained_on_its_texts():
     example = make_example()
     rows = list(csv.DictReader((village.DATA / "messages.csv").open(encoding="utf-8", newline="")))
     labels = {row["text"]: row["label"] for row in rows}
-    answers = example.reader.classify(example.held_out)
-    right = sum(
-        max(one, key=one.get) == labels[text] for one, text in zip(answers, example.held_out, strict=True)
-    )
-    assert len(example.held_out) == 20 and right > 12  # always "no spam" would be right 12 times
+    texts = list(example.labels)
+    answers = example.reader.classify(texts)
+    assert example.labels == {text: labels[text] for text in texts}
+    right = sum(max(one, key=one.get) == labels[text] for one, text in zip(answers, texts, strict=True))
+    assert len(texts) == 20 and right > 12  # always "no spam" would be right 12 times
     assert f"Of the 20 others, which stand below, it classifies {right}" in example.description
 
 
@@ -182,7 +185,7 @@ def test_every_text_is_escaped_and_every_tag_closed():
     verdicts = [*judge("Mara ate a key."), village.Verdict(EVIL, "unknown", EVIL)]
     drawn = [mark(EVIL) for mark in (html.plain, html.note, html.alert, html.heading)]
     drawn += [html.listed([EVIL]), html.judged(verdicts), html.legend(verdicts), html.tokens(EVIL, seen)]
-    drawn += [html.token_table(seen, EVIL), html.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}])]
+    drawn += [html.token_table(seen, EVIL), html.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}], {EVIL: EVIL})]
     for page in drawn:
         tags = Tags(page)
         assert tags.open == [] and "script" not in tags.names and tags.names

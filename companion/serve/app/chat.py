@@ -74,9 +74,9 @@ def show(turn: Turn) -> None:
 
 
 st.title("Chat", anchor=False)
-model = parts.choose("Model", "answers")
-first = st.sidebar.checkbox("Small talk, frequent questions and glossary first", value=True)
-if st.sidebar.button("Clear") or "turns" not in st.session_state:
+model = parts.choose("Model", "answers", place=st.container())
+first = st.checkbox("Small talk, frequent questions and glossary first", value=True)
+if st.button("Clear") or "turns" not in st.session_state:
     st.session_state["turns"] = []  # what the page shows
     st.session_state["messages"] = []  # what the model reads
 turns = st.session_state["turns"]

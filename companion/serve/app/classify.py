@@ -64,7 +64,7 @@ if name == EXAMPLE:
 else:
     st.html(html_parts.note(models[name].description))
 with st.form("classify"):
-    usual = "\n".join(example().held_out) if name == EXAMPLE else ""
+    usual = "\n".join(example().labels) if name == EXAMPLE else ""
     typed = st.text_area("Texts, one in each line", usual, height=150, max_chars=100_000, key=f"texts {name}")
     with st.expander("Or the texts of a CSV file"):
         file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
@@ -76,6 +76,7 @@ if asked:
         device = st.session_state["device"]
         reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
         classify(reader, *texts_of(file, typed, column))
+        st.session_state["labels"] = example().labels if name == EXAMPLE else None
     except parts.FAULTS as error:
         parts.complain(error)
 if "classified" in st.session_state:
@@ -83,7 +84,7 @@ if "classified" in st.session_state:
     names = [max(shares, key=shares.get) for shares in answers]
     counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
     st.html(html_parts.note(f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."))
-    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN]))
+    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], st.session_state["labels"]))
     if len(texts) > SHOWN:
         st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
     st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")

@@ -25,5 +25,7 @@ st.html('<p class="c-brand"><b>companion</b> – small language models at work o
 with st.container(horizontal=True):  # Streamlit's own list of pages is out of sight on a phone
     for each in pages:
         st.page_link(each)
-st.sidebar.selectbox("Device", offer.devices, key="device")
+st.session_state.setdefault("device", offer.devices[0])
 page.run()
+if len(offer.devices) > 1:
+    st.selectbox("Device", offer.devices, key="device")

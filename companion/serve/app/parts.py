@@ -1,5 +1,6 @@
 """What the pages share: choosing and loading a model, drawing a text live, showing what was told."""
 
+import secrets
 import time
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ def complain(error: BaseException) -> None:
     st.html(html_parts.alert(one_line(error)))
 
 
-def choose(label: str, *kinds: str, index: int = 0, place=st.sidebar) -> OfferedModel:
+def choose(label: str, *kinds: str, place, index: int = 0) -> OfferedModel:
     """Let one of the models of these kinds be chosen; end the page where there is none."""
     models = of_kind(st.session_state["models"], *kinds)
     if not models:
@@ -73,9 +74,11 @@ def sampling() -> dict:
     )
     top_k = left.slider("Top-k", 0, 100, 0, help="sample from the k most probable tokens; 0 keeps all")
     longest = right.slider("Largest number of tokens", 10, 500, 200, 10)
-    seed = left.number_input("Seed", 0, 10**6, 1, help="the same seed gives the same text again")
+    keeps = right.checkbox("Keep the seed", help="the same seed gives the same text again")
+    chosen = left.number_input("Seed", 0, 10**6, 1, disabled=not keeps)
+    seed = int(chosen) if keeps else secrets.randbelow(10**6)
     options = {"temperature": temperature, "top_p": top_p, "top_k": top_k or None}
-    return {"max_new_tokens": longest, "seed": int(seed)} | options
+    return {"max_new_tokens": longest, "seed": seed} | options
 
 
 @dataclass
@@ -89,6 +92,7 @@ class Story:
 
     by: str
     prompt: str
+    seed: int
     drawing: Drawing | None
     text: str = ""
     seconds: float = 0.0
@@ -105,7 +109,7 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
     teller = opened(model)
     try:
         drawing = Drawing(teller, prompt, **options)
-        story = st.session_state[key] = Story(model.label, prompt, drawing)
+        story = st.session_state[key] = Story(model.label, prompt, options["seed"], drawing)
         stop, place = st.empty(), st.empty()
         stop.button("Stop", key=f"stop {key}")
         start = time.perf_counter()
@@ -130,7 +134,7 @@ def show(story: Story) -> None:
     st.html(html_parts.legend(verdicts))
     end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[story.ended]
     rate = f"{len(story.seen) / story.seconds:,.0f} a second" if story.seconds else "at once"
-    st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, {end}."))
+    st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, {end}, seed {story.seed}."))
     st.html(html_parts.heading("Token probabilities"))
     st.html(
         html_parts.note(

@@ -54,6 +54,9 @@ def test_a_story_is_told_with_marks_and_probabilities_and_again_from_its_seed(op
     choose(app, "Model", "models/village")
     app.run()
     app.text_input[0].set_value("Once Mara")
+    new = [drawn(press(app, "Tell")).split("tokens,")[0] for _ in range(2)]
+    assert new[0] != new[1]
+    app.checkbox[0].check().run()
     first = drawn(press(app, "Tell"))
     assert 'class="c-mark c-ok"' in first and 'role="list"' in first and "told to its end" in first
     assert first.count('class="c-token"') > 20 and 'title="␣' in first and "<table" in first
@@ -81,7 +84,7 @@ def test_what_is_typed_stays_text_and_what_cannot_be_told_is_one_line(opened):
 def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened, monkeypatch):
     monkeypatch.setattr("companion.serve.story_chat.TEMPERATURE", 0)  # so that the story has the kite
     app = opened("chat")
-    assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer"]]
+    assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer (answers)"]]
     app.chat_input[0].set_value("what's a token").run()
     assert "Answered by the glossary, chapter 1: Tokenization" in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
@@ -177,7 +180,7 @@ def test_the_example_classifies_at_once_where_no_classifier_is_there(opened, mod
     offered = [box.options for box in app.selectbox if box.label == "Classifier"]
     assert offered == [["Spam or not (example)"]]
     shown = drawn(press(app, "Classify"))
-    assert "20 texts: " in shown and shown.count("<tr>") == 21
+    assert "20 texts: " in shown and shown.count("<tr>") == 21 and ">true class<" in shown
     app.text_area[0].set_value("  You have won!  \n\nSee you at noon?")
     assert "2 texts: " in drawn(press(app, "Classify"))
     assert app.session_state["classified"][0] == ["You have won!", "See you at noon?"]
@@ -189,5 +192,5 @@ def test_a_classifier_that_comes_later_is_in_the_list_without_a_new_start(opened
     shutil.copytree(models / "messages", tmp_path / "later")
     app.run()
     (box,) = [box for box in app.selectbox if box.label == "Classifier"]
-    assert any(option.endswith("/later") for option in box.options)
+    assert any(option.endswith("/later (classifies)") for option in box.options)
     assert "Sorts texts into: no spam, spam" in drawn(app)  # and it is the one that is chosen
