@@ -38,7 +38,7 @@ In Python, where transformers is installed:
   from transformers import AutoModelForCausalLM, AutoTokenizer
   model = AutoModelForCausalLM.from_pretrained({place})
   tokenizer = AutoTokenizer.from_pretrained({place})
-  ids = tokenizer({begun}, return_tensors='pt', add_special_tokens=False)
+  ids = tokenizer('Once', return_tensors='pt')
   print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))""",
     "gguf": """
 For llama.cpp, say with its llama-server -m, or in Python, where llama-cpp-python is installed:
@@ -102,9 +102,8 @@ def run(options: Options) -> None:
 
     for path in write(form, teller, options.output, kind):
         print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
-    begun = teller.tokenizer.decode(teller.begin) + "Once"
     place = options.output.as_posix()
-    print(USE[form].format(place=repr(place), begun=repr(begun), n=config.context_length))
+    print(USE[form].format(place=repr(place), n=config.context_length))
 
 
 def check_shape(form: str, config) -> None:
