@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 SITE = Path("site")
 OUTPUT = Path(".github/site.png")
-SIZE = {"width": 1280, "height": 1500}
+SIZE = {"width": 1280, "height": 1262}
 DONE = "() => document.querySelector('.teller .flow.ran')"
 
 
@@ -34,7 +34,7 @@ def main():
         picture = Image.open(io.BytesIO(page.screenshot()))
         browser.close()
     server.shutdown()
-    small = picture.convert("RGB").resize((960, 1125), Image.Resampling.LANCZOS)
+    small = picture.convert("RGB").resize((960, 946), Image.Resampling.LANCZOS)
     small.quantize(128).save(OUTPUT, optimize=True)
     print(f"{OUTPUT}: {OUTPUT.stat().st_size / 1000:.0f} kB")
 

@@ -78,6 +78,7 @@ def settings(book: Book) -> dict[str, Any]:
         "html_static_path": ["_static"],
         "html_css_files": ["book.css"],
         "html_js_files": ["book.js"],
+        "html_search_scorer": str(STATIC / "scorer.js"),
         "html_favicon": "_static/favicon.svg",
         "html_sourcelink_suffix": "",
         "html_context": {"default_mode": "auto"},

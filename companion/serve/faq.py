@@ -254,9 +254,7 @@ class CourseQuestions:
             return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
         if asks_the_village(question):
             return None
-        if near >= CLEAR:
-            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
-        if said := small_talk(question):
+        if near < CLEAR and (said := small_talk(question)):
             return Answered(said, SMALL_TALK)
         if term := self.term(question):
             return term

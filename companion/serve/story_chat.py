@@ -70,8 +70,6 @@ class StoryChat(Chat):
             return ""
         *told, question = re.split(r"(?<=[.!?])\s+", text.strip())
         can_answer = asks_for_a_summary(question) or (village_nouns(question) and has_known_form(question))
-        if not can_answer:
-            return QUESTIONS
         said = [
             one["content"]
             for one in self.messages
@@ -80,7 +78,9 @@ class StoryChat(Chat):
         known = " ".join([*said, *told])
         if not known:
             return NO_STORY
-        if absent := missing(village_nouns(question), known):
+        if not can_answer:
+            return QUESTIONS
+        if absent := missing(village_nouns(with_names(question)), known):
             return f"The story has no {absent[0]}."
         return ""
 

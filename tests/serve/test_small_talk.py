@@ -72,11 +72,11 @@ def test_what_is_no_small_talk_is_left(message):
 def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
     after = story_chat("Tell a story about nine buns.", STORY)
     assert after.without_model("How many buns has Mara?") == "The story has no buns."
-    assert after.without_model("who is otto?") == "The story has no otto."
+    assert after.without_model("who is otto?") == "The story has no Otto."
     assert after.without_model("Who has the key?") == after.without_model("how does it end?") == ""
     assert after.without_model("does bram love the key") == after.without_model("why?") == QUESTIONS
     before = story_chat()
-    assert before.without_model("Who has the key?") == NO_STORY
+    assert before.without_model("Who has the key?") == before.without_model("why?") == NO_STORY
     assert before.without_model(f"{STORY} Who has the key?") == ""
 
 

@@ -69,9 +69,15 @@ def test_search_finds_a_term_of_a_chapter(search):
         assert any(f"chapters/{chapter.name}.html" in link for link in links), (word, links)
 
 
-def test_search_leads_first_to_the_glossary(search):
+def test_search_has_the_glossary_among_its_first_results(search):
     for words in ("residual stream", "byte-pair encoding"):
-        assert search(words)[0].startswith("glossary.html#term-")
+        assert any(link.startswith("glossary.html#term-") for link in search(words)[:3])
+
+
+def test_a_page_or_a_section_with_the_words_in_its_title_comes_first(search):
+    assert search("attention")[0].startswith("chapters/04_attention.html")
+    assert search("temperature")[0].startswith("chapters/08_generation.html#")
+    assert any(link.startswith("docs/your-text.html") for link in search("own text"))
 
 
 def test_the_search_button_opens_a_field_that_leads_to_results(opened):

@@ -39,7 +39,8 @@ export async function build(place) {
     drawNext(views.next, trace, text, take);
     list.classList.add("ran");
     const { config } = trace;
-    return `${trace.ids.length} tokens went through ${config.n_layers} blocks. The likeliest next token is`
+    const tokens = trace.ids.length === 1 ? "1 token" : `${trace.ids.length} tokens`;
+    return `${tokens} went through ${config.n_layers} blocks. The likeliest next token is`
       + ` ${quoted(trace.top[0][1])}, with ${percent(trace.top[0][2])}.`;
   };
   const { status, runWith } = tool(head, form, async (text) => {
@@ -82,7 +83,8 @@ function drawStrips(view, { names, embedded, config }) {
     make("span", { class: "text" }, name.replaceAll(" ", "␣")),
     strip(embedded[first + i], `the ${config.d_model} numbers of ${name}`),
   ]);
-  const more = first ? ` The first ${first} tokens are not drawn.` : "";
+  const left = first === 1 ? "The first token is" : `The first ${first} tokens are`;
+  const more = first ? ` ${left} not drawn.` : "";
   const said = `A row for each token, with its ${config.d_model} numbers: blue below 0, orange above.${more}`;
   view.replaceChildren(make("div", { class: "strips" }, ...rows), make("p", { class: "where" }, said));
 }

@@ -162,7 +162,8 @@ export function weightsOf(looked, layer, head) {
 
 /** A share as percent, with a decimal where it is small. Its space does not break. */
 export function percent(share) {
-  return `${(100 * share).toFixed(share > 0.0005 && share < 0.1 ? 1 : 0)}\u00a0%`;
+  if (share > 0 && share < 0.0005) return "< 0.1\u00a0%";
+  return `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)}\u00a0%`;
 }
 
 /** A token between quotes, its spaces in sight. */
