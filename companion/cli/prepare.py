@@ -18,7 +18,7 @@ from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_
 from companion.runtime.files.arguments import check_unused, check_writable, number
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
-from companion.runtime.terminal import as_typed
+from companion.runtime.terminal import as_typed, waiting
 from companion.runtime.text.documents import new_stories, source_of
 from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
@@ -196,6 +196,7 @@ def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
 
 
+@waiting("Learning the vocabulary")
 def trained(options: Options, documents: Any) -> Tokenizer:
     """A tokenizer of documents: as many tokens as are asked for, or suit their length, or they can give."""
     if options.tokenizer in ("char", "word"):

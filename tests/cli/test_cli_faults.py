@@ -630,3 +630,20 @@ def test_linked_folders_are_read_once_and_a_link_to_nothing_is_named(here, capsy
     assert len(load_text("letters")) == 2
     Path("letters/c.txt").symlink_to("nowhere.txt")
     fails(capsys, ["prepare", "letters"], 2, "cannot be read: c.txt")
+
+
+class AtOnce:
+    """A threading.Timer whose time is over when it starts."""
+
+    def __init__(self, seconds, call):
+        self.start = call
+
+    def cancel(self):
+        pass
+
+
+def test_in_a_terminal_prepare_says_that_it_learns_the_vocabulary(here, monkeypatch, capsys):
+    monkeypatch.setattr("companion.runtime.terminal.threading.Timer", AtOnce)
+    monkeypatch.setattr("companion.runtime.terminal.is_terminal", lambda stream: True)
+    assert main(["prepare", "mine.txt"]) == 0
+    assert "Learning the vocabulary ..." in capsys.readouterr().err
