@@ -107,6 +107,6 @@ def test_the_course_that_is_logged_kept_its_promises_and_the_page_quotes_it():
     assert minutes < 15 and last["right"] > 0.75 and last["true"] > first["true"]
     page = (village.DATA.parent / "docs" / "your-text.md").read_text("utf-8")
     assert f"took {minutes:.1f} minutes" in page
-    assert f"answers {last['right']:.0%} word for word" in page
-    assert f"{last['true']:.0%} are without a contradiction" in page
-    assert f"the storyteller that it began as, {first['true']:.0%}." in page
+    assert f"answers {100 * last['right']:.0f} % word for word" in page
+    assert f"{100 * last['true']:.0f} % are without a contradiction" in page
+    assert f"the storyteller that it began as, {100 * first['true']:.0f} %." in page
