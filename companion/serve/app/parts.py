@@ -134,7 +134,7 @@ def show(story: Story) -> None:
     st.html(html_parts.legend(verdicts))
     end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[story.ended]
     rate = f"{len(story.seen) / story.seconds:,.0f} a second" if story.seconds else "at once"
-    st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, {end}, seed {story.seed}."))
+    st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, seed {story.seed}, {end}."))
     st.html(html_parts.heading("Token probabilities"))
     st.html(
         html_parts.note(
