@@ -57,6 +57,7 @@ def choose(page, label: str, start: str):
     """Choose from a list on the page."""
     page.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=start).click()
+    wait_until_idle(page)
 
 
 def wait_until_idle(page):
