@@ -23,6 +23,9 @@ from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tok
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
 
 
+DOCUMENTS = [f"{n:02} {TEXT}" for n in range(20)]
+
+
 @pytest.fixture(scope="module")
 def bpe() -> BPETokenizer:
     return BPETokenizer.train(TEXT * 3, 290)
@@ -65,7 +68,7 @@ def test_many_tokens_are_prepared_as_four_bytes(tmp_path):
 
 def test_prepare_holds_one_document_at_a_time(tmp_path, bpe, monkeypatch):
     monkeypatch.setattr(prepared, "PIECE", 2**16)
-    documents = [TEXT * 100] * 100  # 1.1 MB; the same object, so that the texts themselves take nothing
+    documents = [f"{n:02} " + "Ash and elm, elm and oak. " * 400 for n in range(100)]  # 1 MB, not counted
     tracemalloc.start()
     prepare(documents, bpe, tmp_path, 0.1)
     peak = tracemalloc.get_traced_memory()[1]
@@ -80,10 +83,10 @@ def test_an_error_on_the_way_leaves_the_old_data(tmp_path, bpe, monkeypatch):
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    before = prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    before = prepare(DOCUMENTS, bpe, tmp_path, 0.1)
     monkeypatch.setattr(np, "save", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        prepare([TEXT] * 30, BPETokenizer.train(TEXT, 270), tmp_path, 0.1)
+        prepare(DOCUMENTS[:9], BPETokenizer.train(TEXT, 270), tmp_path, 0.1)
     assert load_prepared(tmp_path).meta == before and not (tmp_path / atomic.PART).exists()
 
 
@@ -123,19 +126,19 @@ DAMAGES = {
 
 @pytest.mark.parametrize(("damage", "words"), DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_or_older_folder_is_refused_in_one_line(tmp_path, bpe, damage, words):
-    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    prepare(DOCUMENTS, bpe, tmp_path, 0.1)
     damage(tmp_path)
     with raises_one_line(
         ValueError, f"^folder='.*' is damaged, or of an older .*({words}).*; prepare it again"
     ):
         load_prepared(tmp_path)
-    prepare([TEXT] * 20, bpe, tmp_path, 0.1)  # and what the line advises mends it
+    prepare(DOCUMENTS, bpe, tmp_path, 0.1)  # and what the line advises mends it
     load_prepared(tmp_path)
 
 
 def test_other_text_with_the_same_counts_has_another_fingerprint(tmp_path, bpe):
-    first = prepare(["elm and oak"] * 20, bpe, tmp_path / "a", 0.1)
-    second = prepare(["oak and elm"] * 20, bpe, tmp_path / "b", 0.1)
+    first = prepare([f"elm and oak {n:02}" for n in range(20)], bpe, tmp_path / "a", 0.1)
+    second = prepare([f"oak and elm {n:02}" for n in range(20)], bpe, tmp_path / "b", 0.1)
     for name in ("train", "val"):
         prints = [meta[name].pop("sha256") for meta in (first, second)]
         assert prints[0] != prints[1] and first[name]["n_documents"] == second[name]["n_documents"]
@@ -177,11 +180,11 @@ def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
         FileLock(tmp_path / atomic.LOCK),
         pytest.raises(ValueError, match="another run; wait") as error,
     ):
-        prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+        prepare(DOCUMENTS, bpe, tmp_path, 0.1)
     one_line(error, tmp_path)
     monkeypatch.setattr(prepared, "WAIT", 60)
     lock = FileLock(tmp_path / atomic.LOCK, thread_local=False)
     lock.acquire()
     threading.Timer(0.3, lock.release).start()
-    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    prepare(DOCUMENTS, bpe, tmp_path, 0.1)
     assert len(load_prepared(tmp_path).train.starts) == 19

@@ -242,7 +242,8 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     """Split documents into those to train on and those that are held out, usually the last ones.
 
     What is held out has about the share of the text: see held_out. Where whole documents do not fit the
-    share, the longest document is cut after a line near its end, and that end is held out.
+    share, the longest document is cut after a line near its end, and that end is held out. A document that
+    repeats another is left out, so that none is both learned and held out.
 
     Args:
         documents: The documents.
@@ -256,6 +257,7 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     if not 0 < val_fraction < 1 or not documents:
         rule = "must lie between 0 and 1 (for example 0.1), of at least one document"
         raise ValueError(f"{val_fraction=} {rule}")
+    documents = list(dict.fromkeys(documents))
     sizes = [len(document) for document in documents]
     target = val_fraction * sum(sizes)
     held = held_out(sizes, val_fraction) if round(len(documents) * val_fraction) else []
