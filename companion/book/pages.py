@@ -12,9 +12,13 @@ from nbformat.v4 import new_markdown_cell
 
 from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
-from companion.book.terms import SECTION, Linker, Term
+from companion.book.terms import Linker, Term
 from companion.book.text import FOLDED, NOTEBOOK_ONLY, tags
 
+BUILT = "What you built"
+"""The section whose names lead to the package's pages."""
+CHECKS = "# What the text "
+"""So begins a cell that proves the numbers of the prose: for those who run the notebook."""
 CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
 PROMISE = re.compile(r"^\*(?P<promise>You will .+?)\*$", re.MULTILINE)
 IMAGE = re.compile(r"!\[[^\]]*\]\((?P<path>(?![a-z]+:)[^)#\s]+)\)")
@@ -144,6 +148,11 @@ def fold(cell: NotebookNode) -> None:
         cell.metadata["mystnb"]["code_prompt_hide"] = prompt
 
 
+def is_check(cell: NotebookNode) -> bool:
+    """Whether a cell only proves the numbers of the prose, and shows nothing."""
+    return "hide-cell" in tags(cell) and cell.source.startswith(CHECKS) and not cell.outputs
+
+
 def chapter_page(
     book: Book, chapter: Chapter, notebook: NotebookNode, terms: Iterable[Term], names: Iterable[str]
 ) -> NotebookNode:
@@ -157,7 +166,7 @@ def chapter_page(
         names: What the chapter's module exports, for the links from "What you built".
     """
     page = copy.deepcopy(notebook)
-    page.cells = [cell for cell in page.cells if NOTEBOOK_ONLY not in tags(cell)]
+    page.cells = [cell for cell in page.cells if not (NOTEBOOK_ONLY in tags(cell) or is_check(cell))]
     number_figures(page, chapter)
     linker = Linker(terms, chapter)
     built = False
@@ -168,7 +177,7 @@ def chapter_page(
         parts = []
         for part in sections(outside_code(lambda text: page_links(text, book), cell.source)):
             if part.startswith("## "):
-                built = part.startswith(f"## {SECTION}\n")
+                built = part.startswith(f"## {BUILT}\n")
             if built:
                 part = outside_code(lambda text: link_names(text, names, chapter.module), part)
             else:

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from companion.book.manifest import Chapter
 from companion.book.text import heading_lines
 
-SECTION = "What you built"
+TERMS = "Terms"
 
 ROW = re.compile(r"^\| *(?P<names>[^|]+?) *\| *(?P<meaning>[^|]+?) *\|$")
 ITEM = re.compile(r"^- (?P<mark>\*{1,2})(?P<names>[^*]+)(?P=mark)(?: –|:) (?P<meaning>.+)$")
@@ -74,14 +74,14 @@ def split_names(text: str) -> tuple[str, ...]:
 
 
 def chapter_terms(chapter: Chapter, notebook: NotebookNode) -> list[Term]:
-    """The terms that a chapter defines where it says what it built.
+    """The terms that a chapter defines at its end.
 
     Two forms are read: the rows of a table with the heading "term", and items "- **term** – meaning", where
     a phrase in bold within the meaning is one more name for it.
     """
     found = []
     in_table = False
-    for line in section(notebook, SECTION):
+    for line in section(notebook, TERMS):
         row = ROW.match(line)
         item = ITEM.match(line)
         if row:

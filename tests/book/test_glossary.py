@@ -11,7 +11,7 @@ def test_a_glossary_that_differs_is_named_and_sync_makes_it_anew(book):
     file.write_text("old", encoding="utf-8")
     assert any(one.startswith("data/glossary.csv: differs from the chapters") for one in check(book))
     text = book.chapters[0].text.read_text(encoding="utf-8")
-    added = '\n## What you built\n\n| term | meaning |\n|---|---|\n| decay, beta | a share, "kept" |\n'
+    added = '\n## Terms\n\n| term | meaning |\n|---|---|\n| decay, beta | a share, "kept" |\n'
     book.chapters[0].text.write_text(text + added, encoding="utf-8")
     sync(book, ["01"], run=False)
     assert check(book) == []

@@ -30,6 +30,17 @@ function searchedText(html, anchor) {
   return meaning ? `${found.textContent.trim()}: ${meaning.textContent.trim()}` : found.textContent;
 }
 
+/** Opens what hides the place that the address names, or the first word that was searched. */
+function unfold() {
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const place = named ?? document.querySelector(".bd-article .highlighted");
+  const inner = place?.querySelector(":scope > details.aside");
+  if (inner) inner.open = true;
+  for (let outer = place?.closest("details"); outer; outer = outer.parentElement.closest("details")) outer.open = true;
+  if (named) named.scrollIntoView();
+}
+window.addEventListener("hashchange", unfold);
+
 document.addEventListener("DOMContentLoaded", () => {
   Search.htmlToText = searchedText;
   const allResults = Search._performSearch;
@@ -50,6 +61,17 @@ document.addEventListener("DOMContentLoaded", () => {
       if (target.value.trim()) Search.performSearch(target.value);
     }, WAIT);
   });
+
+  // What is not on a chapter's main path is folded. A link to it unfolds it.
+  document.querySelectorAll("#going-deeper > section, #questions-that-learners-ask, #terms").forEach((section) => {
+    const summary = document.createElement("summary");
+    summary.append(section.querySelector(":scope > :is(h2, h3)"));
+    const details = document.createElement("details");
+    details.className = "aside";
+    details.append(summary, ...section.childNodes);
+    section.append(details);
+  });
+  unfold();
 
   // A folded cell is named by its summary, not by "Toggle hidden content".
   document.querySelectorAll("details.hide > summary").forEach((summary) => summary.removeAttribute("aria-label"));
