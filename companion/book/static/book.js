@@ -66,6 +66,11 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("#going-deeper > section, #questions-that-learners-ask, #terms").forEach((section) => {
     const summary = document.createElement("summary");
     summary.append(section.querySelector(":scope > :is(h2, h3)"));
+    const minutes = section.querySelector(":scope > p:first-child > em:only-child");
+    if (minutes) {
+      minutes.parentElement.remove();
+      summary.append(" ", minutes);
+    }
     const details = document.createElement("details");
     details.className = "aside";
     details.append(summary, ...section.childNodes);

@@ -10,6 +10,7 @@ import pytest
 from opened import BOOK, CHAPTERS, KINDS, NAMES, ONE_OF_EACH, OVERFLOWING
 
 from companion.book.check import has_image
+from companion.book.pages import is_check
 from companion.book.text import code_cells, read_notebook
 
 FIGURES = r"""
@@ -52,7 +53,7 @@ def test_its_figures_are_there_have_words_and_fit(shown):
         notebook = read_notebook(BOOK.find(Path(shown.name).stem).notebook)
         cells = [cell for cell in code_cells(notebook) if has_image(cell)]
         assert len(figures) == len(cells)
-        captions = shown.page.locator("figcaption").all_inner_texts()
+        captions = shown.page.locator("figcaption").all_text_contents()
         number = int(Path(shown.name).stem[:2])
         assert [c.split()[1] for c in captions] == [f"{number}.{i + 1}" for i in range(len(cells))]
 
@@ -137,8 +138,10 @@ def test_what_is_folded_opens_with_a_click_and_folds_again(shown):
     _, notebook = chapter_of(shown)
     written = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
     folds = {"hide-cell", "hide-input", "solution"}
-    tagged = [c for c in notebook.cells if folds & set(c.metadata.get("tags", []))]
-    assert folded.count() == written + len(tagged)
+    shown_cells = [cell for cell in notebook.cells if not is_check(cell)]
+    tagged = [cell for cell in shown_cells if folds & set(cell.metadata.get("tags", []))]
+    aside = [cell for cell in notebook.cells if "jp-MarkdownHeadingCollapsed" in cell.metadata]
+    assert folded.count() == written + len(tagged) + len(aside)
     assert shown.page.locator(".bd-article details[open]").count() == 0
     if folded.count():
         details = folded.last

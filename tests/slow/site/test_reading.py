@@ -123,6 +123,16 @@ def test_the_contents_show_and_lines_have_85_letters_at_1280_pixels(opened):
     assert page.evaluate(LONGEST_LINE) <= 85
 
 
+def test_a_link_unfolds_what_is_not_on_the_main_path(opened):
+    tab = opened("chapters/04_attention.html#terms")
+    terms = tab.page.locator("#terms > details")
+    item = tab.page.locator("#dropout > details")
+    assert terms.evaluate("details => details.open") and not item.evaluate("details => details.open")
+    assert "minute" in item.locator("summary").inner_text()
+    tab.page.evaluate("() => {location.hash = '#dropout'}")
+    item.locator("p").first.wait_for(state="visible")
+
+
 def test_dark_mode_switches_and_stays(opened):
     page = opened("index.html", color_scheme="light").page
     assert page.evaluate(BRIGHTNESS) > 200
