@@ -34,10 +34,10 @@ __all__ = [
     "merge",
     "apply_merges",
     "GPT2_PATTERN",
-    "CharTokenizer",
     "count_pieces",
-    "WordTokenizer",
     "BPETokenizer",
+    "CharTokenizer",
+    "WordTokenizer",
     "queue_entry",
     "learn_merges",
     "recover_merges",
@@ -121,43 +121,7 @@ GPT2_PATTERN = "|".join(
 )
 
 
-# Cell 66607660, under “Characters”
-class CharTokenizer(Tokenizer, kind="char"):
-    """A tokenizer whose tokens are single characters.
-
-    Args:
-        characters: The vocabulary, in the order of the ids.
-        special_tokens: Names of the special tokens. With "<unk>" among them, any other character
-            becomes that token.
-
-    Raises:
-        ValueError: When encoding a character that is not in the vocabulary, if there is no "<unk>".
-    """
-
-    fields = ("characters", "special_tokens")
-
-    def __init__(self, characters: Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)):
-        super().__init__(characters, special_tokens)
-        self.characters = "".join(self.ids)
-
-    @classmethod
-    def train(cls, text: str | Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)) -> Self:
-        """Collect the characters of one text or of several, in the order of their code points.
-
-        Raises:
-            ValueError: If there is no text.
-        """
-        characters = set()
-        for document in documents(text):
-            characters.update(document)
-        return cls(sorted(characters), special_tokens)
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Return the ids of a text, with names of special tokens read as ordinary text."""
-        return self.known_ids(text)
-
-
-# Cell cb656fb0, under “Words”
+# Cell f2eaf29c, under “The tokenizer as a class”
 def count_pieces(text: str | Iterable[str], pattern: str, special_tokens=()) -> Counter[str]:
     """Count how often each piece occurs in one text or in several.
 
@@ -178,43 +142,7 @@ def count_pieces(text: str | Iterable[str], pattern: str, special_tokens=()) -> 
     return counts
 
 
-class WordTokenizer(Tokenizer, kind="word"):
-    """A tokenizer whose tokens are words, punctuation marks and runs of spaces.
-
-    Args:
-        words: The vocabulary, in the order of the ids.
-        special_tokens: Names of the special tokens. With "<unk>" among them, any other word becomes
-            that token.
-        pattern: Regular expression that splits a text into words.
-
-    Raises:
-        ValueError: When encoding a word that is not in the vocabulary, if there is no "<unk>".
-    """
-
-    fields = ("words", "special_tokens", "pattern")
-
-    def __init__(self, words, special_tokens=(UNKNOWN, END_OF_TEXT), pattern: str = WORD_PATTERN):
-        super().__init__(words, special_tokens, pattern)
-        self.words = list(self.ids)
-
-    @classmethod
-    def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> Self:
-        """Collect the words of one text or of several, the most frequent ones first.
-
-        Raises:
-            ValueError: If there is no text.
-        """
-        counts = count_pieces(text, pattern, special_tokens)
-        words = sorted(counts)
-        words.sort(key=counts.get, reverse=True)  # equally frequent words stay in alphabetical order
-        return cls(words, special_tokens, pattern)
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Return the ids of a text, with names of special tokens read as ordinary text."""
-        return self.known_ids(split_pieces(self.pattern, text))
-
-
-# Cell a365c64f, under “Byte pairs”
+# Cell a365c64f, under “The tokenizer as a class”
 class BPETokenizer(Tokenizer, kind="bpe"):
     """Byte-level byte-pair encoding (BPE).
 
@@ -305,6 +233,79 @@ class BPETokenizer(Tokenizer, kind="bpe"):
         The ids are the same, except for letters that are newer than tiktoken's tables.
         """
         return as_tiktoken(self.vocab, self.special_tokens, self.pattern)
+
+
+# Cell daed7696, under “Characters and words as classes”
+class CharTokenizer(Tokenizer, kind="char"):
+    """A tokenizer whose tokens are single characters.
+
+    Args:
+        characters: The vocabulary, in the order of the ids.
+        special_tokens: Names of the special tokens. With "<unk>" among them, any other character
+            becomes that token.
+
+    Raises:
+        ValueError: When encoding a character that is not in the vocabulary, if there is no "<unk>".
+    """
+
+    fields = ("characters", "special_tokens")
+
+    def __init__(self, characters: Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)):
+        super().__init__(characters, special_tokens)
+        self.characters = "".join(self.ids)
+
+    @classmethod
+    def train(cls, text: str | Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)) -> Self:
+        """Collect the characters of one text or of several, in the order of their code points.
+
+        Raises:
+            ValueError: If there is no text.
+        """
+        characters = set()
+        for document in documents(text):
+            characters.update(document)
+        return cls(sorted(characters), special_tokens)
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """Return the ids of a text, with names of special tokens read as ordinary text."""
+        return self.known_ids(text)
+
+
+# Cell 465e0dea, under “Characters and words as classes”
+class WordTokenizer(Tokenizer, kind="word"):
+    """A tokenizer whose tokens are words, punctuation marks and runs of spaces.
+
+    Args:
+        words: The vocabulary, in the order of the ids.
+        special_tokens: Names of the special tokens. With "<unk>" among them, any other word becomes
+            that token.
+        pattern: Regular expression that splits a text into words.
+
+    Raises:
+        ValueError: When encoding a word that is not in the vocabulary, if there is no "<unk>".
+    """
+
+    fields = ("words", "special_tokens", "pattern")
+
+    def __init__(self, words, special_tokens=(UNKNOWN, END_OF_TEXT), pattern: str = WORD_PATTERN):
+        super().__init__(words, special_tokens, pattern)
+        self.words = list(self.ids)
+
+    @classmethod
+    def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> Self:
+        """Collect the words of one text or of several, the most frequent ones first.
+
+        Raises:
+            ValueError: If there is no text.
+        """
+        counts = count_pieces(text, pattern, special_tokens)
+        words = sorted(counts)
+        words.sort(key=counts.get, reverse=True)  # equally frequent words stay in alphabetical order
+        return cls(words, special_tokens, pattern)
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """Return the ids of a text, with names of special tokens read as ordinary text."""
+        return self.known_ids(split_pieces(self.pattern, text))
 
 
 # Cell dc1b1dad, under “Fast training: count only what changed”
