@@ -43,7 +43,8 @@ __all__ = [
 ]
 
 
-# Cell e7e57583, under “Probabilities for a batch”
+# Cell b75a0be4, under “Probabilities for a batch”
+# The package's next_token_probabilities, with penalize and cut, which it is made of
 def penalize(logits, previous, penalty: float):
     """Make tokens less likely that have occurred before.
 
@@ -146,7 +147,8 @@ def next_token_probabilities(
     return sampling_distribution(logits, temperature, top_k, top_p, repetition_penalty, previous)
 
 
-# Cell e5da4620, under “Drawing for a batch”
+# Cell e5da4620, under “Probabilities for a batch”
+# The package's draw_tokens, which raises an error if a row contains NaN
 def draw_tokens(probs, numbers):
     """Draw one token for each row, by inverse-CDF sampling.
 
@@ -328,7 +330,8 @@ def stream(model, tokens, max_new_tokens: int, stop=None, **options) -> Iterator
     return (new.item() for _, new in draw(model, rows, max_new_tokens, stop_ids(stop), **options))
 
 
-# Cell 4aa456d5, under “The probability of a whole text”
+# Cell de35bddf, under “Many texts at once”
+# The package's log_probability, for a batch and with a mask
 def log_probability(model, tokens, mask=None) -> torch.Tensor:
     """Compute the natural logarithm of the probability of each row's tokens, given its first token.
 
@@ -356,7 +359,7 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
     return found.sum(-1)  # equation (2)
 
 
-# Cell dee57a44, under “Text in, text out”
+# Cell 1d683251, under “Text in, text out”
 # The package's LanguageModel, and ended_texts, which turns rows of tokens into texts
 def ended_texts(rows, tokenizer, stop=None, prompt: str = "") -> list[tuple[str, bool]]:
     """Decode each row up to its first stop token.
