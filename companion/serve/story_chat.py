@@ -8,8 +8,8 @@ from companion.serve.small_talk import EXAMPLE
 from companion.serve.village_words import (
     AGAIN,
     asked_thing,
-    asks_for_the_cast,
     asks_for_a_summary,
+    asks_for_the_cast,
     has_known_form,
     missing,
     nearest_order,
@@ -88,7 +88,7 @@ class StoryChat(Chat):
         ]
         known = " ".join([*said, *told])
         if asks_for_the_cast(question):
-            return contents_of(known) or NO_STORY
+            return contents_of(known).replace("It has", "The story has", 1) or NO_STORY
         thing = asked_thing(question)
         if known and thing and set(unknown_words(text.lower())) <= {thing} and missing([thing], known):
             return f"The story has no {thing}. {contents_of(known)}".strip()

@@ -102,7 +102,7 @@ def nearest_order(order: str) -> str:
 
 
 def note_of_left_out_words(order: str) -> str:
-    """A sentence with the first three words that an order's story is told without; empty where there are none."""
+    """A sentence with the first three words that an order's story is told without; empty for none."""
     quoted = [f"“{word}”" for word in unknown_words(order)[:3]]
     return f"The village does not know {', '.join(quoted)}; the story is told without." if quoted else ""
 
