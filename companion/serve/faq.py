@@ -247,8 +247,19 @@ class CourseQuestions:
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
         self.vocabulary = content_words(" ".join(texts))
 
+    def american(self, question: str) -> str:
+        """The question with "quantisation" as "quantization", and "attenshun" as "attention"."""
+        spelled = question
+        for word in re.findall(r"\w+", question):
+            tried = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word.lower())
+            tried = re.sub(r"shun$", "tion", tried)
+            if word.lower() not in self.words and tried in self.words:
+                spelled = re.sub(rf"\b{word}\b", tried, spelled)
+        return spelled
+
     def find(self, question: str) -> Answered | None:
         """The answer and its source; None for a message that a model must answer."""
+        question = self.american(question)
         frequent, near = self.index.find(question)
         if near >= EXACT:
             return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
@@ -313,8 +324,11 @@ class CourseQuestions:
         begin = [term for term in self.terms if term.startswith(name)] if is_phrase else []
         if len({self.terms[term] for term in begin}) == 1:  # "top k" for "top-k sampling"
             return self.terms[begin[0]]
-        if len(name) < 5 or all(word in self.words for word in name.split()):
+        if len(name) < 4 or all(word in self.words for word in name.split()):
             return None
+        longer = [term for term in self.terms if term.startswith(name)] if len(name) > 7 else []
+        if longer:  # "backprop" for "backpropagation"
+            return self.terms[min(longer, key=len)]
         similar = get_close_matches(_key(name), self.terms, n=1, cutoff=0.84)
         return self.terms[similar[0]] if similar else None
 

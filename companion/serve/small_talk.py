@@ -50,9 +50,13 @@ INTENTS = (
             r"(anybody|anyone|someone|is anyone|are you) (here|there|home|awake)",
             rf"{BOT}|please",
             r"(test|testing|test test|1 2 3|ping|knock knock)",
-            r"(i am|my name is|this is|call me) [a-z]+( here)?",
         ),
         f"Hello! I tell stories of one small village and answer questions about them. For example: {EXAMPLE}",
+    ),
+    Intent(
+        "name",
+        (r"(i am|my name is|this is|call me) [a-z]+( here)?",),
+        f"Nice to meet you! I tell stories of one small village. For example: {EXAMPLE}",
     ),
     Intent(
         "how are you",
@@ -70,7 +74,7 @@ INTENTS = (
             r"grazie|much appreciated|i appreciate (it|that))"
             r"( (a lot|so|very|much|again|bot|man|you|for .*|mate|buddy|friend|anyway))*",
         ),
-        "You are welcome. Ask about the story, or order another one.",
+        "You are welcome. I am here whenever you want a story.",
     ),
     Intent(
         "goodbye",
@@ -91,7 +95,7 @@ INTENTS = (
             r"(sorry|i am sorry|my bad|excuse me|pardon|oops|my mistake|sorry about that)( .*)?",
             r"(just )?(kidding|joking|i am (just )?(kidding|joking)|nothing|no idea|i do not know)",
         ),
-        "All right. Ask about the story, or order another one.",
+        "All right. I am here whenever you want a story.",
     ),
     Intent(
         "praise",
@@ -103,7 +107,7 @@ INTENTS = (
             rf"you are ({VERY} )*{GOOD}( .{{0,20}})?",
             rf"(i am )?impressed|{GOOD}",
         ),
-        "I am glad that you like it. Ask about the story, or order another one.",
+        "I am glad that you like it. I am here whenever you want a story.",
     ),
     Intent(
         "insult",
@@ -170,6 +174,15 @@ INTENTS = (
             rf"({ASKS} )*(you )*make (it|them|the story) [a-z ]+",
         ),
         f"I cannot do that. I only tell stories of one village. For example: {EXAMPLE}",
+    ),
+    Intent(
+        "longer",
+        (
+            rf"({ASKS} )*(you )*(make|tell|say|repeat)( me)? (it|this|that|the story)"
+            r"( (a|bit|little|much|longer|shorter|again|once more|please))*",
+            r"(a (bit|little) |much )?(longer|shorter|repeat)( please)?",
+        ),
+        "I cannot change a story or tell it twice, but I can tell a new one. Type: another one",
     ),
     Intent(
         "bored",

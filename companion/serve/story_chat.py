@@ -7,9 +7,13 @@ from companion.instructions import Chat, chat_ids
 from companion.serve.small_talk import EXAMPLE
 from companion.serve.village_words import (
     AGAIN,
+    asked_thing,
     asks_for_a_summary,
+    asks_for_the_cast,
     has_known_form,
     missing,
+    nearest_order,
+    note_of_left_out_words,
     note_of_unknown_words,
     ordered_phrases,
     unknown_words,
@@ -18,7 +22,16 @@ from companion.serve.village_words import (
 )
 from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
-from companion.village.dialogues import SUMMARIES, holds, is_true, orders_a_story
+from companion.village.dialogues import (
+    ASKED,
+    SUMMARIES,
+    facts_of,
+    holds,
+    is_for_the_village,
+    is_true,
+    orders_a_story,
+    state_of,
+)
 from companion.village.strangers import DECLINE
 from companion.village.words import KINDS, NUMBERS
 
@@ -64,10 +77,8 @@ class StoryChat(Chat):
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model would only invent an answer to; else ""."""
-        if unknown_words(text) and not asks_for_a_summary(text):
-            return DECLINE
         if orders_a_story(text):
-            return ""
+            return DECLINE if unknown_words(text) else ""
         *told, question = re.split(r"(?<=[.!?])\s+", text.strip())
         can_answer = asks_for_a_summary(question) or (village_nouns(question) and has_known_form(question))
         said = [
@@ -76,12 +87,19 @@ class StoryChat(Chat):
             if one["role"] == "assistant" or not orders_a_story(one["content"])
         ]
         known = " ".join([*said, *told])
+        if asks_for_the_cast(question):
+            return contents_of(known).replace("It has", "The story has", 1) or NO_STORY
+        thing = asked_thing(question)
+        if known and thing and set(unknown_words(text.lower())) <= {thing} and missing([thing], known):
+            return f"The story has no {thing}. {contents_of(known)}".strip()
+        if unknown_words(text) and not asks_for_a_summary(text):
+            return DECLINE
         if not known:
             return NO_STORY
         if not can_answer:
             return QUESTIONS
         if absent := missing(village_nouns(with_names(question)), known):
-            return f"The story has no {absent[0]}."
+            return f"The story has no {absent[0]}. {contents_of(known)}".strip()
         return ""
 
     def note(self, text: str, answer: str) -> str:
@@ -95,7 +113,8 @@ class StoryChat(Chat):
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
         if orders_a_story(as_order(text)):
-            return note_on_order(as_order(text), answer)
+            notes = [note_of_left_out_words(text), note_on_order(as_order(text), answer)]
+            return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
@@ -118,12 +137,32 @@ class StoryChat(Chat):
 
 
 def as_order(text: str) -> str:
-    """The message with its numbers as words; of an order without a subject, the one that is known best."""
+    """The order nearest to a message that the model can follow, or the message, with its numbers as words.
+
+    An order without a subject, or without one that the village knows, becomes `BARE_ORDER`. Only a message
+    such as "Tell me about Berlin." may be no order for a story, so it stays as it is.
+    """
     text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], text)
-    bare = not village_nouns(text) and not unknown_words(text)
-    if re.fullmatch(AGAIN, text.lower()) or (orders_a_story(text) and bare):
+    if re.fullmatch(AGAIN, text.lower()):
         return BARE_ORDER
-    return text
+    if not orders_a_story(text):
+        return text
+    unknown = unknown_words(text)
+    if village_nouns(text):
+        return nearest_order(text) if unknown else text
+    return text if unknown and not is_for_the_village(text) else BARE_ORDER
+
+
+def contents_of(story: str) -> str:
+    """A sentence with the people and things of a story; empty where the judge finds none."""
+    state = state_of(story)
+    found = [f"the {role} {name}" for name, role in state.role.items()]
+    found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
+    found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
+    found += [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
+    if len(found) < 2:
+        return f"It has {found[0]}." if found else ""
+    return f"It has {', '.join(found[:-1])} and {found[-1]}."
 
 
 def story_verdicts(answer: str) -> list[Verdict]:
@@ -152,5 +191,21 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     answer = last["content"]
     is_summary = answer.startswith("In the end ")
     if holds(answer, story) is False or (is_summary and not is_true(answer, story)):
-        return "The judge: false, at the end of what was told."
+        return f"The judge, a program that follows the story, finds this false: {what_holds(answer, story)}"
     return ""
+
+
+def what_holds(answer: str, story: str) -> str:
+    """What is true at the end of a story instead of a false answer."""
+    words = re.findall(r"\w+", answer)
+    facts = facts_of(state_of(story))
+    for kind, asked in ASKED.items():
+        pattern = re.escape(asked.answer)
+        for slot in ("x", "y", "z"):
+            pattern = pattern.replace(rf"\{{{slot}\}}", r"\w+")
+        if not re.fullmatch(pattern, answer.strip()):
+            continue
+        for x, y, z in facts[kind]:
+            if x in words and (not z or z in words):
+                return f"at its end, the answer is “{asked.answer.format(x=x, y=y, z=z)}”"
+    return "the story does not say so at its end."

@@ -85,6 +85,28 @@ def unknown_words(message: str) -> list[str]:
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
 
+def nearest_order(order: str) -> str:
+    """An order for a story about those of an order's people, things and places that the village knows."""
+    subjects = []
+    for phrase in ordered_phrases(order):
+        *before, noun = phrase.split()
+        if noun in KINDS["name"]:
+            subjects.append(f"the {phrase}" if before else phrase)
+        elif noun in KINDS["place"]:
+            subjects.append(f"the {phrase}")
+        elif noun in KINDS["goods"]:
+            subjects.append(phrase)
+        elif noun in (*KINDS["role"], *KINDS["thing"]):
+            subjects.append(f"a {phrase}")
+    return f"Tell me a story about {' and '.join(subjects)}."
+
+
+def note_of_left_out_words(order: str) -> str:
+    """A sentence with the first three words that an order's story is told without; empty for none."""
+    quoted = [f"“{word}”" for word in unknown_words(order)[:3]]
+    return f"The village does not know {', '.join(quoted)}; the story is told without." if quoted else ""
+
+
 def note_of_unknown_words(message: str) -> str:
     """A sentence with the first three words that the village does not know; empty where it knows all."""
     quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
@@ -147,6 +169,31 @@ def asks_for_a_summary(message: str) -> bool:
     return re.fullmatch(SUMMARY, message.strip().lower()) is not None
 
 
+CAST = (
+    r"\W*((and|so|but|ok) )?(who(?: is|'s| are) (the |its )?(main )?(hero(es|ine)?|characters?|people)"
+    r"( (of|in) (it|(the|this) story))?|who(?: is|'s) in (it|(the|this) story)"
+    r"|what(?: is|'s) (it|(the|this) story) about)\W*"
+)
+
+
+def asks_for_the_cast(message: str) -> bool:
+    """Whether a message asks who or what a story is about."""
+    return re.fullmatch(CAST, message.strip().lower()) is not None
+
+
+ASKED_THING = (
+    r"\b(?:who (?:has|holds|owns|found|finds|lost|broke|carries)|where(?: is|'s)|whose is|what colou?r is)"
+    r" the (\w+)\W*$|\bhow many (\w+) (?:has|does|did)\b"
+)
+"""A question about one thing, whether the village knows it or not."""
+
+
+def asked_thing(question: str) -> str:
+    """The thing that a question is about, or ""."""
+    found = re.search(ASKED_THING, question.lower())
+    return (found[1] or found[2]) if found else ""
+
+
 FORMS = (
     r"\W*((and|so|but|ok|please|hello|hi|hey|thanks|do you know|tell me|can you tell me) )*"
     r"(who|whose|whom|where|in whose|in which|at which|to whom|which|count|how many|the name of"
@@ -166,7 +213,11 @@ def asks_the_village(message: str) -> bool:
 
     "What is the key?" asks about a story, "What is a key?" about the course.
     """
-    if re.fullmatch(AGAIN, message.lower()) or is_for_the_village(message) or asks_for_a_summary(message):
+    if re.fullmatch(r"my name is \w+\W*", message.strip().lower()):
+        return False
+    if re.fullmatch(AGAIN, message.lower()) or is_for_the_village(message):
+        return True
+    if asks_for_a_summary(message) or asks_for_the_cast(message):
         return True
     if re.match(r"\W*what('?s| is| are) (an?\b|\w+\W*$)", message.strip().lower()):
         return False

@@ -172,6 +172,18 @@ def test_a_message_with_a_term_gets_its_entry_and_chapter(question, chapter, wor
     assert f"chapter {chapter}: " in f"{found.source} {found.answer.lower()}" and word in found.answer
 
 
+@pytest.mark.parametrize("british", ["quantisation", "lora and quantisation", "tokeniser", "optimiser"])
+def test_a_british_spelling_is_answered_as_the_american_one(british):
+    assert COURSE.find(british) == COURSE.find(british.replace("is", "iz"))
+    assert COURSE.find(british) is not None
+
+
+def test_of_two_terms_each_gets_its_line():
+    lines = COURSE.find("lora and quantisation").answer.splitlines()
+    assert any(line.startswith("LoRA: ") for line in lines)
+    assert any(line.startswith("Quantization, ") for line in lines)
+
+
 def test_dropout_is_explained():
     assert "set to 0" in COURSE.find("what is dropout").answer
 

@@ -60,3 +60,15 @@ STORY = (
 def test_an_answer_that_the_story_contradicts_is_said_to_be_false(answer, is_false):
     messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
     assert bool(note_on_answer(messages)) is is_false
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        ("Bram has the key.", "at its end, the answer is “Mara has the key.”"),
+        ("Bram has the drum.", "the story does not say so at its end."),
+    ],
+)
+def test_the_judge_says_why_an_answer_is_false(answer, reason):
+    messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
+    assert note_on_answer(messages).endswith(f"finds this false: {reason}")
