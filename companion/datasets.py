@@ -23,12 +23,12 @@ from companion.tokenization import BPETokenizer, Tokenizer
 __all__ = [
     "bits_per_byte",
     "sample",
-    "TokenDataset",
     "token_stream",
     "encode_documents",
     "pad_batch",
     "document_rows",
     "random_batches",
+    "TokenDataset",
     "prepare",
     "load_prepared",
 ]
@@ -56,7 +56,7 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
     return nats / math.log(2) / n_bytes
 
 
-# Cell 607754d7, under “Sampling from any model”
+# Cell 607754d7, under “A story by five-grams”
 def sample(
     next_probabilities: Callable[[list[int]], torch.Tensor],
     tokens: Sequence[int],
@@ -93,52 +93,7 @@ def sample(
     return tokens
 
 
-# Cell d90c1450, under “A dataset of windows”
-class TokenDataset(Dataset):
-    """Windows over one long sequence of tokens.
-
-    Window i begins at token i * stride. Tokens at the end that do not fill a window are left out.
-
-    Args:
-        tokens: The token ids: a list, an array or a memory-mapped file.
-        context_length: Tokens in x and in y, T.
-        stride: Distance between the starts of neighboring windows. The default is context_length, so
-            that no token is a target twice.
-
-    Shape:
-        tokens: (N,). Each item is a pair (x, y) of int64 tensors, (T,) each; y is one token later.
-
-    Raises:
-        ValueError: If context_length or stride is below 1, or there are fewer than
-            context_length + 1 tokens.
-        TypeError: If tokens is not a one-dimensional sequence of integers.
-    """
-
-    def __init__(self, tokens, context_length: int, stride: int | None = None):
-        if stride is None:
-            stride = context_length
-        at_least_one(context_length=context_length, stride=stride)
-        self.tokens = token_row(tokens)
-        self.context_length = context_length
-        self.stride = stride
-        if len(self.tokens) <= context_length:
-            raise ValueError(
-                f"{context_length=} is too long: a window takes {context_length + 1} tokens, "
-                f"and there are {len(self.tokens)}; shorten it, or take more text"
-            )
-
-    def __len__(self) -> int:
-        return (len(self.tokens) - self.context_length - 1) // self.stride + 1
-
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        i = range(len(self))[i]  # an IndexError past the end, which is how a for loop knows when to stop
-        start = i * self.stride
-        window = self.tokens[start : start + self.context_length + 1]  # (T + 1,)
-        window = torch.from_numpy(window.astype(np.int64))
-        return window[:-1], window[1:]
-
-
-# Cell 8f37e5b4, under “Documents: one row of tokens with their ends”
+# Cell 8f37e5b4, under “Batches of stories”
 def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.ndarray]:
     """Yield the tokens of documents, one array at a time.
 
@@ -187,7 +142,7 @@ def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Split:
     return Split(np.concatenate(pieces), starts, n_bytes)
 
 
-# Cell 693cf5e5, under “Padding and masks”
+# Cell 693cf5e5, under “Batches of stories”
 def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Stack sequences of different lengths into one tensor.
 
@@ -221,7 +176,7 @@ def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.
     return tokens, mask
 
 
-# Cell 9b78f16c, under “Padding and masks”
+# Cell 9b78f16c, under “Batches of stories”
 def document_rows(
     tokens, starts, rows, context_length: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -251,7 +206,7 @@ def document_rows(
     return x, y
 
 
-# Cell 97f9d06a, under “Random batches”
+# Cell 97f9d06a, under “Batches of stories”
 def random_batches(
     tokens, batch_size: int, context_length: int, generator: torch.Generator, starts=None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -294,6 +249,51 @@ def random_batches(
                 yield document_rows(tokens, starts, rows)
 
     return batches()  # a function of its own, so that wrong arguments raise an error at once
+
+
+# Cell a6021c6b, under “Training data, line by line”
+class TokenDataset(Dataset):
+    """Windows over one long sequence of tokens.
+
+    Window i begins at token i * stride. Tokens at the end that do not fill a window are left out.
+
+    Args:
+        tokens: The token ids: a list, an array or a memory-mapped file.
+        context_length: Tokens in x and in y, T.
+        stride: Distance between the starts of neighboring windows. The default is context_length, so
+            that no token is a target twice.
+
+    Shape:
+        tokens: (N,). Each item is a pair (x, y) of int64 tensors, (T,) each; y is one token later.
+
+    Raises:
+        ValueError: If context_length or stride is below 1, or there are fewer than
+            context_length + 1 tokens.
+        TypeError: If tokens is not a one-dimensional sequence of integers.
+    """
+
+    def __init__(self, tokens, context_length: int, stride: int | None = None):
+        if stride is None:
+            stride = context_length
+        at_least_one(context_length=context_length, stride=stride)
+        self.tokens = token_row(tokens)
+        self.context_length = context_length
+        self.stride = stride
+        if len(self.tokens) <= context_length:
+            raise ValueError(
+                f"{context_length=} is too long: a window takes {context_length + 1} tokens, "
+                f"and there are {len(self.tokens)}; shorten it, or take more text"
+            )
+
+    def __len__(self) -> int:
+        return (len(self.tokens) - self.context_length - 1) // self.stride + 1
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+        i = range(len(self))[i]  # an IndexError past the end, which is how a for loop knows when to stop
+        start = i * self.stride
+        window = self.tokens[start : start + self.context_length + 1]  # (T + 1,)
+        window = torch.from_numpy(window.astype(np.int64))
+        return window[:-1], window[1:]
 
 
 # Cell 24c1774d, under “Prepared folders”
