@@ -12,3 +12,16 @@ for (const place of document.querySelectorAll(".teller[data-widget]")) {
   const { build } = await import(tools[place.dataset.widget]);
   build(place);
 }
+
+// A line under a chapter's title leads to its tool.
+const tool = document.querySelector(".teller[data-widget]");
+const title = document.querySelector(".bd-article h1");
+if (tool && title && location.pathname.includes("/chapters/")) {
+  tool.id = "tool";
+  const link = document.createElement("a");
+  link.href = "#tool";
+  link.textContent = "Try this chapter's model in the page.";
+  const line = document.createElement("p");
+  line.append(link);
+  title.after(line);
+}
