@@ -20,7 +20,7 @@ if (tool && title && location.pathname.includes("/chapters/")) {
   tool.id = "tool";
   const link = document.createElement("a");
   link.href = "#tool";
-  link.textContent = "Try this chapter's model in the page.";
+  link.textContent = "Try it live on this page.";
   const line = document.createElement("p");
   line.append(link);
   title.after(line);
