@@ -130,7 +130,7 @@ def test_names_are_linked_where_the_chapter_says_what_it_built(book):
 
 
 DEFINITIONS = """\
-## What you built
+## Terms
 
 | name | what it does |
 |---|---|
