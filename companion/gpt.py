@@ -19,7 +19,8 @@ from companion.embeddings import GPTEmbedding
 __all__ = ["GPTConfig", "GPT", "init_gpt2", "gpt2", "GPT2_SIZES"]
 
 
-# Cell 2e1a76b2, under “The sizes”
+# Cell 2e1a76b2, under “The version in the package”
+# The package's GPTConfig, the sizes of a GPT-2, checked
 @dataclass
 class GPTConfig:
     """The sizes of a GPT-2 model. The defaults are those of GPT-2 small.
@@ -63,7 +64,8 @@ class GPTConfig:
             raise ValueError(f"dropout={self.dropout} must be at least 0 and below 1; try 0.0")
 
 
-# Cell da2f806f, under “The model”
+# Cell be50b414, under “The version in the package”
+# The package's GPT, made of the parts that it receives
 class GPT(nn.Module):
     """A language model made of the parts that it is given: embedding, blocks, last norm and output head.
 
@@ -137,7 +139,8 @@ class GPT(nn.Module):
         return self.logits(self.hidden(tokens, cache))
 
 
-# Cell d0e0cc2c, under “The initialization”
+# Cell da2f806f, under “The version in the package”
+# The package's init_gpt2, GPT-2's initial weights for any width
 def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     """Initialize the weights of a GPT in place: matrices are normal with mean 0, biases are 0.
 
@@ -173,7 +176,8 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     return model
 
 
-# Cell f96b1600, under “GPT-2”
+# Cell d0e0cc2c, under “The version in the package”
+# The package's gpt2, which puts GPT-2's parts together
 def gpt2(config: GPTConfig, meta: bool = False) -> GPT:
     """Build an untrained GPT-2, initialized by init_gpt2.
 
@@ -201,7 +205,8 @@ def gpt2(config: GPTConfig, meta: bool = False) -> GPT:
     return init_gpt2(GPT(config, embed, blocks, LayerNorm(config.d_model)))
 
 
-# Cell f49e0d0c, under “How many parameters?”
+# Cell 18f74064, under “How many parameters?”
+# GPT2_SIZES, the four published sizes and nano
 GPT2_SIZES = {
     "nano": GPTConfig(context_length=64, n_layers=4, n_heads=8, d_model=256),
     "small": GPTConfig(n_layers=12, n_heads=12, d_model=768),
