@@ -70,6 +70,7 @@ class TokenEmbedding(nn.Module):
 
 
 # Cell 2c0d0f0a, under “A window of embeddings”
+# The package's window model
 class WindowModel(nn.Module):
     """Neural language model that predicts the next token from the embeddings of the last n tokens.
 
@@ -109,6 +110,7 @@ class WindowModel(nn.Module):
 
 
 # Cell 0155bddf, under “A window of embeddings”
+# The package's training loop
 def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
     """Train a model to predict the next token, with Adam.
 
