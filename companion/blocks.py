@@ -86,6 +86,7 @@ class MLP(nn.Module):
 
 
 # Cell 7914546a, under “The transformer block”
+# The package's Block, which is given its parts
 class Block(nn.Module):
     """Transformer block with its norms before its parts (pre-norm).
 
@@ -126,6 +127,7 @@ class Block(nn.Module):
 
 
 # Cell 5b376030, under “The question without the story”
+# The package's found_and_asked, batches of the task without end
 def found_and_asked(generator: torch.Generator):
     """Yield batches of the task "who has the thing?", without end.
 
