@@ -18,7 +18,8 @@ from companion.tokenization import END_OF_TEXT
 __all__ = ["causal_mask", "plain_attention", "attend", "CausalSelfAttention", "tell"]
 
 
-# Cell 0202c9b4, under “A mask for fewer queries than keys”
+# Cell 0202c9b4, under “The version in the package”
+# The causal mask, also for fewer queries than keys
 def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
     """Make a causal mask: a query may look at its own position and at earlier ones.
 
@@ -43,7 +44,8 @@ def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
     return torch.ones(n_query, n_key, dtype=torch.bool, device=device).tril(n_key - n_query)
 
 
-# Cell 82fb1600, under “Fused attention”
+# Cell 0b68073d, under “The version in the package”
+# Attention: equation (1) step by step, and the fused operation
 def plain_attention(q, k, v, dropout: float = 0.0, is_causal: bool = False) -> torch.Tensor:
     """Compute softmax(q kᵀ / √D + M) v step by step, as equation (1) is written.
 
@@ -105,7 +107,8 @@ def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> t
     return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
 
 
-# Cell 7abb9ca5, under “The layer”
+# Cell e01b67dd, under “The version in the package”
+# The package's attention layer
 class CausalSelfAttention(nn.Module):
     """Multi-head causal self-attention.
 
