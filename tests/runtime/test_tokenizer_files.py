@@ -172,7 +172,7 @@ GOOD = {
 
 
 DAMAGES = [
-    ("bpe", {"kind": "nobody"}, "its kind is 'nobody', which is none of 'char', 'word', 'bpe'"),
+    ("bpe", {"kind": "nobody"}, "its kind is 'nobody', which is none of 'bpe', 'char', 'word'"),
     ("bpe", {"kind": ...}, "KeyError: 'kind'"),
     ("bpe", {"extra": 1}, "unexpected keyword argument 'extra'"),
     ("bpe", {"merges": [["a", "猫"]]}, "must be a list of pairs of tokens"),
