@@ -43,7 +43,10 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
         way: Path from the page to _static.
         sizes: Bytes of each of the model's files, which the tool names before it loads them.
     """
-    attributes = f'data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
+    anchor = 'id="tool" ' if way else ""  # the line under a chapter's title leads there
+    attributes = (
+        f'{anchor}data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
+    )
     return "\n".join(
         [
             "```{raw} html",

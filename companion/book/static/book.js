@@ -69,6 +69,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const minutes = section.querySelector(":scope > p:first-child > em:only-child");
     if (minutes) {
       minutes.parentElement.remove();
+      minutes.textContent = minutes.textContent; // without links, which a summary may not hold
       summary.append(" ", minutes);
     }
     const details = document.createElement("details");

@@ -17,7 +17,6 @@ for (const place of document.querySelectorAll(".teller[data-widget]")) {
 const tool = document.querySelector(".teller[data-widget]");
 const title = document.querySelector(".bd-article h1");
 if (tool && title && location.pathname.includes("/chapters/")) {
-  tool.id = "tool";
   const link = document.createElement("a");
   link.href = "#tool";
   link.textContent = "Try it live on this page.";
