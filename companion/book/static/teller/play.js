@@ -14,13 +14,11 @@ for (const place of document.querySelectorAll(".teller[data-widget]")) {
 }
 
 // A line under a chapter's title leads to its tool.
-const tool = document.querySelector(".teller[data-widget]");
-const title = document.querySelector(".bd-article h1");
-if (tool && title && location.pathname.includes("/chapters/")) {
+if (document.getElementById("tool")) {
   const link = document.createElement("a");
   link.href = "#tool";
   link.textContent = "Try it live on this page.";
   const line = document.createElement("p");
   line.append(link);
-  title.after(line);
+  document.querySelector(".bd-article h1").after(line);
 }
