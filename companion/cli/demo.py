@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Positional, Range, refuse
 from companion.cli._shared import ModelOptions
-from companion.show.demo import PARTS, TEXT, Subject
+from companion.show.demo import PARTS, TEXT, TOLD, Subject
 
 
 @dataclass(kw_only=True)
@@ -19,8 +19,10 @@ class Options(ModelOptions):
             embeddings: the embedding of each token: its first numbers, its length, and the most similar
             embeddings; attention: the attention weights of one head as a map: a row for each query, a column
             for each key; blocks: the residual stream through the blocks: its length, what each part adds, the
-            next token so far; gpt: the parameters of each part, and the five most probable next tokens.
-        text: Your sentence. Default: "Once Mara and Leo met at the mill. Leo said good night to".
+            next token so far; gpt: the parameters of each part, and the five most probable next tokens;
+            odds: how likely each next token is, for the model and in truth.
+        text: Your sentence. Default: "Once Mara and Leo met at the mill. Leo said good night to";
+            for odds the beginning of a story that the village could tell.
         layer: Its map is shown. Default: the head that attends most to the next word, or far back.
         head: Its map is shown. Default: the head that attends most to the next word, or far back.
 
@@ -28,7 +30,7 @@ class Options(ModelOptions):
         companion demo attention "Mara found a red key"
     """
 
-    part: Annotated[Literal["tokenization", "embeddings", "attention", "blocks", "gpt"], Positional()]
+    part: Annotated[Literal["tokenization", "embeddings", "attention", "blocks", "gpt", "odds"], Positional()]
     text: Annotated[list[str], Positional(), MayBeEmpty()] = field(default_factory=list)
     layer: Annotated[int | None, Range(0)] = None
     head: Annotated[int | None, Range(0)] = None
@@ -37,7 +39,8 @@ class Options(ModelOptions):
 def run(options: Options) -> None:
     if options.part != "attention":
         refuse(options, ["layer", "head"], "works with attention only")
-    text = " ".join(options.text) if options.text else TEXT
+    own = TOLD if options.part == "odds" else TEXT
+    text = " ".join(options.text) if options.text else own
     if not text.strip():
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
     teller = load(options.model, device=options.device, fast=True)

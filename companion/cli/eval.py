@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from companion import load, village
@@ -13,7 +14,7 @@ from companion.cli._learning import loss_on
 from companion.cli._parsing import Range, refuse
 from companion.cli._shared import CONFIG, ModelOptions, data_of, table
 from companion.datasets import encode_documents, load_prepared
-from companion.evaluation import Example, multiple_choice, wilson_interval
+from companion.evaluation import Example, bootstrap_interval, multiple_choice, wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import same_tokenizer
 from companion.runtime.data.prepared import Split, prepared_meta
@@ -22,6 +23,7 @@ from companion.runtime.runs.sessions import Loss
 from companion.runtime.terminal import waiting
 from companion.tokenization import Tokenizer
 from companion.training import perplexity
+from companion.village.excess import parts, word_losses
 from companion.village.measures import gap_left, reference_lines, village_scores
 from companion.village.tasks import QUESTIONS, questions
 
@@ -42,6 +44,8 @@ MEASURES = {
     "distinct": "stories that are unlike all earlier ones",
 }
 """What the judge measures of stories, in the order of `village_scores`."""
+SPLIT_STORIES = 200
+"""Stories whose loss is split into its unavoidable and its avoidable part, word by word."""
 
 
 @dataclass(kw_only=True)
@@ -104,6 +108,8 @@ def run(options: Options) -> None:
     tasks = {name: examples_of(name, options) for name in names}
     if text:
         measure_loss(teller, text, options.split or "val")
+    if text and text.has_lines and has_village_tokenizer(teller):
+        measure_excess(teller, options.split or "val")
     if stories:
         measure_stories(teller, stories, options)
     if text and tasks:
@@ -183,13 +189,18 @@ def stories_to_judge(options: Options, teller: LanguageModel, text: Text) -> int
     """How many stories the model tells and the judge reads."""
     stories = options.stories
     if stories is None:
-        of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-        stories = 100 if same_tokenizer(of_village, teller.tokenizer) else 0
+        stories = 100 if has_village_tokenizer(teller) else 0
     if not text.is_village:
         return 0
     if not stories:
         refuse(options, ["temperature"], OF_STORIES)
     return stories
+
+
+def has_village_tokenizer(teller: LanguageModel) -> bool:
+    """Whether a model reads with the shipped tokenizer of the village."""
+    of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    return same_tokenizer(of_village, teller.tokenizer)
 
 
 # -- the work, and what came of it --------------------
@@ -225,6 +236,33 @@ def rows_of(loss: Loss, lines: dict[str, float]) -> list[tuple[str, str, str]]:
     rows.append(("nats per token", f"{loss.nats_per_token:.4f}", "the same loss for a token, as in training"))
     rows.append(("perplexity", f"{perplexity(loss.nats_per_token):.2f}", "e to the power of nats per token"))
     return rows
+
+
+def measure_excess(teller: LanguageModel, name: str) -> None:
+    """Print how much of a word's loss nobody could have avoided, and where the rest is."""
+    with waiting("Reading as the perfect reader"):
+        stories = word_losses(teller, village.load_split(name)[:SPLIT_STORIES])
+    words = sum(map(len, stories))
+    unavoidable = sum(word.unavoidable for story in stories for word in story) / words
+    excess = torch.tensor([sum(word.excess for word in story) for story in stories])
+    per_word = len(stories) / words
+    low, high = (end * per_word for end in bootstrap_interval(excess))
+    avoidable = excess.sum().item() / words
+    about = f"what only this model pays; 95 % interval {low:.4f} to {high:.4f}"
+    rows = [
+        ("bits a word", f"{unavoidable + avoidable:.4f}", f"in the first {len(stories):,} of these stories"),
+        (
+            "  unavoidable",
+            f"{unavoidable:.4f}",
+            "what the perfect reader pays too, who knows the village's rules",
+        ),
+        ("  avoidable", f"{avoidable:.4f}", about),
+    ]
+    split = parts(stories, lambda word: f"{word.kind} {'told before' if word.back else 'not told yet'}")
+    for kind, part in list(split.items())[:3]:
+        share = f"{part.share:.0%} of that; {part.words:,} words with {part.excess:.2f} bits each"
+        rows.append((f"    {kind}", f"{part.share * avoidable:.4f}", share))
+    print("\n" + table(rows, right=[1]))
 
 
 def measure_stories(teller: LanguageModel, n: int, options: Options) -> None:

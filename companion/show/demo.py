@@ -5,6 +5,7 @@ out here that a chapter works out: rows, streams and logits are those of the mod
 attention map is the one that `companion.show.widgets` draws from CausalSelfAttention.project.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
 from companion.show.widgets import attention_layers, attention_weights
+from companion.village.reader import read_tokens
 
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
 """What is read where the reader types nothing. The next word is in it, for a model that looks back."""
@@ -32,6 +34,12 @@ MASKED = "·"
 
 LABEL = 10
 """Columns that a token takes in a table."""
+
+ODDS = 8
+"""Next tokens whose odds are shown."""
+
+TOLD = "Once the baker Mara sat at the mill and admired the red lantern Mara had found."
+"""The beginning of a story of the village, for `odds`, which needs one that the village could tell."""
 
 
 @dataclass
@@ -389,6 +397,29 @@ def gpt(subject: Subject) -> Iterator[str]:
     yield f"  {f'the other {V - len(tokens):,}':{LABEL + 2}} {max(0.0, 1 - sum(shares.tolist())):7.2%}"
 
 
+def odds(subject: Subject) -> Iterator[str]:
+    """The odds of the next token: the model's beside the true ones, which the village knows."""
+    shares = dict(enumerate(subject.logits[-1].softmax(-1).tolist()))
+    try:
+        truth = read_tokens(subject.text, subject.tokenizer)[-1]
+    except ValueError as error:
+        truth, note = {}, f"The village cannot tell how likely the next token is: {error}."
+    else:
+        note = "The truth is what the perfect reader expects, who knows the village's rules."
+    most = sorted(shares, key=lambda token: -max(shares[token], truth.get(token, 0)))[:ODDS]
+    yield from textwrap.wrap(f"{spell(subject.text)} …", 80)
+    yield ""
+    yield f"  {'next token':{LABEL + 2}} {'model':28} {'truth' if truth else ''}".rstrip()
+    for token in most:
+        line = f"  {fit(subject.quote(token), LABEL + 2)} {shares[token]:7.2%} {bar(shares[token], 20):20}"
+        if truth:
+            p = truth.get(token, 0.0)
+            line += f" {p:7.2%} {bar(p, 20)}"
+        yield line.rstrip()
+    yield ""
+    yield from textwrap.wrap(note, 80)
+
+
 PARTS: dict[str, Callable[[Subject], Iterator[str]]] = {
-    part.__name__: part for part in (tokenization, embeddings, attention, blocks, gpt)
+    part.__name__: part for part in (tokenization, embeddings, attention, blocks, gpt, odds)
 }

@@ -149,6 +149,15 @@ def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     )
     assert (floor, forgetful) == (0.1887, 0.3690)  # the data card's numbers
     assert gap == pytest.approx(100 * (bits - 0.1887) / (0.3690 - 0.1887), abs=0.1)
+    names = ["bits a word", "unavoidable", "avoidable"]
+    loss, unavoidable, avoidable = (
+        float(re.search(rf"^ *{name} +([\d.]+)  ", out, re.M)[1]) for name in names
+    )
+    assert loss == pytest.approx(unavoidable + avoidable, abs=2e-4) and 0.9 < unavoidable < 1
+    low, high = map(float, re.search(r"95 % interval ([\d.]+) to ([\d.]+)", out).groups())
+    assert 0 < low < avoidable < high < 0.03
+    shares = [int(share) for share in re.findall(r"(\d+)% of that; [\d,]+ words", out)]
+    assert len(shares) == 3 and shares == sorted(shares, reverse=True)
     assert 90 < grammar <= 100 and 80 < memory <= 100 and words > 50
 
 

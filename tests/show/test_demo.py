@@ -13,9 +13,10 @@ from companion import load
 from companion.cli import main
 from companion.cli._shared import SHIPPED
 from companion.modern import LlamaConfig, swift
-from companion.show.demo import LABEL, PARTS, TEXT, Subject, grid, places
+from companion.show.demo import LABEL, PARTS, TEXT, TOLD, Subject, grid, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
+from companion.village.reader import read_tokens
 
 SENTENCE = "Once the goat Otto found a key. Otto sat on the"
 
@@ -51,8 +52,8 @@ def subject(teller, text=SENTENCE, **options):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_without_a_text_each_part_shows_the_villages_own_within_eighty_letters(part, capsys):
-    lines = shown(capsys, part)
-    assert lines == shown(capsys, part, TEXT) == shown(capsys, part, *TEXT.split())
+    lines, text = shown(capsys, part), TOLD if part == "odds" else TEXT
+    assert lines == shown(capsys, part, text) == shown(capsys, part, *text.split())
     assert lines != shown(capsys, part, SENTENCE)
     assert len(lines) > 6 and max(map(places, lines)) <= 80
     assert main(["demo", part, "--help"]) == 0 and TEXT.split()[0] in capsys.readouterr().out
@@ -124,6 +125,21 @@ def test_attention_chooses_the_head_that_looks_hardest_at_the_next_word(teller, 
     assert f"most to ' Mara', the most probable next token: {found[layer, head]:.0%}" in lines[1]
     best = max((j for i, j in found if i == 1), key=lambda j: found[1, j])
     assert shown(capsys, "attention", "--layer", 1)[0].startswith(f"layer 1 of 0 to 3, head {best} of")
+
+
+def test_odds_stand_beside_the_true_ones(teller, capsys):
+    lines = shown(capsys, "odds", TOLD)
+    shares = teller.model(teller.encode(TOLD))[0, -1].softmax(-1)
+    truth = read_tokens(TOLD, teller.tokenizer)[-1]
+    rows = [re.match(r"  '(.*)' +([0-9.]+%) █* +([0-9.]+%)", line) for line in lines]
+    rows = [row.groups() for row in rows if row]
+    assert len(rows) == 8
+    for word, model, true in rows:
+        token = teller.tokenizer.encode(word)[0]
+        assert (model, true) == (f"{shares[token]:.2%}", f"{truth.get(token, 0):.2%}")
+    assert any(true == "0.00%" for _, _, true in rows)  # what only the model holds possible
+    strange = "\n".join(shown(capsys, "odds", "Once the zebra"))
+    assert "truth" not in strange and "'zebra' cannot come after 'Once the'" in " ".join(strange.split())
 
 
 names = st.lists(st.text("aé日<\u0301 ", max_size=14), min_size=1, max_size=40)

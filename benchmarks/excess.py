@@ -1,0 +1,113 @@
+"""Excess bits: what words cost a model beyond what the perfect reader pays, kind by kind.
+
+    OMP_NUM_THREADS=1 python benchmarks/excess.py               # adds what data/models/excess.jsonl lacks
+    OMP_NUM_THREADS=1 python benchmarks/excess.py --steps 300 --log /tmp/excess.jsonl
+    python benchmarks/excess.py --table                         # what is there
+
+Two sorts of rows. `training`: the shape, the batches and the rates of the long run (`data/models/village`)
+from its first step on, with stories that are never seen twice; the run is cut after --steps of its 24,000
+steps. `model`: the models that ship. All are measured on the first stories of the validation split. Some 40
+minutes on one core.
+"""
+
+import argparse
+import dataclasses
+import json
+from itertools import islice
+from pathlib import Path
+
+import torch
+from inside import story_batches
+from logs import append_row, holds, machine, read_rows
+
+import companion
+from companion.generation import LanguageModel
+from companion.gpt import GPTConfig, gpt2
+from companion.tokenization import Tokenizer
+from companion.training import TrainConfig, Trainer
+from companion.village import DATA, load_split
+from companion.village.excess import WordLoss, parts, word_losses
+
+LOG = DATA / "models" / "excess.jsonl"
+RUN = DATA / "models" / "village"
+LOOKS = (10, 30, 100, 270, 800, 2500)
+"""Steps after which the training is measured; 270, 800 and 2,500 took the long run 1, 3 and 10 minutes."""
+MODELS = ("village", "storyteller", "answerer", "rewarded")
+STORIES = 300
+
+
+def kind_and_told(word: WordLoss) -> str:
+    """A word's kind, and whether the story has said it before."""
+    return f"{word.kind}, {'told' if word.back else 'new'}"
+
+
+def measured(teller: LanguageModel) -> dict:
+    """What the words of the first stories cost: for each story, and for each part of the words."""
+    stories = word_losses(teller, load_split("val")[:STORIES])
+    split = parts(stories, kind_and_told)
+    return {
+        "words": [len(story) for story in stories],
+        "excess": [round(sum(word.excess for word in story), 3) for story in stories],
+        "unavoidable": round(sum(word.unavoidable for story in stories for word in story), 3),
+        "parts": {
+            name: [part.words, round(part.unavoidable, 4), round(part.excess, 4)]
+            for name, part in split.items()
+        },
+    }
+
+
+def train(steps: int, log: Path) -> None:
+    """The beginning of the long run, measured on its way."""
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    saved = json.loads((RUN / "config.json").read_text("utf-8"))
+    shape = {name: value for name, value in saved["config"].items() if name != "architecture"}
+    rates = saved["provenance"]["train"] | {"device": "cpu", "dtype": "float32"}
+    torch.manual_seed(rates["seed"])
+    model = gpt2(GPTConfig(**shape))
+    trainer = Trainer(
+        model,
+        lambda first: islice(story_batches(tokenizer, rates["batch_size"]), first, None),
+        TrainConfig(**rates),
+    )
+    for step in (look for look in LOOKS if look <= steps):
+        while trainer.steps < step:
+            trainer.step()
+        row = {"what": "training", "step": step, "tokens": trainer.tokens}
+        row |= measured(LanguageModel(model, tokenizer))
+        row |= {"config": dataclasses.asdict(model.config), "machine": machine()}
+        append_row(log, row)
+        print(line(row), flush=True)
+
+
+def line(row: dict) -> str:
+    """A row in words."""
+    words = sum(row["words"])
+    name = f"step {row['step']:5,}" if row["what"] == "training" else row["model"]
+    most = sorted(row["parts"].items(), key=lambda part: -part[1][0] * part[1][2])[:3]
+    where = "; ".join(f"{part} {excess:.2f} each" for part, (_, _, excess) in most)
+    unavoidable, excess = row["unavoidable"] / words, sum(row["excess"]) / words
+    return f"{name:12} {unavoidable:.3f} unavoidable bits a word, {excess:.3f} avoidable, most in {where}"
+
+
+def main():
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser.add_argument("--steps", type=int, default=LOOKS[-1], help=f"(default: {LOOKS[-1]:,})")
+    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/excess.jsonl)")
+    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
+    args = parser.parse_args()
+    if args.table:
+        print("\n".join(map(line, read_rows(args.log))))
+        return
+    for name in MODELS:
+        if not holds(args.log, {"what": "model", "model": name}):
+            teller = companion.load(DATA / "models" / name, device="cpu")
+            row = {"what": "model", "model": name} | measured(teller)
+            append_row(args.log, row)
+            print(line(row), flush=True)
+    if not holds(args.log, {"what": "training"}):
+        train(args.steps, args.log)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Excess bits: what a model pays for a word beyond what the perfect reader pays.
+
+The loss of a model has two parts. The unavoidable one is the surprise of the perfect reader: nobody could
+have known better. The rest is avoidable. On average over many words it is not negative (it is the
+Kullback–Leibler divergence of the model's distribution from the true one), though on a single word a model
+can be lucky.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from math import log, log2
+from typing import NamedTuple
+
+import torch
+
+from companion.village.reader import END, Word, read_story, read_tokens
+
+
+class WordLoss(NamedTuple):
+    """What one word cost a model, and what it cost the perfect reader."""
+
+    word: str  # with its punctuation; `END` after the last word of a story
+    kind: str  # as in `Word`; "end" for the end of a story
+    back: int  # as in `Word`
+    unavoidable: float  # the perfect reader's surprise, in bits
+    loss: float  # the model's surprise, in bits
+
+    @property
+    def excess(self) -> float:
+        """The avoidable part: the loss beyond the perfect reader's."""
+        return self.loss - self.unavoidable
+
+
+@torch.no_grad()
+def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
+    """The losses of a model and of the perfect reader, word by word.
+
+    Whether a word goes on ("key" or "key.") is decided by the token after it. So both losses are added up
+    token by token, from the same distributions.
+
+    Args:
+        teller: Has model, tokenizer and end, as a LanguageModel of the village's tokenizer.
+        texts: Stories of the village.
+
+    Returns:
+        For each story its words, and its end.
+
+    Raises:
+        ValueError: If the village could not have told a text.
+    """
+    stories, tokenizer = [], teller.tokenizer
+    device = next(teller.model.parameters()).device
+    was_training = teller.model.training
+    teller.model.eval()
+    for text in texts:
+        words = [*read_story(text), Word(END, "end", 0, 0.0, 0.0)]
+        ids = [*tokenizer.encode(text), teller.end]
+        odds = read_tokens(text, tokenizer)
+        logits = teller.model(torch.tensor([[teller.end, *ids[:-1]]], device=device))[0]  # (T, V)
+        nats = -logits.float().log_softmax(-1).cpu()[range(len(ids)), ids]  # (T,)
+        measured, first = [], 0
+        for word in words:
+            spaced = word.text if word.text == END or not first else f" {word.text}"
+            n = 1 if word.text == END else len(tokenizer.encode(spaced))
+            places = range(first, first + n)
+            unavoidable = sum(log2(1 / odds[i][ids[i]]) for i in places)
+            loss = nats[first : first + n].sum().item() / log(2)
+            measured.append(WordLoss(word.text, word.kind, word.back, unavoidable, loss))
+            first += n
+        stories.append(measured)
+    teller.model.train(was_training)
+    return stories
+
+
+class Part(NamedTuple):
+    """Some of the words: how many they are, and their bits."""
+
+    words: int
+    unavoidable: float  # bits a word, over these words
+    excess: float  # the same
+    share: float  # of all avoidable bits of the text
+
+
+def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) -> dict[Hashable, Part]:
+    """Split the losses by a property of the words.
+
+    Args:
+        stories: From `word_losses`.
+        key: Gives the part that a word belongs to, such as its kind.
+
+    Returns:
+        The parts, the one with the most avoidable bits first.
+    """
+    groups: dict[Hashable, list[WordLoss]] = {}
+    for story in stories:
+        for word in story:
+            groups.setdefault(key(word), []).append(word)
+    total = sum(word.excess for story in stories for word in story)
+    rows = {}
+    for name, words in groups.items():
+        n, excess = len(words), sum(word.excess for word in words)
+        rows[name] = Part(n, sum(word.unavoidable for word in words) / n, excess / n, excess / total)
+    return dict(sorted(rows.items(), key=lambda row: -row[1].share))

@@ -1,0 +1,265 @@
+"""The perfect reader: the exact probability of every next word of a story.
+
+On real text nobody knows how likely the next word was. In the village it can be computed: the reader keeps
+all sentences that could still be meant, each with its probability, and drops those that the next word rules
+out. What is left is certain as soon as one sentence is left.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from copy import copy
+from math import log2
+from typing import NamedTuple
+
+from companion.village.facts import State
+from companion.village.machine import VILLAGE, Pattern, Village
+
+END = "<|endoftext|>"
+"""What comes after the last word of a story, for certain."""
+PUNCTUATION = '.,;:!?"'
+KIND_OF_RULE = {"count": "count", "total": "sum", "minus": "difference"}
+"""Kinds of words that are named by the rule of their slot, because the rule says what a reader must do."""
+
+
+class Draft(NamedTuple):
+    """A sentence that may be meant, filled as far as its next word needs."""
+
+    probability: float  # of this draft, given the story before the sentence
+    text: str  # what it says after the words that were read
+    pattern: Pattern
+    said: dict[str, str]  # the words in its first slots, by letter
+    filled: int  # how many slots are filled
+
+
+class Word(NamedTuple):
+    """One word of a story, as the perfect reader met it."""
+
+    text: str  # with its punctuation: "Mara,"
+    kind: str  # of its slot: "name", "color", "count", "sum", …; "other" for a word that fills no slot
+    back: int  # how many words ago the story said it last; 0 for a word that it has not said yet
+    surprise: float  # −log2 of its probability, in bits
+    entropy: float  # the surprise that was to be expected here, in bits
+
+
+class PerfectReader:
+    """Reads one story of the village word by word, and knows how likely each next word is.
+
+    Args:
+        village: The village that tells the story.
+    """
+
+    def __init__(self, village: Village = VILLAGE) -> None:
+        self.village, self.state = village, State()
+        self.drafts: list[Draft] = []
+        self.sentence: list[str] = []  # the words of the sentence that is being read
+        self.told: Draft | None = None  # the last whole sentence
+        self._begin()
+
+    def _begin(self) -> None:
+        """List the sentences that may come next."""
+        total, menu, self.options = self.village.menu(self.state)
+        beginnings = [(unit / total, pattern) for unit, patterns in menu for pattern in patterns]
+        self.drafts = self._filled([Draft(p, pattern.pieces[0], pattern, {}, 0) for p, pattern in beginnings])
+
+    def _filled(self, drafts: list[Draft]) -> list[Draft]:
+        """Fill slots until each draft shows its next word whole. A choice of n words makes n drafts."""
+        ready, open_drafts = [], drafts
+        while open_drafts:
+            draft = open_drafts.pop()
+            if " " in draft.text or draft.filled == len(draft.pattern.slots):
+                ready.append(draft)
+                continue
+            slot, piece = draft.pattern.slots[draft.filled], draft.pattern.pieces[draft.filled + 1]
+            allowed = self.village.allowed(self.state, slot, draft.said, self.options)
+            for word in allowed:
+                said = {**draft.said, slot.letter: word}
+                text = draft.text + word + piece
+                chance = draft.probability / len(allowed)
+                open_drafts.append(Draft(chance, text, draft.pattern, said, draft.filled + 1))
+        return ready
+
+    def copy(self) -> PerfectReader:
+        """A reader of its own that has read the same words."""
+        other = copy(self)
+        other.state, other.sentence = self.state.copy(), self.sentence.copy()
+        return other
+
+    def spaced(self, word: str) -> str:
+        """The word as it stands in the text: with a space before it, unless it is the first, or `END`."""
+        return word if word == END or not self.state.words + len(self.sentence) else f" {word}"
+
+    def last_words(self) -> str:
+        """What was read last, for messages: of this sentence, else the whole sentence before."""
+        if self.sentence or not self.told:
+            return " ".join(self.sentence)
+        return self.told.pattern.fill([self.told.said[slot.letter] for slot in self.told.pattern.slots])
+
+    def next_words(self) -> dict[str, float]:
+        """The probability of each word that can come next; `END` alone where the story is over."""
+        if self.state.over:
+            return {END: 1.0}
+        weights: dict[str, float] = defaultdict(float)
+        for draft in self.drafts:
+            weights[draft.text.partition(" ")[0]] += draft.probability
+        total = sum(weights.values())
+        return {word: weight / total for word, weight in weights.items()}
+
+    def read(self, word: str) -> None:
+        """Read one word.
+
+        Args:
+            word: The word with its punctuation, without a space.
+
+        Raises:
+            ValueError: If the word cannot come here.
+        """
+        drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
+        if self.state.over or not drafts:
+            raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
+        self.sentence.append(word)
+        if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
+            self.told = drafts[0]
+            self.village.advance(self.state, self.told.pattern, self.told.said, " ".join(self.sentence))
+            self.sentence = []
+            if not self.state.over:
+                self._begin()
+            return
+        rests = [draft._replace(text=draft.text[len(word) + 1 :]) for draft in drafts]
+        self.drafts = self._filled(rests)
+
+
+def next_words(text: str) -> dict[str, float]:
+    """The exact distribution of the next word after the beginning of a story.
+
+    Args:
+        text: The story so far, up to the end of a word; "" for the first word.
+
+    Returns:
+        The probability of each word that can come next, with its punctuation; after a whole story, of `END`.
+
+    Raises:
+        ValueError: If the village could not have told the text. The message names the word.
+    """
+    reader = PerfectReader()
+    for word in text.split():
+        reader.read(word)
+    return reader.next_words()
+
+
+def entropy(distribution: dict[str, float]) -> float:
+    """The expected surprise of a distribution, in bits."""
+    return sum(p * log2(1 / p) for p in distribution.values())
+
+
+def read_story(text: str) -> list[Word]:
+    """Read a whole story as the perfect reader does.
+
+    Args:
+        text: A story of the village, with one space between two words.
+
+    Returns:
+        Its words in order. The sum of their surprises is `bits(text)`.
+
+    Raises:
+        ValueError: If the village could not have told the text, or the story has no end.
+    """
+    reader, words, last_said = PerfectReader(), [], {}
+    kinds: list[str] = []
+    for i, word in enumerate(text.split(" ")):
+        odds = reader.next_words()
+        reader.read(word)
+        bare = word.strip(PUNCTUATION)
+        back = i - last_said.get(bare, i)
+        last_said[bare] = i
+        words.append(Word(word, "other", back, log2(1 / odds[word]), entropy(odds)))
+        if len(kinds) + len(reader.sentence) < len(words):  # the word ended a sentence
+            kinds += kinds_of_words(reader.told)
+    if not reader.state.over:
+        raise ValueError(f"the story has no end: {text[-40:]!r}")
+    return [word._replace(kind=kind) for word, kind in zip(words, kinds, strict=True)]
+
+
+def kinds_of_words(told: Draft) -> list[str]:
+    """For each word of a whole sentence the kind of the slot that it stands in, or "other"."""
+    pattern, said = told.pattern, told.said
+    filled = [said[slot.letter] for slot in pattern.slots]
+    kinds = ["other"] * len(pattern.fill(filled).split(" "))
+    before = pattern.pieces[0]
+    for slot, words, piece in zip(pattern.slots, filled, pattern.pieces[1:], strict=True):
+        first = before.count(" ")
+        for place in range(first, first + words.count(" ") + 1):
+            kinds[place] = KIND_OF_RULE.get(slot.rule, slot.kind)
+        before += words + piece
+    return kinds
+
+
+# ---- tokens instead of words ------------------------------------------------------------------------------
+
+
+def read_tokens(text: str, tokenizer) -> list[dict[int, float]]:
+    """Read a story, or its beginning, token by token, as the perfect reader does.
+
+    Args:
+        text: The story, with one space between two words. A beginning may end within a word.
+        tokenizer: Has `encode(text)`, which begins a new token at each space, and `end`, the id of
+            <|endoftext|>.
+
+    Returns:
+        For each token of the text, and for what comes after the last, the exact distribution: the probability
+        of each token that can come there. The sum of the surprises of a story and its end is `bits(text)`.
+
+    Raises:
+        ValueError: If the village could not have told the text.
+    """
+    reader, known = PerfectReader(), {END: [tokenizer.end]}
+
+    def encode(word: str) -> list[int]:
+        if word not in known:
+            known[word] = tokenizer.encode(word)
+        return known[word]
+
+    distributions = [next_tokens(reader, encode, [])]
+    words = text.split(" ") if text else []
+    for i, word in enumerate(words):
+        if i:
+            reader.read(words[i - 1])
+        ids = encode(reader.spaced(word))
+        distributions += [next_tokens(reader, encode, ids[:n]) for n in range(1, len(ids) + 1)]
+        if not distributions[-1]:
+            raise ValueError(f"{word!r} cannot come after {reader.last_words()!r} in a story of the village")
+    return distributions
+
+
+def next_tokens(
+    reader: PerfectReader, encode: Callable[[str], list[int]], begun: list[int]
+) -> dict[int, float]:
+    """The exact distribution of the next token.
+
+    A word is as probable as its tokens together. So a token is as probable as all words together that begin
+    with it. Where the tokens so far are a whole word, the next token may go on with it ("key" becomes
+    "key.") or begin another word.
+
+    Args:
+        reader: Has read all words but the one that is begun.
+        encode: Turns a word, with the space before it, into token ids.
+        begun: The tokens of the next word that are there already; [] at its beginning.
+
+    Returns:
+        The probability of each token. Empty if no word that can come here begins with these tokens.
+    """
+    weights: dict[int, float] = defaultdict(float)
+    for word, probability in reader.next_words().items():
+        ids = encode(reader.spaced(word))
+        if ids[: len(begun)] != begun:
+            continue
+        if len(ids) > len(begun):
+            weights[ids[len(begun)]] += probability
+            continue
+        after = reader.copy()
+        after.read(word)
+        for other, p in after.next_words().items():
+            weights[encode(after.spaced(other))[0]] += probability * p
+    total = sum(weights.values())
+    return {token: weight / total for token, weight in weights.items()}

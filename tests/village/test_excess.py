@@ -1,0 +1,64 @@
+"""Excess bits: what a model pays beyond the perfect reader."""
+
+from math import log2
+
+import pytest
+import torch
+
+from companion.tokenization import Tokenizer
+from companion.village import DATA, bits, load_split
+from companion.village.excess import parts, word_losses
+from companion.village.reader import END, read_tokens
+
+TEXTS = load_split("val")[:3]
+
+
+class Teller:
+    """A model that predicts with the perfect reader's odds, mixed with a share of blind guessing."""
+
+    def __init__(self, blind: float):
+        self.tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+        self.end = self.tokenizer.end
+        self.model = Mixed(self.tokenizer, blind)
+
+
+class Mixed(torch.nn.Module):
+    def __init__(self, tokenizer, blind):
+        super().__init__()
+        self.tokenizer, self.blind = tokenizer, blind
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, ids):
+        assert ids[0, 0] == self.tokenizer.end
+        odds = torch.full((ids.shape[1], self.tokenizer.vocab_size), self.blind / self.tokenizer.vocab_size)
+        text = self.tokenizer.decode(ids[0, 1:].tolist())
+        for row, distribution in zip(odds, read_tokens(text, self.tokenizer), strict=True):
+            for token, p in distribution.items():
+                row[token] += (1 - self.blind) * p
+        return odds.log()[None]
+
+
+def test_the_perfect_reader_pays_nothing_beyond_itself():
+    stories = word_losses(Teller(0.0), TEXTS)
+    for words, text in zip(stories, TEXTS, strict=True):
+        assert " ".join(word.word for word in words[:-1]) == text and words[-1].word == END
+        assert sum(word.unavoidable for word in words) == pytest.approx(bits(text))
+        assert all(word.excess == pytest.approx(0, abs=1e-4) for word in words)
+
+
+def test_a_blind_guess_pays_the_logarithm_of_the_vocabulary():
+    teller = Teller(1.0)
+    stories = word_losses(teller, TEXTS)
+    tokens = len(teller.tokenizer.encode(TEXTS[0])) + 1
+    assert sum(word.loss for word in stories[0]) == pytest.approx(tokens * log2(1024), rel=1e-5)
+    split = parts(stories, lambda word: word.kind)
+    assert sum(part.share for part in split.values()) == pytest.approx(1)
+    assert sum(part.words for part in split.values()) == sum(map(len, stories))
+    assert list(split.values()) == sorted(split.values(), key=lambda part: -part.share)
+    assert split["end"].unavoidable == 0 and split["end"].excess == pytest.approx(10, rel=1e-5)
+
+
+def test_a_mixture_pays_its_share_where_the_word_is_certain():
+    words = word_losses(Teller(0.5), TEXTS)[0]
+    certain = next(word for word in words if word.kind == "place" and word.unavoidable == 0)
+    assert 0.5 < certain.excess < 2.1  # −log2(0.5 + 0.5/1024) for each of its tokens
