@@ -36,6 +36,7 @@ __all__ = [
 
 
 # Cell f80e3cea, under “The version in the package”
+# The package's round_to_grid, with checks and groups, and restore
 def round_to_grid(weight: Tensor, bits: int, group: int | None = None) -> tuple[Tensor, Tensor]:
     """Round a matrix to integers and scales, each weight to the nearest point of its grid.
 
@@ -87,6 +88,7 @@ def restore(integers: Tensor, scale: Tensor) -> Tensor:
 
 
 # Cell dc98c712, under “Two in a byte”
+# The package's pack and unpack, which move the bits of whole tensors
 def pack(integers: Tensor) -> Tensor:
     """Pack two integers of 4 bits into each byte, the first into the low half.
 
@@ -114,6 +116,7 @@ def unpack(packed: Tensor) -> Tensor:
 
 
 # Cell 30adb9c7, under “The layers in the package”
+# The package's QuantizedLinear, whose weight is restored at each access
 class QuantizedLinear(nn.Linear):
     """Frozen linear layer that stores its matrix as integers and scales.
 
@@ -159,6 +162,7 @@ class QuantizedLinear(nn.Linear):
 
 
 # Cell 36b34f1c, under “The layers in the package”
+# The package's Int8Linear, with a kernel for integers, and Int4Linear, which packs them
 class Int8Linear(QuantizedLinear):
     """Linear layer with 8 bits for each weight.
 
@@ -199,6 +203,7 @@ class Int4Linear(QuantizedLinear):
 
 
 # Cell d746a18b, under “The layers in the package”
+# The package's QuantizedRows, an embedding that stores integers
 class QuantizedRows(nn.Module):
     """Embedding whose table is the matrix of a quantized layer.
 
@@ -235,6 +240,7 @@ class QuantizedRows(nn.Module):
 
 
 # Cell 8959d9de, under “What the layer reads”
+# The package's calibrate, which sums up x x^T batch by batch and leaves out padding
 @torch.no_grad()
 def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.Linear, Tensor]:
     """Compute for each linear layer of the blocks the mean of x x^T over all vectors x that it reads.
@@ -283,6 +289,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
 
 
 # Cell c878e581, under “The rule”
+# The package's corrected, which rounds a matrix column by column
 @torch.no_grad()
 def corrected(
     weight: Tensor, gram: Tensor, bits: int, group: int | None = None, damp: float = 0.3
@@ -333,6 +340,7 @@ def corrected(
 
 
 # Cell e75919ef, under “A whole model”
+# The package's quantize, which puts quantized layers into a model
 def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping | None = None) -> GPT:
     """Put quantized layers into a model, in place, and freeze it.
 
@@ -377,6 +385,7 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
 
 
 # Cell 86b7fd20, under “A whole model”
+# The package's save_quantized, which writes the integers and says in config.json how they were made
 def save_quantized(folder: str | Path, model: GPT, tokenizer, provenance: dict | None = None) -> None:
     """Write a quantized model, as save_checkpoint does. companion.load reads it.
 

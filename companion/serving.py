@@ -42,6 +42,7 @@ __all__ = [
 
 
 # Cell 63917784, under “Rows that join: one cache below another”
+# The package's joined, which puts the rows of several caches below each other
 def joined_track(tracks: Sequence[Track], plan) -> Track:
     """Put the rows of several tracks, of the same layer and name, one below the other.
 
@@ -84,7 +85,8 @@ def joined(caches: Sequence[KVCache]) -> KVCache:
     return together
 
 
-# Cell 1b11b27b, under “A request”
+# Cell 1b11b27b, under “The version in the package”
+# The package's Request, with its settings, its generator and its answer so far
 def ignore(token: int | None) -> None:
     """Do nothing. This is the `put` of a request whose tokens are read only at the end."""
 
@@ -134,7 +136,8 @@ class Request:
         self.put(None)
 
 
-# Cell 50f8328a, under “A token for each row”
+# Cell 185f0e24, under “The version in the package”
+# The package's prompt_row, which checks a request, and draw
 def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     """Return the prompt of a request as a row of tokens, after everything in the request was checked.
 
@@ -187,7 +190,8 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
     return draw_tokens(probs, torch.cat(numbers)).tolist()
 
 
-# Cell 4399e6f2, under “The batch”
+# Cell 50f8328a, under “The version in the package”
+# The package's ContinuousBatch: join, read, leave and step
 class ContinuousBatch:
     """A batch whose rows share a model's passes, and join and leave between two passes.
 
@@ -284,6 +288,7 @@ class ContinuousBatch:
 
 
 # Cell e4be782d, under “One thread, and a queue with a bound”
+# The package's dismiss, which ends late requests, and turn, one turn of the engine's loop
 def dismiss(engine: "Engine", why: str, before: float = float("inf")) -> None:
     """End the requests whose deadline lies at or before a time, in slots and in the queue.
 
@@ -317,6 +322,7 @@ def turn(engine: "Engine") -> None:
 
 
 # Cell d139fc32, under “One thread, and a queue with a bound”
+# The package's Engine, the one thread that runs a model
 class Engine(threading.Thread):
     """The one thread that runs a model. Other threads submit requests, and it calls their `put`.
 
@@ -382,6 +388,7 @@ class Engine(threading.Thread):
 
 
 # Cell 7b0842a8, under “The protocol”
+# The package's completion, a whole answer, and usage
 def completion(name: str, model: str, text: str, finish: str, used: tuple[int, int]) -> dict:
     """Return a whole answer as OpenAI's API writes it.
 
@@ -410,6 +417,7 @@ def usage(prompt: int, drawn: int) -> dict:
 
 
 # Cell 92df21f8, under “The protocol”
+# The package's chunk, a piece of a streamed answer, and event, which writes it
 def chunk(name: str, model: str, delta: dict, finish: str | None = None) -> dict:
     """Return a piece of a streamed answer as OpenAI's API writes it.
 
