@@ -34,6 +34,7 @@ __all__ = [
 
 
 # Cell 18a28e73, under “The version in the package”
+# The package's LoRALinear: a LoRA layer with checks and dropout
 class LoRALinear(nn.Module):
     """Frozen linear layer plus a learned low-rank change, the product of two thin matrices.
 
@@ -79,7 +80,8 @@ class LoRALinear(nn.Module):
         return self.base(x) + self.scale * F.linear(inner, self.B)  # (..., out)
 
 
-# Cell 6d62e474, under “Adding adapters to a model”
+# Cell 3b79d6a4, under “Adding adapters to a model”
+# The package's swap, which exchanges parts of a model; a part is named by its path
 def swap(model: nn.Module, parts: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """Put parts into a model at their paths, in place.
 
@@ -101,7 +103,8 @@ def swap(model: nn.Module, parts: Mapping[str, nn.Module]) -> dict[str, nn.Modul
     return replaced
 
 
-# Cell da2dc7f6, under “Adding adapters to a model”
+# Cell 6d62e474, under “Adding adapters to a model”
+# The package's linear_layers and replace_linear, which choose layers by the ends of their paths
 def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     """Return the linear layers of a model's blocks, by their paths."""
     found = {}
@@ -148,7 +151,8 @@ def replace_linear(model: nn.Module, names: Sequence[str] | None, make: Callable
     return made
 
 
-# Cell 696a0f88, under “Adding adapters to a model”
+# Cell da2dc7f6, under “Adding adapters to a model”
+# The package's adapter_of and add_lora: freeze a model, and wrap its linear layers
 def adapter_of(model: nn.Module) -> dict[str, LoRALinear]:
     """Return the LoRA layers that a model has now, by their paths. They are its adapter."""
     found = {}
@@ -196,6 +200,7 @@ def add_lora(
 
 
 # Cell 0e2e7467, under “Switching adapters”
+# The package's switch: take one adapter off, put another one or none on
 def switch(model: nn.Module, adapter: Mapping[str, LoRALinear] | None) -> dict[str, LoRALinear]:
     """Take off the adapter that a model has on, and put on another one or none.
 
@@ -225,6 +230,7 @@ def switch(model: nn.Module, adapter: Mapping[str, LoRALinear] | None) -> dict[s
 
 
 # Cell db0595eb, under “Merging an adapter”
+# The package's merge: W + (alpha / r) B A, in a new layer
 def merge(model: nn.Module) -> dict[str, LoRALinear]:
     """Merge a model's adapter into its weights, in place.
 
@@ -247,7 +253,8 @@ def merge(model: nn.Module) -> dict[str, LoRALinear]:
     return adapter
 
 
-# Cell 5dd707dc, under “Saving an adapter”
+# Cell a0c9adb1, under “Saving an adapter”
+# The package's save_adapter: two files in PEFT's format
 def public_layers(model: GPT) -> tuple:
     """Return what the files of an adapter need to know of a model.
 
@@ -295,7 +302,8 @@ def save_adapter(model: GPT, folder: str | Path, base: str | Path | None = None)
     write_adapter(folder, pairs, layers, family, n_heads, base, dropout=first.dropout.p)
 
 
-# Cell 39bac9fd, under “Saving an adapter”
+# Cell b38dfced, under “Saving an adapter”
+# The package's load_adapter, which reads what save_adapter or PEFT wrote
 def load_adapter(model: GPT, folder: str | Path) -> dict[str, LoRALinear]:
     """Read an adapter that save_adapter or PEFT wrote, for a model's layers.
 

@@ -32,19 +32,20 @@ __all__ = [
     "best_of",
     "Samples",
     "sample_groups",
-    "token_log_probs",
     "group_advantages",
     "grpo_loss",
+    "token_log_probs",
     "GRPO",
-    "sentence_credit",
     "preference_loss",
     "RewardModel",
     "dpo_loss",
+    "sentence_credit",
     "DPO",
 ]
 
 
 # Cell 8242f2ae, under “Best of n”
+# The package's best_of, which checks the scores
 def best_of(teller, prompt: str, n: int, score: Callable, seed=None, **options) -> str:
     """Generate n texts after a prompt and return the one with the highest score.
 
@@ -68,6 +69,7 @@ def best_of(teller, prompt: str, n: int, score: Callable, seed=None, **options) 
 
 
 # Cell 0bcc1395, under “Groups of texts”
+# The package's Samples and sample_groups
 @dataclass
 class Samples:
     """Texts that a model generated in groups, all texts of a prompt one after the other.
@@ -118,23 +120,8 @@ def sample_groups(
     return Samples(texts, tokens, (real & (position >= prompt_length))[:, 1:])
 
 
-# Cell 4ec97d6c, under “The model's own log-probability as a score”
-def token_log_probs(model, tokens: torch.Tensor) -> torch.Tensor:
-    """Compute the natural logarithm of the probability of each token after the first.
-
-    Args:
-        model: A GPT or a model like it.
-        tokens: Token ids.
-
-    Shape:
-        tokens: (B, T) int64. The result: (B, T - 1), on the device of tokens.
-    """
-    there = tokens.to(next(model.parameters()).device)
-    logits = model(there[:, :-1]).float()  # (B, T - 1, V)
-    return -F.cross_entropy(logits.transpose(1, 2), there[:, 1:], reduction="none").to(tokens.device)
-
-
 # Cell cb6eb57e, under “Group advantages”
+# The package's group_advantages: equation (2) for several groups, in float64
 def group_advantages(rewards, size: int) -> torch.Tensor:
     """Compute how far each reward is above the mean of its group, in standard deviations of the group.
 
@@ -164,6 +151,7 @@ def group_advantages(rewards, size: int) -> torch.Tensor:
 
 
 # Cell ef9f515c, under “The loss”
+# The package's grpo_loss: equation (3) with the price for distance
 def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl: float = 0.0) -> tuple:
     """Compute the loss of GRPO, as a Trainer expects it.
 
@@ -196,7 +184,25 @@ def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl:
     return -gain.sum(), int(mask.sum())
 
 
+# Cell 2a21020f, under “GRPO on stories”
+# The package's token_log_probs
+def token_log_probs(model, tokens: torch.Tensor) -> torch.Tensor:
+    """Compute the natural logarithm of the probability of each token after the first.
+
+    Args:
+        model: A GPT or a model like it.
+        tokens: Token ids.
+
+    Shape:
+        tokens: (B, T) int64. The result: (B, T - 1), on the device of tokens.
+    """
+    there = tokens.to(next(model.parameters()).device)
+    logits = model(there[:, :-1]).float()  # (B, T - 1, V)
+    return -F.cross_entropy(logits.transpose(1, 2), there[:, 1:], reduction="none").to(tokens.device)
+
+
 # Cell 9942306f, under “GRPO on stories”
+# The package's GRPO: the loop body in two methods, for a Trainer
 class GRPO:
     """Batches that the model generates itself, one for each step, and their loss, for a Trainer.
 
@@ -243,38 +249,8 @@ class GRPO:
         return grpo_loss(new, new.detach(), advantages, mask, reference=reference, kl=self.kl)
 
 
-# Cell d97fc914, under “Which sentence is wrong? Credit assignment”
-def sentence_credit(samples: Samples, teller, false: Callable) -> torch.Tensor:
-    """Give -1 to the tokens of what was false, and 0 to all others.
-
-    Args:
-        samples: The texts.
-        teller: The LanguageModel that generated them.
-        false: Called as false(text, ended); returns (start, end) characters of the false parts of a text.
-
-    Shape:
-        The result: (N, T - 1), as samples.mask.
-
-    Reference:
-        Process supervision: Lightman et al., 2023, arXiv:2305.20050.
-    """
-    credit = torch.zeros(samples.mask.shape)
-    n_begin = len(teller.begin)
-    for i, (text, ended) in enumerate(samples.texts):
-        spans = false(text, ended)
-        if not spans:
-            continue
-        decoder = answer_decoder(teller.tokenizer)
-        lengths = [len(decoder.add(token)) for token in samples.tokens[i, n_begin:].tolist()]
-        ends = torch.tensor([0] * n_begin + lengths).cumsum(0)  # (T,)
-        starts = torch.cat([torch.zeros(1), ends[:-1]])
-        for start, end in spans:
-            overlaps = (starts < end) & (start < ends)  # (T,)
-            credit[i][overlaps[1:]] = -1
-    return credit.where(samples.mask, 0.0)
-
-
-# Cell 76f93ff9, under “By hand: the Bradley–Terry model”
+# Cell 587b87ca, under “By hand: the Bradley–Terry model”
+# The package's preference_loss: the mean over pairs
 def preference_loss(chosen: torch.Tensor, rejected: torch.Tensor) -> torch.Tensor:
     """Compute the mean surprise, in nats, that the chosen text of each pair won.
 
@@ -291,7 +267,8 @@ def preference_loss(chosen: torch.Tensor, rejected: torch.Tensor) -> torch.Tenso
     return -F.logsigmoid(chosen - rejected).mean()
 
 
-# Cell b333e444, under “The plain version”
+# Cell aded18f7, under “The plain version”
+# The package's RewardModel, which fits the weights with fit_head
 class RewardModel:
     """Linear scores of texts, learned from pairs. Calling it turns N texts into (N,) scores.
 
@@ -326,7 +303,8 @@ class RewardModel:
         return cls(features, head.weight[1] - head.weight[0])
 
 
-# Cell e28385da, under “Why this score?”
+# Cell d274c14f, under “Why this score?”
+# The package's dpo_loss, made of preference_loss
 def dpo_loss(chosen, rejected, chosen_before, rejected_before, beta: float = 0.1) -> torch.Tensor:
     """Compute the loss of direct preference optimization, in nats.
 
@@ -350,7 +328,40 @@ def dpo_loss(chosen, rejected, chosen_before, rejected_before, beta: float = 0.1
     return preference_loss(beta * (chosen - chosen_before), beta * (rejected - rejected_before))
 
 
+# Cell d97fc914, under “Which sentence is wrong? Credit assignment”
+# The package's sentence_credit
+def sentence_credit(samples: Samples, teller, false: Callable) -> torch.Tensor:
+    """Give -1 to the tokens of what was false, and 0 to all others.
+
+    Args:
+        samples: The texts.
+        teller: The LanguageModel that generated them.
+        false: Called as false(text, ended); returns (start, end) characters of the false parts of a text.
+
+    Shape:
+        The result: (N, T - 1), as samples.mask.
+
+    Reference:
+        Process supervision: Lightman et al., 2023, arXiv:2305.20050.
+    """
+    credit = torch.zeros(samples.mask.shape)
+    n_begin = len(teller.begin)
+    for i, (text, ended) in enumerate(samples.texts):
+        spans = false(text, ended)
+        if not spans:
+            continue
+        decoder = answer_decoder(teller.tokenizer)
+        lengths = [len(decoder.add(token)) for token in samples.tokens[i, n_begin:].tolist()]
+        ends = torch.tensor([0] * n_begin + lengths).cumsum(0)  # (T,)
+        starts = torch.cat([torch.zeros(1), ends[:-1]])
+        for start, end in spans:
+            overlaps = (starts < end) & (start < ends)  # (T,)
+            credit[i][overlaps[1:]] = -1
+    return credit.where(samples.mask, 0.0)
+
+
 # Cell e50ecae7, under “New pairs in each round”
+# The package's DPO: pairs that the model generates itself, in rounds
 class DPO:
     """Pairs that the model generates itself, new ones in each round, and their loss, for a Trainer.
 
@@ -401,10 +412,14 @@ class DPO:
         for turn in count(first // self.steps):
             pairs, reference = self.draw(turn), deepcopy(self.teller.model).eval()
             for some in pair_batches(pairs, 16, self.steps, self.seed + turn):
-                sides = [drawn_rows(self.teller, side) for side in zip(*some, strict=True)]
+                chosen_tokens, chosen_mask = drawn_rows(self.teller, [better for better, _ in some])
+                rejected_tokens, rejected_mask = drawn_rows(self.teller, [worse for _, worse in some])
                 with torch.no_grad():
-                    batch = tuple((*side, self.sums(reference, *side)) for side in sides)
-                yield batch
+                    chosen_before = self.sums(reference, chosen_tokens, chosen_mask)
+                    rejected_before = self.sums(reference, rejected_tokens, rejected_mask)
+                chosen = (chosen_tokens, chosen_mask, chosen_before)
+                rejected = (rejected_tokens, rejected_mask, rejected_before)
+                yield chosen, rejected
 
     def sums(self, model, tokens, mask) -> torch.Tensor:
         """Return log-probabilities of whole texts, (N,). The prompt's part cancels in the loss."""
@@ -412,5 +427,9 @@ class DPO:
 
     def loss(self, model, batch: tuple) -> tuple:
         """Return the dpo_loss of a batch, and 1."""
-        now = [self.sums(model, tokens, mask) for tokens, mask, _ in batch]
-        return dpo_loss(*now, *(before for _, _, before in batch), self.beta), 1
+        chosen, rejected = batch
+        chosen_tokens, chosen_mask, chosen_before = chosen
+        rejected_tokens, rejected_mask, rejected_before = rejected
+        chosen_now = self.sums(model, chosen_tokens, chosen_mask)
+        rejected_now = self.sums(model, rejected_tokens, rejected_mask)
+        return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, self.beta), 1
