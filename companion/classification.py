@@ -37,6 +37,7 @@ __all__ = [
 
 
 # Cell cf1be662, under “Logistic regression: a head with two classes”
+# The package's fit_head: logistic regression for features of any scale, with class weights
 def fit_head(
     features: torch.Tensor,
     labels: torch.Tensor,
@@ -80,13 +81,14 @@ def fit_head(
         return total
 
     optimizer.step(loss)
-    with torch.no_grad():  # the same scores from the original features
+    with torch.no_grad():  # the same scores from the original features: W (x - m) / s + b = (W / s) x + ...
         head.weight /= spread
         head.bias -= head.weight @ mean
     return head.float().requires_grad_(False)
 
 
-# Cell f7619dd2, under “Baselines first”
+# Cell dee063b6, under “Baselines first”
+# The package's word_counts: how often each word occurs in each text
 def word_counts(texts: Sequence[str], words: Sequence[str] | None = None) -> tuple[torch.Tensor, list[str]]:
     """Count how often each word occurs in each text.
 
@@ -110,7 +112,8 @@ def word_counts(texts: Sequence[str], words: Sequence[str] | None = None) -> tup
     return counts.float().reshape(len(found), len(words)), list(words)
 
 
-# Cell 26ead620, under “A classifier on top of the model”
+# Cell ea3ab782, under “A classifier on top of the model”
+# The package's Classifier: a head on the last state of each row, or on the mean
 class Classifier(nn.Module):
     """Linear head on the hidden states of a language model.
 
@@ -159,7 +162,8 @@ class Classifier(nn.Module):
         return self.head(self.states(tokens, mask))
 
 
-# Cell f5e6c095, under “A classifier on top of the model”
+# Cell ae340755, under “A classifier on top of the model”
+# The package's read_states: what a head reads of many rows
 @torch.no_grad()
 def read_states(classifier: Classifier, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
     """Return what the head reads of each row of token ids.
@@ -193,6 +197,7 @@ def read_states(classifier: Classifier, rows: Sequence, batch_size: int = 32) ->
 
 
 # Cell 92598a71, under “A classifier on top of the model”
+# The package's TextClassifier: texts in, probabilities out, and a folder to keep it in
 class TextClassifier:
     """Classifier with its tokenizer and the names of its classes.
 
@@ -255,6 +260,7 @@ class TextClassifier:
 
 
 # Cell 8b854630, under “Fine-tuning: which weights to train”
+# The package's freeze: which blocks are trained
 def freeze(model: GPT, upto: int) -> int:
     """Freeze the lower parts of a model, in place.
 
@@ -289,6 +295,7 @@ def freeze(model: GPT, upto: int) -> int:
 
 
 # Cell 4eedab0c, under “Fine-tuning: which weights to train”
+# The package's depth_groups: a learning rate for each depth
 def depth_groups(classifier: Classifier, lr: float, factor: float = 1.0) -> list[dict]:
     """Make parameter groups for an optimizer, with a learning rate for each depth.
 
@@ -322,7 +329,8 @@ def depth_groups(classifier: Classifier, lr: float, factor: float = 1.0) -> list
     return groups
 
 
-# Cell 3127d370, under “Fine-tuning: which weights to train”
+# Cell 437a3e09, under “Fine-tuning: which weights to train”
+# The package's class_batches: batches of rows of similar length
 def class_batches(
     rows: Sequence, labels: torch.Tensor, batch_size: int, seed: int = 0, balanced=False, first: int = 0
 ) -> Iterator[tuple]:
@@ -367,7 +375,8 @@ def class_batches(
         first = (epoch + 1) * len(batches)
 
 
-# Cell 3d2fa003, under “Fine-tuning: which weights to train”
+# Cell 3127d370, under “Fine-tuning: which weights to train”
+# The package's class_loss: the summed surprise at the labels
 def class_loss(model: Classifier, batch, weights: torch.Tensor | None = None) -> tuple[torch.Tensor, int]:
     """Compute the summed surprise at the labels of a batch, for a Trainer.
 
@@ -387,6 +396,7 @@ def class_loss(model: Classifier, batch, weights: torch.Tensor | None = None) ->
 
 
 # Cell 01d6993e, under “When one class is rare”
+# The package's confusion_matrix, class_scores and class_weights
 def confusion_matrix(labels: torch.Tensor, said: torch.Tensor, n_classes: int) -> torch.Tensor:
     """Count how often each class was called what.
 

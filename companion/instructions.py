@@ -42,6 +42,7 @@ __all__ = [
 
 
 # Cell b14b4120, under “Three new tokens”
+# The package's CHAT_TOKENS and add_chat_tokens
 # The control tokens of a conversation, and for each a text: the new row begins as a copy of the row of the
 # text's last token.
 CHAT_TOKENS = {"<|user|>": END_OF_TEXT, "<|assistant|>": ' "', "<|end|>": END_OF_TEXT}
@@ -86,6 +87,7 @@ def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | Non
 
 
 # Cell 172ed7c2, under “The chat template”
+# The package's chat_ids, chat_end and chat_ends
 def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False) -> list[int]:
     """Write a conversation as token ids, by the chat template.
 
@@ -143,6 +145,7 @@ def chat_ends(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int,
 
 
 # Cell 48339299, under “Training rows”
+# The package's chat_rows: conversations as training rows, with their marks
 def chat_rows(
     conversations: Sequence, tokenizer: Tokenizer, context_length: int, shorten: bool = False
 ) -> list[tuple[list[int], list[bool]]]:
@@ -189,6 +192,7 @@ def chat_rows(
 
 
 # Cell 8a0ea8e1, under “Batches with a mask”
+# The package's masked_batches: batches in which only the learned tokens are targets
 def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 0) -> Iterator[tuple]:
     """Yield endless batches of inputs and targets in which only the learned tokens are targets.
 
@@ -222,6 +226,7 @@ def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 
 
 
 # Cell e61cfd63, under “Judging the answers exactly”
+# The package's exact_matches: says_one for many rows. Each answer is judged after the right answers before it
 @torch.no_grad()
 def exact_matches(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
     """Tell for each row whether greedy decoding would produce its learned tokens.
@@ -255,7 +260,8 @@ def exact_matches(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Ten
     return right
 
 
-# Cell 00b423c8, under “When the context is full”
+# Cell 00b423c8, under “Talking to the model”
+# The package's newest_exchanges: a conversation without its oldest exchanges
 def newest_exchanges(messages: Sequence[dict], tokenizer: Tokenizer, limit: int) -> list[dict]:
     """Drop the oldest exchanges of a conversation until it fits.
 
@@ -280,7 +286,7 @@ def newest_exchanges(messages: Sequence[dict], tokenizer: Tokenizer, limit: int)
     return system + rest
 
 
-# Cell 320bde2b, under “The version in the package”
+# Cell 320bde2b, under “Talking to the model”
 # The package's answers (many conversations) and Chat (one conversation)
 def answers(
     model: GPT, tokenizer: Tokenizer, conversations: Sequence, max_new_tokens=200, seed=None, **options
@@ -409,6 +415,7 @@ class Chat:
 
 
 # Cell 41f84d30, under “Break it: learn the questions, too”
+# The package's text_rows: plain texts as training rows
 def text_rows(texts: Sequence[str], tokenizer: Tokenizer) -> list[tuple[list[int], list[bool]]]:
     """Write plain texts as training rows in which every token is learned.
 
@@ -424,6 +431,7 @@ def text_rows(texts: Sequence[str], tokenizer: Tokenizer) -> list[tuple[list[int
 
 
 # Cell 39d1a0bf, under “Preventing the forgetting”
+# The package's kept_loss: the loss on conversations, plus a penalty for forgetting
 def kept_loss(old: GPT, weight: float, model: GPT, batch) -> tuple[torch.Tensor, int]:
     """Compute the loss on conversations, plus a penalty for predicting plain texts unlike an old model.
 
