@@ -37,9 +37,13 @@ __all__ = [
     "LayerCache",
     "KVCache",
     "prefill",
-    "SlidingCache",
     "select",
     "cache_bytes",
+    "PromptLookup",
+    "verify",
+    "ModelDraft",
+    "speculative",
+    "SlidingCache",
     "fuse",
     "fuse_linear",
     "fuse_layer_norm",
@@ -49,14 +53,11 @@ __all__ = [
     "fuse_block",
     "FusedGPT",
     "FUSED",
-    "verify",
-    "ModelDraft",
-    "PromptLookup",
-    "speculative",
 ]
 
 
-# Cell 428bc79c, under “In the package: `Track`”
+# Cell 428bc79c, under “Buffers with room to spare”
+# The package's Track, a growing buffer for the keys or the values of one layer
 class Track:
     """A growing buffer for one thing that a layer keeps of each token, such as its key.
 
@@ -106,6 +107,7 @@ class Track:
 
 
 # Cell 3c59503f, under “Rows of different lengths”
+# The package's LayerCache, the keys and values of one layer
 class LayerCache:
     """The keys and values of one layer, and other vectors that the layer keeps by name.
 
@@ -174,7 +176,8 @@ class LayerCache:
         return padded[rows, places + before]
 
 
-# Cell 0427a69b, under “`KVCache`”
+# Cell 65eac1b6, under “The cache of the whole model”
+# The package's KVCache, one cache for all layers
 class KVCache:
     """The keys and values of all tokens that a model has read. model(tokens, cache) reads only new tokens.
 
@@ -233,7 +236,8 @@ class KVCache:
             track.end = int(torch.as_tensor(length).max())
 
 
-# Cell fa3f19a4, under “`prefill`”
+# Cell 0427a69b, under “The cache of the whole model”
+# The package's prefill, which reads prompts into a cache
 @torch.no_grad()
 def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
     """Read prompts into a cache, and compute the logits of each row's next token.
@@ -269,14 +273,8 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
         return model.logits(last)
 
 
-# Cell a9ebe9de, under “The end of the context”
-class SlidingCache(KVCache):
-    """A KVCache for texts that may outgrow the context. There, generate goes on without it, and slides."""
-
-    slides = True
-
-
-# Cell cafded2f, under “Sharing a beginning”
+# Cell 7d047df9, under “Sharing a beginning”
+# The package's select, which copies rows of a cache into a new cache
 def select(cache: KVCache, rows: list[int]) -> KVCache:
     """Copy rows of a cache into a new cache.
 
@@ -300,7 +298,8 @@ def select(cache: KVCache, rows: list[int]) -> KVCache:
     return chosen
 
 
-# Cell 9b2f9413, under “The cost in memory”
+# Cell 22f3c9c5, under “The cost in memory”
+# The package's cache_bytes, equation (2)
 def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -> int:
     """Compute the bytes of a cache's keys and values.
 
@@ -316,7 +315,165 @@ def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -
     return numbers * dtype.itemsize  # equation (2)
 
 
+# Cell 56a04a4d, under “Guess several tokens, check them in one call”
+# The package's PromptLookup, drafts without a model
+class PromptLookup:
+    """Drafts without a model: the tokens that followed when the last tokens of the text occurred before.
+
+    Args:
+        longest: Number of last tokens that must agree. Where this never happened, fewer are tried.
+
+    Reference:
+        Apoorv Saxena, 2023, github.com/apoorvumang/prompt-lookup-decoding.
+    """
+
+    def __init__(self, longest: int = 3):
+        self.longest = longest
+
+    def __call__(self, text: list[int], n: int) -> tuple[list[int], None]:
+        for size in range(self.longest, 0, -1):
+            for i in range(len(text) - size - 1, -1, -1):  # the latest place first
+                if text[i : i + size] == text[-size:]:
+                    return text[i + size : i + size + n], None
+        return [], None
+
+
+# Cell cace3a6a, under “Guess several tokens, check them in one call”
+# The package's verify, which decides which guesses are kept
+def verify(p, q, drafted: list[int], generator=None) -> list[int]:
+    """Decide which drafted tokens are kept, and draw one more. The result follows p exactly, whatever q is.
+
+    Args:
+        p: The model's probabilities at the place of each draft, and after the last one.
+        q: The probabilities from which the drafts were drawn.
+        drafted: The k drafted tokens.
+        generator: Random number generator, or None for PyTorch's global one.
+
+    Returns:
+        The drafts that are kept, and one token more.
+
+    Shape:
+        p: (k + 1, V). q: (k, V).
+
+    Reference:
+        Leviathan et al., 2023, arXiv:2211.17192, algorithm 1.
+    """
+    for i, token in enumerate(drafted):
+        number = torch.rand(1, generator=generator, dtype=torch.float64)
+        if number * q[i, token] >= p[i, token]:  # thrown away; kept with the probability p / q
+            missing = (p[i] - q[i]).clamp(min=0)  # (V,)
+            if not missing.any():  # p and q differ by rounding only
+                missing = p[i]
+            number = torch.rand(1, generator=generator, dtype=torch.float64)
+            return [*drafted[:i], draw_tokens(missing[None], number).item()]
+    number = torch.rand(1, generator=generator, dtype=torch.float64)
+    return [*drafted, draw_tokens(p[-1:], number).item()]
+
+
+# Cell c1314fe6, under “Guess several tokens, check them in one call”
+# The package's ModelDraft, drafts of a smaller model
+class ModelDraft:
+    """Drafts of a smaller model, with a cache of its own: draft(text, n) -> n tokens and their probabilities.
+
+    Args:
+        model: The smaller model.
+        generator: Random number generator, or None for PyTorch's global one.
+        sampling: Settings of sampling_distribution.
+
+    Shape:
+        text: a list of ids, which may differ from the text of the last call. The probabilities: (n, V).
+    """
+
+    def __init__(self, model, generator=None, **sampling):
+        self.model = model
+        self.generator = generator
+        self.sampling = sampling
+        self.cache = KVCache(model.config, 1)
+        self.read = []
+
+    def __call__(self, text: list[int], n: int) -> tuple[list[int], torch.Tensor]:
+        common = 0
+        while common < min(len(self.read), len(text)) and self.read[common] == text[common]:
+            common += 1
+        self.cache.rewind(min(common, self.cache.length, len(text) - 1))
+
+        device = next(self.model.parameters()).device
+        room = self.model.config.context_length + 1 - len(text)
+        drafted = []
+        q = []
+        for _ in range(min(n, room)):
+            new = (text + drafted)[self.cache.length :]
+            with torch.inference_mode(), eval_mode(self.model):
+                logits = next_logits(self.model, torch.tensor([new], device=device), self.cache)  # (1, V)
+            q.append(sampling_distribution(logits, **self.sampling))
+            number = torch.rand(1, generator=self.generator, dtype=torch.float64)
+            drafted.append(draw_tokens(q[-1], number).item())
+        self.read = text + drafted
+        return drafted, torch.cat(q).cpu() if q else torch.empty(0)
+
+
+# Cell 63195cd4, under “Guess several tokens, check them in one call”
+# The package's speculative, the loop for any draft
+def speculative(
+    model, draft, tokens, max_new_tokens: int, n_draft: int = 4, stop=None, generator=None, **sampling
+) -> Iterator[list[int]]:
+    """Yield the tokens that each call of the model adds: the drafts that it keeps, and one of its own.
+
+    The tokens follow the model's own probabilities. At temperature 0 they are those of generate.
+
+    Args:
+        model: A GPT or a model like it.
+        draft: A model with the same vocabulary, or a function from (text, n) to at most n ids and their
+            probabilities (n, V). None instead of the probabilities means that it is certain of each.
+        tokens: A single prompt, (1, T).
+        max_new_tokens: As for generate.
+        n_draft: Largest number of drafts in a call.
+        stop: As for generate.
+        generator: As for verify.
+        sampling: temperature, top_k and top_p, used for the model and for a draft that is a model.
+
+    Raises:
+        ValueError: As for stream, and for a repetition_penalty.
+        TypeError: As for stream.
+    """
+    row = check_speculation(model.config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling)
+    cache = KVCache(model.config, 1)
+    no_dropout = eval_mode(model)
+    if isinstance(draft, nn.Module):
+        draft = ModelDraft(draft, generator, **sampling)
+
+    def passes(text, left):
+        while left > 0:
+            drafted, q = draft(text, min(n_draft, left - 1))
+            with torch.inference_mode(), no_dropout:
+                new = row.new_tensor([text[cache.length :] + drafted])  # (1, T)
+                hidden = model.hidden(new, cache)[0, -len(drafted) - 1 :]  # (k + 1, C)
+                logits = model.logits(hidden)  # (k + 1, V)
+            p = sampling_distribution(logits, **sampling).cpu()
+            if q is None:
+                q = F.one_hot(torch.tensor(drafted, dtype=torch.int64), p.shape[1])
+            accepted = verify(p, q, drafted, generator)
+
+            before_stop = list(until(accepted, stop))
+            ended = len(before_stop) < len(accepted)
+            accepted = accepted[: len(before_stop) + 1]  # with the stop token
+            text = text + accepted
+            left = 0 if ended else left - len(accepted)
+            cache.rewind(len(text) - 1)  # forget the drafts that were thrown away
+            yield accepted
+
+    return passes(row.tolist(), max_new_tokens)
+
+
+# Cell 2d7e5a82, under “The end of the context: `SlidingCache`”
+class SlidingCache(KVCache):
+    """A KVCache for texts that may outgrow the context. There, generate goes on without it, and slides."""
+
+    slides = True
+
+
 # Cell 66d8c37a, under “In the package: `fuse`”
+# The package's fuse, and a function for each part that it knows
 def fuse(part, known: dict) -> Callable:
     """Make a function that computes what a part computes, with all that it needs looked up once, here.
 
@@ -412,6 +569,7 @@ def fuse_block(block: Block, known: dict) -> Callable:
 
 
 # Cell 85db5e21, under “In the package: `fuse`”
+# The package's FusedGPT, and FUSED, the table of the known parts
 class FusedGPT(GPT):
     """A GPT with the parts of another one, which reads with a cache in less time, by fused blocks.
 
@@ -446,149 +604,3 @@ FUSED = {
     Block: fuse_block,
     GPT: FusedGPT,
 }
-
-
-# Cell 0e7fcb72, under “Verification in the package”
-def verify(p, q, drafted: list[int], generator=None) -> list[int]:
-    """Decide which drafted tokens are kept, and draw one more. The result follows p exactly, whatever q is.
-
-    Args:
-        p: The model's probabilities at the place of each draft, and after the last one.
-        q: The probabilities from which the drafts were drawn.
-        drafted: The k drafted tokens.
-        generator: Random number generator, or None for PyTorch's global one.
-
-    Returns:
-        The drafts that are kept, and one token more.
-
-    Shape:
-        p: (k + 1, V). q: (k, V).
-
-    Reference:
-        Leviathan et al., 2023, arXiv:2211.17192, algorithm 1.
-    """
-    for i, token in enumerate(drafted):
-        number = torch.rand(1, generator=generator, dtype=torch.float64)
-        if number * q[i, token] >= p[i, token]:  # thrown away; kept with the probability p / q
-            missing = (p[i] - q[i]).clamp(min=0)  # (V,)
-            if not missing.any():  # p and q differ by rounding only
-                missing = p[i]
-            number = torch.rand(1, generator=generator, dtype=torch.float64)
-            return [*drafted[:i], draw_tokens(missing[None], number).item()]
-    number = torch.rand(1, generator=generator, dtype=torch.float64)
-    return [*drafted, draw_tokens(p[-1:], number).item()]
-
-
-# Cell 421b7502, under “Verification in the package”
-class ModelDraft:
-    """Drafts of a smaller model, with a cache of its own: draft(text, n) -> n tokens and their probabilities.
-
-    Args:
-        model: The smaller model.
-        generator: Random number generator, or None for PyTorch's global one.
-        sampling: Settings of sampling_distribution.
-
-    Shape:
-        text: a list of ids, which may differ from the text of the last call. The probabilities: (n, V).
-    """
-
-    def __init__(self, model, generator=None, **sampling):
-        self.model = model
-        self.generator = generator
-        self.sampling = sampling
-        self.cache = KVCache(model.config, 1)
-        self.read = []
-
-    def __call__(self, text: list[int], n: int) -> tuple[list[int], torch.Tensor]:
-        common = 0
-        while common < min(len(self.read), len(text)) and self.read[common] == text[common]:
-            common += 1
-        self.cache.rewind(min(common, self.cache.length, len(text) - 1))
-
-        device = next(self.model.parameters()).device
-        room = self.model.config.context_length + 1 - len(text)
-        drafted = []
-        q = []
-        for _ in range(min(n, room)):
-            new = (text + drafted)[self.cache.length :]
-            with torch.inference_mode(), eval_mode(self.model):
-                logits = next_logits(self.model, torch.tensor([new], device=device), self.cache)  # (1, V)
-            q.append(sampling_distribution(logits, **self.sampling))
-            number = torch.rand(1, generator=self.generator, dtype=torch.float64)
-            drafted.append(draw_tokens(q[-1], number).item())
-        self.read = text + drafted
-        return drafted, torch.cat(q).cpu() if q else torch.empty(0)
-
-
-# Cell 7a0acae7, under “Verification in the package”
-class PromptLookup:
-    """Drafts without a model: the tokens that followed when the last tokens of the text occurred before.
-
-    Args:
-        longest: Number of last tokens that must agree. Where this never happened, fewer are tried.
-
-    Reference:
-        Apoorv Saxena, 2023, github.com/apoorvumang/prompt-lookup-decoding.
-    """
-
-    def __init__(self, longest: int = 3):
-        self.longest = longest
-
-    def __call__(self, text: list[int], n: int) -> tuple[list[int], None]:
-        for size in range(self.longest, 0, -1):
-            for i in range(len(text) - size - 1, -1, -1):  # the latest place first
-                if text[i : i + size] == text[-size:]:
-                    return text[i + size : i + size + n], None
-        return [], None
-
-
-# Cell 8c7763b4, under “Verification in the package”
-def speculative(
-    model, draft, tokens, max_new_tokens: int, n_draft: int = 4, stop=None, generator=None, **sampling
-) -> Iterator[list[int]]:
-    """Yield the tokens that each call of the model adds: the drafts that it keeps, and one of its own.
-
-    The tokens follow the model's own probabilities. At temperature 0 they are those of generate.
-
-    Args:
-        model: A GPT or a model like it.
-        draft: A model with the same vocabulary, or a function from (text, n) to at most n ids and their
-            probabilities (n, V). None instead of the probabilities means that it is certain of each.
-        tokens: A single prompt, (1, T).
-        max_new_tokens: As for generate.
-        n_draft: Largest number of drafts in a call.
-        stop: As for generate.
-        generator: As for verify.
-        sampling: temperature, top_k and top_p, used for the model and for a draft that is a model.
-
-    Raises:
-        ValueError: As for stream, and for a repetition_penalty.
-        TypeError: As for stream.
-    """
-    row = check_speculation(model.config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling)
-    cache = KVCache(model.config, 1)
-    no_dropout = eval_mode(model)
-    if isinstance(draft, nn.Module):
-        draft = ModelDraft(draft, generator, **sampling)
-
-    def passes(text, left):
-        while left > 0:
-            drafted, q = draft(text, min(n_draft, left - 1))
-            with torch.inference_mode(), no_dropout:
-                new = row.new_tensor([text[cache.length :] + drafted])  # (1, T)
-                hidden = model.hidden(new, cache)[0, -len(drafted) - 1 :]  # (k + 1, C)
-                logits = model.logits(hidden)  # (k + 1, V)
-            p = sampling_distribution(logits, **sampling).cpu()
-            if q is None:
-                q = F.one_hot(torch.tensor(drafted, dtype=torch.int64), p.shape[1])
-            accepted = verify(p, q, drafted, generator)
-
-            before_stop = list(until(accepted, stop))
-            ended = len(before_stop) < len(accepted)
-            accepted = accepted[: len(before_stop) + 1]  # with the stop token
-            text = text + accepted
-            left = 0 if ended else left - len(accepted)
-            cache.rewind(len(text) - 1)  # forget the drafts that were thrown away
-            yield accepted
-
-    return passes(row.tolist(), max_new_tokens)

@@ -44,7 +44,8 @@ __all__ = [
 ]
 
 
-# Cell f4ec89d2, under “In the package: `RoPE`”
+# Cell f4ec89d2, under “Many pairs, many speeds”
+# The package's RoPE
 class RoPE(nn.Module):
     """Rotary position embedding (RoPE).
 
@@ -111,6 +112,7 @@ class RoPE(nn.Module):
 
 
 # Cell 16fbfa04, under “RMSNorm”
+# The package's RMSNorm
 class RMSNorm(nn.Module):
     """Root mean square normalization: scale each vector to a mean square of 1, then multiply by a weight.
 
@@ -140,6 +142,7 @@ class RMSNorm(nn.Module):
 
 
 # Cell 5660e0c1, under “SwiGLU: an MLP with a gate”
+# The package's SwiGLU, equation (3)
 class SwiGLU(nn.Module):
     """An MLP whose hidden units are multiplied by a gate. It has no biases.
 
@@ -172,7 +175,8 @@ class SwiGLU(nn.Module):
         return self.dropout(self.down_proj(hidden))  # (..., d_ff) -> (..., C)
 
 
-# Cell 1e9c604e, under “Grouped-query attention”
+# Cell 593d71ed, under “Grouped-query attention”
+# The package's GroupedQueryAttention
 class GroupedQueryAttention(nn.Module):
     """Causal self-attention in which several queries share a key and a value.
 
@@ -255,7 +259,8 @@ class GroupedQueryAttention(nn.Module):
         return F.dropout(self.o_proj(out), self.dropout, self.training)
 
 
-# Cell c931cd1d, under “The token before: a short convolution”
+# Cell e1765605, under “Two newer parts”
+# The package's Shift, a short convolution
 class Shift(nn.Module):
     """A short causal convolution: each vector plus shares of the vectors just before it.
 
@@ -294,7 +299,8 @@ class Shift(nn.Module):
         return x
 
 
-# Cell 4975c9cb, under “The token itself: handing it down”
+# Cell 3fb30949, under “Two newer parts”
+# The package's SwiftBlock, a block with shifts, which reads the tokens' own vectors again
 class SwiftBlock(Block):
     """A block with shifts, whose attention reads the tokens' own vectors again.
 
@@ -326,7 +332,8 @@ class SwiftBlock(Block):
         return torch.cat([x, row], dim=-1)
 
 
-# Cell 1e1b4b1b, under “The parts list”
+# Cell e6910401, under “The parts list”
+# The package's LlamaConfig, the sizes of a model of the Llama type
 @dataclass
 class LlamaConfig:
     """The sizes of a model of the Llama type.
@@ -393,7 +400,8 @@ class LlamaConfig:
         return "storyteller" if self.qk_norm else "llama"
 
 
-# Cell 6356e098, under “The parts list”
+# Cell 204e871d, under “The parts list”
+# The package's llama
 def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     """Build an untrained model of the Llama type.
 
@@ -439,7 +447,8 @@ def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     return GPT(c, embed, blocks, norm, head)
 
 
-# Cell 357d76a1, under “The parts list”
+# Cell 20499824, under “The parts list”
+# The package's storyteller and swift
 def storyteller(config: LlamaConfig, meta: bool = False) -> GPT:
     """Build an untrained model with exactly the parts of Qwen3, so that other programs can run it.
 
@@ -460,7 +469,8 @@ def swift(config: LlamaConfig, meta: bool = False) -> GPT:
     return llama(replace(config, qk_norm=True, shift=config.shift or 1), meta)
 
 
-# Cell 50af4330, under “Muon: a step in which every direction counts”
+# Cell ac342054, under “Muon: a step in which every direction counts”
+# The package's orthogonal, equation (4) for stacks of matrices
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Keep each matrix's singular vectors, and bring its singular values near 1, except for tiny ones.
 
@@ -483,13 +493,14 @@ def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     for _ in range(steps):
         gram = x @ x.mT  # (matrices, k, k), k the smaller of n and m
         factor = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
-        x = torch.baddbmm(x, factor, x, beta=3.4445)  # equation (5)
+        x = torch.baddbmm(x, factor, x, beta=3.4445)  # equation (4)
     if is_tall:
         x = x.mT
     return x.reshape(g.shape).to(g.dtype)
 
 
-# Cell 382bb6e4, under “The optimizer”
+# Cell 9db316d9, under “The optimizer”
+# The package's Muon
 class Muon(torch.optim.Optimizer):
     """Momentum whose every step is made orthogonal. It is for weight matrices; use AdamW for the rest.
 
@@ -530,7 +541,8 @@ class Muon(torch.optim.Optimizer):
                     p.add_(direction, alpha=-lr * scale)
 
 
-# Cell 370ecc91, under “Fewer calls for the modern parts”
+# Cell c6059d9f, under “Fewer calls for the modern parts”
+# The package's functions that fuse these parts, and FUSED_MODERN, their table
 def fuse_rms_norm(norm: RMSNorm, known: dict) -> Callable:
     weight = norm.weight
     eps = norm.eps

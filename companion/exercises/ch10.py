@@ -230,11 +230,11 @@ def try_going_on(answer, x, shares, before):
             You are off by one. You multiply the first share with the vector itself, not with the one
             before it.
         joined[len(x) :] => shifted[len(x) :]
-            You pass on shifted vectors. Equation (4) needs the vectors as they came in.
+            You pass on shifted vectors. Equation (5) needs the vectors as they came in.
         shifted[n:], joined[len(x) :] => joined[len(x) :], shifted[n:]
             You exchanged the two results. The shifted vectors come first.
         joined[t - back] => shifted[t - back]
-            You add shares of shifted vectors. Equation (4) adds shares of the vectors as they came in.
+            You add shares of shifted vectors. Equation (5) adds shares of the vectors as they came in.
         joined[t - back] => x[(t - n - back) % len(x)]
             You use the end of `x` as what comes before it, as `roll` does. These vectors are in `before`.
         range(1, n + 1) => range(1, 2)
