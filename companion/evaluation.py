@@ -32,7 +32,8 @@ __all__ = [
 ]
 
 
-# Cell e5f7d322, under “Scoring a choice in code”
+# Cell e3d5508d, under “Scoring a choice in code”
+# The package's Example, a prompt with its choices and the right one
 @dataclass(frozen=True)
 class Example:
     """Prompt with possible continuations, of which one is right.
@@ -50,6 +51,7 @@ class Example:
 
 
 # Cell b634e4fc, under “Scoring a choice in code”
+# The package's score_continuations, equation (1) in batches
 @torch.no_grad()
 def score_continuations(teller, pairs: Iterable[tuple[str, str]], batch_size: int = 32):
     """Compute the log-probability of continuations, equation (1).
@@ -95,6 +97,7 @@ def score_continuations(teller, pairs: Iterable[tuple[str, str]], batch_size: in
 
 
 # Cell 7470a35a, under “Scoring a choice in code”
+# The package's choice_scores, the four kinds of score, and multiple_choice
 def choice_scores(teller, examples: Sequence[Example], by: str = "sum") -> list[torch.Tensor]:
     """Score each choice of each example.
 
@@ -153,6 +156,7 @@ def multiple_choice(teller, examples: Sequence[Example], by: str = "sum") -> tor
 
 
 # Cell 795edfa1, under “Questions without choices”
+# The package's cloze and exact_match, the two scores without choices
 def cloze(teller, examples: Sequence[Example]) -> torch.Tensor:
     """Tell for each example whether every token of the answer is the model's most likely one.
 
@@ -193,6 +197,7 @@ def exact_match(
 
 
 # Cell 16506764, under “Questions without choices”
+# The package's Task, questions and a way to score them
 @dataclass(frozen=True)
 class Task:
     """Named examples with a way to score them.
@@ -222,7 +227,8 @@ class Task:
         return self.scorer(teller, examples)
 
 
-# Cell bfe09d5a, under “How far can a score be trusted?”
+# Cell 9697c6ca, under “How far can a score be trusted?”
+# The package's bootstrap_interval, with all draws in one tensor
 def bootstrap_interval(
     scores, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
@@ -256,6 +262,7 @@ def bootstrap_interval(
 
 
 # Cell e69bd914, under “How far can a score be trusted?”
+# The package's wilson_interval, equation (2)
 def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Compute a confidence interval for the true share of right answers, equation (2).
 
@@ -283,6 +290,7 @@ def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, flo
 
 
 # Cell 9a5ec5cb, under “Calibration: does the model know when it guesses?”
+# The package's Calibration and calibration, equation (4)
 @dataclass(frozen=True)
 class Calibration:
     """Result of `calibration`, for the M bins that are not empty.
@@ -334,6 +342,7 @@ def calibration(confidence, right, bins: int = 10) -> Calibration:
 
 
 # Cell cf0d3e40, under “Break it: the test in the training text”
+# The package's contamination, the share of known n-grams in each text
 def contamination(texts: Iterable[str], seen: Iterable[str], n: int = 13) -> list[float]:
     """Compute the share of each text's n-grams of words that occur in other texts.
 

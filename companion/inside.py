@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 
-# Cell abf2a4d4, under “A test of 100 questions”
+# Cell 44a841b1, under “A test of 100 questions”
+# The package's ask. eval_mode switches dropout off, and finite raises an error for NaN or infinity
 @torch.no_grad()
 def ask(model: nn.Module, rows: list) -> torch.Tensor:
     """Compute the log-probabilities of the token that follows each row.
@@ -54,6 +55,7 @@ def ask(model: nn.Module, rows: list) -> torch.Tensor:
 
 
 # Cell 8b37ee0b, under “Hooks: watch a part while it works”
+# The package's before, hooks that are removed at the end of a with block
 @contextmanager
 def before(parts: Iterable[nn.Module], function: Callable):
     """Call a function with the input of each part, just before the part runs.
@@ -79,6 +81,7 @@ def before(parts: Iterable[nn.Module], function: Callable):
 
 
 # Cell 6a6efb96, under “The residual stream: five states for each token”
+# The package's hidden_states. blocks_of returns the blocks of a model, or raises an error for other modules
 @torch.no_grad()
 def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """Record the residual stream before each block and after the last one.
@@ -108,7 +111,8 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     return finite("states", torch.stack(states))
 
 
-# Cell e824cd1f, under “Attention maps: what each head looks at”
+# Cell 27e7710c, under “Attention maps: what each head looks at”
+# The package's attention_maps, the weights of every head of every block
 @torch.no_grad()
 def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """Compute the attention weights of every head.
@@ -147,6 +151,7 @@ def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
 
 
 # Cell d531e192, under “Head scores: one number for what a head looks at”
+# The package's head_scores, equation (1) for all heads
 def head_scores(maps: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     """Compute the weight that each head puts on marked keys, as a mean over the queries that have any.
 
@@ -171,6 +176,7 @@ def head_scores(maps: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
 
 
 # Cell 6fb6a9d9, under “The logit lens: when does the answer appear?”
+# The package's logit_lens, the last norm and the head for states of any layer
 def logit_lens(model: nn.Module, states: torch.Tensor) -> torch.Tensor:
     """Compute the logits that the model would give if it ended after a layer.
 
@@ -192,7 +198,8 @@ def logit_lens(model: nn.Module, states: torch.Tensor) -> torch.Tensor:
         return model.logits(model.norm(states))
 
 
-# Cell 581a63d7, under “Probes: reading a state with a map of one's own”
+# Cell e4b7d4de, under “Probes: reading a state with a map of one's own”
+# The package's probe, ridge regression on states
 def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn.Linear:
     """Fit a linear map from a state to a score for each label, by ridge regression.
 
@@ -240,6 +247,7 @@ def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn
 
 
 # Cell 05b5c8ae, under “Ablation: take a head out”
+# The package's head_means and ablate, for any heads of any layers
 @torch.no_grad()
 def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Compute the mean output of each head, before o_proj mixes the heads.
@@ -299,7 +307,8 @@ def ablate(model: nn.Module, heads: Iterable[tuple[int, int]], means: torch.Tens
     return before(list(cut), replace)
 
 
-# Cell fd8a7665, under “Activation patching: move one vector, and the answer moves”
+# Cell 35dee9af, under “Activation patching: move one vector, and the answer moves”
+# The package's patch, for any layer and any list of positions
 def patch(model: nn.Module, layer: int, positions: list[int], states: torch.Tensor):
     """Replace the residual stream at some positions by that of another run.
 
