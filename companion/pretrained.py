@@ -32,18 +32,19 @@ __all__ = [
     "GPT2",
     "fill",
     "LLAMA",
+    "load_pretrained",
+    "save_pretrained",
     "NeoXAttention",
     "ParallelBlock",
     "NeoXConfig",
     "neox",
     "JoinedByHead",
     "FAMILIES",
-    "load_pretrained",
-    "save_pretrained",
 ]
 
 
-# Cell 802ca1ed, under “A table for each family of models”
+# Cell 773022cc, under “A table for each family of models”
+# The package's Family, the table of a family of models
 @dataclass(frozen=True)
 class Family:
     """Names that the files of a family of models use, and how their matrices differ from ours.
@@ -88,7 +89,8 @@ class Family:
         return tensor
 
 
-# Cell 83edf77f, under “A table for each family of models”
+# Cell f8fd5fab, under “A table for each family of models”
+# GPT2, the table of GPT-2's family
 GPT2 = Family(
     GPTConfig,
     gpt2,
@@ -108,7 +110,8 @@ GPT2 = Family(
 )
 
 
-# Cell f8fd5fab, under “Filling the model: every tensor once, every parameter filled”
+# Cell 96881cf7, under “A table for each family of models”
+# The package's fill, for any family and for models of several files
 def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype = torch.float32) -> GPT:
     """Fill a model without numbers with the weights in files.
 
@@ -145,6 +148,7 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
 
 
 # Cell fc1dc525, under “The Llama family”
+# LLAMA, the table of the Llama family
 LLAMA = Family(
     LlamaConfig,
     llama,
@@ -167,148 +171,8 @@ LLAMA = Family(
 )
 
 
-# Cell feaa8d59, under “GPT-NeoX: attention and MLP in parallel”
-class NeoXAttention(CausalSelfAttention):
-    """Attention that rotates only the first dimensions of each query and key.
-
-    Args:
-        d_model: Width of the model.
-        n_heads: Number of heads.
-        rope: Rotary embedding for these dimensions. The others stay as they are.
-        dropout: As in CausalSelfAttention.
-
-    Shape:
-        (B, T, C) -> (B, T, C).
-
-    Reference:
-        Black et al., 2022 (GPT-NeoX), arXiv:2204.06745, section 2.1.
-    """
-
-    def __init__(self, d_model: int, n_heads: int, rope: RoPE, dropout: float = 0.0):
-        super().__init__(d_model, n_heads, dropout)
-        self.rope = rope
-        self.n_turned = 2 * len(rope.speed)
-
-    def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Compute q, k and v, (B, H, T, D) each, from (B, T, C).
-
-        Args:
-            x: Input.
-            start: Position of the first token of x.
-        """
-        q, k, v = super().project(x, start)
-        n = self.n_turned
-        turned_q, turned_k = self.rope(q[..., :n], k[..., :n], start)
-        q = torch.cat([turned_q, q[..., n:]], dim=-1)
-        k = torch.cat([turned_k, k[..., n:]], dim=-1)
-        return q, k, v
-
-
-# Cell bae75520, under “GPT-NeoX: attention and MLP in parallel”
-class ParallelBlock(Block):
-    """Block whose attention and MLP both read the block's input.
-
-    Shape:
-        (B, T, C) -> (B, T, C).
-
-    Reference:
-        Wang and Komatsuzaki, 2021 (GPT-J); Black et al., 2022, arXiv:2204.06745, section 2.1.
-    """
-
-    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """Compute the block's output; cache is as in Block."""
-        return x + self.attn(self.norm_1(x), cache) + self.mlp(self.norm_2(x))
-
-
-# Cell 172e2f6c, under “GPT-NeoX: attention and MLP in parallel”
-@dataclass
-class NeoXConfig(GPTConfig):
-    """Sizes of a GPT-NeoX model.
-
-    Args:
-        norm_eps: Added to the variance in norms.
-        rope_theta: Base of the rotary frequencies.
-        rope_share: Share of a head's dimensions that is rotated.
-
-    Raises:
-        ValueError: As GPTConfig, and if the share is outside (0, 1] or gives no even number.
-    """
-
-    architecture: ClassVar[str] = "neox"
-    norm_eps: float = 1e-5
-    rope_theta: float = 10000.0
-    rope_share: float = 0.25
-
-    def __post_init__(self):
-        super().__post_init__()
-        numbers_turned(self)
-
-
-def neox(config: NeoXConfig, meta: bool = False) -> GPT:
-    """Build an untrained GPT-NeoX of these sizes.
-
-    Args:
-        config: The sizes.
-        meta: As in gpt2, True for shapes without numbers.
-    """
-    if meta:
-        with torch.device("meta"):
-            return neox(config)
-    c = config
-    rope = RoPE(numbers_turned(c), c.context_length, c.rope_theta)
-    blocks = []
-    for _ in range(c.n_layers):
-        attn = NeoXAttention(c.d_model, c.n_heads, rope, c.dropout)
-        up = nn.Linear(c.d_model, c.d_ff)
-        down = nn.Linear(c.d_ff, c.d_model)
-        mlp = nn.Sequential(OrderedDict(up_proj=up, gelu=nn.GELU(), down_proj=down))
-        norm_1 = LayerNorm(c.d_model, c.norm_eps)
-        norm_2 = LayerNorm(c.d_model, c.norm_eps)
-        blocks.append(ParallelBlock(norm_1, attn, norm_2, mlp))
-    embed = TokenEmbedding(c.vocab_size, c.d_model)
-    head = nn.Linear(c.d_model, c.vocab_size, bias=False)
-    return GPT(c, embed, blocks, LayerNorm(c.d_model, c.norm_eps), head)
-
-
-# Cell f3f22569, under “GPT-NeoX: attention and MLP in parallel”
-class JoinedByHead(Family):
-    """Family whose files join q, k and v head by head: q, k, v of head 0, then q, k, v of head 1."""
-
-    def to_ours(self, name: str, tensor: torch.Tensor, n: int, n_heads: int) -> tuple[torch.Tensor, ...]:
-        if n == 3:  # rows (H, 3, D) -> (3, H, D)
-            tensor = tensor.unflatten(0, (n_heads, 3, -1)).transpose(0, 1).flatten(0, 2)
-        return super().to_ours(name, tensor, n, n_heads)
-
-    def to_theirs(self, name: str, parts: list[torch.Tensor], n_heads: int) -> torch.Tensor:
-        tensor = super().to_theirs(name, parts, n_heads)
-        if len(parts) == 3:  # rows (3, H, D) -> (H, 3, D)
-            tensor = tensor.unflatten(0, (3, n_heads, -1)).transpose(0, 1).flatten(0, 2)
-        return tensor
-
-
-# Cell 6d7bb2f1, under “GPT-NeoX: attention and MLP in parallel”
-FAMILIES = {
-    "gpt2": GPT2,
-    "llama": LLAMA,
-    "neox": JoinedByHead(
-        NeoXConfig,
-        neox,
-        {
-            "gpt_neox.embed_in": "embed",
-            "gpt_neox.layers.{0}.input_layernorm": "blocks.{0}.norm_1",
-            "gpt_neox.layers.{0}.attention.query_key_value": GPT2.names["transformer.h.{0}.attn.c_attn"],
-            "gpt_neox.layers.{0}.attention.dense": "blocks.{0}.attn.o_proj",
-            "gpt_neox.layers.{0}.post_attention_layernorm": "blocks.{0}.norm_2",
-            "gpt_neox.layers.{0}.mlp.dense_h_to_4h": "blocks.{0}.mlp.up_proj",
-            "gpt_neox.layers.{0}.mlp.dense_4h_to_h": "blocks.{0}.mlp.down_proj",
-            "gpt_neox.final_layer_norm": "norm",
-            "embed_out": "head",
-        },
-    ),
-}
-
-
-# Cell 0bcd17e7, under “Loading and saving any family”
+# Cell dd9994ac, under “Loading and saving any family”
+# load_pretrained and save_pretrained, for any family
 def load_pretrained(
     name: str | Path, revision: str | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple:
@@ -361,3 +225,144 @@ def save_pretrained(model: GPT, tokenizer, folder: str | Path) -> None:
         (new / "config.json").write_text(json.dumps(shape, indent=1) + "\n", encoding="utf-8")
         write_safetensors(new / "model.safetensors", theirs, {"format": "pt"})
         write_tokenizer(tokenizer, new)
+
+
+# Cell feaa8d59, under “GPT-NeoX: parallel blocks, joined head by head”
+class NeoXAttention(CausalSelfAttention):
+    """Attention that rotates only the first dimensions of each query and key.
+
+    Args:
+        d_model: Width of the model.
+        n_heads: Number of heads.
+        rope: Rotary embedding for these dimensions. The others stay as they are.
+        dropout: As in CausalSelfAttention.
+
+    Shape:
+        (B, T, C) -> (B, T, C).
+
+    Reference:
+        Black et al., 2022 (GPT-NeoX), arXiv:2204.06745, section 2.1.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, rope: RoPE, dropout: float = 0.0):
+        super().__init__(d_model, n_heads, dropout)
+        self.rope = rope
+        self.n_turned = 2 * len(rope.speed)
+
+    def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Compute q, k and v, (B, H, T, D) each, from (B, T, C).
+
+        Args:
+            x: Input.
+            start: Position of the first token of x.
+        """
+        q, k, v = super().project(x, start)
+        n = self.n_turned
+        turned_q, turned_k = self.rope(q[..., :n], k[..., :n], start)
+        q = torch.cat([turned_q, q[..., n:]], dim=-1)
+        k = torch.cat([turned_k, k[..., n:]], dim=-1)
+        return q, k, v
+
+
+# Cell bae75520, under “GPT-NeoX: parallel blocks, joined head by head”
+class ParallelBlock(Block):
+    """Block whose attention and MLP both read the block's input.
+
+    Shape:
+        (B, T, C) -> (B, T, C).
+
+    Reference:
+        Wang and Komatsuzaki, 2021 (GPT-J); Black et al., 2022, arXiv:2204.06745, section 2.1.
+    """
+
+    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
+        """Compute the block's output; cache is as in Block."""
+        return x + self.attn(self.norm_1(x), cache) + self.mlp(self.norm_2(x))
+
+
+# Cell 172e2f6c, under “GPT-NeoX: parallel blocks, joined head by head”
+@dataclass
+class NeoXConfig(GPTConfig):
+    """Sizes of a GPT-NeoX model.
+
+    Args:
+        norm_eps: Added to the variance in norms.
+        rope_theta: Base of the rotary frequencies.
+        rope_share: Share of a head's dimensions that is rotated.
+
+    Raises:
+        ValueError: As GPTConfig, and if the share is outside (0, 1] or gives no even number.
+    """
+
+    architecture: ClassVar[str] = "neox"
+    norm_eps: float = 1e-5
+    rope_theta: float = 10000.0
+    rope_share: float = 0.25
+
+    def __post_init__(self):
+        super().__post_init__()
+        numbers_turned(self)
+
+
+def neox(config: NeoXConfig, meta: bool = False) -> GPT:
+    """Build an untrained GPT-NeoX of these sizes.
+
+    Args:
+        config: The sizes.
+        meta: As in gpt2, True for shapes without numbers.
+    """
+    if meta:
+        with torch.device("meta"):
+            return neox(config)
+    c = config
+    rope = RoPE(numbers_turned(c), c.context_length, c.rope_theta)
+    blocks = []
+    for _ in range(c.n_layers):
+        attn = NeoXAttention(c.d_model, c.n_heads, rope, c.dropout)
+        up = nn.Linear(c.d_model, c.d_ff)
+        down = nn.Linear(c.d_ff, c.d_model)
+        mlp = nn.Sequential(OrderedDict(up_proj=up, gelu=nn.GELU(), down_proj=down))
+        norm_1 = LayerNorm(c.d_model, c.norm_eps)
+        norm_2 = LayerNorm(c.d_model, c.norm_eps)
+        blocks.append(ParallelBlock(norm_1, attn, norm_2, mlp))
+    embed = TokenEmbedding(c.vocab_size, c.d_model)
+    head = nn.Linear(c.d_model, c.vocab_size, bias=False)
+    return GPT(c, embed, blocks, LayerNorm(c.d_model, c.norm_eps), head)
+
+
+# Cell f3f22569, under “GPT-NeoX: parallel blocks, joined head by head”
+class JoinedByHead(Family):
+    """Family whose files join q, k and v head by head: q, k, v of head 0, then q, k, v of head 1."""
+
+    def to_ours(self, name: str, tensor: torch.Tensor, n: int, n_heads: int) -> tuple[torch.Tensor, ...]:
+        if n == 3:  # rows (H, 3, D) -> (3, H, D)
+            tensor = tensor.unflatten(0, (n_heads, 3, -1)).transpose(0, 1).flatten(0, 2)
+        return super().to_ours(name, tensor, n, n_heads)
+
+    def to_theirs(self, name: str, parts: list[torch.Tensor], n_heads: int) -> torch.Tensor:
+        tensor = super().to_theirs(name, parts, n_heads)
+        if len(parts) == 3:  # rows (3, H, D) -> (H, 3, D)
+            tensor = tensor.unflatten(0, (3, n_heads, -1)).transpose(0, 1).flatten(0, 2)
+        return tensor
+
+
+# Cell 6d7bb2f1, under “GPT-NeoX: parallel blocks, joined head by head”
+FAMILIES = {
+    "gpt2": GPT2,
+    "llama": LLAMA,
+    "neox": JoinedByHead(
+        NeoXConfig,
+        neox,
+        {
+            "gpt_neox.embed_in": "embed",
+            "gpt_neox.layers.{0}.input_layernorm": "blocks.{0}.norm_1",
+            "gpt_neox.layers.{0}.attention.query_key_value": GPT2.names["transformer.h.{0}.attn.c_attn"],
+            "gpt_neox.layers.{0}.attention.dense": "blocks.{0}.attn.o_proj",
+            "gpt_neox.layers.{0}.post_attention_layernorm": "blocks.{0}.norm_2",
+            "gpt_neox.layers.{0}.mlp.dense_h_to_4h": "blocks.{0}.mlp.up_proj",
+            "gpt_neox.layers.{0}.mlp.dense_4h_to_h": "blocks.{0}.mlp.down_proj",
+            "gpt_neox.final_layer_norm": "norm",
+            "embed_out": "head",
+        },
+    ),
+}

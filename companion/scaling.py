@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 
-# Cell f887ec6a, under “From the table to an equation”
+# Cell 528b7fb8, under “From the table to an equation”
+# The package's count, for any model of the course
 def matrix_parameters(model: GPT) -> int:
     """Count the weights that each token is multiplied with.
 
@@ -72,6 +73,7 @@ def flops_per_token(model: GPT, length: int) -> int:
 
 
 # Cell 00764b4f, under “Where the memory goes”
+# training_bytes, equation (2) for any GPT-2
 def training_bytes(model: GPT, tokens: int, recompute: bool = False) -> dict[str, int]:
     """Compute the bytes that a training step with AdamW holds in float32.
 
@@ -100,7 +102,8 @@ def training_bytes(model: GPT, tokens: int, recompute: bool = False) -> dict[str
     }
 
 
-# Cell 11828e09, under “All-reduce”
+# Cell e03e4239, under “All-reduce”
+# DistributedTrainer, whose steps are shared by all processes
 class DistributedTrainer(Trainer):
     """Trainer whose steps are shared by all processes of torch.distributed's group.
 
@@ -141,7 +144,8 @@ class DistributedTrainer(Trainer):
 
         Each process also gets a random seed of its own, for dropout: the one with the number of its rank.
         """
-        torch.manual_seed(int(torch.randint(2**62, (self.rank + 1,))[-1]))
+        seeds = torch.randint(2**62, (self.rank + 1,))  # all processes draw the same, up to their rank
+        torch.manual_seed(int(seeds[-1]))
         batches = super().take_batches()[self.rank :: self.world]
         self.left = len(batches)
         return batches
@@ -162,7 +166,8 @@ class DistributedTrainer(Trainer):
         return scaled + (total[0] - scaled.detach()).float(), int(total[1])
 
 
-# Cell 377d8aa4, under “A learning rate for every width: muP”
+# Cell 7ef57910, under “A learning rate for every width: muP”
+# The package's mup_init and mup_optimizer
 def mup_init(model: GPT, base_width: int) -> GPT:
     """Scale the initial weight of the last norm for muP, in place.
 
@@ -221,6 +226,7 @@ def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
 
 
 # Cell c4b18db0, under “Fitting the law”
+# Law and fit_law, which finds the exponents too
 @dataclass
 class Law:
     """Scaling law: `loss(N, D) = floor + a / N**alpha + b / D**beta`, in nats per token.
