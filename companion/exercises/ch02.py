@@ -8,6 +8,7 @@ import torch
 from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_list, to_tensor
 from companion.exercises.notation import Chapter
+from companion.tokenization import END_OF_TEXT
 
 chapter = Chapter()
 
@@ -416,3 +417,91 @@ def pack(stories, context_length, end):
         y.append(targets + [-100] * padding)
         story_number.append(numbers + [0] * padding)
     return torch.tensor(x), torch.tensor(y), torch.tensor(story_number)
+
+
+# -- 2.7 ------------------------------------------------------------------
+RED = "Mara found a red key."
+BRAM = "Mara met Bram."
+
+
+def small_worlds(seed):
+    rng = random.Random(seed)
+    for n_sentences, length in [(4, 2), (9, 3), (16, 4)]:
+        words = ["the", "fox", "fo", "sat", "ran", "down"][: length + 2]
+        sentences = [" ".join(rng.choices(words, k=rng.randint(1, length))) for _ in range(n_sentences)]
+        world = [(sentence, rng.randint(1, 9)) for sentence in sentences]
+        for n in range(length):
+            yield world, " ".join(rng.choice(sentences).split()[:n])
+
+
+def try_next_word(answer, sentences, beginning):
+    parts = as_list(answer(sentences, beginning))
+    if parts is None or len(parts) != 2:
+        raise Problem("Return two: the distribution, a dict from words to probabilities, and its entropy.")
+    return {"distribution": parts[0], "entropy": parts[1]}
+
+
+@chapter.function(
+    "2.7 A village of two sentences ★",
+    inputs="""
+        [(RED, 1)], "" || [(RED, 1)], "Mara found" || [(BRAM, 5)], "Mara met Bram."
+        [(RED, 3), (BRAM, 1)], "" || [(RED, 3), (BRAM, 1)], "Mara" || [(RED, 3), (BRAM, 1)], "Mara found"
+        [("the fox sat", 1), ("the foxes ran", 1)], "the fox"
+        [("the fox sat", 1), ("the fox sat down", 3)], "the fox sat"
+        [("the fox sat", 1), ("a fox ran", 1)], "the fox"
+        [("sat", 1), ("ran", 1), ("lay", 2)], ""
+        [("a red key", 1), ("a red hat", 2), ("a blue key", 5)], "a"
+        [("the red key", 1), ("a red hat", 2), ("a red key", 5)], "a red"
+    """,
+    cases=small_worlds,
+    call=try_next_word,
+    mistakes="""
+        words[: len(begun)] == begun => sentence.startswith(beginning)
+            You compared letters: "the foxes" begins with the letters of "the fox". Split both texts into
+            words, and compare whole words.
+        words[: len(begun)] == begun => words[: len(begun)][-1:] == begun[-1:]
+            You compared only the last word of the beginning, as a bigram model does. The perfect reader
+            forgets nothing: all words of the beginning must be equal.
+        words[: len(begun)] == begun => True ; words[len(begun)] => [*words, *([END_OF_TEXT] * 9)][len(begun)]
+            You kept all sentences. A sentence that does not begin like this is ruled out.
+        + weight => + 1
+            You counted sentences. A sentence with the weight 3 is told three times as often as one with the
+            weight 1, so add up the weights.
+        weights.get(word, 0) + weight => weight
+            Two of the sentences go on with the same word. Your dict keeps only one of them. Add up their
+            weights.
+        total = sum(weights.values()) => total = sum(weight for _, weight in sentences)
+            Your probabilities sum to less than 1, because you divided by the weights of all sentences. Divide
+            by the weights of those that are left.
+        weight / total for => weight for ; p * math.log2(1 / p) => p / total * math.log2(total / p)
+            Your dict holds weights. Divide them by their sum to get probabilities.
+        words[: len(begun)] == begun: => words[: len(begun)] == begun and words[len(begun)] != END_OF_TEXT:
+            A sentence that is told whole can still be meant. The next word is then `END_OF_TEXT`.
+        END_OF_TEXT] => ""]
+            After the last word of a sentence comes `END_OF_TEXT`.
+        math.log2(1 / p) => math.log(1 / p)
+            Your entropy is in nats. Use `math.log2` to get bits.
+        math.log2(1 / p) => math.log2(p)
+            Your sign is wrong. The logarithm of a probability is negative, and a surprise is `-math.log2(p)`.
+        p * math.log2(1 / p) => math.log2(1 / p)
+            You added up the surprises. Entropy is their mean: each counts by its probability.
+        p * math.log2(1 / p) => math.log2(1 / p) / len(distribution)
+            In your mean, each word counts alike. A word that comes in three of four cases must count three
+            times as much as one that comes in one of four.
+        p * math.log2(1 / p) => p * math.log2(len(distribution))
+            That is the entropy if all words are equally likely. It is lower if some are likelier than others.
+    """,
+    right="You have built a perfect reader. All that the village adds is a rule that lists its sentences.",
+)
+def next_word(sentences, beginning):
+    begun = beginning.split()
+    weights = {}
+    for sentence, weight in sentences:
+        words = [*sentence.split(), END_OF_TEXT]
+        if words[: len(begun)] == begun:
+            word = words[len(begun)]
+            weights[word] = weights.get(word, 0) + weight
+    total = sum(weights.values())
+    distribution = {word: weight / total for word, weight in weights.items()}
+    entropy = sum(p * math.log2(1 / p) for p in distribution.values())
+    return distribution, entropy

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import as_list, as_number
 from companion.exercises.notation import Chapter
 
 chapter = Chapter()
@@ -436,3 +437,85 @@ class Average:
     def weights(self):
         share = 1 - self.beta**self.steps
         return {name: w / share for name, w in self.sums.items()}
+
+
+# -- 7.7 ------------------------------------------------------------------
+def two_distributions(seed):
+    rng = random.Random(seed)
+    for n_words, n_further in [(2, 0), (2, 3), (3, 1), (4, 0), (6, 2), (30, 5)]:
+        words = [f"word {i}" for i in range(n_words + n_further)]
+        truth = shares(words[:n_words], rng)
+        rng.shuffle(words)
+        yield truth, shares(words, rng)
+
+
+def shares(words, rng):
+    """Random probabilities of words, whose sum is 1."""
+    weights = [rng.uniform(0.05, 1) ** 2 for _ in words]
+    return {word: weight / sum(weights) for word, weight in zip(words, weights, strict=True)}
+
+
+def try_excess(answer, truth, model):
+    parts = as_list(answer(truth, model))
+    if parts is None or len(parts) != 2:
+        raise Problem("Return two: a dict with the excess bits of each word of `truth`, and their average.")
+    return {"excess of each word": parts[0], "average": parts[1]}
+
+
+def excess_hint(got, truth, model):
+    average = None if got.error else as_number(got.value["average"])
+    if average is not None and average < -1e-9:
+        return (
+            "Your average is negative. No model is better than the truth on average. Does each word count by "
+            "its true probability?"
+        )
+    return ""
+
+
+@chapter.function(
+    "7.7 Lucky words ★★",
+    inputs="""
+        {"mill": 1.0}, {"mill": 1.0} || {"mill": 1.0}, {"mill": 0.25, "inn": 0.75}
+        {"mill": 0.5, "inn": 0.5}, {"mill": 0.5, "inn": 0.5}
+        {"mill": 0.5, "inn": 0.5}, {"mill": 0.25, "inn": 0.75}
+        {"mill": 0.75, "inn": 0.25}, {"inn": 0.75, "mill": 0.25}
+        {"mill": 0.5, "inn": 0.5}, {"inn": 0.25, "mill": 0.25, "ate": 0.5}
+        {"mill": 0.5, "inn": 0.5}, {"mill": 0.5, "ate": 0.25, "inn": 0.25}
+        {"mill": 0.5, "inn": 0.25, "gate": 0.25}, {"inn": 0.5, "mill": 0.25, "gate": 0.25}
+        {"mill": 0.5, "inn": 0.5}, {"mill": 1 - 2**-40, "inn": 2**-40}
+    """,
+    cases=two_distributions,
+    call=try_excess,
+    hint=excess_hint,
+    mistakes="""
+        truth[word] / model[word] => model[word] / truth[word]
+            Your ratio is upside down. A word that the model finds less likely than it is costs more bits than
+            it must, so its excess is positive.
+        truth[word] / model[word] => 1 / model[word]
+            That is the model's loss. Its unavoidable part, the surprise of the perfect reader, must go.
+        math.log2 => math.log
+            Your excess is in nats. Use `math.log2` to get bits.
+        truth[word] / model[word] => truth[word] / (model[word] / sum(model[w] for w in truth))
+            You divided the model's probabilities by their sum over the possible words. What the model spends
+            on impossible words is lost, and this loss is avoidable. Take its probabilities as they are.
+        truth[word] * excess[word] => model[word] * excess[word]
+            You averaged with the model's probabilities. But the village writes the text, so a word comes as
+            often as `truth` says.
+        sum(truth[word] * excess[word] for word in truth) => sum(excess.values()) / len(truth)
+            In your average, each word counts alike. A word that comes often must count often.
+        truth[word] * excess[word] => excess[word]
+            You added up the excess of the words. The average counts each word by its true probability.
+        truth[word] * excess[word] => truth[word] * max(0, excess[word])
+            Your average leaves out the lucky words, whose excess is negative. They count, too. Otherwise the
+            average is too large.
+        truth[word] * excess[word] => truth[word] * abs(excess[word])
+            Your average takes a lucky word for an expensive one. A negative excess stays negative.
+        truth[word] * excess[word] => -truth[word] * math.log2(model[word])
+            Your average is the model's loss. It still holds the unavoidable bits, the entropy of `truth`.
+    """,
+    right="A model can be lucky on a word. On average it pays at least what the perfect reader pays.",
+)
+def excess_bits(truth, model):
+    excess = {word: math.log2(truth[word] / model[word]) for word in truth}
+    average = sum(truth[word] * excess[word] for word in truth)
+    return excess, average

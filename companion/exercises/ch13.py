@@ -614,3 +614,75 @@ def balanced(examples, shortcut):
         n = min(len(hits), len(misses) // (K - 1))
         kept += hits[:n] + misses[: n * (K - 1)]
     return [examples[place] for place in sorted(kept)]
+
+
+# -- 13.7 ------------------------------------------------------------------
+def rows_of_words(seed):
+    rng = random.Random(seed)
+    for n_rows, kinds in [
+        (4, ["name", "other"]),
+        (9, ["name", "thing", "other"]),
+        (25, ["a", "b", "c", "d"]),
+    ]:
+        rows = []
+        for _ in range(n_rows):
+            kind = rng.choice(kinds)
+            unavoidable = rng.choice([0.0, rng.uniform(1, 5)])
+            losses = [max(0.0, unavoidable + rng.uniform(-0.5, 1.5)) for _ in range(2)]
+            rows.append((kind, *losses, unavoidable))
+        yield (rows + [(rng.choice(kinds), 30.0, 25.0, 2.0)],)  # so that no sum is near 0
+
+
+@chapter.function(
+    "13.7 Better at what? ★★",
+    inputs="""
+        [("name", 5.0, 6.0, 4.0)]
+        [("name", 5.0, 6.0, 4.0), ("other", 1.0, 2.0, 0.0)]
+        [("name", 4.5, 3.5, 4.0), ("name", 5.5, 6.0, 4.0)]
+        [("name", 5.0, 6.0, 4.0), ("other", 1.0, 0.25, 0.0), ("other", 1.0, 0.25, 0.0), ("other", 1.0, 0.5, 0.0)]
+        [("other", 1.0, 1.0, 0.0), ("name", 3.0, 7.0, 4.0), ("other", 3.0, 1.0, 0.0)]
+        [("other", 1.0, 1.0, 0.0), ("name", 4.5, 7.0, 4.0), ("other", 3.0, 1.0, 0.0), ("name", 9.0, 4.5, 2.0)]
+    """,
+    cases=rows_of_words,
+    mistakes="""
+        loss_a - unavoidable => loss_a ; loss_b - unavoidable => loss_b
+            You averaged the losses. They hold bits that no model can avoid, and a kind that is hard to guess
+            for everyone looks like a weakness of both models. Subtract the perfect reader's surprise first.
+        - share_a = sum(of_a) / total_a
+        - share_b = sum(of_b) / total_b
+        + share_a = sum(of_a) / len(of_a) / sum(sum(a) / len(a) for a, _ in kinds.values())
+        + share_b = sum(of_b) / len(of_b) / sum(sum(b) / len(b) for _, b in kinds.values())
+            Your shares come from the means of the kinds, so a kind of two words counts as much as a kind of
+            two hundred. A share is a sum of bits divided by a sum of bits.
+        sum(of_a) / len(of_a) => sum(of_a) / len(rows) ; sum(of_b) / len(of_b) => sum(of_b) / len(rows)
+            You divided the bits of a kind by the number of all words. The mean of a kind is over its own.
+        sum(of_a) / len(of_a) => sum(of_a) ; sum(of_b) / len(of_b) => sum(of_b)
+            The first two numbers are sums. Divide them by the number of words of the kind.
+        loss_a - unavoidable => max(0.0, loss_a - unavoidable) ; loss_b - unavoidable => max(0.0, loss_b - unavoidable)
+            You raised negative bits to 0. On a single word a model may be lucky, and this luck belongs to the
+            mean. Without it every model looks worse than it is.
+        loss_a - unavoidable => abs(loss_a - unavoidable) ; loss_b - unavoidable => abs(loss_b - unavoidable)
+            You dropped the sign. Where a model was lucky, its avoidable bits are negative, and they stay so.
+        sum(of_a) / total_a => sum(of_a) / (total_a + total_b) ; sum(of_b) / total_b => sum(of_b) / (total_a + total_b)
+            You divided by the bits of both models together. Each model has a total of its own.
+        sum(of_a) / total_a => len(of_a) / len(rows) ; sum(of_b) / total_b => len(of_b) / len(rows)
+            That is the share of the words. Wanted is the share of the avoidable bits.
+        sum(of_a) / total_a => 100 * sum(of_a) / total_a ; sum(of_b) / total_b => 100 * sum(of_b) / total_b
+            In percent, yes. Give the shares as numbers that add up to 1.
+    """,
+    right="The loss says which model is better, its avoidable part by kind says at what.",
+)
+def by_kind(rows):
+    kinds = {}
+    for kind, loss_a, loss_b, unavoidable in rows:
+        of_a, of_b = kinds.setdefault(kind, ([], []))
+        of_a.append(loss_a - unavoidable)
+        of_b.append(loss_b - unavoidable)
+    total_a = sum(sum(of_a) for of_a, _ in kinds.values())
+    total_b = sum(sum(of_b) for _, of_b in kinds.values())
+    found = {}
+    for kind, (of_a, of_b) in kinds.items():
+        share_a = sum(of_a) / total_a
+        share_b = sum(of_b) / total_b
+        found[kind] = (sum(of_a) / len(of_a), sum(of_b) / len(of_b), share_a, share_b)
+    return found

@@ -9,6 +9,8 @@ from companion.exercises.notation import blocks
 EQUIVALENT = r"""
 1.5 longest = max(fitting, key=len) => longest = max(fitting)
     All of them begin the same text, so the longest is also the last in the order of strings.
+2.7 weights[word] = weights.get(word, 0) + weight => weights[word] = weights.get(word, 0) - weight
+    All weights and their sum are negative, so the quotients are the same.
 3.4 found[0] += mix.bias => found[-1] += mix.bias
     The tables are added up, so the bias may be in any of them.
 4.4 found |= {i for i in range(j) if moved[i] > 1e-06} => found |= {i for i in range(j) if moved[i] >= 1e-06}
