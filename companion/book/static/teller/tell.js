@@ -71,7 +71,7 @@ class Story {
     this.sheet = make("div", { class: "sheet" }, this.text);
     this.barsTitle = make("p", { class: "bars-title" });
     this.bars = make("ol", { class: "bars" });
-    this.key = make("div");
+    this.barsKey = make("div");
     this.truth = make("p", { class: "where", id: newId("truth") });
     const choices = headChoices(config);
     [this.layer, this.head] = [choices.layer.field, choices.head.field];
@@ -83,7 +83,7 @@ class Story {
     legend.append(paid);
     const looks = make("div", { class: "line" }, choices.layer.row, choices.head.row);
     const title = make("p", { class: "bars-title" }, "Where it looked to choose this word");
-    const panels = [make("div", {}, this.barsTitle, this.key, this.bars, this.truth), make("div", {}, title, looks, this.where)];
+    const panels = [make("div", {}, this.barsTitle, this.barsKey, this.bars, this.truth), make("div", {}, title, looks, this.where)];
     place.replaceChildren(this.sheet, legend, make("div", { class: "panels" }, ...panels));
     for (const field of [this.layer, this.head]) field.addEventListener("change", () => this.look(this.seen));
     this.text.addEventListener("pointerover", ({ target }) => this.point(target));
@@ -104,7 +104,7 @@ class Story {
     this.bars.replaceChildren();
     this.where.replaceChildren();
     this.barsTitle.textContent = "";
-    this.key.replaceChildren();
+    this.barsKey.replaceChildren();
     this.truth.textContent = "";
     this.paidSign.hidden = true;
   }
@@ -235,7 +235,7 @@ class Story {
     const lines = tokenLines(token.top, token.odds);
     lines[token.top.findIndex(([id]) => id === token.id)]?.classList.add("chosen");
     this.bars.replaceChildren(...lines);
-    this.key.replaceChildren(...(token.odds ? [key(`the model${token.given ? "" : this.drawnAt}`)] : []));
+    this.barsKey.replaceChildren(...(token.odds ? [key(`the model${token.given ? "" : this.drawnAt}`)] : []));
     this.truth.textContent = token.odds ? costInWords(token) : UNKNOWN;
     this.draw();
   }
