@@ -83,7 +83,10 @@ class Story {
     legend.append(paid);
     const looks = make("div", { class: "line" }, choices.layer.row, choices.head.row);
     const title = make("p", { class: "bars-title" }, "Where it looked to choose this word");
-    const panels = [make("div", {}, this.barsTitle, this.barsKey, this.bars, this.truth), make("div", {}, title, looks, this.where)];
+    const panels = [
+      make("div", {}, this.barsTitle, this.barsKey, this.bars, this.truth),
+      make("div", {}, title, looks, this.where),
+    ];
     place.replaceChildren(this.sheet, legend, make("div", { class: "panels" }, ...panels));
     for (const field of [this.layer, this.head]) field.addEventListener("change", () => this.look(this.seen));
     this.text.addEventListener("pointerover", ({ target }) => this.point(target));
