@@ -97,13 +97,12 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
-def write_example(book: Book, path: Path, text: str) -> None:
-    """Write what the model of the pages does with a text, as `trace` in worker.js answers it."""
+def page_model(book: Book) -> tuple[Any, Any]:
+    """The model of the pages: the shipped one, with matrices rounded as in the file, and its tokenizer."""
     import torch
     from safetensors.numpy import load_file
 
     from companion.gpt import GPTConfig, gpt2
-    from companion.inside import attention_maps, before, hidden_states, logit_lens
     from companion.runtime.text.tokenizer import Tokenizer
 
     checkpoint = book.root / CHECKPOINT
@@ -117,7 +116,17 @@ def write_example(book: Book, path: Path, text: str) -> None:
         state[name] = torch.from_numpy(tensor)
     model = gpt2(GPTConfig(**{name: value for name, value in config.items() if name != "architecture"}))
     model.load_state_dict(state)
+    return model, tokenizer
 
+
+def write_example(book: Book, path: Path, text: str) -> None:
+    """Write what the model of the pages does with a text, as `trace` in worker.js answers it."""
+    import torch
+
+    from companion.inside import attention_maps, before, hidden_states, logit_lens
+
+    model, tokenizer = page_model(book)
+    config = json.loads((book.root / CHECKPOINT / "config.json").read_text(encoding="utf-8"))["config"]
     ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(text)]
     tokens = torch.tensor([ids])  # (1, T)
     hidden: list[list[float]] = []
@@ -147,3 +156,29 @@ def write_example(book: Book, path: Path, text: str) -> None:
     }
     short = json.loads(json.dumps(example), parse_float=lambda number: round(float(number), 5))
     path.write_text(json.dumps(short, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+
+
+def write_truth(book: Book, path: Path, texts: list[str]) -> None:
+    """Write how likely each next token truly is after each beginning of some texts.
+
+    The file has a row for each text that begins no other one: its "ids", and in "odds" one more distribution
+    than ids, from the beginning of the text to its end. A distribution is {token id: probability}, to four
+    digits.
+
+    Raises:
+        BookError: If the village could not have told a text, so that there is no truth.
+    """
+    from companion.village.reader import read_tokens
+
+    _, tokenizer = page_model(book)
+    rows = []
+    for text in texts:
+        if any(other != text and other.startswith(text) for other in texts):
+            continue
+        try:
+            distributions = read_tokens(text, tokenizer)
+        except ValueError as error:
+            raise BookError(f"{error}; mend [examples] in book/templates/teller.toml") from None
+        odds = [{token: float(f"{p:.4g}") for token, p in row.items()} for row in distributions]
+        rows.append({"ids": tokenizer.encode(text), "odds": odds})
+    path.write_text(json.dumps(rows, separators=(",", ":")), encoding="utf-8")

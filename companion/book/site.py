@@ -17,9 +17,9 @@ from companion.book.api import index_page, module_page, modules, process_docstri
 from companion.book.cover import cover_page, read_log
 from companion.book.lie import has_stories, lie_page
 from companion.book.manifest import Book, Chapter
-from companion.book.model import ships, write_example, write_model
+from companion.book.model import ships, write_example, write_model, write_truth
 from companion.book.pages import chapter_page, guides, outside_code, page_links, pictures
-from companion.book.teller import TABLES, model_page, place_tool
+from companion.book.teller import EXAMPLES, model_page, place_tool
 from companion.book.terms import all_terms, glossary_page, section
 from companion.book.text import read_notebook, without_navigation, write_notebook
 
@@ -115,7 +115,9 @@ def stage(book: Book, folder: Path) -> None:
     terms = all_terms(notebooks)
     sizes = write_model(book, static / "model") if ships(book) else {}
     if sizes:
-        write_example(book, static / "teller" / "example.json", TABLES["example"])
+        write_example(book, static / "teller" / "example.json", EXAMPLES["flow"][0])
+        texts = [text for listed in EXAMPLES.values() for text in listed]
+        write_truth(book, static / "teller" / "truth.json", texts)
     pages = {
         "index.md": cover_page(book, read_log(book), sizes),
         "glossary.md": glossary_page(terms),

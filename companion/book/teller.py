@@ -1,5 +1,7 @@
 """The shipped model at work in the web book: where its tools stand, and the page that shows its code."""
 
+import html
+import json
 import tomllib
 from pathlib import Path
 
@@ -16,6 +18,9 @@ TABLES = tomllib.loads((TEMPLATES / "teller.toml").read_text(encoding="utf-8"))
 
 PLACES: dict[str, tuple[str, str]] = {name: tuple(place) for name, place in TABLES["places"].items()}
 """Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
+
+EXAMPLES: dict[str, list[str]] = TABLES["examples"]
+"""Tool -> the texts that it offers; and "more", which no tool offers. The truth is stored for all of them."""
 
 
 def flow(way: str) -> str:
@@ -47,6 +52,8 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
     attributes = (
         f'{anchor}data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
     )
+    if kind in EXAMPLES:
+        attributes += f' data-examples="{html.escape(json.dumps(EXAMPLES[kind]))}"'
     return "\n".join(
         [
             "```{raw} html",

@@ -1,5 +1,6 @@
 """The model's files for the web book, and where its tools and its page come from."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -10,8 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from companion.book import BookError, site
 from companion.book.manifest import Book
-from companion.book.model import pack, rounded, write_model
-from companion.book.teller import PLACES, model_page, place_tool, widget
+from companion.book.model import CHECKPOINT, pack, rounded, write_model, write_truth
+from companion.book.teller import EXAMPLES, PLACES, model_page, place_tool, widget
 from companion.book.text import read_notebook
 
 REAL = Book.read(Path(__file__).parents[2])
@@ -56,6 +57,41 @@ def test_the_shipped_model_is_written_small_and_the_same_each_time(tmp_path):
     size = sum(np.prod(row["shape"]) + 4 * row["shape"][0] for row in described["tensors"] if "scales" in row)
     size += sum(4 * row["shape"][0] for row in described["tensors"] if "scales" not in row)
     assert sizes["weights.bin"] == size
+
+
+def test_the_truth_is_stored_for_each_beginning_of_the_examples(tmp_path):
+    from companion.runtime.text.tokenizer import Tokenizer
+    from companion.village.reader import next_words
+
+    path = tmp_path / "truth.json"
+    texts = [EXAMPLES["flow"][0], EXAMPLES["tell"][0], "Once"]
+    write_truth(REAL, path, texts)
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.load(REAL.root / CHECKPOINT / "tokenizer.json")
+    assert len(rows) == 2  # "Once" begins the others
+    for text in texts:
+        ids = tokenizer.encode(text)
+        assert any(row["ids"][: len(ids)] == ids for row in rows), text
+    for row in rows:
+        assert len(row["odds"]) == len(row["ids"]) + 1
+        assert all(abs(sum(odds.values()) - 1) < 1e-3 for odds in row["odds"])
+        assert all(str(token) in odds for token, odds in zip(row["ids"], row["odds"], strict=False))
+    ids = tokenizer.encode(EXAMPLES["flow"][0])
+    (odds, *_) = [row["odds"][len(ids)] for row in rows if row["ids"][: len(ids)] == ids]
+    decoded = {tokenizer.decode([int(token)]).strip(): p for token, p in odds.items()}
+    assert decoded == {"red": 0.5, "mill": 0.5} and set(next_words(EXAMPLES["flow"][0])) == {"red", 'mill?"'}
+
+
+def test_an_example_that_the_village_could_not_tell_is_named(tmp_path):
+    with pytest.raises(BookError, match="'sang' cannot come after 'The fox Bram'.*mend \\[examples\\]"):
+        write_truth(REAL, tmp_path / "truth.json", ["The fox Bram sang"])
+
+
+def test_a_tool_gets_its_examples():
+    page = widget("tell", "../", SIZES)
+    (stored,) = re.findall(r'data-examples="([^"]+)"', page)
+    assert json.loads(html.unescape(stored)) == EXAMPLES["tell"]
+    assert "data-examples" not in widget("cut", "../", SIZES)
 
 
 def chapter_cells(*sources: str):

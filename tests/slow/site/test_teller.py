@@ -1,14 +1,18 @@
 """The tools in which the model runs, as a reader uses them."""
 
 import json
+import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 
 from companion.book.model import CHECKPOINT
-from companion.book.teller import PLACES
+from companion.book.teller import EXAMPLES, PLACES
 from companion.village import load_split
+from companion.village.excess import word_losses
+from companion.village.reader import entropy, next_words, read_tokens
 
 PAINTED = r"""
 e => {
@@ -128,6 +132,104 @@ def test_the_cover_shows_a_stored_example_as_the_model_would(still):
     assert views.all_inner_texts() == stored
 
 
+UNKNOWN = "How likely each token truly is, is stored for the examples only, and for their beginnings."
+CLIPPED = """() => [...document.querySelectorAll(".teller .bars :is(.name, .share)")]
+    .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)"""
+"""The labels of bars that do not fit."""
+
+
+def bar_lines(page, place: str) -> list[str]:
+    """What a list of bars says, as a screen reader reads it."""
+    texts = page.locator(f".teller {place} li").evaluate_all("all => all.map((e) => e.textContent)")
+    return [text.replace("\xa0", " ") for text in texts]
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_the_cover_shows_the_true_bar_beside_the_model_s(still, width):
+    page = still("index.html", viewport={"width": width, "height": 900}).page
+    page.locator(".teller .flow.ran").wait_for()
+    place = "[data-part=probabilities]"
+    part = page.locator(f".teller {place}")
+    for text in EXAMPLES["flow"]:
+        page.get_by_role("textbox", name="Your words").fill(text)
+        use(page, "flow")
+        odds = next_words(text)
+        lines = bar_lines(page, place)
+        assert len(lines) == 11 and lines[-1].startswith("all others")
+        assert all(" true " in line for line in lines)
+        shown = [float(line.rpartition(" true ")[2].strip("< %")) for line in lines]
+        assert sum(shown) == pytest.approx(100, abs=0.6)
+        assert max(shown[:-1]) == pytest.approx(100 * max(odds.values()), abs=0.5)
+        bits = f"On average, {entropy(odds):.1f} bits are unavoidable"
+        assert bits in part.locator(".where").inner_text()
+        assert page.evaluate(CLIPPED) == [] and page.evaluate(OVERFLOWING) == []
+    assert part.locator(".key").inner_text().split("\n") == [
+        "the model",
+        "the truth, as the perfect reader knows it",
+    ]
+
+
+def test_the_table_of_the_truth_is_small(site):
+    assert (site / "_static" / "teller" / "truth.json").stat().st_size < 40_000
+
+
+def test_the_truth_goes_on_as_a_reader_takes_words_and_ends_in_one_line(still):
+    page = still("index.html").page
+    use(page, "flow")
+    part = page.locator(".teller [data-part=probabilities]")
+    for word in ("red", "key", "Mara"):
+        part.get_by_role("button", name=f"“\xa0{word}”").click()
+        page.wait_for_function(
+            "word => document.querySelector('.teller .so-far').textContent.endsWith(`${word} …`)",
+            arg=word,
+            timeout=MINUTE,
+        )
+        assert part.locator(".of-truth").count()
+    page.get_by_role("textbox", name="Your words").fill("My own words")
+    use(page, "flow")
+    page.locator(".teller .so-far", has_text="My own words").wait_for()
+    assert part.locator(".where").inner_text() == UNKNOWN
+    assert part.locator(".of-truth").count() == 0
+
+
+def test_a_stored_story_shows_what_each_word_costs(still, model, tokenizer):
+    page = still(TELL).page
+    story = EXAMPLES["tell"][3]
+    page.get_by_role("button", name="a whole story: Once the fiddler Leo").click()
+    page.wait_for_function(TOLD, timeout=MINUTE)
+    assert shown_text(page) == story
+    teller = SimpleNamespace(model=model, tokenizer=tokenizer, end=tokenizer.end)
+    (words,) = word_losses(teller, [story])
+    unavoidable, loss = sum(word.unavoidable for word in words), sum(word.loss for word in words)
+    assert (
+        f"cost the model {loss:.1f} bits: {unavoidable:.1f} unavoidable"
+        in page.locator(".teller .status").inner_text()
+    )
+    ids, odds = tokenizer.encode(story), read_tokens(story, tokenizer)
+    with torch.no_grad():
+        logits = model(torch.tensor([[tokenizer.end, *ids]]))[0]
+    bits = -logits.log_softmax(-1)[range(len(ids)), ids] / math.log(2)
+    avoidable = [bits[t].item() + math.log2(odds[t][ids[t]]) for t in range(len(ids))]
+    tokens = page.locator(".teller .token:not(.beginning)")
+    paid = tokens.evaluate_all(
+        "all => all.map((e) => +e.querySelector('.word').style.getPropertyValue('--paid'))"
+    )
+    assert paid == pytest.approx([min(1, max(0, extra) / 2) for extra in avoidable], abs=0.01)
+    most = avoidable.index(max(avoidable))
+    assert tokens.nth(most).evaluate("e => e.classList.contains('seen')")  # it is shown first
+    described = tokens.nth(most).get_attribute("aria-describedby").split()[0]
+    said = page.locator(f"#{described}")
+    assert f"{avoidable[most]:.1f} avoidable." in said.inner_text()
+    lines = bar_lines(page, ".panels > div:first-child .bars")
+    assert len(lines) == 11 and all(" true " in line for line in lines)
+    assert page.locator(".teller .legend li").last.is_visible() and page.evaluate(CLIPPED) == []
+    page.get_by_label("The first words").fill("My own words")
+    use(page, "tell")
+    assert said.inner_text() == UNKNOWN
+    tokens.first.hover()  # at the beginning, the truth is known
+    assert "cannot come here in a story of the village" in said.inner_text()
+
+
 def test_typed_words_stay_a_choice_and_long_ones_are_not_cut(still):
     page = still("index.html").page
     words = page.get_by_role("textbox", name="Your words")
@@ -218,7 +320,7 @@ def test_the_teller_works_by_keyboard(still):
     page.get_by_label("The first words").focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("Once the fox")
-    for _ in range(3):  # the examples
+    for _ in EXAMPLES["tell"]:
         page.keyboard.press("Tab")
         assert page.locator(":focus").get_attribute("class") == "example"
     for name in ("temperature", "top-p"):

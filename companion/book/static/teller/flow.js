@@ -1,19 +1,18 @@
 // The whole model: the reader's words, part by part on their way to the next token.
 
-import { ask, barLine, headChoices, make, megabytes, percent, quoted, tool, weightsOf } from "./parts.js";
+import { ask, barLine, headChoices, make, megabytes, percent } from "./parts.js";
+import { quoted, tokenLines, tool, weightsOf } from "./parts.js";
+import { UNKNOWN, after, entropy, inBits, key, truths } from "./truth.js";
 
 const ROWS = 8; // tokens whose vectors are drawn
 const LOOKS = 6; // tokens at most in the list of where a head looks
 const COLORS = 6; // of the tokens' chips
-const EXAMPLES = [
-  'The fox Bram met Greta. "Good morning, Greta," said',
-  "Once upon a time, the baker Mara lived by the",
-];
 
 /** Fill the parts, which stand in the page without scripts too: at once with what the model did with an example
  *  when the site was made, which loads little, and whenever the reader runs the model. */
 export async function build(place) {
   const stored = await (await fetch(new URL("example.json", import.meta.url))).json();
+  const rows = await truths();
   const list = place.querySelector(".flow");
   const views = {};
   for (const part of list.children) {
@@ -28,14 +27,14 @@ export async function build(place) {
     value: stored.text,
     verb: "Run the model",
     size: megabytes(place),
-    examples: EXAMPLES,
+    examples: JSON.parse(place.dataset.examples).slice(1),
   };
   const show = (text, trace) => {
     const take = (token) => runWith(text + token);
     drawTokens(views.tokens, trace);
     drawStrips(views.embeddings, trace);
     drawBlocks(views.blocks, trace);
-    drawProbabilities(views.probabilities, trace, take);
+    drawProbabilities(views.probabilities, trace, after(rows, trace.ids.slice(1)), take);
     drawNext(views.next, trace, text, take);
     list.classList.add("ran");
     const { config } = trace;
@@ -130,17 +129,22 @@ function insideOf({ names, looked, hidden, config }, layer) {
   return [make("div", { class: "panels" }, attention, mlp)];
 }
 
-/** The likeliest next tokens. A click takes one of them. */
-function drawProbabilities(view, { top }, take) {
-  const lines = top.map(([id, text, share]) => {
-    const line = barLine(quoted(text), share);
-    if (text.startsWith("⟨")) return line;
-    const button = make("button", { type: "button", class: "take" }, ...line.childNodes);
+/** The likeliest next tokens, with their true probabilities if these are known. A click takes one of them. */
+function drawProbabilities(view, { top }, odds, take) {
+  const lines = tokenLines(top, odds);
+  top.forEach(([, text], i) => {
+    if (text.startsWith("⟨")) return;
+    const button = make("button", { type: "button", class: "take" }, ...lines[i].childNodes);
     button.addEventListener("click", () => take(text));
-    line.replaceChildren(button);
-    return line;
+    lines[i].replaceChildren(button);
   });
-  view.replaceChildren(make("ol", { class: "bars" }, ...lines));
+  const bars = make("ol", { class: "bars" }, ...lines);
+  if (odds === null) {
+    view.replaceChildren(bars, make("p", { class: "where" }, UNKNOWN));
+    return;
+  }
+  const said = `On average, ${inBits(entropy(odds))} bits are unavoidable here: the perfect reader pays them too.`;
+  view.replaceChildren(key("the model"), bars, make("p", { class: "where" }, said));
 }
 
 /** The text so far, and a button that draws one of the ten by their probabilities and runs the longer text. */

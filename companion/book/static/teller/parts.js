@@ -14,7 +14,8 @@ export function make(tag, properties = {}, ...children) {
 let made = 0;
 export const newId = (name) => `teller-${name}-${(made += 1)}`;
 
-const MOST = 300; // characters of the reader's words
+const MOST = 360; // characters of the reader's words
+const LONG = 200; // characters from which a button names an example by its first words
 
 /** A field for words, as high as they need: {row, field}. Enter sends its form. */
 function wordsField(name, value) {
@@ -62,7 +63,8 @@ export function tool(place, { title, label, value, verb, size, examples = [], mo
   const offered = new Set([value, ...examples]);
   const chips = make("p", { class: "line examples" }, make("span", { class: "or" }, "or try"));
   const offer = (text) => {
-    const chip = make("button", { type: "button", class: "example" }, text);
+    const name = text.length > LONG ? `a whole story: ${text.split(" ", 4).join(" ")} …` : text;
+    const chip = make("button", { type: "button", class: "example" }, name);
     chip.addEventListener("click", () => {
       const typed = words.field.value.trim();
       if (typed && !offered.has(typed)) offer(typed); // so that it is not lost
@@ -104,12 +106,32 @@ export function tool(place, { title, label, value, verb, size, examples = [], mo
   return { status, runWith };
 }
 
-/** A line with a name, a bar as long as the share, and the share as percent. */
-export function barLine(name, share) {
-  const bar = make("span", { class: "bar" });
+/** A bar as long as the share. */
+function barOf(share, kind) {
+  const bar = make("span", { class: `bar ${kind}` });
   bar.style.setProperty("--share", share);
-  const track = make("span", { class: "track" }, bar);
-  return make("li", {}, make("span", { class: "name" }, name), track, make("span", { class: "share" }, percent(share)));
+  return make("span", { class: "track" }, bar);
+}
+
+/** A line with a name, a bar as long as the share, and the share as percent; below them the true share, where
+ *  it is known. */
+export function barLine(name, share, truth = null) {
+  const line = make("li", {}, make("span", { class: "name" }, name));
+  line.append(barOf(share, "of-model"), make("span", { class: "share" }, percent(share)));
+  if (truth === null) return line;
+  line.className = "two";
+  line.append(" ", barOf(truth, "of-truth"), make("span", { class: "share" }, `true\u00a0${percent(truth)}`));
+  return line;
+}
+
+/** A line for each of the likeliest tokens, [id, text, share]. Where the odds are known, {id: probability}, each
+ *  line has the true share too, and one more line is for all other tokens. */
+export function tokenLines(top, odds) {
+  if (odds === null) return top.map(([, text, share]) => barLine(quoted(text), share));
+  const lines = top.map(([id, text, share]) => barLine(quoted(text), share, odds[id] ?? 0));
+  const rest = (shares) => Math.max(0, 1 - shares.reduce((sum, share) => sum + share, 0));
+  const others = rest(top.map(([, , share]) => share));
+  return [...lines, barLine("all others", others, rest(top.map(([id]) => odds[id] ?? 0)))];
 }
 
 /** A slider over steps, with buttons for one back and one on: rows. draw(n) shows a step, at first the last. */

@@ -2,11 +2,12 @@
 
 import { mark, plain, readPatterns } from "./marks.js";
 import { ask, barLine, headChoices, make, megabytes, newId, percent, quoted } from "./parts.js";
-import { slider, tool, weightsOf } from "./parts.js";
+import { slider, tokenLines, tool, weightsOf } from "./parts.js";
+import { UNKNOWN, after, costInWords, inBits, key, truths } from "./truth.js";
 
 const LOOKS = 8; // bars at most for where the model looked
 const FAINT = 0.03; // the least weight that gets a bar
-const OPENINGS = ["Once upon a time, the baker Mara", "The fox Bram", "Once the goose Tilda and"];
+const DARK = 2; // avoidable bits from which a word's strip is darkest
 const SIGNS = [
   ["grammar", "worded as in the village (whether it is true is not checked here)"],
   ["foreign", "not worded as in the village"],
@@ -28,7 +29,7 @@ export function build(place) {
     value: "Once",
     verb: "Tell a story",
     size: megabytes(place),
-    examples: OPENINGS,
+    examples: JSON.parse(place.dataset.examples),
     more: [make("div", { class: "line" }, heat.row, topP.row)],
     beside: [stop],
   };
@@ -40,8 +41,8 @@ export function build(place) {
     options.paced = !still();
     stop.ariaDisabled = "false";
     try {
-      story ??= new Story(shown, await ask("load"));
-      story.clear();
+      story ??= new Story(shown, await ask("load"), await truths());
+      story.clear(options);
       shown.hidden = false;
       status.textContent = "";
       let first = null;
@@ -61,7 +62,8 @@ export function build(place) {
 
 /** A story on the page: its tokens, its marks, and what was weighed at the token that is looked at. */
 class Story {
-  constructor(place, { config, marks }) {
+  constructor(place, { config, marks }, rows) {
+    this.rows = rows;
     this.patterns = readPatterns(marks);
     this.where = make("ol", { class: "bars where", id: newId("where") });
     this.text = make("p", { class: "told", role: "group" });
@@ -69,13 +71,22 @@ class Story {
     this.sheet = make("div", { class: "sheet" }, this.text);
     this.barsTitle = make("p", { class: "bars-title" });
     this.bars = make("ol", { class: "bars" });
+    this.barsKey = make("div");
+    this.truth = make("p", { class: "where", id: newId("truth") });
     const choices = headChoices(config);
     [this.layer, this.head] = [choices.layer.field, choices.head.field];
     const legend = make("ul", { class: "legend" });
     legend.append(...SIGNS.map(([name, said]) => make("li", {}, sample(name), said)));
+    const paid = make("li", {}, sample("paid"), `avoidable bits; darkest from ${DARK}`);
+    paid.querySelector(".word").style.setProperty("--paid", 1);
+    this.paidSign = paid;
+    legend.append(paid);
     const looks = make("div", { class: "line" }, choices.layer.row, choices.head.row);
     const title = make("p", { class: "bars-title" }, "Where it looked to choose this word");
-    const panels = [make("div", {}, this.barsTitle, this.bars), make("div", {}, title, looks, this.where)];
+    const panels = [
+      make("div", {}, this.barsTitle, this.barsKey, this.bars, this.truth),
+      make("div", {}, title, looks, this.where),
+    ];
     place.replaceChildren(this.sheet, legend, make("div", { class: "panels" }, ...panels));
     for (const field of [this.layer, this.head]) field.addEventListener("change", () => this.look(this.seen));
     this.text.addEventListener("pointerover", ({ target }) => this.point(target));
@@ -83,10 +94,10 @@ class Story {
     this.text.addEventListener("focusin", ({ target }) => this.point(target));
     this.text.addEventListener("click", ({ target }) => this.keep(target));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    this.clear();
   }
 
-  clear() {
+  clear({ temperature, topP }) {
+    this.drawnAt = temperature === 1 && topP === 1 ? "" : ` at temperature ${temperature}, top-p ${topP}`;
     this.tokens = [];
     this.kept = null; // the token that a click or Enter chose
     this.seen = -1; // the token whose choice is shown
@@ -96,6 +107,9 @@ class Story {
     this.bars.replaceChildren();
     this.where.replaceChildren();
     this.barsTitle.textContent = "";
+    this.barsKey.replaceChildren();
+    this.truth.textContent = "";
+    this.paidSign.hidden = true;
   }
 
   add(token) {
@@ -103,10 +117,16 @@ class Story {
     const word = make("span", { class: "word" }, token.text.slice(space.length));
     const span = make("span", { class: token.given ? "token given" : "token", role: "button" }, space, word);
     span.tabIndex = this.tokens.length ? -1 : 0;
-    span.setAttribute("aria-describedby", this.where.id);
+    span.setAttribute("aria-describedby", `${this.truth.id} ${this.where.id}`);
+    const odds = after(this.rows, this.tokens.map(({ id }) => id));
+    const unavoidable = odds && -Math.log2(odds[token.id] ?? 0);
+    if (odds) {
+      word.style.setProperty("--paid", Math.min(1, Math.max(0, token.bits - unavoidable) / DARK));
+      this.paidSign.hidden = false;
+    }
     if (!token.text.trim()) span.setAttribute("aria-label", token.text ? "space" : "part of a character");
     span.dataset.token = this.tokens.length;
-    this.tokens.push({ ...token, span });
+    this.tokens.push({ ...token, span, odds, unavoidable });
     this.text.append(span);
     if (/^ ?["A-Z]/.test(token.text)) this.mark(false);
     if (this.kept === null) this.look(this.tokens.length - 1);
@@ -150,11 +170,27 @@ class Story {
     const speed = first === null ? "" : ` First word after ${(first / 1000).toFixed(1)} s, then`
       + ` ${(milliseconds / tokens).toFixed(1)} ms of arithmetic a token.`;
     return `${ways[ended]}: ${village} of ${marks.length} sentences are worded as the village's;`
-      + ` names told before: ${count("known")}, names from nowhere: ${count("unknown")}.${speed}`;
+      + ` names told before: ${count("known")}, names from nowhere: ${count("unknown")}.${this.paid()}${speed}`;
   }
 
-  /** The token to look at first: the last name that was told before, or else the boldest draw. */
+  /** What the reader's words cost, if the truth is known for them. */
+  paid() {
+    const given = this.tokens.filter((token) => token.given);
+    if (!given.length || !given.every(({ odds, id }) => odds?.[id])) return "";
+    const sum = (name) => given.reduce((all, token) => all + token[name], 0);
+    const [bits, unavoidable] = [sum("bits"), sum("unavoidable")];
+    return ` The words that you gave cost the model ${inBits(bits)} bits: ${inBits(unavoidable)} unavoidable,`
+      + ` ${inBits(bits - unavoidable)} avoidable.`;
+  }
+
+  /** The token to look at first: the last name that was told before, or else the boldest draw. In a story that
+   *  the model only read, the one with the most avoidable bits. */
   mostTelling() {
+    const avoidable = ({ bits, unavoidable }) => bits - unavoidable;
+    if (this.tokens.length && this.tokens.every(({ given, odds }) => given && odds)) {
+      const most = this.tokens.reduce((a, b) => (avoidable(b) > avoidable(a) ? b : a));
+      return this.tokens.indexOf(most);
+    }
     const drawn = [...this.tokens.keys()].filter((i) => !this.tokens[i].given);
     const known = drawn.filter((i) => this.tokens[i].span.classList.contains("name-known"));
     const bold = drawn.reduce((a, b) => (this.tokens[b].p < this.tokens[a].p ? b : a), drawn[0]);
@@ -199,11 +235,11 @@ class Story {
     this.barsTitle.textContent = token.given
       ? `What could have come; you wrote ${quoted(token.text)}`
       : `What could have come; it chose ${quoted(token.text)}, ${percent(token.p)}`;
-    this.bars.replaceChildren(...token.top.map(([id, text, p]) => {
-      const line = barLine(quoted(text), p);
-      if (id === token.id) line.className = "chosen";
-      return line;
-    }));
+    const lines = tokenLines(token.top, token.odds);
+    lines[token.top.findIndex(([id]) => id === token.id)]?.classList.add("chosen");
+    this.bars.replaceChildren(...lines);
+    this.barsKey.replaceChildren(...(token.odds ? [key(`the model${token.given ? "" : this.drawnAt}`)] : []));
+    this.truth.textContent = token.odds ? costInWords(token) : UNKNOWN;
     this.draw();
   }
 

@@ -48,7 +48,8 @@ const tasks = {
     return { config, marks };
   },
 
-  /** Tell a story token by token, each with its probability, the ten likeliest, and where heads looked. */
+  /** Tell a story token by token, each with its probability, the bits that it costs, the ten likeliest,
+   *  and where heads looked. */
   async tell({ prompt, temperature, topP, paced }, report) {
     const me = (running = {});
     const { model, tokenizer, config } = await loaded();
@@ -66,16 +67,18 @@ const tasks = {
     for (let t = 1; t <= config.context_length; t++) {
       const begin = performance.now();
       const { logits, looked } = model.forward(token, cache);
-      const probs = nextTokenProbabilities(logits, temperature, topP);
-      token = t < given.length ? given[t] : throwDart(probs, Math.random());
+      const own = nextTokenProbabilities(logits, 1, 1);
+      const isGiven = t < given.length; // then nothing is drawn
+      const probs = isGiven ? own : nextTokenProbabilities(logits, temperature, topP);
+      token = isGiven ? given[t] : throwDart(probs, Math.random());
       spent += performance.now() - begin;
       if (tokenizer.control.has(token)) {
         ended = "end";
         break;
       }
-      const isGiven = t < given.length;
+      const bits = -Math.log2(own[token]); // whatever the temperature is
       const top = likeliest(probs, logits, tokenizer);
-      report({ id: token, given: isGiven, text: text(token), p: probs[token], top, looked });
+      report({ id: token, given: isGiven, text: text(token), p: probs[token], bits, top, looked });
       await pause(paced && !isGiven ? Math.max(0, PACE - (performance.now() - begin)) : 0);
       if (running !== me) {
         ended = "stopped";
