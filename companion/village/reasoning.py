@@ -19,6 +19,7 @@ a holder from the holder before, and a place from the place of the person who wa
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -228,24 +229,30 @@ def step_questions(
     if large and kinds != ["count"]:
         raise ValueError(f'large=True is for counts; give kinds=["count"], not {kinds}')
     rng, asked = Random(seed), []
-    for kind, k in islice(cycle(product(kinds, steps)), n):
-        found: list[StepQuestion] = []
-        while not found:
-            found = list(_questions_of(kind, k, rng, sentences, large))
-        asked.append(rng.choice(found))
+    waiting: dict[tuple[str, int], deque[StepQuestion]] = {cell: deque() for cell in product(kinds, steps)}
+    for kind, k in islice(cycle(waiting), n):
+        while not waiting[kind, k]:
+            found = _questions_of(kind, rng, sentences, large)
+            usable = [question for question in found if len(question.steps) in steps]
+            wanted = [question for question in usable if len(question.steps) == k]
+            if usable:
+                chosen = rng.choice(wanted or usable)  # one question a story; others wait for their turn
+                waiting[kind, len(chosen.steps)].append(chosen)
+        asked.append(waiting[kind, k].popleft())
     return asked
 
 
-def _questions_of(kind: str, k: int, rng: Random, sentences: int, large: bool) -> Iterator[StepQuestion]:
-    """The questions of a kind that a new story answers in k steps."""
+def _questions_of(kind: str, rng: Random, sentences: int, large: bool) -> list[StepQuestion]:
+    """The questions of a kind that can be asked about a new story."""
     story, full, facts, state = _tell(teller(kind, large), rng, sentences)
     if len(state.role) < 3:
-        return  # too few people for a choice
+        return []  # too few people for a choice
+    questions = []
     for question, answer, goals, sums in _asked(kind, state, facts, sentences):
-        needed = _closure(goals)
-        if len(needed) == k and (kind != "count" or large == (goals[0].value > 20)):
-            every = (*facts, *sums)
-            yield StepQuestion(kind, " ".join(story), question, answer, needed, every, " ".join(full))
+        if kind != "count" or large == (goals[0].value > 20):
+            told = " ".join(story), question, answer
+            questions.append(StepQuestion(kind, *told, _closure(goals), (*facts, *sums), " ".join(full)))
+    return questions
 
 
 def _asked(kind: str, state: State, facts: list[Fact], time: int) -> Iterator[tuple]:
