@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, cycle, islice, product
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from companion.village.facts import State
 from companion.village.machine import Pattern, Village, draw
@@ -99,7 +99,7 @@ class Fact:
 
     time: int
     about: tuple[str, str]
-    value: int | str
+    value: Any
     change: int = 0
     premises: tuple[Fact, ...] = ()
 
