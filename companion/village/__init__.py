@@ -22,6 +22,7 @@ reading a story recovers every choice, and with them its exact probability.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
 - `companion.village.splits`: the shipped stories, and files of others.
 - `companion.village.wordings`: the same sentences in the chronicle's words, and as data for other languages.
+- `companion.village.reasoning`, `steps`: questions that need several steps, and the judge of steps.
 """
 
 from companion.village.judge import Verdict, judge
