@@ -55,6 +55,7 @@ class PerfectReader:
         self.drafts: list[Draft] = []
         self.sentence: list[str] = []  # the words of the sentence that is being read
         self.told: Draft | None = None  # the last whole sentence
+        self._after: dict[str, PerfectReader] = {}  # the readers that `after` has made
         self._begin()
 
     def _begin(self) -> None:
@@ -80,11 +81,14 @@ class PerfectReader:
                 open_drafts.append(Draft(chance, text, draft.pattern, said, draft.filled + 1))
         return ready
 
-    def copy(self) -> PerfectReader:
-        """A reader of its own that has read the same words."""
-        other = copy(self)
-        other.state, other.sentence = self.state.copy(), self.sentence.copy()
-        return other
+    def after(self, word: str) -> PerfectReader:
+        """A reader that has read one word more; this one stays where it is."""
+        if word not in self._after:
+            other = copy(self)
+            other._after = {}
+            other.read(word)
+            self._after[word] = other
+        return self._after[word]
 
     def spaced(self, word: str) -> str:
         """The word as it stands in the text: with a space before it, unless it is the first, or `END`."""
@@ -118,9 +122,9 @@ class PerfectReader:
         drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
         if self.state.over or not drafts:
             raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
-        self.sentence.append(word)
+        self.sentence, self._after = [*self.sentence, word], {}
         if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
-            self.told = drafts[0]
+            self.told, self.state = drafts[0], self.state.copy()
             self.village.advance(self.state, self.told.pattern, self.told.said, " ".join(self.sentence))
             self.sentence = []
             if not self.state.over:
@@ -224,7 +228,7 @@ def read_tokens(text: str, tokenizer) -> list[dict[int, float]]:
     words = text.split(" ") if text else []
     for i, word in enumerate(words):
         if i:
-            reader.read(words[i - 1])
+            reader = reader.after(words[i - 1])
         ids = encode(reader.spaced(word))
         distributions += [next_tokens(reader, encode, ids[:n]) for n in range(1, len(ids) + 1)]
         if not distributions[-1]:
@@ -257,8 +261,7 @@ def next_tokens(
         if len(ids) > len(begun):
             weights[ids[len(begun)]] += probability
             continue
-        after = reader.copy()
-        after.read(word)
+        after = reader.after(word)
         for other, p in after.next_words().items():
             weights[encode(after.spaced(other))[0]] += probability * p
     total = sum(weights.values())
