@@ -20,6 +20,7 @@ reading a story recovers every choice, and with them its exact probability.
 - `companion.village.machine`: tells and reads stories with them.
 - `companion.village.judge`: what is true, and what is not, in any text.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
+- `companion.village.reader`: the exact probability of every next word; `excess`: what a model pays beyond it.
 - `companion.village.splits`: the shipped stories, and files of others.
 - `companion.village.wordings`: the same sentences in the chronicle's words, and as data for other languages.
 - `companion.village.reasoning`, `steps`: questions that need several steps, and the judge of steps.
