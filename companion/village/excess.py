@@ -52,12 +52,13 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
     stories, tokenizer = [], teller.tokenizer
     device = next(teller.model.parameters()).device
     was_training = teller.model.training
-    teller.model.eval()
     for text in texts:
         words = [*read_story(text), Word(END, "end", 0, 0.0, 0.0)]
         ids = [*tokenizer.encode(text), teller.end]
         odds = read_tokens(text, tokenizer)
+        teller.model.eval()
         logits = teller.model(torch.tensor([[teller.end, *ids[:-1]]], device=device))[0]  # (T, V)
+        teller.model.train(was_training)
         nats = -logits.float().log_softmax(-1).cpu()[range(len(ids)), ids]  # (T,)
         measured, first = [], 0
         for word in words:
@@ -69,7 +70,6 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
             measured.append(WordLoss(word.text, word.kind, word.back, unavoidable, loss))
             first += n
         stories.append(measured)
-    teller.model.train(was_training)
     return stories
 
 

@@ -51,7 +51,8 @@ class PerfectReader:
     """
 
     def __init__(self, village: Village = VILLAGE) -> None:
-        self.village, self.state = village, State()
+        self.village = village
+        self.state = State()
         self.drafts: list[Draft] = []
         self.sentence: list[str] = []  # the words of the sentence that is being read
         self.told: Draft | None = None  # the last whole sentence
@@ -72,7 +73,8 @@ class PerfectReader:
             if " " in draft.text or draft.filled == len(draft.pattern.slots):
                 ready.append(draft)
                 continue
-            slot, piece = draft.pattern.slots[draft.filled], draft.pattern.pieces[draft.filled + 1]
+            slot = draft.pattern.slots[draft.filled]
+            piece = draft.pattern.pieces[draft.filled + 1]
             allowed = self.village.allowed(self.state, slot, draft.said, self.options)
             for word in allowed:
                 said = {**draft.said, slot.letter: word}
@@ -122,9 +124,11 @@ class PerfectReader:
         drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
         if self.state.over or not drafts:
             raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
-        self.sentence, self._after = [*self.sentence, word], {}
+        self.sentence = [*self.sentence, word]
+        self._after = {}
         if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
-            self.told, self.state = drafts[0], self.state.copy()
+            self.told = drafts[0]
+            self.state = self.state.copy()  # another reader may hold it, see `after`
             self.village.advance(self.state, self.told.pattern, self.told.said, " ".join(self.sentence))
             self.sentence = []
             if not self.state.over:

@@ -46,6 +46,15 @@ def test_the_perfect_reader_pays_nothing_beyond_itself():
         assert all(word.excess == pytest.approx(0, abs=1e-4) for word in words)
 
 
+def test_a_model_in_training_stays_so_and_a_text_that_is_no_story_changes_nothing():
+    teller = Teller(0.5)
+    teller.model.train()
+    word_losses(teller, TEXTS[:1])
+    with pytest.raises(ValueError, match="cannot come"):
+        word_losses(teller, ["Once the zebra Mara slept."])
+    assert teller.model.training
+
+
 def test_a_blind_guess_pays_the_logarithm_of_the_vocabulary():
     teller = Teller(1.0)
     stories = word_losses(teller, TEXTS)
