@@ -1,7 +1,8 @@
 """A state against attention, in equal time: chapter 22's figure.
 
-    OMP_NUM_THREADS=1 python benchmarks/recurrent.py         # every row missing; 22 minutes or more
-    python benchmarks/recurrent.py --table                   # what is there
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py            # every row missing; 30 minutes or more
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py --memory   # only the memory task; 6 minutes
+    python benchmarks/recurrent.py --table                      # what is there
 
 A row is one training of a model of `MODELS`, about 555,000 parameters each, on the village's training split,
 for so many `seconds` of processor time; the learning rate rises for 50 steps and falls with the time
@@ -9,8 +10,13 @@ that is used. `bits` is the loss on the validation split in bits per byte, `earl
 20 steps. `right` and `words` count recalled words that the story has said before, by how many tokens back:
 below 8, 16, 32, 64, and further. A word is right when the model, given the story before it, would have said
 each of its tokens. `of_kind` of these words got one of the right kind, a name for a name; `says` are the
-answers at the first ten (rows from before this was logged lack both). Rows are appended to
-data/models/recurrent.jsonl; those that are there are skipped.
+answers at the first ten (rows from before this was logged lack both).
+
+A row with `task` "memory" is one training of an LSTM of 32 numbers on the chapter's task: say after forty
+empty tokens which of eight tokens came first. `forget_bias` is the forget gate's bias at the start, `rate`
+the learning rate, `right` the share of right answers in ten batches of 64 that end with each step of `at`.
+
+Rows are appended to data/models/recurrent.jsonl; those that are there are skipped.
 """
 
 import argparse
@@ -64,6 +70,17 @@ MODELS = {
     "GPT": (gpt, 5e-3),
 }
 ROWS = [(name, seed, SECONDS) for seed in range(3) for name in MODELS] + [("LSTM, bias 4", 0, 4 * SECONDS)]
+
+
+MEMORY_BATCHES = 10
+"""Batches of the memory task over which the share of right answers is a mean."""
+
+MEMORY_ROWS = []
+for seed in range(5):
+    at = (250, 500, 1000) if seed < 2 else (250,)
+    MEMORY_ROWS += [(bias, 1e-2, seed, at) for bias in (0.0, 1.0, 2.0, 5.0)]
+for other_rate in (3e-3, 3e-2):
+    MEMORY_ROWS += [(bias, other_rate, seed, (250,)) for seed in range(3) for bias in (1.0, 5.0)]
 
 
 def rate_now(rate: float, steps: int, share: float) -> float:
@@ -128,10 +145,52 @@ def run_row(name: str, seed: int, seconds: float) -> dict:
     }  # fmt: skip
 
 
+def memory_row(forget_bias: float, rate: float, seed: int, at: tuple) -> dict:
+    """Train an LSTM on the memory task; the share of right answers up to each step of `at`."""
+    width = 32
+    torch.manual_seed(seed)
+    cell = nn.LSTM(8, width, batch_first=True)
+    head = nn.Linear(width, 8)
+    with torch.no_grad():
+        cell.bias_ih_l0[width : 2 * width] = forget_bias  # the second block of rows is the forget gate
+        cell.bias_hh_l0[width : 2 * width] = 0.0
+    parameters = [*cell.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=rate)
+    shares = []
+    for _ in range(max(at)):
+        first = torch.randint(8, (64,))  # (B,)
+        x = torch.zeros(64, 41, 8)  # (B, T, d_in)
+        x[:, 0] = F.one_hot(first, 8)
+        out, _ = cell(x)
+        logits = head(out[:, -1])  # (B, 8)
+        loss = F.cross_entropy(logits, first)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        shares.append((logits.argmax(-1) == first).double().mean().item())
+    right = []
+    for steps in at:
+        right.append(round(sum(shares[steps - MEMORY_BATCHES : steps]) / MEMORY_BATCHES, 3))
+    return {"at": list(at), "right": right, "machine": machine()}
+
+
+def run_memory_rows() -> None:
+    """Train every missing row of the memory task."""
+    for bias, rate, seed, at in MEMORY_ROWS:
+        key = {"task": "memory", "forget_bias": bias, "rate": rate, "seed": seed}
+        if not holds(LOG, key):
+            row = key | memory_row(bias, rate, seed, at)
+            append_row(LOG, row)
+            print(row, flush=True)
+
+
 def table(rows: list[dict]) -> str:
-    """A line for each training."""
+    """A line for each training of a language model."""
     lines = ["model            seed seconds steps   tokens  bits   recalled words right, by distance"]
     for r in rows:
+        if "task" in r:
+            continue
         shares = " ".join(f"{right / words:.2f}" for right, words in zip(r["right"], r["words"], strict=True))
         lines.append(
             f"{r['model']:16} {r['seed']:4} {r['seconds']:7} {r['steps']:5} {r['tokens']:8,} {r['bits']:.3f}"
@@ -142,8 +201,12 @@ def table(rows: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--table", action="store_true")
-    if not parser.parse_args().table:
+    parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
+    parser.add_argument("--memory", action="store_true", help="train only the rows of the memory task")
+    args = parser.parse_args()
+    if not args.table:
+        run_memory_rows()
+    if not args.table and not args.memory:
         for name, seed, seconds in ROWS:
             if not holds(LOG, {"model": name, "seed": seed, "seconds": seconds}):
                 append_row(LOG, found := run_row(name, seed, seconds))

@@ -198,6 +198,7 @@ def mask_words(
 
 
 # Cell 974c0c04, under “Masked language modeling”
+# The package's gap_batches and gap_loss, in companion/encoders.py
 def gap_batches(
     rows: Sequence, mask_id: int, pad_id: int, batch_size: int, seed: int = 0, first: int = 0
 ) -> Iterator:
@@ -350,6 +351,7 @@ def encoder_decoder(config: GPTConfig, kind: type = EncoderDecoder) -> EncoderDe
 
 
 # Cell 2b49d017, under “Training”
+# The package's pair_batches and pair_loss, in companion/encoders.py
 def pair_batches(pairs: Sequence, end_id: int, batch_size: int, seed: int = 0, first: int = 0) -> Iterator:
     """Yield endless batches of pairs for an encoder-decoder.
 

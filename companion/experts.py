@@ -54,7 +54,7 @@ class TopKRouter(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weights (N, k) and the chosen experts (N, k) of the tokens x (N, C)."""
-        with torch.autocast(x.device.type, enabled=False):  # the scores stay in 32 bits
+        with torch.autocast(x.device.type, enabled=False):  # the scores keep the precision of the weights
             scores = F.linear(x.to(self.weight.dtype), self.weight)  # (N, E)
             shares = scores.softmax(dim=-1)  # (N, E)
         chosen = (shares.detach() + self.bias).topk(self.n_active).indices  # (N, k)

@@ -18,6 +18,7 @@ __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 
 
 # Cell 251daae0, under “The version in the package”
+# The package's Recurrent and RNN, in companion/recurrent.py
 class Recurrent(nn.Module):
     """Common part of RNN, LSTM and GRU: a state that is carried from token to token.
 
