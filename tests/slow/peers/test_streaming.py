@@ -55,7 +55,7 @@ def cut(path):
 
 
 BAD = {
-    "cut off": ({"text": STORIES}, cut, "a.parquet is cut off or damaged after row 0 (Parquet magic"),
+    "cut off": ({"text": STORIES}, cut, "a.parquet is no Parquet, or cut off after row 0 (Parquet magic"),
     "no column": ({"id": [1], "body": ["x"]}, None, "row 1 has no column 'text'; it has 'id', 'body'"),
     "numbers": ({"text": [5, 6]}, None, "a.parquet, row 1: text is 5, which is no text"),
 }
