@@ -5,7 +5,6 @@ import io
 import json
 import re
 import shutil
-import socket
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -107,12 +106,6 @@ def test_an_adapter_is_listed_where_its_model_is_here_and_a_classifier_as_one(tm
 # -- the command ------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
-
-
 def test_what_is_wrong_is_one_line(monkeypatch, tmp_path, capsys):
     fails(capsys, ["app", "--models", tmp_path / "none"], 2, "--models=", "is no folder")
     fails(capsys, ["app", "--models", tmp_path], 2, "has no model in it")
@@ -135,13 +128,12 @@ def calls(monkeypatch):
 
 
 def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
-    port = str(free_port())
-    assert main(["app", "--port", port, "--device", "cpu"]) == 0
+    assert main(["app", "--port", "8599", "--device", "cpu"]) == 0
     (words,) = calls
     options = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))
     assert words[0] == "run" and Path(words[1]).name == "main.py" and Path(words[1]).is_file()
     assert options["--browser.gatherUsageStats"] == "false" and options["--server.headless"] == "true"
-    assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == port
+    assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == "8599"
     assert float(options["--server.maxUploadSize"]) <= 10 and options["--client.showErrorDetails"] == "none"
     offer = Offer(**json.loads(words[-1]))
     names = [model.name for model in find_offered(offer.folders, offer.named)]
