@@ -35,10 +35,7 @@ RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 BAD_TRAININGS = [
     ("--judge -5", "--judge=-5 must be a whole number from 0 to 100,000"),
     ("--minutes inf", "--minutes=inf must be a number from 0 to 1,000,000"),
-    ("--steps 99999999999999999999", "steps=99999999999999999999"),
-    ("--batch-size 0", "batch_size=0"),
     ("--d-model 4000000", "d_model=4000000"),
-    ("--lr nan", "lr=nan"),
     ("--warmup-steps 4", "warmup_steps=4 must be at most steps=3"),
     ("--architecture rwkv", "rwkv"),
     ("--checkpoint mine.txt/under", "--checkpoint=mine.txt/under cannot be written"),
@@ -57,7 +54,6 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, p
 BAD_DRAWINGS = [
     ("--temperature nan", "temperature=nan"),
     ("--top-k many", "--top-k='many' must be a whole number; see"),
-    ("--top-p 1.5", "top_p=1.5"),
     ("--seed -3", "seed=-3"),
 ]
 
@@ -71,7 +67,6 @@ BAD_OPTIONS = [
     ("eval --stories -1", "--stories=-1"),
     ("eval --temperature hot", "--temperature='hot' must be a number"),
     ("eval --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
-    ("train --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --device abacus", "abacus"),
