@@ -1,9 +1,7 @@
 """companion app: tell, chat, compare and classify in a browser, on this machine alone."""
 
-import errno
 import json
 import os
-import socket
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,7 +71,6 @@ def run(options: Options) -> None:
         raise ValueError(
             f"--models={', '.join(folders)} has no model in it; train one, or name another folder"
         )
-    check_free(options.host, options.port)
     others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and has_device(kind)]
     print(f"The app offers {len(models)} models.")
     serve(options, Offer(folders, named, [options.device, *others]))
@@ -85,24 +82,6 @@ def has_device(kind: str) -> bool:
         return pick_device(kind).type == kind
     except ValueError:
         return False
-
-
-def check_free(host: str, port: int) -> None:
-    """Check that a server can listen at this address.
-
-    Raises:
-        ValueError: If the address is not this machine's, or another program has the port.
-    """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(address)
-    except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise ValueError(f"--host={host} is no address of this machine; try 127.0.0.1") from None
-        why = f"cannot be listened at ({error.strerror}); another program may have it: try another --port"
-        raise ValueError(f"--host={host} --port={port} {why}") from None
 
 
 def serve(options: Options, offer: Offer) -> None:

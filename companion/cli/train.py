@@ -506,10 +506,9 @@ def length_of(plan: TrainPlan) -> str:
 def prepare_village(folder: Path) -> None:
     """Prepare the village, if there is no prepared text yet; the other processes wait for the first."""
     if is_main() and prepared_source(folder) is None:
-        with claim(folder, seconds=600):  # of two runs one prepares the village, the other waits
-            if prepared_source(folder) is None:
-                print(f"Making {prepare.STORIES:,} stories of the village to train on, in {folder} …")
-                prepare.prepare_village(folder, prepare.STORIES)
+        with claim(folder):
+            print(f"Making {prepare.STORIES:,} stories of the village to train on, in {folder} …")
+            prepare.prepare_village(folder, prepare.STORIES)
     broadcast(None)
 
 

@@ -28,10 +28,6 @@ def random_tokens(seed):
             yield rng.choices(["a", "b", "ab", "bc", "c"], k=k), pair
 
 
-def mirrored(tokens):
-    return [token[::-1] for token in reversed(tokens)]
-
-
 @chapter.function(
     "1.1 One merge ★",
     inputs=r"""
@@ -53,8 +49,6 @@ def mirrored(tokens):
             The second token of a merged pair is still there. After a merge, go on behind both.
         i += 2 => return merged + tokens[i + 2 :]
             Only the first pair was merged. One merge replaces the pair wherever it stands.
-        = mirrored(merge_pair(mirrored(tokens), mirrored(pair)))
-            Where pairs overlap, as in a a a, the left one is merged: go from left to right.
         i < len(tokens) => i < len(tokens) - 1
             The last token got lost: it has no neighbor to its right, and stays as it is.
         tokens[i : i + 2] == [first, second] => "".join(tokens[i : i + 2]) == first + second
@@ -65,8 +59,6 @@ def mirrored(tokens):
             b` holds `a b`. Compare the tokens one by one.
         tokens[i : i + 2] == [first, second] => i + 1 < len(tokens) and tokens[i] is first and tokens[i + 1] is second
             `is` asks whether two strings are one object. Equal tokens often are two: compare with `==`.
-        first, second = pair => second, first = pair
-            You merged the pair the other way round. Its first token must stand on the left.
     """,
     right="Training is this function and a count of pairs, over and over; encoding is this function alone.",
 )
@@ -197,8 +189,6 @@ def readable(token):
             The two roles are exchanged: the instruction is the user's, the response the model's.
         encode(text) => encode(text.strip())
             Spaces and line ends around the text are gone. It must arrive exactly as it was typed.
-        encode(text) => encode(text.lower())
-            The capitals are gone. The text must arrive exactly as it was typed.
     """,
     right="Whatever a user types, it cannot end its own turn: who speaks is told by ids, not by text.",
 )
@@ -365,12 +355,9 @@ def cut_text(answer, text, vocab_size, probe):
         r"\p{N}" => r" ?\p{N}"
             The digits stand alone, but the first still has its space: one digit, two ids, depending on
             where it stands. The space must be a piece of its own.
-        r"\p{N}" => "[0-9]"
+        r"\p{N}" => "[0-9]" || r"\d"
             Does your pattern take this for a digit? `[0-9]` and `\d` do not find ² or ½, which then fit
             no part of it; `\p{N}` finds them all.
-        r"\p{N}" => r"\d"
-            Does your pattern take this for a digit? `\d` does not find ² or ½, which then fit no part of
-            it; `\p{N}` finds them all.
         LETTERS => r" ?\p{L}+"
             What follows an apostrophe is cut in another way than by `GPT2_PATTERN`. Change what concerns
             digits, and nothing else.
@@ -380,8 +367,6 @@ def cut_text(answer, text, vocab_size, probe):
         + return tokenizer
             You split the digits when encoding, and not when training: merges went to numbers that can
             now never come, and the words lack them.
-        LETTERS => r"'(?:[sdmt]|ll|ve|re)|\p{L}+"
-            The words lost the space before them. Change what concerns digits, and nothing else.
     """,
     right="Now every number is cut in the same way, digit by digit, and a digit's id says nothing but the "
     "digit.",

@@ -47,8 +47,6 @@ def windows(seed):
     """,
     cases=windows,
     mistakes="""
-        = [n % 256 for n in it]
-            Your counts have the type uint8, which goes back to 0 after 255. Use Python's own integers.
         = it[1:] + [0]
             You counted how often a token is an input, in `x`. Count how often it is a target, in `y`.
         range(start + 1, => range(start,
@@ -124,8 +122,6 @@ def documents_of_words(seed):
         sum(math.log2(p) for p in every) => math.log2(math.prod(every))
             The product of hundreds of probabilities is too small for a floating-point number and becomes 0.
             Take the logarithm of each probability first. The sum of the logarithms has a reasonable size.
-        -sum => sum
-            Your sign is wrong. A probability below 1 has a negative logarithm, and a surprise is positive.
     """,
     right="Per token, the model that has the whole word looks worse. Per byte of the same text it is better.",
 )
@@ -170,8 +166,6 @@ def try_pad_left(answer, prompts, pad_id, length):
             Your mask hides a real token that happens to equal `pad_id`. Whether a place is padding depends on
             the length of the prompt, not on the token there. Our padding is `<|endoftext|>`, and every story
             begins with it.
-        prompt[-length:] => prompt[::-1][:length]
-            Your tokens are in reverse order. If you reversed the prompts, reverse the result as well.
         return tokens, mask => return tokens, ~mask
             Your mask is inverted. True stands for a real token.
         = pad_left(prompts, pad_id, min(length, max(map(len, prompts))))
@@ -180,9 +174,6 @@ def try_pad_left(answer, prompts, pad_id, length):
         mask[row, places] => mask[row, -len(prompt):]
             For an empty prompt, `[-0:]` is `[0:]`, which is the whole row. Count from the left: where do the
             real tokens begin?
-        return tokens, mask => return tokens.float().long(), mask
-            A large id has changed, because float32 holds all whole numbers only up to 16,777,216. Use int64
-            from the beginning.
         return tokens, mask => return tokens, mask.long()
             Your mask holds whole numbers. A mask has the type bool, with True and False.
     """,
@@ -393,16 +384,9 @@ def first_fit(stories, context_length):
             Number the stories of a row from 1. The number 0 is for padding.
         start=1 => start=max(map(max, story_number), default=0) + 1
             Your numbers continue from row to row. They should begin at 1 in each row.
-        = [part.float().long() for part in it]
-            A large id has changed, because float32 holds all whole numbers only up to 16,777,216. Use int64
-            from the beginning.
-        = pack([story for story in stories if story], context_length, end)
-            You left out an empty story. It takes one place, with `end` in `x` and `end` as its target.
         = pack([story[: context_length - 1] for story in stories], context_length, end)
-            You cut a story that is too long for a row. Raise a ValueError instead, so that the caller knows.
         = pack([story for story in stories if len(story) < context_length], context_length, end)
-            You left out a story that is too long for a row. Raise a ValueError instead, so that the caller
-            knows.
+            You cut or left out a story that is too long for a row. Raise a ValueError, so that the caller knows.
     """,
     right="Every story is complete, all batches have the same shape, and hardly any place is wasted.",
 )
@@ -488,8 +472,6 @@ def try_next_word(answer, sentences, beginning):
         p * math.log2(1 / p) => math.log2(1 / p) / len(distribution)
             In your mean, each word counts alike. A word that comes in three of four cases must count three
             times as much as one that comes in one of four.
-        p * math.log2(1 / p) => p * math.log2(len(distribution))
-            That is the entropy if all words are equally likely. It is lower if some are likelier than others.
     """,
     right="You have built a perfect reader. All that the village adds is a rule that lists its sentences.",
 )

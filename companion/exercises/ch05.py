@@ -35,12 +35,8 @@ chapter.number(
         1.12**48 || 1.118**48 || math.sqrt(1.25) ** 48
             Adding numbers of size 0.5 makes a stream of size 1 larger by the factor 1.12. The next layers
             meet a larger stream, so their factors are smaller.
-        1.5**48
-            Nothing is multiplied here: a layer reads the stream through a norm and adds its numbers.
         1 + math.sqrt(48 * 0.25)
             The embedding's numbers are independent of the others, too, so square them as well.
-        math.sqrt(49)
-            That would be right if each layer added numbers of size 1. They have size 0.5.
     """,
     right="The stream grows like the root of the depth, so each block changes it by a smaller share.",
 )
@@ -99,9 +95,6 @@ def use_rezero(answer, f, x, up):
     mistakes="""
         torch.tensor(0.0) => torch.tensor(1.0)
             `alpha` starts at 1, so the layer adds all of f(x) from the start. Let it start at 0.
-        torch.tensor(0.0) => torch.tensor(0.01)
-            An `alpha` of 0.01 is small, but a hundred such layers together still change the stream. Start
-            at 0.
         x + self.alpha * self.f(x) => self.alpha * (x + self.f(x))
             At the start, the output is 0, because `alpha` also scales x. Scale only what f adds.
         x + self.alpha => (1 - self.alpha) * x + self.alpha
@@ -111,15 +104,8 @@ def use_rezero(answer, f, x, up):
         self.alpha * self.f(x) => self.f(self.alpha * x)
             You scale the input of f. Its biases make the output nonzero even for an input of zeros, so scale
             the output.
-        x + self.alpha * => self.alpha * x +
-            You scale x and add all of f(x). It should be the other way round.
         self.f(x) => self.f(x).detach()
             The weights of f can never learn, because `detach` cuts off their gradient. Leave it out.
-        - self.f = f
-        + self.f = f
-        + for p in f.parameters():
-        +     nn.init.zeros_(p)
-            You set the weights of f to 0. Leave f as it is; an `alpha` of 0 is enough.
     """,
     right="In the first step only `alpha` gets a gradient. As soon as it has changed, all of f gets one.",
 )
@@ -165,16 +151,6 @@ def units(n, bias, down):
     return torch.ones(len(bias), n), torch.tensor(bias).float(), torch.tensor(down).float()
 
 
-def first_two_only(n):
-    up = torch.zeros(2, n)
-    up[0, 0] = 1
-    up[1, 0] = -1
-    if n > 1:
-        up[0, 1] = -1
-        up[1, 1] = 1
-    return up, torch.zeros(2), torch.ones(2)
-
-
 @chapter.function(
     "5.3 Exactly one of n ★★",
     inputs="""
@@ -193,16 +169,10 @@ def first_two_only(n):
         = units(n, [0, -1], [1, -2])
             This is right for none, one and two. At three, the second unit pulls the output below 0. A third
             unit must stop it.
-        = units(n, [0, -1], [1, -n / (n - 1) if n > 1 else 0])
-            This is right for none, for one and for all of them, and wrong in between.
         = units(n, [1 - n], [1])
             That is 1 only if all of them are true. It should be 1 if exactly one is.
-        = units(n, [-1, -2, -3], [1, -2, 1])
-            Your output is 1 for exactly two. Move it to exactly one.
         = units(n, [1, 0, -1], [1, -2, 1])
             Your output is 1 if none is true. Move it to exactly one.
-        = first_two_only(n)
-            It compares the first two inputs and ignores the others.
         = units(n, [0, 1, 2], [1, -2, 1])
             It is always 0, because no unit switches on between 0 and n facts. A unit that should wait for
             more facts needs a negative bias.
@@ -249,12 +219,6 @@ def by_length_cases(seed):
             around one in between.
         = [1.0] + [sum(slope**k for slope in slopes) for k in range(1, len(slopes) + 1)]
             Those are powers of single slopes. A path goes through different layers.
-        = by_length([sum(slopes) / max(1, len(slopes))] * len(slopes))
-            With the mean slope the result is nearly right. But each layer has its own slope.
-        = by_length([slope for slope in slopes if slope])
-            A layer whose slope is 0 counts as a layer, too, so the list is one entry longer.
-        = [sum(it[: k + 1]) for k in range(len(it))]
-            You added the entries up. Each entry holds only the paths of its own length.
     """,
     right="For 24 layers with slopes of 0.35, paths through at most ten layers carry 97 % of the gradient.",
 )
@@ -337,12 +301,6 @@ def shares_memory(made, norm, linear):
             The shift is right, but the norm's scale is missing.
         linear.weight @ norm.bias => norm.bias
             The norm's shift must go through the matrix before it is added to the bias.
-        linear.weight * norm.weight => linear.weight / norm.weight
-            You divided by the scale, as if to undo it. The new layer must apply it.
-        = copy.deepcopy(linear)
-            That is a copy of the linear layer, without the norm's scale and shift.
-        linear.weight * norm.weight => (linear.weight * norm.weight).T
-            The matrix is transposed. `nn.Linear` stores its weight as (outputs, inputs).
     """,
     right="Before a linear layer, scale and shift add nothing that the layer could not do itself.",
 )
@@ -450,8 +408,6 @@ def use_parallel(answer, C, H, d_ff, x, weights):
             The norm is not used. Attention and hidden units both read the stream through it.
         return x + => return self.norm(x) +
             The residual connection must start before the norm. Add to x itself.
-        (self.heads(part) for part in (q, k, v)) => (self.heads(F.gelu(part, approximate="tanh")) for part in (q, k, v))
-            GELU was applied to q, k and v, too. Only the last `d_ff` numbers of `read` go through it.
     """,
     right="Six matrix products have become two, and neither part of the block waits for the other.",
 )

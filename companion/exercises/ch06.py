@@ -28,8 +28,6 @@ chapter.number(
             That is ln V, the loss if all logits are equal. How much does the spread of the first logits cost?
         math.log(50257) + 0.125
             That is the package's initialization: 0.2 and a last norm of 2.5 / √C. Here it is GPT-2's own.
-        math.log(50257) + (0.2 * 40 / 1600) ** 2 * 1600 / 2
-            That is the package's initialization: 0.2 and a last norm of 40 / C. Here it is GPT-2's own.
         math.log(50257) + 0.02**2 * 768 / 2
             That is GPT-2 small's. How wide is xl?
         math.log(50257) + 0.02**2 * 1600
@@ -68,27 +66,18 @@ def memories(seed):
     cases=memories,
     mistakes="""
         memory // 16 => memory // 4
-        memory // 16 => memory // 4 ; max(0, (parameters - rest) // block) => (parameters - rest) // block
             There is room for the weights, and for nothing that training needs beside them: a gradient, and
             two numbers of the optimizer, for each weight.
-        memory // 16 => memory // 8
-        memory // 16 => memory // 8 ; max(0, (parameters - rest) // block) => (parameters - rest) // block
-            You count 8 bytes for each parameter. Training keeps four numbers of four bytes: the weight, its
-            gradient, and two of the optimizer.
-        memory // 16 => memory // 12
-        memory // 16 => memory // 12 ; max(0, (parameters - rest) // block) => (parameters - rest) // block
-            You count 12 bytes for each parameter. Training keeps four numbers of four bytes: the weight, its
-            gradient, and two of the optimizer.
+        memory // 16 => memory // 8 || memory // 12
+            For each parameter, training keeps four numbers of four bytes: the weight, its gradient, and two
+            of the optimizer.
         memory // 16 => memory
             You took the bytes for parameters. How many bytes does training keep for each?
         max(0, (parameters - rest) // block) => (parameters - rest) // block
             There are no models with fewer than 0 layers. If not even the rest fits into the memory, return 0.
         (parameters - rest) // block => -((rest - parameters) // block)
-            One layer too many: you rounded up, and a part of a layer does not run.
         (parameters - rest) // block => round((memory / 16 - rest) / block)
-            One layer too many: you rounded to the nearest, and a part of a layer does not run.
-        parameters - rest => parameters - rest - 1
-            The memory may be filled to the last byte; you leave something over.
+            One layer too many: a part of a layer does not run, so round down.
         V * C + T * C => 2 * V * C + T * C
             You count the token table twice. The head is tied, so it has no table of its own.
         + 13 * C =>
@@ -130,8 +119,6 @@ chapter.number(
             That is for xl. Which width and how many layers has small?
         6 * 768 + 1024 / 24
             That is for the village's 1,024 tokens. How many does GPT-2 small have?
-        768 + 50257 / 144
-            Each weight of a matrix costs 6 operations, and you counted one.
     """,
     right="At GPT-2's own 1,024 tokens, attention's products are an eighth of the work, and less in wider models.",
 )
@@ -242,8 +229,6 @@ def felt(f, x, change, more_than=0.0):
             probabilities do, the sum stands still: ask each number, or weight them at random.
         slopes.abs() => slopes[:, :, :1].abs()
             You asked the first number of each output only. The leak may be in another.
-        slopes.abs() => slopes[..., :1].abs()
-            You looked at the first number of each input only. It may be another one that is read.
         = gradients_of_sums(f, x).sum(-1) != 0
             Slopes of both signs cancel where you add them, over outputs or inputs: take sizes first.
         slopes.abs() => slopes.sum(-1, keepdim=True).abs()
@@ -252,18 +237,11 @@ def felt(f, x, change, more_than=0.0):
             their differences, as a norm does, does not feel that.
         sizes > 0 => sizes.cumsum(0) > 0
             Each row has what the rows above it have: `backward` adds to `.grad`. Begin each row anew.
-        = torch.cat([torch.zeros_like(it[:-1]), it[-1:]])
-            Only the last row is filled. A leak may be in the middle: ask every position.
-        = torch.ones_like(it).tril()
-            That is what a causal function looks like at most. What of this one? Ask `f`.
         = it.float()
             These are numbers. A comparison, such as `> 0`, makes True and False of them.
         = torch.zeros_like(it)
             Nothing moved, not even at the position that changed. Is the change so small that float32's seven
             digits lose it? And does `f` get what was changed?
-        = felt(f, x, lambda: 1e-7 * torch.randn(x.shape[2])) || felt(f, x, lambda: 1e-7)
-            So small a change is lost: float32 keeps seven digits. Change `x` by about as much as its numbers
-            are.
     """,
     right="Nothing above the diagonal: that is all that 'causal' says, and you can ask it of any model.",
 )
@@ -351,8 +329,6 @@ def rows_of(tokens, gradient):
             You added up the losses of the positions. `F.cross_entropy` takes their mean by default.
         logits.flatten(0, 1), y.flatten() => logits[:, -1], y[:, -1]
             You used the last position only. All T positions have a target in `y`.
-        = (sum(it) / 2, sum(it) / 2)
-            Half of the whole for each: but the two roles learn different things. Give each its own tensor.
         = (sum(it), it[1])
             The first is still the whole gradient, which includes the head's part.
         = (rows_of(x, sum(it)), it[1])
@@ -361,11 +337,6 @@ def rows_of(tokens, gradient):
         = (it[0], rows_of(y, it[1]))
             As the head, every row learns, not only those of the right answers: the others learn to score
             lower.
-        = (it[0], torch.zeros_like(it[1]))
-            The head's is 0 everywhere. Did the loss go through the tensor that you asked?
-        = (rows_of(x, sum(it)), sum(it) - rows_of(x, sum(it))) || (rows_of(x, sum(it)), rows_of(y, sum(it)))
-            You split the whole gradient by rows. But a row that was read learns from both roles at once:
-            split by role, with a tensor for each.
         = (model.embed.token.weight.grad.add_(it[0]), it[1])
             `backward` adds to `.grad`, and this model still has gradients of an earlier step there.
     """,
@@ -461,13 +432,6 @@ def alike(model, deeper, x):
         [block.attn.o_proj, block.mlp.down_proj] => [part for part in block.modules() if hasattr(part, "weight")]
             Everything in the new block is 0, so everything that its last matrices could learn from is 0,
             too: it can never learn. What writes into the stream must be 0; what reads it must not.
-        - deeper.blocks.append(block)
-        + for p in block.parameters():
-        +     if p.ndim == 2:
-        +         nn.init.zeros_(p)
-        + deeper.blocks.append(block)
-            All of its matrices are 0, and a product of two zeros has no gradient at either: it can never
-            learn. Only those that write into the stream must be 0.
         = gpt2(replace(model.config, n_layers=model.config.n_layers + 1))
             It is deeper, but untrained: what the model had learned is gone. Give the new one the old weights.
         - deeper = copy.deepcopy(model)
@@ -478,8 +442,6 @@ def alike(model, deeper, x):
             missing.
         one_block(config) => one_block(replace(config, n_heads=config.d_model // config.n_heads))
             The new block has another number of heads. This has no effect before it is trained.
-        one_block(config) => one_block(replace(config, d_ff=4 * config.d_model))
-            The new block's MLP is four times as wide as the stream. The model's own config says otherwise.
     """,
     right="The same predictions, one more block, and it can learn: a model can grow and lose nothing.",
 )

@@ -75,8 +75,6 @@ chapter.number(
             after the other?
         math.e**-2
             That is what two passes leave. 125 batches of 8 rows are one.
-        0.999
-            That is the probability that one row misses a story. There are 1,000 rows.
         0.999**125
             That is after 125 rows. There are 125 batches, and 8 rows in each.
         100 / math.e
@@ -109,16 +107,12 @@ def all_rates(answer, *settings):
     shown="[{f}(step, {0}, {1}, {2}, {3}) for step in range({0})]",
     mistakes="""
         = wsd_schedule(step, steps, lr, min(warmup_steps, steps), min(decay_steps, steps))
-        = wsd_schedule(step, steps, lr, min(warmup_steps, steps), decay_steps)
             A warm-up that is longer than the run is cut off where the run ends, not squeezed into it: step 0
             has `lr / warmup_steps`, however many steps there are. The same holds for the way down.
         (step + 1) / max(1, warmup_steps) => step / warmup_steps if warmup_steps else 1.0
-        = lr * step / warmup_steps if step < warmup_steps else wsd_schedule(step, steps, lr, 0, decay_steps)
             Step 0 has the rate 0: it computes a gradient and moves nothing. The first step is one rung up the
             ladder already, as in `cosine_schedule`.
         (steps - step) / max(1, decay_steps) => (steps - 1 - step) / decay_steps if decay_steps else 1.0
-        - return lr * min(1.0, up, down)
-        + return lr * ((steps - 1 - step) / decay_steps if step >= steps - decay_steps else min(1.0, up))
             The last step has the rate 0: it computes a gradient and moves nothing. The way down is the way up
             in a mirror, so its last step stands on the lowest rung, not on the ground.
         - up = (step + 1) / max(1, warmup_steps)
@@ -143,8 +137,6 @@ def all_rates(answer, *settings):
         min(1.0, up, down) => (up if step < warmup_steps else min(1.0, down))
             Where the run is too short for both, your warm-up climbs on although the end is near. The lower of
             the two lines holds.
-        min(1.0, up, down) => min(1.0, up) * min(1.0, down)
-            Where the run is too short for both, you multiplied the two lines. The lower of the two holds.
         max(1, warmup_steps) => warmup_steps ; max(1, decay_steps) => decay_steps
             `warmup_steps` and `decay_steps` may be 0: then there is no way up, or none down, and nothing to
             divide by.
@@ -313,8 +305,6 @@ chapter.number(
         69
             After 69 steps half of the odd square is left. That half is still 50 times what v was before: look
             at what it does to m/√v.
-        459
-            That is for m/v, without the root. Equation (4) divides by √v.
     """,
     right="The odd step is hardly longer than the others. The slow steps come after it; with clipping, there are none.",
 )
@@ -503,13 +493,9 @@ def excess_hint(got, truth, model):
             often as `truth` says.
         sum(truth[word] * excess[word] for word in truth) => sum(excess.values()) / len(truth)
             In your average, each word counts alike. A word that comes often must count often.
-        truth[word] * excess[word] => excess[word]
-            You added up the excess of the words. The average counts each word by its true probability.
         truth[word] * excess[word] => truth[word] * max(0, excess[word])
             Your average leaves out the lucky words, whose excess is negative. They count, too. Otherwise the
             average is too large.
-        truth[word] * excess[word] => truth[word] * abs(excess[word])
-            Your average takes a lucky word for an expensive one. A negative excess stays negative.
         truth[word] * excess[word] => -truth[word] * math.log2(model[word])
             Your average is the model's loss. It still holds the unavoidable bits, the entropy of `truth`.
     """,

@@ -72,7 +72,6 @@ def file_cases(seed):
     cases=file_cases,
     mistakes="""
         name != NOTES => True
-        name != NOTES => True ; entry["dtype"], entry["shape"] => entry.get("dtype"), entry.get("shape")
             `__metadata__` is no tensor: it holds notes of whoever wrote the file. Leave it out, wherever it
             stands.
         - found = {}
@@ -95,13 +94,10 @@ def file_cases(seed):
         data[8 : 8 + length] => data[8 : data.index(b"}}") + 2] || data[8 : data.rindex(b"}") + 1]
             A header ends after N bytes. What follows are numbers, and any byte can be among them; braces may
             stand in names too.
-        data[8 : 8 + length] => data[8 : 8 + length].decode("ascii")
         data[8 : 8 + length] => data[8 : 8 + length].decode("latin-1")
             Names are UTF-8, as JSON always is.
         data[8 : 8 + length] => data[8:].decode("utf-8", "replace")[:length]
             N counts bytes, not characters: cut first, decode then.
-        name != NOTES => name != NOTES and entry["shape"]
-            A scalar is a tensor too: its shape is [].
         (dtype, shape) => (shape, dtype)
             The type comes first, then the shape.
         (dtype, shape) => tuple(entry.values())[:2]
@@ -174,14 +170,10 @@ def sign_of_zero(value):
         exponent == 255 => False
         math.nan if fraction else math.inf => math.inf
             With all exponent bits 1 it is an infinity, or NaN where any of the seven other bits is 1.
-        = torch.tensor(it).nan_to_num()
-            NaN and infinities should stay: a file with one in it has a fault to be seen.
         sign * size => size
             The highest bit is the sign.
         sign * size => sign * size + 0.0
             Minus zero has a sign: its highest bit is 1. An integer 0, or adding 0.0, loses it.
-        / 128 => / 256
-            Seven bits stand behind the point: 128 steps from one power of two to the next.
         exponent - 127 => exponent - 126 || exponent - 128
             By a factor of two: an exponent of 127 stands for 1.
         = struct.unpack(f"<{len(data) // 4}f", data[: len(data) // 4 * 4])
@@ -328,10 +320,6 @@ def hint_at_name(got, name):
             Qwen3's `q_norm` and `k_norm` are missing.
         [0-9]+ => \d* || [^.]+ || \w+
             A layer's number is one figure, 0 to 9, or more, and nothing else.
-        found.groups() => (str(int(n) + 1) for n in found.groups())
-            The layers keep their numbers: both count from 0.
-        ours.replace("N", number) => ours.replace("N.", "")
-            The number of the layer is missing.
     """,
     right="A table is all that stands between their file and our model, and what it does not know, it says.",
 )
@@ -387,7 +375,6 @@ def try_splitting(answer, weight, n_heads):
         (n_heads, 3, -1) => (-1, 3, n_heads)
             You cut heads that are `n_heads` rows wide. There should be `n_heads` of them.
         (n_heads, 3, -1) => (n_heads, 3, max(1, weight.shape[-1] // n_heads))
-        (n_heads, 3, -1) => (n_heads, 3, weight.shape[1] // n_heads)
             You took D from the columns, of which a bias has none; and C need not be H·D. A head's width
             follows from the rows.
         - heads = weight.unflatten(0, (n_heads, 3, -1))
@@ -396,8 +383,6 @@ def try_splitting(answer, weight, n_heads):
             A bias has no columns: (3·H·D,). It is cut the same way.
         part.flatten(0, 1) => part.transpose(0, 1).flatten(0, 1)
             The heads got mixed: first all rows of head 0, then all of head 1.
-        part.flatten(0, 1) => part.nan_to_num().flatten(0, 1)
-            NaN and infinities should stay: a file with one in it has a fault to be seen.
     """,
     right="The same numbers in another order: the wrong one loads without a word, and says nonsense.",
 )
@@ -435,15 +420,8 @@ def size_cases(seed):
             There is an empty file, where the first tensor is larger than `most`.
         if file: => if file or not files:
             No tensors, no file.
-        = shards({name: size for name, size in sizes.items() if size}, most)
-            A tensor of 0 bytes has a name and comes into a file like any other: it fits where anything does.
         total + size > most => total > most
             You close a file when it has grown too large, with the tensor that did not fit still in it.
-        - return files
-        + if max(sizes.values(), default=0) > most:
-        +     raise ValueError
-        + return files
-            A tensor that is larger than `most` stands alone; it must be saved somewhere.
         total += size => total += size if len(file) > 1 else 0
             The first tensor of a file counts too: you set the sum to 0 after it.
         - file, total = [], 0
@@ -451,8 +429,6 @@ def size_cases(seed):
             The sum must begin anew with each file.
         sizes.items() => sorted(sizes.items()) || sorted(sizes.items(), key=lambda pair: pair[1])
             The tensors stay in the order of the file; you sorted them.
-        = [list(sizes)[i : i + most] for i in range(0, len(sizes), most)]
-            `most` counts bytes; you took so many tensors.
         = [[sizes[name] for name in file] for file in it]
             The names are wanted, not the sizes.
     """,
@@ -547,10 +523,6 @@ def look_at_memory(name, part, given):
             gives is x times scale, plus shift.
         bias + weight @ norm_bias => weight @ norm_bias
             The layer's own bias is lost.
-        bias + weight @ norm_bias => bias - weight @ norm_bias
-            The sign is wrong: the shift is added to x, not taken away.
-        weight * norm_weight => weight / norm_weight
-            You divided by the scale. The new layer must do what the norm no longer does.
         weight * norm_weight => weight * norm_weight[:, None] || torch.diag(norm_weight) @ weight
             You scaled rows. A row is what the layer makes, a column what it reads: `weight` is (n, C), so
             multiply column i by `norm_weight[i]`.
@@ -587,8 +559,6 @@ chapter.number(
             Just below 2 the change is such a share. Just above 1 the step is as long, and the number smaller.
         0.39 || 100 / 257
             Is that in percent? As a share, one percent is 0.01.
-        0.004
-            Nearly. It should be right to within 1 %.
         2**-11 || 2**-24
             That is float16's, or float32's. bfloat16 has seven bits behind the point.
         256 || 257

@@ -39,14 +39,8 @@ chapter.number(
             Scores and values, forward and back: 12 L C T, not 2 L C T.
         32 * 25_361 || 32 * 24_576
             Every block has its attention: the products without weights grow with the number of blocks, too.
-        25_361 / 6 || 24_576 / 6
-            Each weight costs 6 operations, not one.
-        25_361 / 32 || 24_576 / 32
-            All heads together are as wide as the model: their number does not matter.
         1024
             That is what the model can read. At that length attention is a small part of the cost.
-        22_000 || 28_500
-            Nearly. It should be right to within a tenth.
     """,
     right="Six times the width, however deep: up to some ten thousand tokens one pays for weights, not for "
     "length.",
@@ -150,7 +144,6 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
         12 * scores => 4 * scores
             The way back of attention's own products is missing: 12 L C T, not 4 L C T.
         6 * weights => weights
-        6 * weights + 12 * scores => weights
             Each weight costs 6 operations a token: 2 forward, 4 back.
         12 * scores => 6 * scores
             Half of the scores are masked; by custom, and in equation (1), they are counted.
@@ -164,8 +157,6 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
         6 * weights + 12 * scores => 6 * sum(p.numel() for p in model.parameters())
             Not all parameters are in products (position rows, biases, norms are not), and attention has
             products without weights.
-        c.vocab_size => 2 * c.vocab_size
-            The token rows count once: as the head. To look one up is no product.
         (gpus * peak) => peak
             `tokens_per_second` is what all GPUs read together, so the peak must be that of all.
         = 100 * it || round(100 * it)
@@ -248,8 +239,6 @@ def combine_twice(answer, parts):
     shown="{f}({0})",
     mistakes="""
         total / targets => sum(g / max(n, 1) for g, n in used) / len(parts)
-        total / targets => sum(g / max(n, 1) for g, n in used) / len(used)
-        total / targets => sum(g / n for g, n in used if n) / sum(n > 0 for n in counts)
             You took the mean of means: a target of a process with few of them then counts for more than one of
             a process with many. Add sums, divide once.
         total / targets => sum(g / n * (n / targets) for g, n in used)
@@ -274,8 +263,6 @@ def combine_twice(answer, parts):
             A gradient of zeros is a gradient. None is only for a parameter that nobody used.
         if used else None => if used else torch.zeros(1) || if used else torch.tensor(0.0) || if used else 0
             For a parameter that nobody used, None is wanted.
-        = [None if g is None else 2 * g for g in it]
-            That is twice what is right. Or does a later call change what an earlier one returned?
     """,
     right="Batches are unequal, and the step is that of one process: add first, divide once.",
 )
@@ -343,11 +330,9 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
     shown="{f}(gpt2(GPTConfig({0}, {1}, {2}, {3}, {4})), {5}, {6}, {7})",
     mistakes="""
         max(0, rows) => rows
-        max(0, rows) => abs(rows)
             Where the model itself does not fit, the rest is less than nothing. The answer is 0 then.
         math.floor => round || math.ceil || float
             Rows are whole: what is not quite one more row does not fit. Round down.
-        math.floor => -1 + math.ceil
         = largest_batch(model, length, memory - 1, gpus)
             A row that just fits, fits: all of the memory may be used.
         Fraction(16 * parameters, gpus) => 16 * parameters
@@ -357,7 +342,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
         = largest_batch(model, length, memory * gpus, 1)
             Activations are not shared: each GPU keeps those of its own rows. Or did you count the rows of all
             GPUs together?
-        Fraction(16 * parameters, gpus) => 16 * (parameters // gpus) || 16 * -(-parameters // gpus)
         Fraction(16 * parameters, gpus) => 16 * parameters // gpus || 4 * -(-4 * parameters // gpus)
             Shares are even here, to a fraction of a byte. You rounded a GPU's share; in whole numbers, divide
             last.
@@ -369,10 +353,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             Behind the blocks the last norm and the loss keep numbers, too.
         + c.vocab_size =>
             The loss keeps a probability for each token of the vocabulary.
-        + 2 * c.d_model =>
-            The last norm keeps its input and its output: 2 C more.
-        c.n_layers * c.d_model => c.d_model
-            Every block keeps its input, not one alone.
         4 * length * kept => length * kept
             A number has 4 bytes. You counted the numbers of activations.
         4 * length * kept => 4 * kept
@@ -380,8 +360,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
         16 * parameters => parameters || 2 * parameters || 4 * parameters || 8 * parameters || 12 * parameters
             Each parameter takes 16 bytes: the weight, its gradient and AdamW's two averages, 4 bytes each.
             Something of it is missing.
-        for p in model.parameters() => for name, p in model.named_parameters() if "position" not in name
-            Position rows are parameters too, with gradients and averages.
         16 * parameters => 16 * (12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model)
             Weights in matrices are what is multiplied. All parameters take memory: position rows, biases and
             norms, too.
@@ -491,8 +469,6 @@ def rounding_hint(got, rows):
             The parabola is one in log N. Over N itself the valley is far from symmetric.
         p > 0 and seen => p > 0
             A bottom below the smallest or above the largest N was not seen: None is wanted there.
-        p > 0 and seen => seen
-            A parabola that opens downwards has a highest point. There is no lowest: None is wanted.
         if p > 0 and seen else None =>
             None is wanted where the parabola opens downwards, and where its bottom was not seen.
         min(x) <= bottom <= max(x) => x[0] <= bottom <= x[-1]
@@ -509,8 +485,6 @@ def rounding_hint(got, rows):
             The logarithm was to base 10: then 10 to the power of it is N, not e to the power.
         math.exp(bottom) => 10**bottom
             The logarithm was to base e: then e to the power of it is N, not 10 to the power.
-        = best_size(list(dict(rows).items()))
-            A size may be there twice; a dict keeps the last row of it only.
     """,
     right="A few trainings of one price tell which size to buy; how it grows with the price, is a law.",
 )
@@ -703,7 +677,6 @@ def even_parts(numbers, world, size):
         for j in range(world - 1) => for j in range(world - 2)
             The second pass has n − 1 rounds: each complete part must reach all others.
         np.array_split(numbers, world) => even_parts(numbers, world, len(numbers) // world)
-        np.array_split(numbers, world) => even_parts(numbers, world, max(1, len(numbers) // world))
             The length need not divide by the number of processes. Some parts are then a number longer than
             others. Some numbers were lost.
         return joined => return [number / world for number in joined]

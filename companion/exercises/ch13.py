@@ -81,8 +81,6 @@ def choice_cases(seed):
             You divided by letters. Some have more than one byte: `len(choice.encode())` counts bytes.
         choice.encode() => choice.strip().encode()
             The space in front of a choice is a byte of it, too.
-        choice.encode() => choice.encode("utf-16-le") || choice.encode("utf-16")
-            That is UTF-16. `choice.encode()` is UTF-8, as everywhere in this course.
         max(places => max(reversed(places)
             Where two are equally far ahead, the first is wanted.
         max(places => min(places || min(reversed(places)
@@ -115,9 +113,7 @@ chapter.number(
             already. Or 1,764 for each model? Both answer the same ones.
         (2.8 * 0.3 / 0.02) ** 2 / 2
             Half as many: σ belongs to the differences. Nothing is to be halved.
-        2.8 * 0.3**2 / 0.02**2
-            The factor 2.8 is squared, too.
-        2.8 * 0.3 / 0.02**2
+        2.8 * 0.3**2 / 0.02**2 || 2.8 * 0.3 / 0.02**2
             All of the bracket is squared: 2.8 and σ, too.
         (2.8 / 0.02) ** 2
             Where is σ? That would do for differences that are +1 or −1 at every question.
@@ -125,8 +121,6 @@ chapter.number(
             Where is the 2.8? With one standard error the difference is seldom seen.
         (1.96 * 0.3 / 0.02) ** 2 || (2 * 0.3 / 0.02) ** 2
             Then one comparison in two would miss the difference. With 2.8, four of five see it.
-        (1.12 * 0.3 / 0.02) ** 2
-            Add both, 1.96 and 0.84: 2.8.
         (2.8 * 0.3 / 2) ** 2 || 1
             Two points in a hundred are 0.02; σ and d must be in the same unit.
         (2.8 * 0.5 / 0.02) ** 2
@@ -196,7 +190,6 @@ def sign_hint(got, first, second):
     hint=sign_hint,
     mistakes="""
         2 * ways => ways
-        2 * ways / 2**n => ways / 2**n if a != b else 1.0
             That is one tail. The second could have been the better one by as much: count both.
         min(1.0, p) => p
             At an even split the two tails overlap, and twice the one is more than 1. No p is above 1.
@@ -205,8 +198,6 @@ def sign_hint(got, first, second):
         range(k + 1) => range(k)
             The split that was found belongs to the tail: at least as uneven, not more uneven. Does your sum
             end one too early?
-        range(k + 1) => range(k + 2)
-            Your tail goes one too far: it ends with the split that was found.
         range(k + 1) => [k]
             That is the chance of just this split. More uneven ones belong to the tail, too.
         min(a, b) => max(a, b)
@@ -214,16 +205,12 @@ def sign_hint(got, first, second):
             larger one.
         n, k = a + b, => n, k = len(first),
         pairs.count((1, 0)), pairs.count((0, 1)) => sum(first), sum(second)
-        n, k = a + b, min(a, b) => n, k = len(first), min(a, len(first) // 2)
             Questions on which both agree say nothing of which is better. Only those count that one alone has
             right.
         2 * ways / 2**n => math.erfc(abs(a - b) / math.sqrt(2 * n)) if n else 1.0
             That is the normal approximation. With few questions it is off; the binomial is exact.
         return => return 0.0 if n == 0 else || return 0.5 if n == 0 else || return None if n == 0 else
             Where no question differs, nothing speaks against luck: p is 1.
-        2**n => 2.0**n
-            With a thousand differences, 2 ** n is larger than any float. Python's own ints are exact: divide
-            two of them as the last step.
     """,
     right="Four to one looks like a clear win. Of equals, three pairs in eight are that far apart.",
 )
@@ -289,13 +276,6 @@ def sample_hint(got, n, c, k):
             Chances of several draws do not add up: more than one may be right.
         = c * math.comb(n - c, k - 1) / math.comb(n, k)
             That is the chance of exactly one right. Two right ones pass as well.
-        = 1.0 if n - c < k else 1 - math.prod(1 - k / i for i in range(n - c, n))
-            The product runs from n − c + 1 to n. Yours begins and ends one too early.
-        math.comb(n - c, k) => math.factorial(n - c) // (math.factorial(k) * math.factorial(n - c - k))
-            Where fewer than k are wrong, every draw holds a right one: 1.
-        math.comb(n, k) => float(math.comb(n, k))
-            Such binomials have hundreds of digits: no float holds them. Python's ints do, and `/` of two ints
-            is right to the last digit. Or multiply k factors.
     """,
     right="Ten samples tell of five draws without drawing again: one experiment, every k up to n.",
 )
@@ -398,8 +378,6 @@ def mean_surprise(scores, right, temperature):
             A choice that is filled in must get no probability: its score is −∞.
         = best_temperature(torch.stack(scores), right, temperatures)
             The questions have unlike numbers of choices. Take each by itself, or fill up with −∞.
-        = best_temperature(scores, [0] * len(scores), temperatures)
-            The right choice need not be the first: `right` says which it is.
         = min(temperatures)
             That is always the lowest. Did you look at the choice that is ahead, or at the entropy? The
             surprise at the right one is wanted, hit or miss.
@@ -593,13 +571,9 @@ def balance_hint(got, kinds, shortcut):
         = [example for example in examples if shortcut(example) != example.answer]
             Those are the ones where the shortcut fails. It would then be worse than a guess, and who knows of
             it could do the reverse.
-        = balanced(examples, last_named)
-            The shortcut is not always the last choice that was named: ask `shortcut`.
         shortcut(example) == example.answer => example.answer in shortcut(example)
         shortcut(example) == example.answer => shortcut(example) in example.answer
             One choice may be part of another: the shortcut's must be equal to the answer.
-        return [examples[place] for place in sorted(kept)] => return sorted(kept)
-            Those are places in the list. The examples themselves are wanted.
     """,
     right="On such a test the shortcut is worth a guess. What a model scores above that has another reason.",
 )
@@ -663,8 +637,6 @@ def rows_of_words(seed):
             mean. Without it every model looks worse than it is.
         loss_a - unavoidable => abs(loss_a - unavoidable) ; loss_b - unavoidable => abs(loss_b - unavoidable)
             You dropped the sign. Where a model was lucky, its avoidable bits are negative, and they stay so.
-        sum(of_a) / total_a => sum(of_a) / (total_a + total_b) ; sum(of_b) / total_b => sum(of_b) / (total_a + total_b)
-            You divided by the bits of both models together. Each model has a total of its own.
         sum(of_a) / total_a => len(of_a) / len(rows) ; sum(of_b) / total_b => len(of_b) / len(rows)
             That is the share of the words. Wanted is the share of the avoidable bits.
         sum(of_a) / total_a => 100 * sum(of_a) / total_a ; sum(of_b) / total_b => 100 * sum(of_b) / total_b

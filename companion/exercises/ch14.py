@@ -25,8 +25,6 @@ chapter.number(
             they give more to each.
         1 / 60
             Does a query in the second half see the whole first half and nothing else?
-        1 / 62
-            That is the weight of the first of the 60 queries. The later ones see more keys.
         1 / 91.5
             You divided 1 by the mean number of visible keys. Compute the 60 weights first, and then their
             mean, which is larger.
@@ -96,10 +94,8 @@ def settled_cases(seed):
     cases=settled_cases,
     mistakes="""
         layers = len(lens) - stays.sum(0) => layers = (right.long().cumsum(0) == 0).sum(0)
-            You return the first layer in which the answer is on top. A later layer may prefer another token.
         layers = len(lens) - stays.sum(0) => layers = right.long().argmax(0)
-            You return the first layer in which the answer is on top, or 0 if there is none. A later layer may
-            prefer another token.
+            You return the first layer in which the answer is on top. A later layer may prefer another token.
         layers = len(lens) - stays.sum(0) => layers = len(lens) - right.sum(0)
             You count all layers in which the answer is not on top. Only the last of them matters.
         lens.argmax(-1) == answers => lens.softmax(-1)[:, torch.arange(len(answers)), answers] > 0.5
@@ -108,8 +104,6 @@ def settled_cases(seed):
             You counted from the last layer. Count layers from the first one, which is 0.
         = [layer + 1 for layer in it]
             You are off by one. The first layer has number 0.
-        = [-1 if layer == len(lens) else layer for layer in it]
-            If the answer is not on top in the last layer, return the number of layers, L + 1.
     """,
     right="An early guess that disappears again does not count, only the layer from which on it stays.",
 )
@@ -160,8 +154,6 @@ def behind_same_cases(seed):
             You use only the latest earlier copy. Every earlier copy counts.
         = it.mT
             You exchanged rows and columns. Each row belongs to a query, and each column to a key.
-        = it[0] || it.any(0)
-            Return a mask for each row of the batch, with the shape (B, T, T).
     """,
     right="This mask works for any text. If words repeat with their neighbors, a high score may have other "
     "reasons.",
@@ -218,11 +210,8 @@ def best(labels):
         table.get(word, usual) => usual
             You predict the most frequent label of all for every word. Predict the most frequent label of
             each word.
-        table.get(word, usual) => table.get(word)
+        table.get(word, usual) => table.get(word) || table.get(word, 0)
             For a word that is not in `train`, predict the most frequent label of all of `train`.
-        table.get(word, usual) => table.get(word, 0)
-            For a word that is not in `train`, you predict 0. Predict the most frequent label of all of
-            `train`.
         table.get(word, usual) => table.get(word, best(table.values()))
             For a word that is not in `train`, you count each known word once. Count all pairs of `train`.
         in test] => in test if word in table] ; len(test) => max(1, len(right))
@@ -233,11 +222,6 @@ def best(labels):
             If several labels are equally frequent, take the smallest. You take the largest.
         (-counts[label], label) => -counts[label]
             If several labels are equally frequent, take the smallest. You take the one that comes first.
-        (-counts[label], label) => (-counts[label], str(label))
-            Compare labels as numbers. As text, 10 comes before 9.
-        best(own) => min(own, key=lambda label: (-own.count(label), -overall.count(label), label))
-            If labels of a word are equally frequent, take the smallest. The labels of other words do not
-            matter.
         = by_word(test, test)
             You make the table from `test`. Make it from `train` alone.
     """,
@@ -286,8 +270,6 @@ def written_cases(seed):
             You return the sum of all heads. Return what each head writes by itself.
         = it.transpose(1, 2)
             The order of the dimensions is wrong. Heads come before tokens: (B, H, T, C).
-        = it / n_heads
-            You divided by the number of heads. What heads write is added up, and not averaged.
         = mixed.unflatten(-1, (n_heads, -1)).transpose(1, 2)
             You divided the input of `o_proj` into heads. Multiply each head with its columns of `weight`,
             too.
@@ -300,8 +282,6 @@ def written_cases(seed):
         + parts = mixed.reshape(len(mixed), n_heads, mixed.shape[1], -1).transpose(1, 2)
             You mixed up heads and tokens, because a reshape does not move a dimension. First divide the last
             dimension into (H, D), and then transpose H and T.
-        "bthd,chd->bhtc", parts, by_head => "bthd,cd->bhtc", parts, by_head[:, 0]
-            You used the columns of head 0 for all heads. Each head has its own columns in `weight`.
         weight.unflatten(1, => weight.unflatten(0, ; chd->bhtc => hdc->bhtc
             You divided the rows of `weight` among the heads. A linear layer computes x W^T, so each head
             has D of the columns.
@@ -445,8 +425,6 @@ def without(out, heads):
         = it if score(heads) >= level else heads
             Even if all heads together are below `level`, the first removal may reach it, because some
             heads do harm.
-        = circuit(lambda kept: score(kept) if kept else 0, heads, level)
-            You took the score of `[]` to be 0. Call `score([])`, too.
         while kept => while len(kept) > 1
             You always keep one head. Remove the last head, too, if `score([])` is at least `level`.
     """,

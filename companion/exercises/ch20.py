@@ -37,12 +37,8 @@ chapter.number(
             That is the number of bytes. Divide by a billion to get gigabytes.
         7e9 / 32 * 18 / 2**30
             That counts 2 to the power of 30 bytes as one gigabyte. Here it is a billion.
-        7 / 64 * 18
-            A block of 18 bytes holds 32 numbers, not 64.
-        3.9
+        3.9 || 4
             Nearly right, but it is rounded too much. Give two digits behind the decimal point.
-        4
-            Nearly right, but a whole number is too rough. Give two digits behind the decimal point.
     """,
     right="So the model fits into the memory of most laptops. In float16 it would need 14 GB, and often "
     "would not fit.",
@@ -106,10 +102,6 @@ def continuous(lengths, slots):
         = it[0], continuous(lengths[::-1], slots)
             You served the last request first. `pop()` takes from the end of a list, and
             `pop(0)` from its beginning.
-        start = free[slot] => start = free[slot] + (free[slot] > 0)
-            You counted an extra step for joining. A row joins between two steps, which takes no step.
-        start = free[slot] => start = free[slot] - (free[slot] > 0)
-            In the step of its last token a row still has its slot. The next request begins one step later.
         range(0, len(lengths), slots) => range(0, len(lengths) - slots + 1, slots)
             The last static batch is missing. It runs even if it is not full.
         = sum(max(lengths[i::slots], default=0) for i in range(slots)), it[1]
@@ -166,9 +158,6 @@ def q4_0_cases(seed):
             Read them as unsigned numbers.
         byte // 16 => byte - byte % 16
             You did not shift the upper half. Use `b >> 4`, which moves it down by four bits.
-        scale * (q - 8) => struct.unpack("<e", struct.pack("<e", scale * (q - 8)))[0]
-            You multiplied in float16, which rounds the products. Convert the scale to float32
-            or to a Python float first.
     """,
     right="These are the blocks that llama.cpp reads. On a CPU it multiplies the whole numbers first, and the "
     "scale last.",
@@ -230,8 +219,6 @@ def said_cases(seed):
             The last delta is empty, so it has no `content` at all. Use `get`.
         in event["choices"] => in [event["choices"][0]]
             An event that only counts tokens has an empty list of choices.
-        choice["delta"].get("content") or "" => str(choice["delta"].get("content", ""))
-            A content may be null, which `json.loads` makes None. It has no text.
         .get("content") or "" => .get("content", "")
             A content may be there and be null, which `json.loads` makes None. `get("content",
             "")` then returns None.
@@ -248,8 +235,6 @@ def said_cases(seed):
         line[6:] => line.replace("data: ", "")
             `replace` also removes `data: ` from the text of the answer. Remove only the first
             six characters of the line.
-        line.startswith("data: ") => "data: " in line ; line[6:] => line.split("data: ", 1)[1]
-            A comment may contain `data: `. An event is a line that begins with it.
         pieces.append(piece) => pieces.append(piece.strip())
             You removed spaces at the ends of a piece. They belong to the answer.
         line == "data: [DONE]" => line == "data: [DONE]" or not line
@@ -345,8 +330,6 @@ def begins(text, stops):
             `find` returns −1 for a stop that is not there. That is not a place in the text.
         if stop in text => if text.find(stop) > 0
             A stop may stand at the very beginning. Then `find` returns 0, which is a place.
-        min(places) => min(places + [len(text) - k for k in begun])
-            Look for whole stops first. If there is one, a stop that has only begun does not matter.
         text = held + piece => text = piece ; return [*said, held] => return [*said, ""]
             Put what was held back in front of the next piece.
         = by_letters(pieces, stops, again=False) || by_letters(pieces, stops, again=True)
@@ -354,8 +337,6 @@ def begins(text, stops):
             In "aaa", a stop "aab" may have begun one letter later.
         return [*said, held] => return [*said, held] if held else said
             If no stop comes, add one more text at the end, even if it is empty.
-        text[: min(places)] => text[: min(places)], ""
-            After a stop, add nothing more to the list.
     """,
     right="So a reader never sees a part of a stop, and every other letter comes as early as possible.",
 )
@@ -403,8 +384,6 @@ def allowed_cases(seed):
             A request that is turned away takes no drop.
         level >= 1 => level > 0
             A request needs a whole drop.
-        level >= 1 => level > 1
-            One drop is enough. You turned away a request when the bucket held exactly one.
         level + fallen => level
             Your bucket is never refilled. Drops fall into it as time passes.
         = [sum(int(t) == int(now) for t in times[: i + 1]) <= burst for i, now in enumerate(times)]
@@ -417,12 +396,8 @@ def allowed_cases(seed):
         last = now => last = now if may or last is None else last
             After a request that is turned away, you count the same drops again. Keep the time
             of the last request, whether it was served or not.
-        now - last => now - times[0]
-            You count the same drops again and again. Count from the last request, not from the first.
         (now - last) * rate => now - last
             You let one drop fall per second. It is `rate` drops per second.
-        (now - last) * rate => int(now - last) * rate
-            You ignored parts of a second. They count as well.
         - level = min(burst, level + fallen)
         - may = level >= 1
         - level = level - 1 if may else level

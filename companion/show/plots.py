@@ -271,20 +271,9 @@ def loss_curve(history: list[dict], levels: Mapping[str, float]) -> Axes:
 
 
 def confusion(matrix, classes: Sequence[str]) -> Axes:
-    """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in.
-
-    Of more than 30 classes, those with the most mistakes are drawn.
-    """
+    """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in."""
     matrix = [[int(n) for n in row] for row in matrix]
-    called = "called"
-    if len(classes) > 30:
-        called = f"called (of {len(classes):,} classes the 30 with the most mistakes)"
-        columns = list(zip(*matrix, strict=True))
-        mistakes = [sum(matrix[k]) + sum(columns[k]) - 2 * matrix[k][k] for k in range(len(classes))]
-        drawn = sorted(sorted(range(len(classes)), key=lambda k: -mistakes[k])[:30])
-        matrix = [[matrix[i][j] for j in drawn] for i in drawn]
-        classes = [classes[k] for k in drawn]
-    size = 1.8 + 0.55 * len(classes)
+    size = min(1.8 + 0.55 * len(classes), 18)
     ax = plt.subplots(figsize=(size + 1.2, size))[1]
     shares = [[n / max(1, sum(row)) for n in row] for row in matrix]
     ax.imshow(shares, cmap=HEAT, vmin=0, vmax=1.25)
@@ -295,7 +284,7 @@ def confusion(matrix, classes: Sequence[str]) -> Axes:
     names = [name if len(name) < 20 else name[:18] + " …" for name in classes]
     ax.set_xticks(range(len(names)), names, rotation=0 if len(names) < 4 else 45, parse_math=False)
     ax.set_yticks(range(len(names)), names, parse_math=False)
-    ax.set(xlabel=called, ylabel="is")
+    ax.set(xlabel="called", ylabel="is")
     ax.grid(False)
     return ax
 

@@ -188,33 +188,3 @@ def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         if sentence.strip():
             yield start + len(sentence) - len(sentence.lstrip()), start + len(sentence.rstrip())
         start = stop
-
-
-# -- rewards ------------------------------------------------------------------------------------------------
-
-
-def answer_reward(question: StepQuestion, text: str, ended: bool = True) -> float:
-    """1.0 if the answer is right and the text came to its end, else 0.0. The steps do not count.
-
-    Args:
-        question: The question.
-        text: What was written after the prompt.
-        ended: Whether the text came to its end.
-    """
-    return float(ended and judge_trace(question, text).right)
-
-
-def step_rewards(question: StepQuestion, text: str) -> list[float]:
-    """The reward of each step of a text: 1.0, 0.0 or -1.0.
-
-    A needed fact earns 1.0 if all that it follows from was written before it. A false or unreadable step
-    costs 1.0. All else is worth nothing, so a trace cannot earn more than the number of needed steps.
-    `judge_trace` gives the places of the steps in the text.
-    """
-    rewards = []
-    for step in judge_trace(question, text).steps:
-        if step.kind in ("false", "unreadable"):
-            rewards.append(-1.0)
-        else:
-            rewards.append(float(step.kind == "true" and not step.leap))
-    return rewards

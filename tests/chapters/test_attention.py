@@ -126,41 +126,6 @@ def test_dropout_zeroes_weights_and_keeps_their_mean(either_way, dtype):
 # the layer
 
 
-def twins(bias):
-    """Our layer and PyTorch's, with the same weights: 15 wide, 3 heads."""
-    torch.manual_seed(0)
-    ours, theirs = (
-        CausalSelfAttention(15, 3, bias=bias),
-        nn.MultiheadAttention(15, 3, bias=bias, batch_first=True),
-    )
-    projections = (ours.q_proj, ours.k_proj, ours.v_proj)
-    with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in projections]))
-        theirs.out_proj.weight.copy_(ours.o_proj.weight)
-        if bias:
-            theirs.in_proj_bias.copy_(torch.cat([p.bias for p in projections]))
-            theirs.out_proj.bias.copy_(ours.o_proj.bias)
-    return ours, theirs
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_the_layer_is_torchs_in_values_and_gradients(bias):
-    ours, theirs = twins(bias)
-    x = torch.randn(B, T, 15, requires_grad=True)
-    out = ours(x)
-    expected, _ = theirs(x, x, x, attn_mask=~causal_mask(T, T))
-    assert out.shape == (B, T, 15)
-    close(out, expected)
-    close(*(torch.autograd.grad(o.square().sum(), x, retain_graph=True)[0] for o in (out, expected)))
-    out.square().sum().backward()
-    expected.square().sum().backward()
-    close(
-        torch.cat([p.weight.grad for p in (ours.q_proj, ours.k_proj, ours.v_proj)]),
-        theirs.in_proj_weight.grad,
-    )
-    close(ours.o_proj.weight.grad, theirs.out_proj.weight.grad)
-
-
 def test_dropout_acts_in_training_and_on_both_places():
     torch.manual_seed(0)
     layer, x = CausalSelfAttention(15, 3, dropout=0.5), torch.randn(B, T, 15)

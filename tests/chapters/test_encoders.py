@@ -1,18 +1,12 @@
-"""Encoders, cross-attention and the small translator, against torch.nn and by properties."""
+"""Encoders and the small translator, by properties. Chapter 23 compares their parts with torch.nn."""
 
 from functools import partial
 from itertools import islice
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from companion.attention import CausalSelfAttention
-from companion.blocks import MLP, LayerNorm
 from companion.encoders import (
-    CrossAttention,
-    DecoderBlock,
     encoder,
     encoder_decoder,
     gap_batches,
@@ -26,80 +20,6 @@ from companion.training import TrainConfig, Trainer
 
 C, H = 24, 3
 CONFIG = GPTConfig(vocab_size=13, context_length=11, n_layers=2, n_heads=H, d_model=C)
-LIKE_OURS = {"dropout": 0.0, "activation": partial(F.gelu, approximate="tanh")}
-LIKE_OURS |= {"batch_first": True, "norm_first": True}
-
-
-@pytest.fixture
-def two_texts():
-    """x (2, 5, C), memory (2, 7, C), and which of the memory is real."""
-    g = torch.Generator().manual_seed(3)
-    x, memory = (torch.randn(2, t, C, generator=g, requires_grad=True) for t in (5, 7))
-    return x, memory, torch.arange(7) < torch.tensor([[7], [4]])
-
-
-def spread(module: nn.Module) -> nn.Module:
-    """Every parameter drawn, biases and norms too, so that none can be forgotten unseen."""
-    for p in module.parameters():
-        nn.init.normal_(p, std=0.4)
-    return module
-
-
-def copy_attention(ours, theirs):
-    three = (ours.q_proj, ours.k_proj, ours.v_proj)
-    theirs.in_proj_weight.data = torch.cat([layer.weight.data for layer in three])
-    theirs.in_proj_bias.data = torch.cat([layer.bias.data for layer in three])
-    theirs.out_proj.load_state_dict(ours.o_proj.state_dict())
-
-
-def copy_rest(ours, theirs, norms):
-    for i, norm in enumerate(norms, 1):
-        getattr(theirs, f"norm{i}").load_state_dict(norm.state_dict())
-    theirs.linear1.load_state_dict(ours.mlp.up_proj.state_dict())
-    theirs.linear2.load_state_dict(ours.mlp.down_proj.state_dict())
-
-
-def equal(ours, theirs, inputs):
-    """Values and gradients by the inputs."""
-    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
-    g = torch.randn(ours.shape, generator=torch.Generator().manual_seed(4))
-    pairs = (torch.autograd.grad(y, inputs, g) for y in (ours, theirs))
-    torch.testing.assert_close(*pairs, atol=1e-5, rtol=1e-5)
-
-
-def test_cross_attention_is_torchs(two_texts):
-    x, memory, real = two_texts
-    ours, theirs = spread(CrossAttention(C, H)), nn.MultiheadAttention(C, H, batch_first=True)
-    copy_attention(ours, theirs)
-    equal(
-        ours(x, memory, real[:, None, None]),
-        theirs(x, memory, memory, key_padding_mask=~real)[0],
-        (x, memory),
-    )
-    equal(ours(x, memory), theirs(x, memory, memory)[0], (x, memory))
-
-
-def test_an_encoders_block_is_torchs(two_texts):
-    _, memory, real = two_texts
-    ours, theirs = spread(encoder(CONFIG)).blocks[1], nn.TransformerEncoderLayer(C, H, 4 * C, **LIKE_OURS)
-    copy_attention(ours.attn, theirs.self_attn)
-    copy_rest(ours, theirs, (ours.norm_1, ours.norm_2))
-    result = theirs(memory, src_key_padding_mask=~real)
-    equal(ours(memory, real[:, None, None])[real], result[real], (memory,))
-
-
-def test_a_decoders_block_is_torchs(two_texts):
-    x, memory, real = two_texts
-    norms = [LayerNorm(C) for _ in range(3)]
-    attn, cross = CausalSelfAttention(C, H), CrossAttention(C, H)
-    ours = spread(DecoderBlock(norms[0], attn, norms[1], cross, norms[2], MLP(C, 4 * C)))
-    theirs = nn.TransformerDecoderLayer(C, H, 4 * C, **LIKE_OURS)
-    copy_attention(attn, theirs.self_attn)
-    copy_attention(cross, theirs.multihead_attn)
-    copy_rest(ours, theirs, norms)
-    causal = nn.Transformer.generate_square_subsequent_mask(5)
-    result = theirs(x, memory, tgt_mask=causal, memory_key_padding_mask=~real, tgt_is_causal=True)
-    equal(ours(x, memory, real[:, None, None]), result, (x, memory))
 
 
 def test_an_encoder_has_a_gpts_parameters_and_sees_what_comes_after():

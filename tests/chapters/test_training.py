@@ -539,16 +539,6 @@ def test_a_resumed_clock_goes_on_at_its_place():
     assert settings.steps == 400 and clock.elapsed() == 45.0  # three quarters of the time, and of the steps
 
 
-def test_the_share_of_the_processor_is_its_time_beside_the_clock_s():
-    cpu = Time()
-    clock = Clock(60.0, now=Time(), cpu=cpu)
-    clock.now.seconds = 10.0
-    cpu.seconds = 4.0 * torch.get_num_threads()
-    clock.stop()
-    clock.now.seconds = 99.0
-    assert clock.share == pytest.approx(0.4) and clock.elapsed() == 10.0
-
-
 class Terminal(io.StringIO):
     def isatty(self):
         return True

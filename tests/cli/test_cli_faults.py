@@ -35,10 +35,7 @@ RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 BAD_TRAININGS = [
     ("--judge -5", "--judge=-5 must be a whole number from 0 to 100,000"),
     ("--minutes inf", "--minutes=inf must be a number from 0 to 1,000,000"),
-    ("--steps 99999999999999999999", "steps=99999999999999999999"),
-    ("--batch-size 0", "batch_size=0"),
     ("--d-model 4000000", "d_model=4000000"),
-    ("--lr nan", "lr=nan"),
     ("--warmup-steps 4", "warmup_steps=4 must be at most steps=3"),
     ("--architecture rwkv", "rwkv"),
     ("--checkpoint mine.txt/under", "--checkpoint=mine.txt/under cannot be written"),
@@ -57,7 +54,6 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, p
 BAD_DRAWINGS = [
     ("--temperature nan", "temperature=nan"),
     ("--top-k many", "--top-k='many' must be a whole number; see"),
-    ("--top-p 1.5", "top_p=1.5"),
     ("--seed -3", "seed=-3"),
 ]
 
@@ -71,7 +67,6 @@ BAD_OPTIONS = [
     ("eval --stories -1", "--stories=-1"),
     ("eval --temperature hot", "--temperature='hot' must be a number"),
     ("eval --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
-    ("train --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --device abacus", "abacus"),
@@ -438,32 +433,6 @@ def test_a_run_takes_a_folder_that_no_other_has_until_the_other_is_killed(prepar
     assert (prepared / "runs/mine/model.safetensors").exists()
 
 
-PREPARES = """
-import time
-from pathlib import Path
-from companion import village
-from companion.cli import prepare
-from companion.runtime.files.atomic import claim
-split = village.load_split
-village.load_split = lambda name: split(name)[:20]
-folder = Path("runs/data/village")
-with claim(folder):
-    print("held", flush=True)
-    time.sleep(0.5)
-    prepare.prepare_village(folder, 12)
-"""
-
-
-@pytest.mark.gate
-def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
-    monkeypatch.setattr("companion.cli.prepare.new_stories", None)  # so that this one cannot
-    with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
-        assert child.stdout.readline().strip() == b"held"
-        assert main(["train", *TINY, "--context-length", "64"]) == 0
-        assert child.wait() == 0
-    assert json.loads((here / "runs/data/village/meta.json").read_text())["train"]["n_documents"] == 12
-
-
 # -- what cannot be shown ------------------------------------------------------------------
 
 
@@ -549,25 +518,6 @@ def test_a_command_is_printed_as_it_is_to_be_typed():
     assert shlex.split(as_typed(*words)) == words
 
 
-CALLED = {
-    "as a module": (f"{ROOT}/companion/__main__.py", "/opt/bin/companion", "python3 -m companion"),
-    "found by its name": ("/opt/bin/companion", "/opt/bin/companion", "companion"),
-    "by its path": (".venv/bin/companion", "/opt/bin/companion", ".venv/bin/companion"),
-    "from Python": ("/opt/bin/jupyter-lab", "/opt/bin/companion", "companion"),
-}
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
-@pytest.mark.parametrize("program, found, typed", CALLED.values(), ids=CALLED)
-def test_a_command_is_printed_as_this_one_was_called(program, found, typed, monkeypatch):
-    monkeypatch.setattr(sys, "argv", [program, "train"])
-    monkeypatch.setattr(sys, "orig_argv", ["python3", program, "train"])
-    monkeypatch.setattr("shutil.which", lambda name: found)
-    assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
-    assert as_typed("jupyter", "lab") == f"{typed.replace('companion', 'jupyter')} lab"
-    assert as_typed("torchrun", "-m", "companion") == "torchrun -m companion"
-
-
 def test_a_setting_without_a_word_is_none(here, capsys):
     (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
     words = "c.toml: --init='' is empty; name one, or leave it out"
@@ -578,25 +528,6 @@ def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):
     (here / "same.txt").write_text("The cat sat on the mat.\n" * 4000, encoding="utf-8")
     assert "tokens in the vocabulary" in said(capsys, ["prepare", "same.txt", "--data", "same"])
     fails(capsys, ["prepare", "same.txt", "--data", "more", "--vocab-size", "480"], 2, "ask for at most 2")
-
-
-PRESSED = """
-import sys
-
-class Pressed:
-    def find_spec(self, name, *rest):
-        if name == "companion.cli":
-            raise KeyboardInterrupt
-
-sys.meta_path.insert(0, Pressed())
-from companion.__main__ import main
-sys.exit(main())
-"""
-
-
-def test_ctrl_c_while_the_command_line_is_read_in_is_one_line():
-    done = subprocess.run([sys.executable, "-c", PRESSED], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "companion: stopped\n")
 
 
 def test_the_installed_command_is_the_one_that_is_tested():

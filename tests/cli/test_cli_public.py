@@ -15,7 +15,6 @@ import pytest
 import torch
 from support.command_line import MINE, cell, fails, planned, said
 from support.public import write_family
-from support.strange_files import KINDS, make_strange
 from support.weights import noisy
 
 import companion
@@ -470,24 +469,6 @@ def theirs(tmp_path):
     ours = BPETokenizer([])
     save_checkpoint(tmp_path / "ours", gpt2(GPTConfig(257, 16, 1, 1, 8)), ours)
     return tmp_path
-
-
-WEIGHTS = "model.safetensors"
-PLACES = [("public", "config.json"), ("public", WEIGHTS), ("ours", "tokenizer.json")]
-PLACES += [("ours", "adapter_config.json")]
-
-
-@pytest.mark.parametrize("whose, name", PLACES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_no_regular_one_ends_the_command_in_one_line(whose, name, kind, theirs, capsys):
-    folder = theirs / whose
-    if name == WEIGHTS and kind == "too large":
-        pytest.skip("weights may have any size, and are not read into memory as a whole")
-    make_strange(folder / name, kind)
-    if name == "adapter_config.json" and kind != "too large":  # it is not taken for an adapter
-        said(capsys, ["generate", "--model", folder, "--prompt", "a", "--max-new-tokens", 1])
-        return
-    fails(capsys, ["generate", "--model", folder, "--prompt", "a"], 2, folder)
 
 
 def test_a_huge_number_is_not_printed_whole(theirs, capsys):

@@ -244,6 +244,6 @@ def test_options_of_the_other_kind_are_refused(folder, tmp_path, capsys):
     assert "--mixed works with the village's judge only" in capsys.readouterr().err
     (tmp_path / "broken.jsonl").write_text("{no\n", encoding="utf-8")
     assert finetune(folder, "--data", tmp_path / "broken.jsonl") == 2
-    assert "broken.jsonl is cut off or damaged" in capsys.readouterr().err
+    assert "broken.jsonl is no JSON Lines" in capsys.readouterr().err
     assert finetune(folder, "--data", tmp_path / "nowhere.jsonl") == 2
     assert "is no file" in capsys.readouterr().err

@@ -101,7 +101,9 @@ def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
     path = parts / "parts/1.jsonl.gz"
     whole = path.read_bytes()
     os.truncate(path, len(whole) - 20)
-    fails(capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz is cut off or damaged after row", "mend it")
+    fails(
+        capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz is no JSON Lines, or cut off after row", "again"
+    )
     assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / STATE).exists()
     fails(capsys, ["train", "--data", "new", *TINY], 2, "is not prepared to its end; run the same prepare")
     fails(capsys, ["prepare", "mine.txt", "--data", "new"], 2, "holds the data of", "parts", "--overwrite")

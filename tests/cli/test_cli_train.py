@@ -15,13 +15,12 @@ from companion.cli._training_report import (
     gap_means,
     minutes_give,
     scores_line,
-    share_line,
     shortened,
 )
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Clock, Loss
+from companion.runtime.runs.sessions import Loss
 from companion.show.judged_text import marks_for
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
@@ -141,20 +140,7 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
     assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
-    assert re.search(r"^It had \d+% of the time of \d+ processor threads?\.", out, re.MULTILINE)
     assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
-
-
-def test_a_busy_machine_is_named_with_the_minutes_that_would_make_up_for_it(monkeypatch):
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    clock = Clock(180.0, now=lambda: 0.0)
-    clock.share, clock.ended = 0.41, 180.0
-    wanted = (
-        "It had 41% of the time of 2 processor threads. The machine was busy: at this load, 5 more minutes"
-    )
-    assert share_line(clock).startswith(wanted)  # 180 seconds times 0.59 / 0.41
-    clock.share = 0.97
-    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
 
 def test_what_a_gap_means_depends_on_it():

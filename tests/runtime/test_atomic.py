@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -121,12 +120,6 @@ def test_a_claimed_folder_is_refused_to_others_in_one_line(tmp_path, other):
     words = r"folder='.*' is being written by another run; wait"
     with pytest.raises(ValueError, match=words), claim(tmp_path):
         pass
-
-
-def test_who_waits_for_a_folder_gets_it(tmp_path, other):
-    threading.Timer(0.3, other.stdin.close).start()
-    with claim(tmp_path, seconds=20):
-        write_set(tmp_path, "a")
 
 
 def test_a_process_may_claim_its_own_folder_again(tmp_path):

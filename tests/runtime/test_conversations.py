@@ -37,9 +37,9 @@ SYSTEM = {"role": "system", "content": "Be brief."}
 def test_fields_of_a_row_that_are_read():
     row = {"instruction": "Who has it?", "input": "Mara found a key.", "output": "Mara."}
     assert as_messages(row)[0]["content"] == "Who has it?\nMara found a key."
-    row |= {"system": "Be brief.", "history": [["Hi", "Good day"]], "id": 7, "source": "a book", "tools": []}
+    row |= {"system": "Be brief.", "id": 7, "source": "a book", "tools": []}
     assert [message["content"] for message in as_messages(row)] == [
-        "Be brief.", "Hi", "Good day", "Who has it?\nMara found a key.", "Mara."
+        "Be brief.", "Who has it?\nMara found a key.", "Mara."
     ]  # fmt: skip
     assert as_messages({"messages": [SYSTEM, *HI]}) == as_messages({"system": "Be brief.", "messages": HI})
     weighed = [HI[0] | {"weight": 0}, HI[1] | {"weight": 1, "tool_calls": None}]  # only answers are learned
@@ -64,7 +64,7 @@ def test_a_system_message_stays_one_for_the_models_that_know_it(tmp_path):
         ({"messages": [HI[0], HI[1] | {"reasoning_content": "Hm"}]}, "has reasoning_content='Hm'"),
         ({"messages": HI, "train": False}, "has train=False"),
         ({"messages": HI, "tools": [{"name": "find"}]}, "has tools="),
-        ({"instruction": "Hi", "output": "Good day", "history": ["Hi"]}, "history must be a list of"),
+        ({"instruction": "Hi", "output": "Good day", "history": [["Hi", "Yes"]]}, "has history="),
         ({"instruction": "Hi", "output": "Good day", "input": ["Hi"]}, "input must be a text"),
         ({"messages": HI[:1]}, "must end with a message of the assistant"),
         ({"messages": [HI[0], {"role": "assistant", "content": " "}]}, r"\[1\], the assistant's, is empty"),

@@ -1,6 +1,5 @@
 """Downloads: whole files only, resumed, checked, and fetched once."""
 
-import contextlib
 import hashlib
 import random
 import re
@@ -42,15 +41,10 @@ class Handler(servers.Handler):
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and mode != "no ranges" else 0
         body = BYTES[::-1] if mode == "wrong" else b"<html>Log in</html>" if mode == "portal" else BYTES
         self.send_response(206 if start else 200)
-        if mode != "endless":
-            self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
         if mode == "slow":
             time.sleep(0.3)
-        if mode == "endless":
-            with contextlib.suppress(OSError):  # until the other side has enough
-                while True:
-                    self.wfile.write(bytes(60_000))
         self.wfile.write(body[start : start + 100_000] if mode == "cut" else body[start:])
         self.close_connection = True
 
@@ -103,12 +97,6 @@ def test_wrong_bytes_are_removed(server, tmp_path):
     assert visible(tmp_path) == []
     server.mode = "well"
     assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
-
-
-def test_a_server_that_sends_without_end_is_cut_off(server, tmp_path):
-    server.mode = "endless"
-    fails(server, tmp_path / "text", "SHA-256", "removed")
-    assert visible(tmp_path) == []
 
 
 def test_two_downloads_at_once_fetch_the_file_once(server, tmp_path):

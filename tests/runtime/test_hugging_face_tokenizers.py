@@ -15,7 +15,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.folders import raises_one_line
 from support.public import CHATML, FAMILIES, family, stories, write_family
-from support.strange_files import KINDS, make_strange
 from support.weights import scripted
 from support.wild_texts import wild_text
 
@@ -536,14 +535,3 @@ def test_templates_have_what_transformers_gives_them():
     ids = with_template(template, "Llama 2").chat([{"role": "user", "content": "<é>&"}] * 2)
     text = '<s>|</s>|True{"role": "user", "content": "<é>&"}4\n!'
     assert ids == LIBRARY["Llama 2"].encode(text, add_special_tokens=False).ids
-
-
-# -- strangers' files
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_no_regular_one_is_not_opened(kind, tmp_path):
-    folder = write_family("Qwen", tmp_path)
-    make_strange(folder / "chat_template.jinja", kind)
-    with raises_one_line(ValueError, "jinja (is a folder, a pipe or a device|has [0-9,]+ bytes)"):
-        read_tokenizer(folder)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import threading
 import tracemalloc
 from pathlib import Path
 
@@ -174,17 +173,7 @@ def test_tokenizers_that_cut_alike_have_one_fingerprint(tmp_path, bpe):
     assert len({tokenizer_fingerprint(tokenizer) for tokenizer in others}) == len(others)
 
 
-def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
-    monkeypatch.setattr(prepared, "WAIT", 0.2)
-    with (
-        FileLock(tmp_path / atomic.LOCK),
-        pytest.raises(ValueError, match="another run; wait") as error,
-    ):
+def test_a_folder_that_another_run_writes_is_one_line(tmp_path, bpe):
+    with FileLock(tmp_path / atomic.LOCK), pytest.raises(ValueError, match="another run; wait") as error:
         prepare(DOCUMENTS, bpe, tmp_path, 0.1)
     one_line(error, tmp_path)
-    monkeypatch.setattr(prepared, "WAIT", 60)
-    lock = FileLock(tmp_path / atomic.LOCK, thread_local=False)
-    lock.acquire()
-    threading.Timer(0.3, lock.release).start()
-    prepare(DOCUMENTS, bpe, tmp_path, 0.1)
-    assert len(load_prepared(tmp_path).train.starts) == 19

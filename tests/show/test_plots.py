@@ -109,15 +109,9 @@ def test_the_judges_marks_differ_without_color_and_in_the_dark():
         assert f'html[data-theme="dark"] .bd-content span[style*="{color}"] {{' in css, color
 
 
-def test_of_many_classes_the_most_confused_are_drawn_and_their_names_are_no_formulas(tmp_path, recwarn):
-    matrix = 9 * np.eye(150, dtype=int)
-    matrix[140, 3] = 5
-    names = [f"$$ {k} 天" for k in range(150)]
-    ax = plots.confusion(matrix, names)
-    shown = [label.get_text() for label in ax.get_yticklabels()]
-    assert len(shown) == 30 and names[140] in shown and names[3] in shown and "150" in ax.get_xlabel()
-    plt.close(ax.figure)
-    plots.save(tmp_path / "a.png", plots.confusion, matrix[:2, :2], names[:2])
+def test_names_of_classes_are_no_formulas(tmp_path, recwarn):
+    names = [f"$$ {k} 天" for k in range(2)]
+    plots.save(tmp_path / "a.png", plots.confusion, 9 * np.eye(2, dtype=int), names)
     assert not recwarn.list
 
 

@@ -2,8 +2,7 @@
 
 - messages: `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}`
 - ShareGPT: `{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}`
-- Alpaca: `{"instruction": …, "input": …, "output": …}`, one question and one answer; earlier ones stand in
-  `"history": [[question, answer], …]`
+- Alpaca: `{"instruction": …, "input": …, "output": …}`, one question and one answer
 
 A row's own `"system": text` is the system's message. What else a row or a message says, such as tools or a
 weight, is refused where it would change what is learned; other texts and numbers of a row are notes.
@@ -109,17 +108,13 @@ def as_messages(row, place: str = "row") -> list[dict[str, str]]:
                 messages.append(_message(turn, who, what, f"{place}: {name}[{i}]"))
             return messages
     if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
-        check_other_fields(row, {"instruction", "input", "output", "system", "history"}, place)
+        check_other_fields(row, {"instruction", "input", "output", "system"}, place)
         about = row.get("input") or ""
         if not isinstance(about, str):
             raise ValueError(f"{place}: input must be a text; mend it")
         asked = f"{row['instruction']}\n{about}" if about else row["instruction"]
-        exchanges = [*(row.get("history") or []), (asked, row["output"])]
-        if not all(isinstance(exchange, (list, tuple)) and len(exchange) == 2 for exchange in exchanges):
-            raise ValueError(f"{place}: history must be a list of [question, answer]; mend it")
-        for question, answer in exchanges:
-            messages.append(_message({"role": "user", "content": question}, "role", "content", place))
-            messages.append(_message({"role": "assistant", "content": answer}, "role", "content", place))
+        messages.append(_message({"role": "user", "content": asked}, "role", "content", place))
+        messages.append(_message({"role": "assistant", "content": row["output"]}, "role", "content", place))
         return messages
     forms = '"messages", "conversations", or "instruction" and "output"'
     raise ValueError(f"{place} is no conversation: it must have {forms}; mend it, or leave it out")

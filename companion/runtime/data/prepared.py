@@ -25,7 +25,6 @@ PARTS = ("train", "val")
 BEGUN = ".begun"  # the folder, in that of the text, for files that are not whole yet
 STATE = "state.json"  # there: how far a large text is
 PIECE = 2**20  # tokens that are read at a time
-WAIT = 600  # seconds to wait for another process that prepares a text into the same folder
 
 
 @dataclass
@@ -99,8 +98,7 @@ def write_prepared(
 ) -> dict:
     """Write the documents of "train" and "val" as a folder, a document at a time; return its meta.json.
 
-    A kill at any moment leaves the folder's old data or the new. Another process that writes there is waited
-    for.
+    A kill at any moment leaves the folder's old data or the new.
 
     Args:
         folder: Folder to write to.
@@ -110,13 +108,12 @@ def write_prepared(
         source: Where the text is from, for meta.json.
 
     Raises:
-        ValueError: If another process still writes there after WAIT seconds, or the tokenizer has no
-            <|endoftext|>.
+        ValueError: If another process writes there, or the tokenizer has no <|endoftext|>.
     """
     tokenizer.check_end()
     parts = {name: as_documents(documents) for name, documents in parts.items()}
     n_bytes = {}
-    with claim(folder, seconds=WAIT), staged(folder) as new:
+    with claim(folder), staged(folder) as new:
         for name, documents in parts.items():
             with open(new / f"{name}.bin", "wb") as file:
                 for piece in stream(documents, tokenizer):

@@ -7,8 +7,6 @@ library `datasets`, which streams: of a file on the hub, only what is being read
 import glob
 import gzip
 import json
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +19,6 @@ from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
 INSTALL = "pip install 'datasets==5.2.0'"
-JSON_DOCUMENT = re.compile(rb"(\xef\xbb\xbf)?\s*(\[\s*\{|\[\s*$|\{\s*\n\s*[^\s}])")
-KINDS = {  # by the first bytes of a file: what it is, and how it would be named
-    b"PAR1": ("Parquet; name it .parquet", ".parquet"),
-    b"\x1f\x8b": ("compressed; name it .jsonl.gz", ".gz"),
-    b"version https://git-lfs": ("a pointer of Git LFS; fetch the file itself with git lfs pull", ".lfs"),
-}
 BATCH = 1000  # rows of a Parquet file that are read at a time
 
 
@@ -90,9 +82,7 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
         for number, row in parquet(file, column) if is_parquet else json_lines(file):
             place = f"{file}, {'row' if is_parquet else 'line'} {number:,}"
             if not isinstance(row, dict):
-                problem = f"{place} is {row!r:.40}, and no object; mend it"
-                kind = kind_of(file)
-                raise KeyError(f"{file} is {kind}" if kind else problem)
+                raise KeyError(f"{place} is {row!r:.40}, and no object; mend it")
             if column is not None and column not in row:
                 known = ", ".join(map(repr, row)) or "no column at all"
                 raise KeyError(f"{place} has no column {column!r}; it has {known:.200}: choose with --column")
@@ -109,24 +99,11 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
             ) from None
         if isinstance(error, OSError) and error.strerror:
             raise ValueError(f"{file} cannot be read ({error.strerror}); leave it out") from None
-        if kind := kind_of(file):
-            raise ValueError(f"{file} is {kind}") from None
-        rule = f"is cut off or damaged after row {number:,} ({problem:.100}); mend it, or fetch it again"
+        kind = "Parquet" if is_parquet else "JSON Lines"
+        rule = (
+            f"is no {kind}, or cut off after row {number:,} ({problem:.100}); convert it, or fetch it again"
+        )
         raise ValueError(f"{file} {rule}") from None
-
-
-def kind_of(file: str) -> str | None:
-    """What a file is that is not what its name says; None if its beginning does not show this."""
-    try:
-        with (gzip.open if file.lower().endswith(".gz") else open)(file, "rb") as opened:
-            start = opened.read(1000)
-    except (OSError, EOFError):
-        return None
-    for mark, (kind, ending) in KINDS.items():
-        if start.startswith(mark) and not file.lower().endswith(ending):
-            return kind
-    is_document = JSON_DOCUMENT.match(start) and not file.lower().endswith(".parquet")
-    return "one JSON document; JSON Lines have an object on each line: convert it" if is_document else None
 
 
 def json_lines(file: str) -> Iterator[tuple[int, Any]]:
@@ -145,13 +122,7 @@ def parquet(file: str, column: str | None) -> Iterator[tuple[int, dict]]:
     except ImportError:
         raise ImportError(f"Parquet and corpora of the hub need datasets: {INSTALL}") from None
     files = glob.escape(file)
-    if file not in HUB:
-        from pyarrow.parquet import read_schema
-
-        found = Counter(read_schema(file).names)
-        if twice := [name for name in found if found[name] > 1 and column in (None, name)]:
-            raise KeyError(f"{file} has the column {twice[0]!r} twice; rename one")
-    else:
+    if file in HUB:
         repository, revision, names = HUB[file]
         commit = HfApi().dataset_info(repository, revision=revision).sha  # the same in each pass
         files = f"hf://datasets/{repository}@{commit}/{names}"

@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 LOCK = ".lock"
 PART = ".part"  # how the name of what is being written ends
 READY = ".ready"  # the folder of whole files that are on their way to their places
-MAX_BYTES = 512 * 2**20  # of a file of text; the largest public tokenizer.json has 40 MB
 
 
 def expand_user(path: str | Path) -> Path:
@@ -26,32 +25,13 @@ def expand_user(path: str | Path) -> Path:
         return Path(path)
 
 
-def check_regular(path: str | Path) -> None:
-    """Raise ValueError for a folder, a pipe or a device. A pipe would be waited for, a device never ends."""
-    if Path(path).exists() and not Path(path).is_file():
-        raise ValueError(f"{path} is a folder, a pipe or a device, and must be a regular file")
-
-
-def read_regular(path: str | Path) -> bytes:
-    """Read a file that somebody else may have made.
-
-    Raises:
-        ValueError: If the file is not regular, or has more than MAX_BYTES.
-    """
-    check_regular(path)
-    n_bytes = Path(path).stat().st_size
-    if n_bytes > MAX_BYTES:
-        raise ValueError(f"{path} has {n_bytes:,} bytes, and at most {MAX_BYTES:,} are read")
-    return Path(path).read_bytes()
-
-
 def read_json(path: str | Path, remedy: str = "copy it again") -> dict:
     """Read a JSON object.
 
     Raises:
         ValueError: If the file holds anything else. The message ends with the remedy.
     """
-    data = read_regular(path)
+    data = Path(path).read_bytes()
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -140,19 +120,19 @@ def flush(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def claim(folder: str | Path, seconds: float = 0) -> Iterator[None]:
+def claim(folder: str | Path) -> Iterator[None]:
     """Lock a folder, which is made if need be. The same process may lock it again inside.
 
     The operating system releases the lock when the process ends, however it ends.
 
     Raises:
-        ValueError: If another process holds the lock for so many seconds.
+        ValueError: If another process holds the lock.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.resolve() / LOCK, is_singleton=True)
     try:
-        lock.acquire(timeout=seconds)
+        lock.acquire(timeout=0)
     except Timeout:
         rule = "is being written by another run; wait for its end, or name another folder"
         raise ValueError(f"folder='{folder}' {rule}") from None

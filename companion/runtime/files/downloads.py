@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tomllib
 import urllib.request
 from http.client import HTTPException
@@ -49,7 +50,7 @@ def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
             return path
         size = part.stat().st_size if part.exists() else 0
         if size < n_bytes:
-            _receive(url, part, size, n_bytes)
+            _receive(url, part, size)
             size = part.stat().st_size
         if size < n_bytes:
             raise ConnectionError(f"{url} was cut off after {size:,} of {n_bytes:,} bytes; try again")
@@ -62,19 +63,12 @@ def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
         return part.replace(path)
 
 
-def _receive(url: str, part: Path, size: int, n_bytes: int) -> None:
-    """Append to part what the server sends from byte `size` on, or write all if it sends all.
-
-    No more than n_bytes and one are read, because a server that never ends would fill the disk.
-    """
+def _receive(url: str, part: Path, size: int) -> None:
+    """Append to part what the server sends from byte `size` on, or write all if it sends all."""
     headers = {"Range": f"bytes={size}-"} if size else {}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as response:
-            is_rest = response.status == 206
-            left = n_bytes + 1 - (size if is_rest else 0)
-            with open(part, "ab" if is_rest else "wb") as file:
-                while left > 0 and (data := response.read(min(left, 2**20))):
-                    file.write(data)
-                    left -= len(data)
+            with open(part, "ab" if response.status == 206 else "wb") as file:
+                shutil.copyfileobj(response, file)
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise ConnectionError(f"{url} failed ({error}); check the network and try again") from None

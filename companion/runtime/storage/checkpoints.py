@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from companion.runtime.files.arguments import finite
-from companion.runtime.files.atomic import finish_renames, read_json, read_regular
+from companion.runtime.files.atomic import finish_renames, read_json
 from companion.runtime.models.devices import check_memory, without_numbers
 from companion.runtime.storage.hub import PICKLES
 
@@ -109,7 +109,7 @@ def read_model(
         from companion.runtime.models.quantization import keep_types_of_scales
 
         keep_types_of_scales(model, weights)
-    found = fingerprint(saved["config"], read_regular(path))
+    found = fingerprint(saved["config"], path.read_bytes())
     if notes.get("fingerprint", found) != found:
         raise ValueError(f"{folder}: the model belongs to another {CONFIG} or {TOKENIZER}")
     tokenizer = load_tokenizer(path)

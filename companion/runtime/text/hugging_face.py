@@ -15,7 +15,7 @@ from typing import Any
 
 from companion.runtime.files import atomic
 from companion.runtime.files.arguments import check_sampling, replace_surrogates, whole_number
-from companion.runtime.files.atomic import read_regular, write_atomic
+from companion.runtime.files.atomic import write_atomic
 from companion.runtime.text.chat_templates import GUARD, check_messages, guarded, render
 from companion.runtime.text.tokenizer import (
     END_OF_TEXT,
@@ -272,7 +272,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
         tokenizer = PublicTokenizer(
             read_json(folder / FILE),
             config,
-            read_regular(folder / TEMPLATE).decode() if (folder / TEMPLATE).exists() else None,
+            (folder / TEMPLATE).read_text(encoding="utf-8") if (folder / TEMPLATE).exists() else None,
             generation=read_json(folder / GENERATION) if (folder / GENERATION).exists() else ids,
             model_ids=ids,
         )

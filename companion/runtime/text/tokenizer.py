@@ -17,7 +17,7 @@ import regex
 import tiktoken
 
 from companion.runtime.files.arguments import replace_surrogates, whole_number
-from companion.runtime.files.atomic import read_regular, write_atomic
+from companion.runtime.files.atomic import write_atomic
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -240,7 +240,7 @@ class Tokenizer:
             ValueError: For any other file, and for a damaged one. The message names the file.
             OSError: If the file cannot be read.
         """
-        data = read_regular(path)
+        data = Path(path).read_bytes()
         try:
             tokenizer: Any = from_state(json.loads(data), cls)
         except Exception as error:  # whatever a constructor finds wrong with the file
