@@ -397,10 +397,10 @@ def average_cases(seed):
             The shares are swapped: the average keeps β of itself and takes 1 − β of what is new.
         self.sums.get(name, 0.0) => self.sums.get(name, w) ; w / share => w
             Your average begins with the first weights as they are. Then these count for more than any later
-            ones for a long time. Begin at 0, as equation (3) does, and correct.
+            ones for a long time. Begin at 0, as equation (1) does, and correct.
         self.beta * before + (1 - self.beta) * w => before + w ; 1 - self.beta**self.steps => self.steps
             A plain mean: the first weights, which knew nothing, count as much as the last. Let the average
-            forget, as in equation (3).
+            forget, as in equation (1).
         self.beta * before + (1 - self.beta) * w => w ; w / share => w.clone()
             Later steps reached what you had kept: `state_dict()` holds the model's own tensors, and they
             change in place. Compute with them at once, or clone them.
