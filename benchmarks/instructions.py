@@ -2,12 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/instructions.py             # every row that is missing
     python benchmarks/instructions.py --arm course    # one
+    python benchmarks/instructions.py --arm sixty     # the page's trainings of 60 steps, some minutes
     python benchmarks/instructions.py --table                       # what is there
 
 Each row of data/models/instructions.jsonl is one training of the shipped model: `kinds` has the share of 50
 held-out questions of each kind that were answered word for word, `refused` that of 200 questions without an
 answer, `refused_wrongly` that of the 400 others; `told` is about 400 stories at temperature 0.8. Rows that
 are there are skipped. Models are written to runs/instructions/ARM.
+
+The rows `sixty` are the page's own trainings of 60 steps, whose models are not written: `right` is the share
+of 160 new questions, `nats` the surprise at a token of 60 validation stories, `all` and `groups` the
+avoidable bits of their words, with intervals as in benchmarks/excess.py.
 """
 
 import argparse
@@ -15,6 +20,9 @@ import time
 from functools import cache, partial
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+from excess import group_of, read_once, with_intervals
 from logs import append_row, holds, machine, read_rows
 
 from companion import load
@@ -29,8 +37,8 @@ from companion.instructions import (
     masked_batches,
     text_rows,
 )
-from companion.training import TrainConfig, Trainer, save_checkpoint
-from companion.village import DATA, abilities, fresh_stories
+from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
+from companion.village import DATA, abilities, fresh_stories, load_split
 from companion.village.dialogues import (
     ASKED,
     NOBODY,
@@ -44,6 +52,7 @@ from companion.village.dialogues import (
     orders,
     summaries,
 )
+from companion.village.excess import word_losses
 
 LOG = DATA / "models" / "instructions.jsonl"
 MODELS = Path("runs") / "instructions"  # where each arm's model is written
@@ -85,6 +94,8 @@ COURSES = {
     "chat": with_late_kinds,
 }
 """What an arm's conversations are, if they are not `course`'s."""
+SIXTY = ("replay", "a tenth of the rest", "kept", "before", "answers alone", "every token")
+"""The trainings of the page."""
 TEXTS = 8  # plain stories in a step, where the old model is kept to
 
 
@@ -183,6 +194,97 @@ def between(arm: str) -> dict:
     return {"arm": arm, "seed": SEED, **ARMS[arm], **found, "machine": machine()}
 
 
+# ---- the trainings of the page ----------------------------------------------------------------------------
+
+
+@cache
+def page_conversations() -> list:
+    """The conversations of the page: the shorter half of 720."""
+
+    def length(lesson):
+        return sum(len(message["content"]) for message in lesson.messages)
+
+    made = sorted(lessons(720, seed=161, unknown=0.0, stories=720), key=length)
+    return [one.messages for one in made[:360]]
+
+
+def full_and_a_tenth(model, batch):
+    """The loss on the answers with full weight, and a tenth of the mean over the rest of the row."""
+    (x, y), (_, all_targets) = batch  # (B, T) each
+    each = F.cross_entropy(model(x).float().transpose(1, 2), all_targets, reduction="none")  # (B, T)
+    answer = y != -100
+    rest = (all_targets != -100) & ~answer
+    count = int(answer.sum())
+    return each[answer].sum() + 0.1 * count * each[rest].mean(), count
+
+
+def sixty_steps(how: str, seed: int) -> tuple:
+    """(model, tokenizer) after one of the trainings of the page."""
+    teller = load(DATA / "models" / "village", device="cpu")
+    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
+    if how == "before":
+        return teller.model, tokenizer
+    rows = chat_rows(page_conversations(), tokenizer, 256, shorten=True)
+    every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
+    stories = text_rows(load_split("train")[:120], tokenizer)
+    batch_size, batches, loss = 6, partial(masked_batches, rows, 6, seed), next_token_loss
+    if how == "every token":
+        batches = partial(masked_batches, every, 6, seed)
+    elif how == "replay":
+        batch_size = 8
+        batches = partial(masked_batches, rows + stories, 8, seed)
+    elif how in ("a tenth of the rest", "kept"):
+        others, n = (every, 6) if how != "kept" else (stories, 2)
+
+        def batches(first):
+            both = masked_batches(rows, 6, seed, first), masked_batches(others, n, seed, first)
+            return zip(*both, strict=True)
+
+        loss = full_and_a_tenth
+        if how == "kept":
+            old = load(DATA / "models" / "village", device="cpu")
+            loss = partial(kept_loss, old.model, 0.5)
+    config = TrainConfig(
+        steps=60, batch_size=batch_size, lr=2e-3, min_lr=0.0, warmup_steps=10, seed=seed, device="cpu",
+        dtype="float32",
+    )  # fmt: skip
+    trainer = Trainer(teller.model, batches, config, loss)
+    for _ in range(config.steps):
+        trainer.step()
+    return teller.model.eval(), tokenizer
+
+
+@torch.no_grad()
+def sixty_row(how: str, seed: int) -> dict:
+    """What one of the trainings of the page gained and lost."""
+    with torch.enable_grad():
+        model, tokenizer = sixty_steps(how, seed)
+    questions = chat_rows([one.messages for one in asked(160, seed=170)], tokenizer, 256, shorten=True)
+    texts = load_split("val")[:60]
+    nats, count = next_token_loss(model, next(masked_batches(text_rows(texts, tokenizer), 60)))
+    losses = word_losses(LanguageModel(model, tokenizer), texts)
+    row = {"arm": "sixty", "how": how, "seed": seed}
+    row |= {"right": round(exact_matches(model, questions).float().mean().item(), 4)}
+    row |= {"nats": round((nats / count).item(), 4)}
+    row |= with_intervals(losses, lambda word: "all") | {"groups": with_intervals(losses, group_of)}
+    return row | {"machine": machine()}
+
+
+def sixty() -> None:
+    """The rows of the page's trainings that are missing."""
+    read_once()
+    for how in SIXTY:
+        if not holds(LOG, {"arm": "sixty", "how": how, "seed": SEED}):
+            append_row(LOG, row := sixty_row(how, SEED))
+            print(sixty_line(row), flush=True)
+
+
+def sixty_line(row: dict) -> str:
+    """A row of `sixty`, short."""
+    bits = row["all"]["avoidable"]
+    return f"{row['how']:20} {row['right']:.3f} right, {bits:.4f} avoidable bits a word"
+
+
 def run_row(arm: str) -> dict:
     if "between" in ARMS[arm]:
         return between(arm)
@@ -212,13 +314,18 @@ def run_row(arm: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--arm", choices=ARMS)
+    parser.add_argument("--arm", choices=[*ARMS, "sixty"])
     args = parser.parse_args()
-    for arm in [] if args.table else [args.arm] if args.arm else ARMS:
+    if not args.table and args.arm in (None, "sixty"):
+        sixty()
+    for arm in [] if args.table or args.arm == "sixty" else [args.arm] if args.arm else ARMS:
         if not holds(LOG, {"arm": arm, "seed": SEED}):
             append_row(LOG, row := run_row(arm))
             print(row, flush=True)
     for row in read_rows(LOG):
+        if row["arm"] == "sixty":
+            print(sixty_line(row))
+            continue
         names = ("all", "refused", "refused_wrongly", "orders", "summaries", "told")
         told = {name: row[name] for name in names if name in row}
         print(f"{row['arm']:20}", told)

@@ -1,6 +1,7 @@
 """Fewer bits a weight: what a reader notices, which part suffers, and how fast it is. Chapter 19's figures.
 
     OMP_NUM_THREADS=1 python benchmarks/quantization.py stories   # a quarter of an hour
+    OMP_NUM_THREADS=1 python benchmarks/quantization.py avoidable # five minutes
     OMP_NUM_THREADS=1 python benchmarks/quantization.py parts     # a minute
     OMP_NUM_THREADS=1 python benchmarks/quantization.py damping   # a minute
     OMP_NUM_THREADS=1 python benchmarks/quantization.py speed     # needs transformers; two minutes
@@ -10,7 +11,10 @@
 bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
 contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row; "matrix": for
 all of it. inputs 14: all products are those of PyTorch's int8 kernel, and each input is two digits of 7 bits.
-corrected: columns one after the other, errors pushed on, with the activations of 100 new stories. `parts`:
+corrected: columns one after the other, errors pushed on, with the activations of 100 new stories.
+`avoidable`: what the words of 300 of the test stories cost such models beyond what the perfect reader pays,
+by kind of word, with intervals as in benchmarks/excess.py; `more` is what a kind costs beyond float32's.
+`parts`:
 the loss on 200 test stories with one kind of matrix alone at 3 bits; of the token rows also only where they
 are looked up, and only where they score, and at 4 and 8 bits. `damping`: the loss on the same 200, corrected
 with each damp.
@@ -27,13 +31,15 @@ import os
 import statistics
 
 import torch
+from excess import group_of, read_once, with_intervals
 from logs import append_row, holds, machine, memory_speed, processor, processor_time, read_rows
 from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
 from companion.quantization import calibrate, corrected, quantize, restore, round_to_grid
 from companion.runtime.models import quantization as int8_products
-from companion.village import DATA, fresh_stories
+from companion.village import DATA, fresh_stories, load_split
+from companion.village.excess import word_losses
 
 LOG = DATA / "models" / "quantization.jsonl"
 SEED, TABLES = 19, 8
@@ -45,6 +51,7 @@ NUMBERS = {32: 2000, 2: 300}
 """Stories asked for, where not 1,000."""
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 PARTS += ("token", "token, looked up", "token, scores")
+AVOIDABLE = [(32, 0, False), (8, 0, False), (4, 32, False), (3, 32, False), (3, 32, True), (2, 32, False)]
 DAMPS = (0.01, 0.1, 0.3, 1.0)
 ROUNDS, MANY = 5, int8_products.MANY
 
@@ -120,6 +127,31 @@ def stories() -> None:
         row["bits_per_byte"] = round(found["bits_per_byte"], 5)
         append_row(LOG, row | {"machine": machine()})
         print(line(row), flush=True)
+
+
+def avoidable() -> None:
+    read_once()
+    texts = load_split("test")[:300]
+    exact = None
+    for bits, group, correct in AVOIDABLE:
+        key = {"what": "avoidable", "bits": bits, "group": group, "corrected": correct}
+        if holds(LOG, key):
+            continue
+        exact = exact or word_losses(shipped(), texts)
+        losses = exact if bits == 32 else word_losses(rounded(bits, group, correct), texts)
+        row = key | {"stories": len(texts)}
+        row |= with_intervals(losses, lambda word: "all", exact)
+        row |= {"groups": with_intervals(losses, group_of, exact)}
+        row |= {"kinds": with_intervals(losses, lambda word: word.kind, exact)}
+        append_row(LOG, row | {"machine": machine()})
+        print(short(row), flush=True)
+
+
+def short(row: dict) -> str:
+    """A row of `avoidable`, without the kinds."""
+    groups = "  ".join(f"{name} {part['avoidable']:.4f}" for name, part in row["groups"].items())
+    settings = f"avoidable  bits {row['bits']}  group {row['group']}  corrected {row['corrected']}"
+    return f"{settings}  all {row['all']['avoidable']:.4f}  {groups}"
 
 
 def matrices(model, part: str) -> list:
@@ -202,10 +234,12 @@ def speed() -> None:
 
 def line(row: dict) -> str:
     """A row, short."""
+    if row["what"] == "avoidable":
+        return short(row)
     return "  ".join(f"{k} {v}" for k, v in row.items() if k not in ("machine", "interval", "stories"))
 
 
-ARMS = {"stories": stories, "parts": parts, "damping": damping, "speed": speed}
+ARMS = {"stories": stories, "avoidable": avoidable, "parts": parts, "damping": damping, "speed": speed}
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
 """Excess bits: what a model pays beyond the perfect reader."""
 
+import json
+import re
 from math import log2
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from companion.village.excess import parts, word_losses
 from companion.village.reader import END, read_tokens
 
 TEXTS = load_split("val")[:3]
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 class Teller:
@@ -71,3 +75,23 @@ def test_a_mixture_pays_its_share_where_the_word_is_certain():
     words = word_losses(Teller(0.5), TEXTS)[0]
     certain = next(word for word in words if word.kind == "place" and word.unavoidable == 0)
     assert 0.5 < certain.excess < 2.1  # −log2(0.5 + 0.5/1024) for each of its tokens
+
+
+def test_the_page_of_benchmarks_says_what_the_log_says():
+    """Words, avoidable bits and interval of each part, for each model that tells stories."""
+    lines = (DATA / "models" / "excess.jsonl").read_text("utf-8").splitlines()
+    models = [row for row in map(json.loads, lines) if row["what"] == "model"]
+    section = PAGE.read_text("utf-8").partition("## What the models that ship pay")[2].partition("\n## ")[0]
+    header, _, *table = [line for line in section.splitlines() if line.startswith("|")]
+    assert [name.strip() for name in header.split("|")[3:-1]] == [row["model"] for row in models]
+    assert len(table) == 11
+    for line in table:
+        name, words, *cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        for cell, row in zip(cells, models, strict=True):
+            part = (
+                row["groups"].get(name) or row["kinds"].get(name.removesuffix("s")) or row["kinds"].get(name)
+            )
+            part = row["all"] if name == "all" else part
+            said = [float(number) for number in re.findall(r"-?\d\.\d+", cell.replace("−", "-"))]
+            assert int(words.replace(",", "")) == part["words"]
+            assert said == pytest.approx([part["avoidable"], *part["interval"]], abs=0.0006)

@@ -76,6 +76,44 @@ def test_many_stories_have_the_probabilities_of_their_next_words(n):
     assert chi_square <= freedom + 4 * sqrt(2 * max(1, freedom))
 
 
+@pytest.fixture(scope="module")
+def beginnings(tokenizer):
+    """The tokens of the first twelve words of each training story. A new token begins at each space."""
+    return [tokenizer.encode(" ".join(text.split(" ")[:12])) for text in load_split("train")]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 7])
+def test_many_stories_have_the_probabilities_of_their_next_tokens(tokenizer, beginnings, n):
+    """Chi-square of the token after the first n, over the stories with the most common first n tokens."""
+    begins = Counter(tuple(ids[:n]) for ids in beginnings).most_common(1)[0][0]
+    counts = Counter(ids[n] for ids in beginnings if tuple(ids[:n]) == begins)
+    odds = read_tokens(tokenizer.decode(list(begins)), tokenizer)[-1]
+    assert counts.keys() <= odds.keys()
+    total = counts.total()
+    chi_square = sum((counts[token] - total * p) ** 2 / (total * p) for token, p in odds.items())
+    freedom = len(odds) - 1
+    assert chi_square <= freedom + 4 * sqrt(2 * max(1, freedom))
+
+
+def test_the_tokens_of_whole_stories_are_draws_from_their_distributions(tokenizer):
+    """Chi-square over all places where a token is open.
+
+    If a token is drawn from a distribution, then the probability of all tokens before it in some fixed order,
+    plus a random share of its own, is uniform between 0 and 1, wherever in the story it stands.
+    """
+    n_bins, bins, random = 20, Counter(), Random(5)
+    for text in load_split("val")[:40]:
+        ids = [*tokenizer.encode(text), tokenizer.end]
+        for token, odds in zip(ids, read_tokens(text, tokenizer), strict=True):
+            if len(odds) > 1:
+                before = sum(p for other, p in odds.items() if other < token)
+                bins[int(n_bins * (before + random.random() * odds[token]))] += 1
+    expected = bins.total() / n_bins
+    assert expected > 50
+    chi_square = sum((bins[i] - expected) ** 2 / expected for i in range(n_bins))
+    assert chi_square <= n_bins - 1 + 4 * sqrt(2 * (n_bins - 1))
+
+
 def test_what_the_village_cannot_say_is_refused():
     assert {"Mara", "Tom"} < set(next_words("Once the baker"))
     with pytest.raises(ValueError, match="'zebra' cannot come after 'Once the baker'"):
