@@ -193,7 +193,8 @@ def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     val = village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)
-    return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
+    with waiting("Turning the stories into tokens"):
+        return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
 
 
 @waiting("Learning the vocabulary")
