@@ -2,9 +2,10 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from companion.book.lie import has_stories
+from companion.book.lie import has_stories, in_plain_words
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
 from companion.book.teller import widget
@@ -37,7 +38,14 @@ def marks(text: str) -> str:
     from companion import village
     from companion.show import plots
 
-    return " ".join(plots.judged(village.judge(text)).data.split())
+    verdicts = []
+    before: list[str] = []
+    for verdict in village.judge(text):
+        if verdict.kind == "contradiction":
+            verdict = replace(verdict, reason=in_plain_words(verdict.reason, " ".join(before)))
+        verdicts.append(verdict)
+        before.append(verdict.sentence)
+    return " ".join(plots.judged(verdicts).data.split())
 
 
 def duration(seconds: float) -> str:
