@@ -131,7 +131,7 @@ TERM_ASKED = re.compile(
     )
     \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
     (?P<term> .+?)
-    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|to\s+me) )?
+    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|do|does|to\s+me) )?
     (?: \s+ in\s+(?:this|the)\s+course )?
     (?: ,? \s+ please )?
     \s* [?.!]*
@@ -139,6 +139,16 @@ TERM_ASKED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """A question what something is, such as "What is attention?", or how it works."""
+
+
+SHORT_NAMES = {
+    "normalization": "layer normalization",
+    "tokenization": "tokenizer",
+    "clipping": "gradient clipping",
+    "accumulation": "gradient accumulation",
+    "patching": "activation patching",
+}
+"""What is often asked for by a part of its name, or by another form of it."""
 
 
 class Answered(NamedTuple):
@@ -313,7 +323,8 @@ class CourseQuestions:
         if asked is None:
             return None
         name = asked["term"].strip(" \"'“”*").lower()
-        return self.entry(_spoken(re.sub(r"^(a|an|the)\s+", "", name)))
+        name = _spoken(re.sub(r"^(a|an|the)\s+", "", name))
+        return self.entry(name) or self.entry(SHORT_NAMES.get(name, name))
 
     def entry(self, name: str) -> Answered | None:
         """The entry of the glossary with this name, but for a letter or two; None where there is none."""
