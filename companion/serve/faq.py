@@ -131,7 +131,7 @@ TERM_ASKED = re.compile(
     )
     \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
     (?P<term> .+?)
-    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|do|does|to\s+me) )?
+    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|to\s+me) )?
     (?: \s+ in\s+(?:this|the)\s+course )?
     (?: ,? \s+ please )?
     \s* [?.!]*
@@ -141,14 +141,8 @@ TERM_ASKED = re.compile(
 """A question what something is, such as "What is attention?", or how it works."""
 
 
-SHORT_NAMES = {
-    "normalization": "layer normalization",
-    "tokenization": "tokenizer",
-    "clipping": "gradient clipping",
-    "accumulation": "gradient accumulation",
-    "patching": "activation patching",
-}
-"""What is often asked for by a part of its name, or by another form of it."""
+SHORT_NAMES = {"normalization": "layer normalization", "tokenization": "tokenizer"}
+"""Terms that are often asked for by a part of their name, or by another form of it."""
 
 
 class Answered(NamedTuple):
@@ -323,12 +317,11 @@ class CourseQuestions:
         if asked is None:
             return None
         name = asked["term"].strip(" \"'“”*").lower()
-        name = _spoken(re.sub(r"^(a|an|the)\s+", "", name))
-        return self.entry(name) or self.entry(SHORT_NAMES.get(name, name))
+        return self.entry(_spoken(re.sub(r"^(a|an|the)\s+", "", name)))
 
     def entry(self, name: str) -> Answered | None:
         """The entry of the glossary with this name, but for a letter or two; None where there is none."""
-        for tried in (name, _key(name)):
+        for tried in (name, _key(name), SHORT_NAMES.get(name)):
             if tried in self.terms:
                 return self.terms[tried]
         is_phrase = " " in name and LIGHT_WORDS.isdisjoint(name.split())
