@@ -2,9 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from companion.book.lie import has_stories
+from companion.book.elsewhere import clone
+from companion.book.lie import has_stories, in_plain_words
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
 from companion.book.teller import widget
@@ -19,6 +21,16 @@ is true in its story. A red, underlined one is false."""
 TOLD_BY = """\
 [Chapter 8](/chapters/08_generation.ipynb) lets the model tell whole stories, and
 [The model in the browser](/browser.md) shows all of its arithmetic."""
+
+GAME = """\
+Or play [Catch the lie](/lie.md): find the first false sentence in a model's story before the judge names
+it."""
+
+WHERE_FROM = """\
+Get the course's folder from where this web book came from. The book was made in that folder, which has
+README.md and the chapters in it. Open a terminal there.
+"""
+"""How to get the course while it has no repository, for a page that may lie anywhere."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -37,7 +49,14 @@ def marks(text: str) -> str:
     from companion import village
     from companion.show import plots
 
-    return " ".join(plots.judged(village.judge(text)).data.split())
+    verdicts = []
+    before: list[str] = []
+    for verdict in village.judge(text):
+        if verdict.kind == "contradiction":
+            verdict = replace(verdict, reason=in_plain_words(verdict.reason, " ".join(before)))
+        verdicts.append(verdict)
+        before.append(verdict.sentence)
+    return " ".join(plots.judged(verdicts).data.split())
 
 
 def duration(seconds: float) -> str:
@@ -65,6 +84,18 @@ def path(book: Book) -> list[str]:
         out += ["````{container} part", f"**{part}**", ""]
         out += [f"- [{chapters[n].number}. {chapters[n].title}](/chapters/{n}.ipynb)" for n in names]
         out += ["````"]
+    return [*out, "`````", ""]
+
+
+def guide_links(book: Book) -> list[str]:
+    """The pages of docs/ by their titles, in MyST; nothing where there is none."""
+    found = guides(book)
+    if not found:
+        return []
+    out = ["## Guides", "", "`````{container} guides"]
+    for page in found:
+        title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        out.append(f"- [{title}](/docs/{page.name})")
     return [*out, "`````", ""]
 
 
@@ -122,9 +153,12 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None)
     if first:
         begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
         out += ["```{container} begin", begin, "```", ""]
+        out += [GAME, ""] if has_stories(book) else []
     out += [widget("flow", "", sizes), "", TOLD_BY, ""] if sizes else []
     out += path(book)
+    out += guide_links(book)
     out += at_work(log) if log else []
     if runs:
-        out += ["## On your own machine", "", *page_links(runs["text"], book, "").strip().splitlines(), ""]
+        commands = runs["text"] if book.repository else runs["text"].replace(clone(book), WHERE_FROM)
+        out += ["## On your own machine", "", *page_links(commands, book, "").strip().splitlines(), ""]
     return "\n".join([*out, *tables_of_contents(book, bool(sizes))])

@@ -1,7 +1,7 @@
 """The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
 All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
-no badges, README says "download this folder", the cell that fetches the course says that it is missing,
+no badges, README says to download its folder, the cell that fetches the course says that it is missing,
 and the web book has no links to files.
 """
 
@@ -39,7 +39,7 @@ def badges(book: Book) -> str:
 def clone(book: Book) -> str:
     """README's lines on how to get the course."""
     if not book.repository:
-        return "Download this folder, and open a terminal in it.\n"
+        return "Download the folder that this README is in, and open a terminal in it.\n"
     name = book.repository.rstrip("/").split("/")[-1]
     return f"\n```\ngit clone {book.repository}\ncd {name}\n```\n\n"
 

@@ -1,6 +1,7 @@
 """The shipped model as a browser reads it: weights rounded to int8, and all else as JSON."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,11 @@ def write_example(book: Book, path: Path, text: str) -> None:
     with before([block.mlp.down_proj for block in model.blocks], note):
         states = hidden_states(model, tokens)[:, 0]  # (L + 1, T, C)
     probabilities = logit_lens(model, states[:, -1]).softmax(-1)  # (L + 1, V)
+    with torch.no_grad():
+        log_probabilities = model(tokens)[0].log_softmax(-1)  # (T, V)
+    bits = [0.0]  # nothing comes before the first token, so it costs nothing
+    for t in range(1, len(ids)):
+        bits.append(-log_probabilities[t - 1, ids[t]].item() / math.log(2))
 
     def likeliest(row: torch.Tensor, n: int) -> list[list]:
         shares, best = row.topk(n)
@@ -147,6 +153,7 @@ def write_example(book: Book, path: Path, text: str) -> None:
         "text": text,
         "ids": ids,
         "names": ["⟨end⟩", *(tokenizer.decode([token]) for token in ids[1:])],
+        "bits": bits,
         "embedded": states[0].tolist(),
         "looked": attention_maps(model, tokens)[:, 0, :, -1].tolist(),
         "hidden": hidden,

@@ -26,6 +26,9 @@ EVERYDAY = frozenset(
 """Terms that are words of everyday English too: linked only in the chapter that defines them, and there in
 italics or bold. (The *key* of another chapter's example opens a door.)"""
 
+PROPER = frozenset({"Adam", "Muon"})
+"""Terms that are names, and have a capital in the middle of a sentence too."""
+
 PROTECTED = re.compile(
     r"""
     ^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)`*~*[ ]*$   # code
@@ -65,12 +68,17 @@ def section(notebook: NotebookNode, title: str) -> Iterator[str]:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """The names in "token, id" or "byte-pair encoding (BPE)"; a capital at a sentence's start is dropped."""
+    """The names in "token, id" or "byte-pair encoding (BPE)"; a capital at a sentence's start is dropped.
+
+    Names that are always written with a capital keep it.
+    """
     names: list[str] = []
     for name in text.split(", "):
         found = SYNONYM.match(name)
         names += [found["name"], found["short"]] if found else [name]
-    return tuple(name[0].lower() + name[1:] if name[1:].islower() else name for name in names)
+    return tuple(
+        name[0].lower() + name[1:] if name[1:].islower() and name not in PROPER else name for name in names
+    )
 
 
 def chapter_terms(chapter: Chapter, notebook: NotebookNode) -> list[Term]:

@@ -77,6 +77,19 @@ def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> li
     return list(kept.values())
 
 
+SMALL_TEXT = 100_000  # bytes of a text that is too short to teach a model more than itself
+
+
+def memorized(n_bytes: int) -> str:
+    """A warning if a text is so short that a model memorizes it; else ""."""
+    if n_bytes >= SMALL_TEXT:
+        return ""
+    return (
+        f"This text has only {n_bytes:,} bytes. Below {SMALL_TEXT:,} bytes, a model memorizes the text and"
+        " learns little else."
+    )
+
+
 def in_url(host: str) -> str:
     """A host as a URL has it: an address of IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ It prints a line at each evaluation, and at its end what the figures mean. It wr
 import dataclasses
 import json
 import math
+import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache
-from companion.cli._shared import CONFIG, DRAWING, VILLAGE
+from companion.cli._shared import CONFIG, DRAWING, VILLAGE, memorized
 from companion.generation import LanguageModel
 from companion.runtime.data.prepared import prepared_source
 from companion.runtime.files.atomic import write_atomic
@@ -34,6 +35,11 @@ SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
 MARKED = 12  # sentences of it whose marks the line of progress shows
 STORY = 250  # most tokens of the story at a training's end
+REPLACEMENT = "\ufffd"  # which decoding puts where bytes form no character
+DOT = "·"
+UNREADABLE = 0.2  # share of such characters from which a sample is not shown
+NO_TEXT = "(no text yet: many of the bytes that it draws form no letters)"
+NOTHING = "(nothing: it ended the text before the first word)"
 
 
 class Reporter:
@@ -66,7 +72,7 @@ class Reporter:
             f" (perplexity {perplexity:.2f}, {row['bits_per_byte']:.3f} bits per byte)"
         )
         if row["step"] < self.plan.train.steps:
-            shown = shortened(sample, self.plan.marks)
+            shown = shortened(readable(sample), self.plan.marks)
             with tqdm.external_write_mode():
                 print("  ", end="")
                 print(shown)
@@ -79,6 +85,17 @@ def shortened(sample: str, marks: Marks | None) -> str:
         return judged_text.one_line(sample, marks, SHOWN)
     shown = " ".join(sample.split())
     return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
+
+
+def readable(sample: str) -> str:
+    """A sample as it is shown, with a dot for each run of what is no letter.
+
+    A model that has hardly begun draws bytes that form no character, and control characters.
+    """
+    kept = [c if c in "\n\t" or (c.isprintable() and c != REPLACEMENT) else DOT for c in sample]
+    if kept.count(DOT) > UNREADABLE * len(kept):
+        return NO_TEXT
+    return re.sub(f"{DOT}+", DOT, "".join(kept)) if sample.strip() else NOTHING
 
 
 def print_results(
@@ -95,21 +112,20 @@ def print_results(
         print(judged_text.story(sample, marks) if marks else sample)
     else:
         print("\nA sample of what your model writes:\n")
-        print(textwrap.indent(sample.strip(), "  "))
+        print(textwrap.indent(readable(sample).strip(), "  "))
     print()
     passes = last["tokens"] / len(corpus.train.tokens)
     print(
         f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
-        f" {last['tokens']:,} tokens, which is {passes:.1f} times its text."
+        f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
     )
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
         gap = gap_left(last["bits_per_byte"], lines)
         print(
             f"The floor is {lines['floor']:.3f}, and no model can do better. A perfect model that forgets"
-            f" earlier sentences reaches {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
+            f" earlier sentences reaches {lines['forgetful reader']:.3f}. {gap_means(gap)}"
         )
-        print(gap_means(gap))
         with waiting(f"Judging {JUDGED} stories"):
             scores = village_scores(teller, JUDGED, seed=1)
         print(scores_line(scores, JUDGED))
@@ -121,20 +137,30 @@ def print_results(
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 
 
+def share_of_text(passes: float) -> str:
+    """How much of its text a run has read: "41% of its text", or "2.3 times its text"."""
+    if passes < 0.01:
+        return "less than 1% of its text"
+    if passes < 0.995:
+        return f"{passes:.0%} of its text"
+    return f"{passes:.1f} times its text" if passes > 1.05 else "its text once"
+
+
 def time_of(seconds: float) -> str:
     """A time in seconds or in minutes."""
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
 
 
 def gap_means(gap: float) -> str:
-    """What a share of the gap between the forgetful baseline and the floor says of a model."""
+    """What the share of the gap between the forgetful baseline and the floor that is left says of a model."""
     if gap > 1.05:
-        return "Over 100 % means that it still learns the sentences; remembering who has what comes later."
+        return "This model is not there yet: it still learns how the village's sentences are written."
+    left = f"Of the difference between the two, {min(gap, 1):.0%} is left:"
     if gap > 0.5:
-        return "Its sentences are the village's, but it forgets most of who has what."
+        return f"{left} its sentences are the village's, but it forgets most of who has what."
     if gap > 0.15:
-        return "Its sentences are the village's, and it remembers part of who has what."
-    return "Its sentences are the village's, and it remembers nearly all of who has what."
+        return f"{left} its sentences are the village's, and it remembers part of who has what."
+    return f"{left} its sentences are the village's, and it remembers nearly all of who has what."
 
 
 def bytes_mean(bits: float) -> str:
@@ -143,9 +169,6 @@ def bytes_mean(bits: float) -> str:
         f"To store the text with this model's help, you would need {bits:.1f} bits for each byte instead of"
         " 8. Nobody knows the lowest value for such a text, so compare it with other runs on the same text."
     )
-
-
-SMALL_TEXT = 100_000  # bytes of a text that is too short to teach a model more than itself
 
 
 def minutes_give(history: list[dict], n_bytes: int) -> str:
@@ -163,11 +186,8 @@ def minutes_give(history: list[dict], n_bytes: int) -> str:
         " that fit together, and no sentence that makes sense. For such sentences you need 10 MB of text,"
         " or a model that others have trained (--init)."
     ]
-    if n_bytes < SMALL_TEXT:
-        lines.append(
-            f"This text has only {n_bytes:,} bytes. From fewer than {SMALL_TEXT:,} a model mostly learns the"
-            " text itself by heart."
-        )
+    if warning := memorized(n_bytes):
+        lines.append(warning)
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from companion import village
 from companion.cli._parsing import Positional, Range, refuse
-from companion.cli._shared import PREPARED, each_once
+from companion.cli._shared import PREPARED, each_once, memorized
 from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
@@ -193,7 +193,8 @@ def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     val = village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)
-    return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
+    with waiting("Turning the stories into tokens"):
+        return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
 
 
 @waiting("Learning the vocabulary")
@@ -235,6 +236,9 @@ def report(options: Options, folder: Path, meta: dict) -> None:
     if "n_read" in meta:
         why = f", left out: {counted(meta['left_out'])}" if meta["left_out"] else ""
         print(f"{meta['n_read']:,} documents read{why}")
+    warning = memorized(meta["train"]["n_bytes"])
+    if warning and options.text != ["village"]:
+        print(warning)
     print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if options.text == ["village"] else ["--preset", "text"]
     if options.tokenizer not in (None, *OURS):

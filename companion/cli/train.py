@@ -70,8 +70,8 @@ class Options:
         preset: A model and its training settings. village: GPT-2's blocks and AdamW as in chapters 1 to 7,
             0.6M parameters, for the village; modern: the parts of chapter 10, 0.5M parameters, for the
             village, which tells a story after 3 minutes on two cores; text: the parts of chapter 10 with
-            dropout, 1M parameters, for 100 KB to 10 MB of your own text; gpu: 25M parameters, for 10 MB and
-            more of text on a GPU.
+            dropout, about 1M parameters, for 100 KB to 10 MB of your own text; gpu: 25M parameters, for 10 MB
+            and more of text on a GPU.
             Default: modern; with --architecture gpt2 or --optimizer adamw, village.
         config: File with settings, such as the config.toml that a training run writes; options that you type
             win over the file.

@@ -141,6 +141,10 @@ TERM_ASKED = re.compile(
 """A question what something is, such as "What is attention?", or how it works."""
 
 
+SHORT_NAMES = {"normalization": "layer normalization", "tokenization": "tokenizer"}
+"""Terms that are often asked for by a part of their name, or by another form of it."""
+
+
 class Answered(NamedTuple):
     """An answer about the course, and where it is from, as a reader is told it."""
 
@@ -317,7 +321,7 @@ class CourseQuestions:
 
     def entry(self, name: str) -> Answered | None:
         """The entry of the glossary with this name, but for a letter or two; None where there is none."""
-        for tried in (name, _key(name)):
+        for tried in (name, _key(name), SHORT_NAMES.get(name)):
             if tried in self.terms:
                 return self.terms[tried]
         is_phrase = " " in name and LIGHT_WORDS.isdisjoint(name.split())

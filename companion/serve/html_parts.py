@@ -20,6 +20,20 @@ DARK = {"ok": "#24503f", "misplaced": "#5a4f10", "contradiction": "#74361f", "un
 """The marks' colors on a dark page, as the web book has them."""
 
 
+WORDS = {
+    "ok": "fits",
+    "misplaced": "out of place",
+    "contradiction": "false or never told",
+    "unknown": "not of the village",
+}
+"""The judge's verdicts, as the legend names them."""
+EXPLAINED = MEANINGS | {
+    "contradiction": "the story before rules it out, or has nobody and nothing of that name",
+    "unknown": "the judge knows no such sentence, and does not say whether it is true",
+}
+"""What each verdict means."""
+
+
 def style() -> str:
     """The sheet for all that is drawn here, with the colors of the marks."""
     marks = [f":root {{--c-ink:{INK}}}"]
@@ -70,8 +84,8 @@ def legend(verdicts: Sequence[Verdict]) -> str:
     """What each mark means, and how many sentences have it."""
     counts = Counter(verdict.kind for verdict in verdicts)
     rows = []
-    for kind, meaning in MEANINGS.items():
-        mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {kind}</span>'
+    for kind, meaning in EXPLAINED.items():
+        mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {WORDS[kind]}</span>'
         rows.append(f'<div role="listitem">{mark} {meaning}: {counts[kind]}</div>')
     return f'<div class="c-legend" role="list" aria-label="The judge\'s marks">{"".join(rows)}</div>'
 

@@ -102,9 +102,9 @@ def nearest_order(order: str) -> str:
 
 
 def note_of_left_out_words(order: str) -> str:
-    """A sentence with the first three words that an order's story is told without; empty for none."""
+    """A sentence with the first three words that an order's story leaves out; empty for none."""
     quoted = [f"“{word}”" for word in unknown_words(order)[:3]]
-    return f"The village does not know {', '.join(quoted)}; the story is told without." if quoted else ""
+    return f"The village does not know {', '.join(quoted)}, so the story leaves that out." if quoted else ""
 
 
 def note_of_unknown_words(message: str) -> str:

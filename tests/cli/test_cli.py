@@ -79,6 +79,7 @@ def test_several_files_and_folders_are_one_text(here, capsys):
     meta = json.loads((here / "both/meta.json").read_text(encoding="utf-8"))
     assert meta["vocab_size"] == 300
     assert meta["train"]["n_bytes"] + meta["val"]["n_bytes"] > 3 * 2000
+    assert "bytes. Below 100,000 bytes, a model memorizes the text and" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "word"])

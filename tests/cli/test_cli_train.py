@@ -12,15 +12,20 @@ from support.command_line import MINE, TINY, fails, planned
 from companion import load
 from companion.cli import main
 from companion.cli._training_report import (
+    NO_TEXT,
+    NOTHING,
     gap_means,
     minutes_give,
+    readable,
     scores_line,
+    share_line,
+    share_of_text,
     shortened,
 )
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Loss
+from companion.runtime.runs.sessions import Clock, Loss
 from companion.show.judged_text import marks_for
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
@@ -134,18 +139,47 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     rows = [json.loads(line) for line in (prepared / "runs/mine/log.jsonl").read_text().splitlines()]
     for row in rows:
         assert f"training {row['train']:.3f}, held-out {row['val']:.3f} (perplexity " in out
-    first = " ".join(rows[0]["sample"].split())[:160]
+    first = " ".join(readable(rows[0]["sample"]).split())[:160]
     assert f"\n  {first}" in out  # in one line, where the sample has many
     assert re.search(r"^step +3 .*\n\nA sample of what your model writes:\n", out, re.MULTILINE)
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
     assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
+    assert re.search(r"^It had \d+% of the time of \d+ processor threads?\.", out, re.MULTILINE)
     assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
+
+
+def test_a_sample_shows_no_byte_that_forms_no_letter():
+    assert (
+        readable("Dear Ana,\n\u00fc\ufffd\ufffd\x07 and so on, my dear")
+        == "Dear Ana,\n\u00fc· and so on, my dear"
+    )
+    assert readable("a\ufffd\x00b\ufffd") == NO_TEXT
+    assert readable("") == readable("  ") == NOTHING
+
+
+def test_how_much_of_its_text_a_run_has_read():
+    said = [share_of_text(passes) for passes in (0.001, 0.41, 1.0, 2.34)]
+    assert said == ["less than 1% of its text", "41% of its text", "its text once", "2.3 times its text"]
+
+
+def test_a_busy_machine_is_named_with_the_minutes_that_would_make_up_for_it(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    clock = Clock(180.0, now=lambda: 0.0)
+    clock.share, clock.ended = 0.41, 180.0
+    wanted = (
+        "It had 41% of the time of 2 processor threads. The machine was busy: at this load, 5 more minutes"
+    )
+    assert share_line(clock).startswith(wanted)  # 180 seconds times 0.59 / 0.41
+    clock.share = 0.97
+    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
 
 def test_what_a_gap_means_depends_on_it():
     said = [gap_means(gap) for gap in (3.0, 0.8, 0.4, 0.05)]
-    assert len(set(said)) == 4 and "Over 100 %" in said[0] and "nearly all" in said[3]
+    assert len(set(said)) == 4 and "nearly all" in said[3]
+    assert said[0] == "This model is not there yet: it still learns how the village's sentences are written."
+    assert said[1].startswith("Of the difference between the two, 80% is left: its sentences are")
     assert "train longer" in scores_line({"ended": 0}, 40)
     scores = {"grammar": 1, "memory": 0.9, "consistent": 0.7, "flawless": 0.4}
     assert "Of 30 stories, 70% have no" in scores_line({"ended": 0.75} | scores, 40)
@@ -246,7 +280,7 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
 def test_a_long_text_is_not_called_short(prepared):
     history = [{"step": 10, "seconds": 5.0}]
     assert "a minute is 120 steps and ten minutes are 1,200" in minutes_give(history, 350_000)
-    assert "by heart" not in minutes_give(history, 350_000) and "by heart" in minutes_give(history, 99_999)
+    assert "memorizes" not in minutes_give(history, 350_000) and "memorizes" in minutes_give(history, 99_999)
 
 
 EVALUATED = [

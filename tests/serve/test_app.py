@@ -183,7 +183,8 @@ def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
     signs = {kind: "".join(Tags(page).texts).split("S.")[0].strip() for kind, page in pages.items()}
     assert len(set(signs.values())) == 4 and signs["ok"] == ""
     legend = html.legend(list(kinds.values()) * 2)
-    assert all(f"{meaning}: 2" in legend for meaning in html.MEANINGS.values())
+    assert "</b> false or never told<" in legend and "contradiction<" not in legend
+    assert all(f"{meaning}: 2" in legend for meaning in html.EXPLAINED.values())
 
 
 def test_the_hover_and_the_table_have_the_same_numbers():

@@ -172,10 +172,18 @@ def test_a_message_with_a_term_gets_its_entry_and_chapter(question, chapter, wor
     assert f"chapter {chapter}: " in f"{found.source} {found.answer.lower()}" and word in found.answer
 
 
-@pytest.mark.parametrize("british", ["quantisation", "lora and quantisation", "tokeniser", "optimiser"])
+@pytest.mark.parametrize(
+    "british",
+    ["quantisation", "lora and quantisation", "tokeniser", "optimiser", "what does normalisation do"],
+)
 def test_a_british_spelling_is_answered_as_the_american_one(british):
     assert COURSE.find(british) == COURSE.find(british.replace("is", "iz"))
     assert COURSE.find(british) is not None
+
+
+@pytest.mark.parametrize("question", ["what does normalization do", "What is normalisation?"])
+def test_a_term_is_found_by_its_short_name(question):
+    assert COURSE.find(question).answer.startswith("Layer normalization, layer norm: ")
 
 
 def test_of_two_terms_each_gets_its_line():

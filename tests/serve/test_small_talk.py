@@ -77,7 +77,7 @@ def is_sensible(kind, message, *contents):
 
 
 def test_forty_more_messages_get_a_sensible_answer():
-    """14 of them did before this file was written, and 39 do now."""
+    """14 of them did before this file was written, and all do now."""
     assert len(SECOND_MESSAGES) == 40
     after = ("Tell me a story.", STORY)
     moments = {"before": [()], "after": [after], "both": [(), after]}
@@ -86,7 +86,7 @@ def test_forty_more_messages_get_a_sensible_answer():
         for when, kind, message in SECOND_MESSAGES
         if not all(is_sensible(kind, message, *contents) for contents in moments[when])
     ]
-    assert wrong == ["what does normalisation do"]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -95,17 +95,17 @@ def test_forty_more_messages_get_a_sensible_answer():
         (
             "tell a story about mara and a dragon",
             "Tell me a story about Mara.",
-            "The village does not know “dragon”; the story is told without.",
+            "The village does not know “dragon”, so the story leaves that out.",
         ),
         (
             "a story about the fox Bram, a robot and a red key",
             "Tell me a story about the fox Bram and a red key.",
-            "The village does not know “robot”; the story is told without.",
+            "The village does not know “robot”, so the story leaves that out.",
         ),
         (
             "Tell me a story about a princess.",
             BARE_ORDER,
-            "The village does not know “princess”; the story is told without.",
+            "The village does not know “princess”, so the story leaves that out.",
         ),
     ],
 )

@@ -8,18 +8,18 @@ import os
 import signal
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import islice, pairwise, repeat
+from concurrent.futures import ProcessPoolExecutor, wait
+from itertools import islice, pairwise
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import regex
-from tqdm import tqdm
 
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
+from companion.runtime.terminal import progress
 from companion.runtime.text.tokenizer import END_OF_TEXT
 from companion.village import DATA, fresh, load_split, places
 
@@ -180,17 +180,42 @@ def _parts(path: Path) -> list[str]:
 def new_stories(n: int, seed: int) -> list[str]:
     """n new stories of the village, told by several processes where the seed has known places."""
     spans = list(pairwise([0, *(place for place in places(seed) if place < n), n]))
-    bar = partial(tqdm, unit=" stories", desc="Telling", leave=False, disable=None)
-    if len(spans) == 1:
-        return list(bar(islice(fresh(seed), n), total=n))
-    context, on_start = get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
-    with ProcessPoolExecutor(len(spans), context, signal.signal, on_start) as pool:
-        parts = pool.map(_stories_between, repeat(seed), *zip(*spans, strict=True))
-        return [text for part in bar(parts, total=len(spans), unit=" parts") for text in part]
+    with progress("Making stories", n, "stories") as show:
+        if len(spans) == 1:
+            stories = []
+            for story in islice(fresh(seed), n):
+                stories.append(story)
+                show(len(stories))
+            return stories
+        context = get_context("spawn")
+        told = context.Value("q", 0)
+        with ProcessPoolExecutor(len(spans), context, _begin_telling, (told,)) as pool:
+            parts = [pool.submit(_stories_between, seed, first, end) for first, end in spans]
+            while wait(parts, timeout=BETWEEN_LOOKS).not_done:
+                show(told.value)
+            return [story for part in parts for story in part.result()]
+
+
+BETWEEN_LOOKS = 0.5  # seconds after which the number of stories that the processes have told is read again
+ADDED = 100  # stories after which a process adds to that number
+_told: Any = None  # that number, in the processes that tell
+
+
+def _begin_telling(told) -> None:
+    """Set up a process that tells stories. `told` counts those of all processes."""
+    global _told
+    _told = told
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
 
 
 def _stories_between(seed: int, first: int, end: int) -> list[str]:
-    return list(islice(fresh(seed, first), end - first))
+    stories = []
+    for story in islice(fresh(seed, first), end - first):
+        stories.append(story)
+        if len(stories) % ADDED == 0:
+            with _told.get_lock():
+                _told.value += ADDED
+    return stories
 
 
 def python_manual() -> list[str]:

@@ -5,7 +5,8 @@ import json
 import pytest
 from opened import BOOK
 
-from companion.book.lie import STORIES
+from companion.book.cover import read_log
+from companion.book.lie import STORIES, explain, in_plain_words, without_known
 
 CHANCE = "() => document.querySelector('.lie .score').textContent"
 ONE = [
@@ -14,7 +15,7 @@ ONE = [
 ]
 for one in ONE:
     for kind in ("ok", "misplaced", "contradiction", "contradiction"):
-        one["sentences"].append({"text": f"A sentence is {kind}.", "kind": kind, "reason": "no <b>"})
+        one["sentences"].append({"text": f"A sentence is {kind}.", "kind": kind, "reason": "No <b>."})
 SWAP = f"document.getElementById('lie-stories').textContent = {json.dumps(json.dumps(ONE))};"
 """Two stories of four sentences in the place of the page's own."""
 
@@ -38,20 +39,30 @@ def said(game, part):
     return game.page.locator(f".lie .{part}").inner_text()
 
 
+def signs(game):
+    """Which sentences are marked as the reader's, and with which words."""
+    chosen = game.page.locator(".lie .sentences button.chosen").all()
+    return [
+        (int(one.locator(".number").inner_text()) - 1, one.locator(".sign").inner_text()) for one in chosen
+    ]
+
+
 def test_a_game_is_played_with_the_keyboard_alone(game):
     page = game.page
     page.locator(".lie .main").focus()
     page.keyboard.press("Enter")
     page.locator(".lie .sentences button").nth(3).wait_for()
-    assert said(game, "told") == "Story 1 of 2, after 1.1 minutes of training"
+    assert said(game, "told") == "Story 1 of 2, after about 1 minute of training (9 steps)"
     page.keyboard.press("3")
-    assert said(game, "verdict") == "Caught! Sentence 3 is the first false one (no <b>)."
-    assert "Caught: 1 of 1. Clicking at random would catch 0.3 on average." == page.evaluate(CHANCE)
+    assert said(game, "verdict") == "Caught! Sentence 3 is the first false one. No <b>."
+    assert "You caught 1 of 1. Chance: random clicks catch 0.3 of 1 on average." == page.evaluate(CHANCE)
+    assert signs(game) == [(2, "your click: right")]
     page.keyboard.press("Enter")  # the focus is on the button for the next story
     page.locator(".lie .sentences button").nth(3).wait_for()
     page.keyboard.press("4")
     assert said(game, "verdict").startswith("Sentence 4 is false too, but not the first.")
-    assert "Caught: 1 of 2. Clicking at random would catch 0.5" in page.evaluate(CHANCE)
+    assert "You caught 1 of 2. Chance: random clicks catch 0.5 of 2" in page.evaluate(CHANCE)
+    assert signs(game) == [(3, "your click")]
     assert said(game, "main") == "Play again"
     assert game.complaints == []
 
@@ -62,7 +73,7 @@ def test_a_second_click_does_not_count(game):
     assert said(game, "verdict").startswith("Sentence 2 is not false.")
     assert game.page.locator(".lie .sentences button:enabled").count() == 0
     game.page.keyboard.press("3")
-    assert "Caught: 0 of 1" in game.page.evaluate(CHANCE)
+    assert "You caught 0 of 1" in game.page.evaluate(CHANCE)
 
 
 def test_the_judge_speaks_first_when_the_reader_waits(opened):
@@ -72,6 +83,7 @@ def test_the_judge_speaks_first_when_the_reader_waits(opened):
     page.clock.run_for(60_000)
     assert page.locator(".lie .verdict").inner_text().startswith("The judge was faster.")
     assert page.locator(".lie .sentences button.first").count() == 1
+    assert page.locator(".lie .sentences .sign").count() == 0
 
 
 def test_the_judge_waits_where_the_box_is_ticked(opened):
@@ -94,3 +106,44 @@ def test_each_age_has_stories_and_each_story_a_false_sentence():
         assert 4 <= len(kinds) <= 7
         assert "contradiction" in kinds and "unknown" not in kinds
     assert (BOOK.root / STORIES).stat().st_size < 100_000
+
+
+def test_the_cover_s_story_is_not_told_again_if_there_are_others():
+    known = {"minutes": 1, "sentences": [{"text": "Once A."}]}
+    other = {"minutes": 1, "sentences": [{"text": "Once B."}]}
+    assert without_known([known, other], "Once A. And so on.") == [other]
+    assert without_known([known], "Once A. And so on.") == [known]
+    assert without_known([known, other], "") == [known, other]
+
+
+BEFORE = "Once the baker Mara sat at the mill and admired the red key Mara had found."
+REASONS = [
+    ("Clara is the sailor", "Clara is the sailor."),
+    ("hat: expected a thing that somebody holds, key", "Nobody has a hat. Only “key” would be right."),
+    ("key: expected a thing, cup or fan", "Mara has the key. Only “cup” or “fan” would be right."),
+    ("blue: expected the color of it, red", "Nothing in this story is blue. Only “red” would be right."),
+    ("fox: expected a role, not this one", "Nobody in this story is a fox."),
+    ("inn: expected where it is, mill", "Nobody is at the inn. Only “mill” would be right."),
+    (
+        "mill: expected another, but there is none",
+        "Mara is at the mill. Nothing would be right here: it should be another.",
+    ),
+    ("Ned: expected the one who holds it, Mara", "It should be the one who holds it: “Mara”, not “Ned”."),
+]
+
+
+@pytest.mark.parametrize("reason, words", REASONS)
+def test_a_reason_is_said_in_plain_words(reason, words):
+    assert in_plain_words(reason, BEFORE) == words
+
+
+def test_no_reason_of_the_page_is_the_judge_s_own():
+    stories = json.loads((BOOK.root / STORIES).read_text(encoding="utf-8"))
+    shown = read_log(BOOK)[1]["sample"]
+    left = without_known(stories, shown)
+    assert {story["minutes"] for story in left} == {1, 3, 10, 88}
+    for story in left:
+        explain(story["sentences"])
+        for sentence in story["sentences"]:
+            if sentence["kind"] == "contradiction":
+                assert "expected" not in sentence["reason"] and sentence["reason"].endswith(".")

@@ -9,6 +9,7 @@ import torch
 from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 
 from companion.book.model import CHECKPOINT
+from companion.book.pages import guides
 from companion.book.teller import EXAMPLES, PLACES
 from companion.village import load_split
 from companion.village.excess import word_losses
@@ -130,6 +131,27 @@ def test_the_cover_shows_a_stored_example_as_the_model_would(still):
     assert page.get_by_label("head", exact=True).input_value() == "1"
     use(page, "flow")
     assert views.all_inner_texts() == stored
+
+
+def test_the_cover_shows_what_each_token_of_an_example_cost_and_of_free_text_nothing(still, model, tokenizer):
+    page = still("index.html").page
+    page.locator(".teller .flow.ran").wait_for()
+    text = EXAMPLES["flow"][0]
+    ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(text)]
+    with torch.no_grad():
+        log_probabilities = model(torch.tensor([ids]))[0].log_softmax(-1)
+    bits = sum(-log_probabilities[t, i].item() for t, i in enumerate(ids[1:])) / math.log(2)
+    part = page.locator(".teller [data-part=tokens]")
+    said = part.locator(".where").inner_text()
+    assert said.startswith(f"Together they cost {bits:.1f} bits. The perfect reader")
+    assert part.locator(".cost").count() == len(ids) - 1
+    assert part.locator(".key").inner_text().split("\n")[1:] == ["unavoidable", "avoidable"]
+    use(page, "flow")  # as the model in the page computes it
+    assert part.locator(".where").inner_text() == said
+    page.get_by_role("textbox", name="Your words").fill("My own words")
+    use(page, "flow")
+    page.locator(".teller .so-far", has_text="My own words").wait_for()
+    assert part.locator(".cost").count() == part.locator(".where").count() == 0
 
 
 UNKNOWN = "How likely each token truly is, is stored for the examples only, and for their beginnings."
@@ -448,6 +470,16 @@ def test_without_javascript_the_cover_shows_the_model_s_parts_and_two_stories(op
     parts = page.locator(".teller .flow li").all_inner_texts()
     assert [part.split()[0] for part in parts] == ["Tokens", "Embeddings", "Blocks", "Probabilities", "Next"]
     assert page.locator(".bd-article .story").count() == 2
+    assert "expected" not in page.locator(".bd-article .stories").inner_text()  # a reason in plain words
+
+
+def test_the_cover_leads_to_the_game_and_to_the_guides(opened):
+    page = opened("index.html").page
+    article = page.locator(".bd-article")
+    assert article.get_by_role("link", name="Catch the lie").get_attribute("href") == "lie.html"
+    links = article.locator(".guides a")
+    assert links.first.inner_text() == "Installing" and links.count() == len(guides(BOOK))
+    assert "Download this folder" not in article.inner_text()
 
 
 def test_without_javascript_a_chapter_has_no_trace_of_its_tool(opened):

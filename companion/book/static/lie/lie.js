@@ -18,7 +18,10 @@
   let open = false; // whether a click still counts
   let timer = 0;
 
-  const minutes = (seconds) => `${(seconds / 60).toFixed(seconds < 300 ? 1 : 0)} minutes`;
+  const age = ({ minutes, steps }) => {
+    const time = minutes === 1 ? "1 minute" : `${minutes} minutes`;
+    return `about ${time} of training (${steps.toLocaleString("en")} steps)`;
+  };
   const isFalse = (sentence) => sentence.kind === "contradiction";
 
   // A story that was not seen yet, as long as there is one.
@@ -47,7 +50,7 @@
     verdict.textContent = "";
     score.textContent = "";
     list.replaceChildren();
-    told.textContent = `Story ${round} of ${ages.length}, after ${minutes(story.seconds)} of training`;
+    told.textContent = `Story ${round} of ${ages.length}, after ${age(story)}`;
     told.tabIndex = -1;
     told.focus({ preventScroll: true });
     told.scrollIntoView({ block: "nearest" });
@@ -97,8 +100,15 @@
       if (k < first) button.classList.add("true");
       if (k === first) button.classList.add("first");
     });
+    if (i !== null) {
+      const sign = document.createElement("span");
+      sign.className = "sign";
+      sign.textContent = i === first ? "your click: right" : "your click";
+      list.children[i].firstChild.append(sign);
+      list.children[i].firstChild.classList.add("chosen");
+    }
     chance += 1 / story.sentences.length;
-    const is = `Sentence ${first + 1} is the first false one (${story.sentences[first].reason}).`;
+    const is = `Sentence ${first + 1} is the first false one. ${story.sentences[first].reason}`;
     if (i === first) {
       caught += 1;
       verdict.textContent = `Caught! ${is}`;
@@ -109,7 +119,7 @@
       verdict.textContent = `Sentence ${i + 1} ${others}. ${is}`;
     }
     score.textContent =
-      `Caught: ${caught} of ${round}. Clicking at random would catch ${chance.toFixed(1)} on average.`;
+      `You caught ${caught} of ${round}. Chance: random clicks catch ${chance.toFixed(1)} of ${round} on average.`;
     main.textContent = round === ages.length ? "Play again" : "Next story";
     main.hidden = false;
     main.focus({ preventScroll: true });

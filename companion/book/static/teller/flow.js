@@ -2,7 +2,7 @@
 
 import { ask, barLine, headChoices, make, megabytes, percent } from "./parts.js";
 import { quoted, tokenLines, tool, weightsOf } from "./parts.js";
-import { UNKNOWN, after, entropy, inBits, key, truths } from "./truth.js";
+import { UNKNOWN, after, costInWords, costsOf, entropy, inBits, key, truths } from "./truth.js";
 
 const ROWS = 8; // tokens whose vectors are drawn
 const LOOKS = 6; // tokens at most in the list of where a head looks
@@ -31,7 +31,7 @@ export async function build(place) {
   };
   const show = (text, trace) => {
     const take = (token) => runWith(text + token);
-    drawTokens(views.tokens, trace);
+    drawTokens(views.tokens, trace, costsOf(rows, trace));
     drawStrips(views.embeddings, trace);
     drawBlocks(views.blocks, trace);
     drawProbabilities(views.probabilities, trace, after(rows, trace.ids.slice(1)), take);
@@ -52,13 +52,42 @@ export async function build(place) {
   status.textContent = show(stored.text, stored);
 }
 
-/** The tokens and their ids. */
-function drawTokens(view, { ids, names }) {
+/** The tokens and their ids; below each token, where the truth is known, a bar with the bits that it cost. */
+function drawTokens(view, { ids, names }, costs) {
   const chips = ids.map((id, t) => {
     const text = make("span", { class: "text" }, names[t].replaceAll(" ", "␣"));
-    return make("span", { class: `chip color-${t % COLORS}` }, text, make("span", { class: "id" }, String(id)));
+    const number = make("span", { class: "id" }, String(id));
+    const chip = make("span", { class: `chip color-${t % COLORS}` }, text, number);
+    if (costs === null || t === 0) return chip;
+    const { bits, unavoidable } = costs[t - 1];
+    const bar = make("span", { class: "cost" });
+    bar.style.setProperty("--unavoidable", Math.min(bits, unavoidable));
+    bar.style.setProperty("--avoidable", Math.max(0, bits - unavoidable));
+    return make("span", { class: "costly", title: costInWords(costs[t - 1]) }, chip, bar);
   });
-  view.replaceChildren(make("p", { class: "pieces" }, ...chips));
+  const pieces = make("p", { class: "pieces" }, ...chips);
+  view.replaceChildren(pieces);
+  if (costs !== null) view.append(costKey(), make("p", { class: "where" }, costLine(costs)));
+}
+
+/** What the colors of the bars below the tokens mean. */
+function costKey() {
+  const color = (name) => make("span", { class: `color ${name}` });
+  const intro = make("span", {}, "Below each token, the bits that it cost the model:");
+  const unavoidable = make("span", { class: "pair" }, color("of-truth"), "unavoidable");
+  const avoidable = make("span", { class: "pair" }, color("avoidable"), "avoidable");
+  return make("p", { class: "key" }, intro, unavoidable, avoidable);
+}
+
+/** What all tokens cost, in words. */
+function costLine(costs) {
+  const sum = (name) => costs.reduce((all, cost) => all + cost[name], 0);
+  const [bits, unavoidable] = [sum("bits"), sum("unavoidable")];
+  const said = `Together they cost ${inBits(bits)} bits. The perfect reader, who knows how the village tells its`
+    + ` stories, pays ${inBits(unavoidable)}.`;
+  const avoidable = inBits(bits - unavoidable);
+  if (avoidable.startsWith("−")) return `${said} Here the model was lucky and paid less.`;
+  return `${said} So ${avoidable} bits were avoidable.`;
 }
 
 /** A vector as a strip of colors: blue below 0, orange above. */

@@ -26,6 +26,17 @@ export function after(rows, ids) {
   return row === undefined ? null : row.odds[ids.length];
 }
 
+/** What each token of a text costs, {text, bits, unavoidable} for each but the beginning's; null where the truth
+ *  of the text is not stored. */
+export function costsOf(rows, { ids, names, bits }) {
+  const told = ids.slice(1);
+  if (!told.length || after(rows, told) === null) return null;
+  return told.map((id, t) => {
+    const unavoidable = -Math.log2(after(rows, told.slice(0, t))[id] ?? 0);
+    return { text: names[t + 1], bits: bits[t + 1], unavoidable };
+  });
+}
+
 /** The bits that are unavoidable on average where these are the odds. */
 export function entropy(odds) {
   return Object.values(odds).reduce((sum, p) => sum - p * Math.log2(p), 0);

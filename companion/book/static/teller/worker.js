@@ -92,9 +92,10 @@ const tasks = {
     running = null;
   },
 
-  /** Read a text: its tokens, the vector of each of them before the first block, what happened at the last token, and the
-   *  ten likeliest next tokens. `would` has, for the stream before and after each block, the token that the
-   *  model would think likeliest if it ended there. */
+  /** Read a text: its tokens, the bits that each cost the model (the first one nothing), the vector of each of
+   *  them before the first block, what happened at the last token, and the ten likeliest next tokens. `would`
+   *  has, for the stream before and after each block, the token that the model would think likeliest if it
+   *  ended there. */
   async trace({ text }) {
     const { model, tokenizer, config } = await loaded();
     const ids = [tokenizer.special["<|endoftext|>"], ...tokenizer.encode(text)];
@@ -108,7 +109,8 @@ const tasks = {
     const would = stream.map((x) => top(model.logits(x))[0]);
     const names = ids.map((id) => tokenizer.spell(id));
     const embedded = read.map((one) => one.stream[0]);
-    return { ids, names, embedded, looked, hidden, would, top: top(logits), config };
+    const bits = ids.map((id, t) => (t ? -Math.log2(nextTokenProbabilities(read[t - 1].logits, 1, 1)[id]) : 0));
+    return { ids, names, bits, embedded, looked, hidden, would, top: top(logits), config };
   },
 
   /** Read a text: its tokens, where each head looked at each of them, and the cache that results. */
