@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache
@@ -34,6 +35,7 @@ JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
 MARKED = 12  # sentences of it whose marks the line of progress shows
+IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
 STORY = 250  # most tokens of the story at a training's end
 REPLACEMENT = "\ufffd"  # which decoding puts where bytes form no character
 DOT = "·"
@@ -119,6 +121,8 @@ def print_results(
         f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
         f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
     )
+    if next(teller.model.parameters()).device.type == "cpu":
+        print(share_line(clock))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
         gap = gap_left(last["bits_per_byte"], lines)
@@ -149,6 +153,26 @@ def share_of_text(passes: float) -> str:
 def time_of(seconds: float) -> str:
     """A time in seconds or in minutes."""
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
+
+
+def minutes_missing(clock: Clock) -> int:
+    """The minutes that would make up for the processor time that other programs took; 0 for few of them."""
+    if clock.share >= IDLE:
+        return 0
+    return math.ceil(clock.trained() / 60 * (1 / clock.share - 1))
+
+
+def share_line(clock: Clock) -> str:
+    """How much of the processor a run had, and what would make up for what other programs took."""
+    n = torch.get_num_threads()
+    line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
+    missing = minutes_missing(clock)
+    if not missing:
+        return line
+    minutes = f"{missing} more minute{'s' if missing > 1 else ''}"
+    return (
+        f"{line} The machine was busy: at this load, {minutes} would give it the time that it did not have."
+    )
 
 
 def gap_means(gap: float) -> str:

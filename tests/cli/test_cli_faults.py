@@ -518,6 +518,25 @@ def test_a_command_is_printed_as_it_is_to_be_typed():
     assert shlex.split(as_typed(*words)) == words
 
 
+CALLED = {
+    "as a module": (f"{ROOT}/companion/__main__.py", "/opt/bin/companion", "python3 -m companion"),
+    "found by its name": ("/opt/bin/companion", "/opt/bin/companion", "companion"),
+    "by its path": (".venv/bin/companion", "/opt/bin/companion", ".venv/bin/companion"),
+    "from Python": ("/opt/bin/jupyter-lab", "/opt/bin/companion", "companion"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
+@pytest.mark.parametrize("program, found, typed", CALLED.values(), ids=CALLED)
+def test_a_command_is_printed_as_this_one_was_called(program, found, typed, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [program, "train"])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", program, "train"])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
+    assert as_typed("jupyter", "lab") == f"{typed.replace('companion', 'jupyter')} lab"
+    assert as_typed("torchrun", "-m", "companion") == "torchrun -m companion"
+
+
 def test_a_setting_without_a_word_is_none(here, capsys):
     (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
     words = "c.toml: --init='' is empty; name one, or leave it out"
