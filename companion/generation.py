@@ -356,7 +356,7 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
     found = log_probs.gather(-1, tokens[:, 1:, None]).squeeze(-1)  # (B, T - 1)
     if mask is not None:
         found = found.where(target_mask(tokens, mask), 0.0)
-    return found.sum(-1)  # equation (2)
+    return found.sum(-1)  # equation (2), in Going deeper
 
 
 # Cell 1d683251, under “Text in, text out”

@@ -109,7 +109,7 @@ chapter.number(
             That is the answer for the blocks alone. The head is a matrix, too, and no small one.
         3 * (6 * 768 + 50257 / 24) || (6 * 768 + 50257 / 24) / 3
             You counted one of the two with the backward pass and the other without. Take both sides from
-            equation (4).
+            equation (5).
         6 * 768 + 50257 / 12
             You counted the token table as two matrices. The look-up costs nothing; as the head it counts
             once.

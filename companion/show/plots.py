@@ -30,6 +30,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
@@ -168,6 +169,22 @@ def level(ax: Axes, y: float, text: str, color: str = FLOOR) -> Line2D:
     place = ax.get_yaxis_transform()
     ax.annotate(text, (1, y), (5, 0), place, "offset points", color=legible(color), va="center_baseline")
     return line
+
+
+def box(ax: Axes, x: float, y: float, width: float, height: float, color, text: str = "", size=11) -> None:
+    """Draw a rounded box with text in its middle, as part of a diagram.
+
+    Args:
+        ax: Axes to draw in.
+        x, y: The lower left corner.
+        width, height: The box's size, in the units of the axes.
+        color: The box's color.
+        text: What stands in the box.
+        size: The text's size in points.
+    """
+    style = "round,pad=0,rounding_size=0.8"
+    ax.add_patch(FancyBboxPatch((x, y), width, height, style, facecolor=color, edgecolor=GRAY))
+    ax.text(x + width / 2, y + height / 2 - 0.1, text, ha="center", va="center", fontsize=size)
 
 
 def bars(ax: Axes, shares: Mapping[str, float], colors: Sequence[str]) -> None:

@@ -42,6 +42,17 @@ def test_bars_run_from_the_top_down_with_their_shares():
     assert ax.yaxis_inverted() and ax.get_xlim() == (0, 1)
 
 
+def test_a_box_has_its_corner_its_size_and_its_text_in_the_middle():
+    _, ax = plt.subplots()
+    plots.box(ax, 2, 3, 10, 4, plots.SKY, "MLP", size=13.5)
+    (box,) = ax.patches
+    assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (2, 3, 10, 4)
+    assert to_rgb(box.get_facecolor()[:3]) == to_rgb(plots.SKY)
+    (text,) = ax.texts
+    assert text.get_text() == "MLP" and text.get_fontsize() == 13.5
+    assert text.get_position() == pytest.approx((7, 4.9))
+
+
 def test_a_label_stands_at_the_lines_end_in_its_color():
     _, ax = plt.subplots()
     (line,) = ax.plot([0, 1, 2], [5, 4, 3])
