@@ -9,7 +9,7 @@ random, in float32, the same in both; the logits are compared first. The last tw
 from one file, as load_pretrained and from_pretrained read them: how they lie in memory counts. One text, then
 16 at once: a prompt of 32 tokens and 96 more (124 M: 24), each the likeliest, so that both do the same.
 "loop" is the model alone, called again and again with its cache; "generate" is what users call, with all that
-it does besides. Ours is read as companion.load has it read: by fused parts (chapter 9).
+it does besides. Ours is read as companion.load has it read: by inlined parts (chapter 9).
 
 The two take turns, so that a slow spell of the machine hits both; each round gives a ratio of processor
 times, and their median is printed. "Bandwidth" is the share of the memory's speed at which the loop moves the
@@ -29,10 +29,10 @@ import transformers
 from logs import memory_speed, processor_time
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from companion.caching import KVCache, cache_bytes, fuse, prefill
+from companion.caching import KVCache, cache_bytes, inline, prefill
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
-from companion.modern import FUSED_MODERN, LlamaConfig, storyteller
+from companion.modern import INLINED_MODERN, LlamaConfig, storyteller
 from companion.pretrained import FAMILIES, fill, save_pretrained
 from companion.runtime.storage.hub import weight_files
 from companion.tokenization import Tokenizer
@@ -73,7 +73,7 @@ def peer(model) -> GPT2LMHeadModel:
 
 @torch.inference_mode()
 def our_loop(model, tokens, new: int) -> torch.Tensor:
-    model, cache, told = fuse(model, FUSED_MODERN), KVCache(model.config, len(tokens)), []
+    model, cache, told = inline(model, INLINED_MODERN), KVCache(model.config, len(tokens)), []
     logits = prefill(model, tokens, cache)
     for _ in range(new):
         told.append(logits.argmax(-1, keepdim=True))
@@ -94,7 +94,7 @@ def their_loop(model, tokens, new: int) -> torch.Tensor:
 
 def our_generate(model, tokens, new: int) -> torch.Tensor:
     cache = KVCache(model.config, len(tokens))
-    return generate(fuse(model, FUSED_MODERN), tokens, new, temperature=0, cache=cache)
+    return generate(inline(model, INLINED_MODERN), tokens, new, temperature=0, cache=cache)
 
 
 def their_generate(model, tokens, new: int) -> torch.Tensor:

@@ -76,8 +76,8 @@ def load(
         device: auto, cpu, cuda, cuda:0 (or another) or mps.
         builders: Architectures of ours. Default: BUILDERS.
         revision: Branch, tag or commit of a model of the hub.
-        fast: Whether each text is read by a fused step, which computes the same in less time (chapter 9, "In
-            the package: fuse").
+        fast: Whether each text is read by an inlined step, which computes the same in less time (chapter 9,
+            "In the package: inline").
 
     Raises:
         ValueError: In one line, if the checkpoint is missing, cut off, a pickle, of an unknown architecture

@@ -44,15 +44,15 @@ __all__ = [
     "ModelDraft",
     "speculative",
     "SlidingCache",
-    "fuse",
-    "fuse_linear",
-    "fuse_layer_norm",
-    "fuse_nothing",
-    "fuse_attention",
-    "fuse_mlp",
-    "fuse_block",
-    "FusedGPT",
-    "FUSED",
+    "inline",
+    "inline_linear",
+    "inline_layer_norm",
+    "inline_nothing",
+    "inline_attention",
+    "inline_mlp",
+    "inline_block",
+    "InlinedGPT",
+    "INLINED",
 ]
 
 
@@ -472,17 +472,17 @@ class SlidingCache(KVCache):
     slides = True
 
 
-# Cell 66d8c37a, under “In the package: `fuse`”
-# The package's fuse, and a function for each part that it knows
-def fuse(part, known: dict) -> Callable:
+# Cell 66d8c37a, under “In the package: `inline`”
+# The package's inline, and a function for each part that it knows
+def inline(part, known: dict) -> Callable:
     """Make a function that computes what a part computes, with all that it needs looked up once, here.
 
     The function sees weights that change in place. It does not see a part, a weight or a hook that comes
-    later, so fuse again before each text.
+    later, so inline again before each text.
 
     Args:
         part: A part of a model, or a whole model.
-        known: Class -> function that fuses parts of exactly this class, called as known[class](part, known).
+        known: Class -> function that inlines parts of exactly this class, called with (part, known).
 
     Returns:
         The function, or the part itself where its class is not known, where it is in training mode, where it
@@ -493,45 +493,45 @@ def fuse(part, known: dict) -> Callable:
     return known[type(part)](part, known)
 
 
-def fuse_linear(layer: nn.Linear, known: dict) -> Callable:
+def inline_linear(layer: nn.Linear, known: dict) -> Callable:
     weight = layer.weight
     bias = layer.bias
 
-    def fused_linear(x):
+    def inlined_linear(x):
         return F.linear(x, weight, bias)
 
-    return fused_linear
+    return inlined_linear
 
 
-def fuse_layer_norm(norm: LayerNorm, known: dict) -> Callable:
+def inline_layer_norm(norm: LayerNorm, known: dict) -> Callable:
     weight = norm.weight
     bias = norm.bias
     eps = norm.eps
     shape = weight.shape
 
-    def fused_layer_norm(x):
+    def inlined_layer_norm(x):
         return F.layer_norm(x, shape, weight, bias, eps)
 
-    return fused_layer_norm
+    return inlined_layer_norm
 
 
-def fuse_nothing(part: nn.Module, known: dict) -> Callable:
+def inline_nothing(part: nn.Module, known: dict) -> Callable:
     """For parts that change nothing outside training, such as dropout."""
 
-    def fused_nothing(x):
+    def inlined_nothing(x):
         return x
 
-    return fused_nothing
+    return inlined_nothing
 
 
-def fuse_attention(attn: CausalSelfAttention, known: dict) -> Callable:
-    q_proj = fuse(attn.q_proj, known)
-    k_proj = fuse(attn.k_proj, known)
-    v_proj = fuse(attn.v_proj, known)
-    o_proj = fuse(attn.o_proj, known)
+def inline_attention(attn: CausalSelfAttention, known: dict) -> Callable:
+    q_proj = inline(attn.q_proj, known)
+    k_proj = inline(attn.k_proj, known)
+    v_proj = inline(attn.v_proj, known)
+    o_proj = inline(attn.o_proj, known)
     n_heads = attn.n_heads
 
-    def fused_attention(x, cache):
+    def inlined_attention(x, cache):
         B, T, C = x.shape
         q = q_proj(x).view(B, T, n_heads, -1).transpose(1, 2)  # (B, H, T, D)
         k = k_proj(x).view(B, T, n_heads, -1).transpose(1, 2)
@@ -540,67 +540,67 @@ def fuse_attention(attn: CausalSelfAttention, known: dict) -> Callable:
         out = attend(q, k, v, mask)
         return o_proj(out.transpose(1, 2).flatten(2))  # (B, T, C)
 
-    return fused_attention
+    return inlined_attention
 
 
-def fuse_mlp(mlp: MLP, known: dict) -> Callable:
-    up_proj = fuse(mlp.up_proj, known)
-    down_proj = fuse(mlp.down_proj, known)
-    dropout = fuse(mlp.dropout, known)
+def inline_mlp(mlp: MLP, known: dict) -> Callable:
+    up_proj = inline(mlp.up_proj, known)
+    down_proj = inline(mlp.down_proj, known)
+    dropout = inline(mlp.dropout, known)
 
-    def fused_mlp(x):
+    def inlined_mlp(x):
         hidden = F.gelu(up_proj(x), approximate="tanh")
         return dropout(down_proj(hidden))
 
-    return fused_mlp
+    return inlined_mlp
 
 
-def fuse_block(block: Block, known: dict) -> Callable:
-    norm_1 = fuse(block.norm_1, known)
-    attn = fuse(block.attn, known)
-    norm_2 = fuse(block.norm_2, known)
-    mlp = fuse(block.mlp, known)
+def inline_block(block: Block, known: dict) -> Callable:
+    norm_1 = inline(block.norm_1, known)
+    attn = inline(block.attn, known)
+    norm_2 = inline(block.norm_2, known)
+    mlp = inline(block.mlp, known)
 
-    def fused_block(x, cache):
+    def inlined_block(x, cache):
         x = x + attn(norm_1(x), cache)
         return x + mlp(norm_2(x))
 
-    return fused_block
+    return inlined_block
 
 
-# Cell 85db5e21, under “In the package: `fuse`”
-# The package's FusedGPT, and FUSED, the table of the known parts
-class FusedGPT(GPT):
-    """A GPT with the parts of another one, which reads with a cache in less time, by fused blocks.
+# Cell 85db5e21, under “In the package: `inline`”
+# The package's InlinedGPT, and INLINED, the table of the known parts
+class InlinedGPT(GPT):
+    """A GPT with the parts of another one, which reads with a cache in less time, by inlined blocks.
 
     The logits are those of the other model. Without a cache, in training and where gradients are recorded, it
     is a GPT like any other.
 
     Args:
         model: The other GPT, whose parts it shares.
-        known: As for fuse.
+        known: As for inline.
     """
 
     def __init__(self, model: GPT, known: dict):
         super().__init__(model.config, model.embed, list(model.blocks), model.norm, model.head)
         self.training = model.training
-        self.fused_blocks = [fuse(block, known) for block in model.blocks]
+        self.inlined_blocks = [inline(block, known) for block in model.blocks]
 
     def hidden(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
         if cache is None or self.training or torch.is_grad_enabled():
             return super().hidden(tokens, cache)
         x = self.embed(tokens, start=cache.length)  # (B, T, C)
-        for block, layer_cache in zip(self.fused_blocks, cache.layers, strict=True):
+        for block, layer_cache in zip(self.inlined_blocks, cache.layers, strict=True):
             x = block(x, layer_cache)
         return self.norm(x)
 
 
-FUSED = {
-    nn.Linear: fuse_linear,
-    nn.Dropout: fuse_nothing,
-    LayerNorm: fuse_layer_norm,
-    CausalSelfAttention: fuse_attention,
-    MLP: fuse_mlp,
-    Block: fuse_block,
-    GPT: FusedGPT,
+INLINED = {
+    nn.Linear: inline_linear,
+    nn.Dropout: inline_nothing,
+    LayerNorm: inline_layer_norm,
+    CausalSelfAttention: inline_attention,
+    MLP: inline_mlp,
+    Block: inline_block,
+    GPT: InlinedGPT,
 }

@@ -398,7 +398,7 @@ class LanguageModel:
         model: A GPT or a model like it.
         tokenizer: The tokenizer that the model was trained with.
         make_cache: Function from (config, batch size) to a key/value cache, or None for no cache.
-        fuse: Function from the model to the model that reads a text, called before each text, or None.
+        inline: Function from the model to the model that reads a text, called before each text, or None.
 
     Raises:
         ValueError: If the tokenizer has no token that ends a text. The methods raise it for a prompt that is
@@ -406,11 +406,11 @@ class LanguageModel:
         TypeError: Raised by the methods if an argument has the wrong type.
     """
 
-    def __init__(self, model, tokenizer, make_cache: Callable | None = None, fuse: Callable | None = None):
+    def __init__(self, model, tokenizer, make_cache: Callable | None = None, inline: Callable | None = None):
         self.model = model
         self.tokenizer = tokenizer
         self.make_cache = make_cache
-        self.fuse = fuse
+        self.inline = inline
         self.begin = tokenizer.begin
         self.end = tokenizer.end
         self.ends = end_ids(tokenizer, model.config.vocab_size)
@@ -424,10 +424,10 @@ class LanguageModel:
         return torch.tensor([within_context(ids, self.model.config)], device=device)
 
     def reader(self):
-        """Return the model that reads the next text: fuse(model), or the model itself."""
-        if self.fuse is None:
+        """Return the model that reads the next text: inline(model), or the model itself."""
+        if self.inline is None:
             return self.model
-        return self.fuse(self.model)
+        return self.inline(self.model)
 
     def settings(self, rows, max_new_tokens, seed, options) -> dict:
         """Complete the options with the defaults."""

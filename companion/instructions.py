@@ -342,7 +342,7 @@ class Chat:
         model: The model.
         tokenizer: A tokenizer with CHAT_TOKENS, or a public one with a template.
         make_cache: As for LanguageModel.
-        fuse: As for LanguageModel.
+        inline: As for LanguageModel.
         options: Those of generate; the default temperature is 0, always the most likely token.
 
     Raises:
@@ -354,13 +354,13 @@ class Chat:
         model: GPT,
         tokenizer: Tokenizer,
         make_cache: Callable = SlidingCache,
-        fuse: Callable | None = None,
+        inline: Callable | None = None,
         **options,
     ):
         self.model = model
         self.tokenizer = tokenizer
         self.make_cache = make_cache
-        self.fuse = fuse
+        self.inline = inline
         self.options = options
         self.messages = []
         self.dropped = 0
@@ -394,7 +394,7 @@ class Chat:
             "cache": cache_that_fits(self.make_cache, config, row, room),
         }
         settings = defaults | self.options | options
-        reader = self.model if self.fuse is None else self.fuse(self.model)
+        reader = self.model if self.inline is None else self.inline(self.model)
         new = stream(reader, row, room, **settings)
         said = ""
         for piece in decode_answer(self.tokenizer, new, settings["stop"]):

@@ -14,7 +14,7 @@ from torch import nn
 
 from companion.attention import attend
 from companion.blocks import Block
-from companion.caching import FUSED, fuse, fuse_nothing
+from companion.caching import INLINED, inline, inline_nothing
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
 from companion.runtime.files.arguments import check_batch
@@ -34,13 +34,13 @@ __all__ = [
     "swift",
     "orthogonal",
     "Muon",
-    "fuse_rms_norm",
-    "fuse_swiglu",
-    "fuse_rope",
-    "fuse_grouped_attention",
-    "fuse_shift",
-    "fuse_swift_block",
-    "FUSED_MODERN",
+    "inline_rms_norm",
+    "inline_swiglu",
+    "inline_rope",
+    "inline_grouped_attention",
+    "inline_shift",
+    "inline_swift_block",
+    "INLINED_MODERN",
 ]
 
 
@@ -542,36 +542,36 @@ class Muon(torch.optim.Optimizer):
 
 
 # Cell c6059d9f, under “Fewer calls for the modern parts”
-# The package's functions that fuse these parts, and FUSED_MODERN, their table
-def fuse_rms_norm(norm: RMSNorm, known: dict) -> Callable:
+# The package's functions that inline these parts, and INLINED_MODERN, their table
+def inline_rms_norm(norm: RMSNorm, known: dict) -> Callable:
     weight = norm.weight
     eps = norm.eps
     shape = weight.shape
 
-    def fused_rms_norm(x):
+    def inlined_rms_norm(x):
         return (weight * F.rms_norm(x, shape, None, eps)).to(x.dtype)
 
-    return fused_rms_norm
+    return inlined_rms_norm
 
 
-def fuse_swiglu(mlp: SwiGLU, known: dict) -> Callable:
-    gate_proj = fuse(mlp.gate_proj, known)
-    up_proj = fuse(mlp.up_proj, known)
-    down_proj = fuse(mlp.down_proj, known)
-    dropout = fuse(mlp.dropout, known)
+def inline_swiglu(mlp: SwiGLU, known: dict) -> Callable:
+    gate_proj = inline(mlp.gate_proj, known)
+    up_proj = inline(mlp.up_proj, known)
+    down_proj = inline(mlp.down_proj, known)
+    dropout = inline(mlp.dropout, known)
 
-    def fused_swiglu(x):
+    def inlined_swiglu(x):
         hidden = F.silu(gate_proj(x)) * up_proj(x)
         return dropout(down_proj(hidden))
 
-    return fused_swiglu
+    return inlined_swiglu
 
 
-def fuse_rope(rope: RoPE, known: dict) -> Callable:
+def inline_rope(rope: RoPE, known: dict) -> Callable:
     speed = rope.speed
     context_length = rope.context_length
 
-    def fused_rope(q, k, start):
+    def inlined_rope(q, k, start):
         T = q.shape[-2]
         if torch.is_tensor(start) or start + T > context_length:  # rows at different positions, or an error
             return rope(q, k, start)
@@ -583,22 +583,22 @@ def fuse_rope(rope: RoPE, known: dict) -> Callable:
         rotated = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
         return rotated.split([q.shape[1], k.shape[1]], dim=1)
 
-    return fused_rope
+    return inlined_rope
 
 
-def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable:
-    q_proj = fuse(attn.q_proj, known)
-    k_proj = fuse(attn.k_proj, known)
-    v_proj = fuse(attn.v_proj, known)
-    o_proj = fuse(attn.o_proj, known)
-    q_norm = fuse(attn.q_norm, known)
-    k_norm = fuse(attn.k_norm, known)
-    rope = fuse(attn.rope, known)
+def inline_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable:
+    q_proj = inline(attn.q_proj, known)
+    k_proj = inline(attn.k_proj, known)
+    v_proj = inline(attn.v_proj, known)
+    o_proj = inline(attn.o_proj, known)
+    q_norm = inline(attn.q_norm, known)
+    k_norm = inline(attn.k_norm, known)
+    rope = inline(attn.rope, known)
     width = attn.width
     window = attn.window
     n_shared = attn.n_heads // attn.n_kv_heads  # query heads that share a key
 
-    def fused_attention(x, cache):
+    def inlined_attention(x, cache):
         B, T, C = x.shape
         start = cache.length
         q = q_norm(q_proj(x).view(B, T, -1, width)).transpose(1, 2)  # (B, H, T, D)
@@ -613,47 +613,47 @@ def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable
         out = attend(q, k, v, mask)
         return o_proj(out.transpose(1, 2).flatten(2))  # (B, T, C)
 
-    return fused_attention
+    return inlined_attention
 
 
-def fuse_shift(shift: Shift, known: dict) -> Callable:
+def inline_shift(shift: Shift, known: dict) -> Callable:
     name = shift.name
     shares = list(shift.weight)  # reach times (C,)
     reach = len(shares)
 
-    def fused_shift(x, cache):
+    def inlined_shift(x, cache):
         T = x.shape[1]
         seen = cache.remember(name, x, reach)  # (B, reach + T, C)
         for back, share in enumerate(shares, 1):
             x = x + share * seen[:, reach - back : reach - back + T]
         return x
 
-    return fused_shift
+    return inlined_shift
 
 
-def fuse_swift_block(block: SwiftBlock, known: dict) -> Callable:
-    norm_1 = fuse(block.norm_1, known)
-    attn = fuse(block.attn, known)
-    shift_1 = fuse(block.shift_1, known)
-    norm_2 = fuse(block.norm_2, known)
-    mlp = fuse(block.mlp, known)
-    shift_2 = fuse(block.shift_2, known)
+def inline_swift_block(block: SwiftBlock, known: dict) -> Callable:
+    norm_1 = inline(block.norm_1, known)
+    attn = inline(block.attn, known)
+    shift_1 = inline(block.shift_1, known)
+    norm_2 = inline(block.norm_2, known)
+    mlp = inline(block.mlp, known)
+    shift_2 = inline(block.shift_2, known)
 
-    def fused_swift_block(x, cache):
+    def inlined_swift_block(x, cache):
         x, row = x.chunk(2, dim=-1)
         x = x + attn(shift_1(norm_1(x) + row, cache), cache)
         x = x + mlp(shift_2(norm_2(x), cache))
         return torch.cat([x, row], dim=-1)
 
-    return fused_swift_block
+    return inlined_swift_block
 
 
-FUSED_MODERN = FUSED | {
-    nn.Identity: fuse_nothing,
-    RMSNorm: fuse_rms_norm,
-    RoPE: fuse_rope,
-    SwiGLU: fuse_swiglu,
-    GroupedQueryAttention: fuse_grouped_attention,
-    Shift: fuse_shift,
-    SwiftBlock: fuse_swift_block,
+INLINED_MODERN = INLINED | {
+    nn.Identity: inline_nothing,
+    RMSNorm: inline_rms_norm,
+    RoPE: inline_rope,
+    SwiGLU: inline_swiglu,
+    GroupedQueryAttention: inline_grouped_attention,
+    Shift: inline_shift,
+    SwiftBlock: inline_swift_block,
 }

@@ -132,7 +132,7 @@ def open_model(talk: Talk) -> "Chat":
     if of_village and talk.course is None:
         talk.course = CourseQuestions()
     kind = StoryChat if of_village else Chat
-    talk.chat = kind(teller.model, tokenizer, teller.make_cache, teller.fuse, **drawing)
+    talk.chat = kind(teller.model, tokenizer, teller.make_cache, teller.inline, **drawing)
     talk.marks = marks_of(options.marks, options.model, tokenizer)
     return talk.chat
 

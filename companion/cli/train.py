@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from companion import BUILDERS, load, village
-from companion.caching import SlidingCache, fuse
+from companion.caching import SlidingCache, inline
 from companion.cli import prepare
 from companion.cli._parsing import Range, Tables, names_of, refuse
 from companion.cli._shared import DRAWING, RUNS, VILLAGE
@@ -33,7 +33,7 @@ from companion.experts import ExpertsConfig
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig
 from companion.models import names as model_names
-from companion.modern import FUSED_MODERN, LlamaConfig, Muon
+from companion.modern import INLINED_MODERN, LlamaConfig, Muon
 from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
@@ -566,10 +566,10 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
 
 
 def trained(plan: TrainPlan) -> LanguageModel:
-    """The model that was saved, with chapter 9's cache and fused step."""
+    """The model that was saved, with chapter 9's cache and inlined step."""
     model, tokenizer, _ = load_checkpoint(plan.folder, BUILDERS)
     model.to(pick_device(plan.train.device))
-    return LanguageModel(model, tokenizer, SlidingCache, partial(fuse, known=FUSED_MODERN))
+    return LanguageModel(model, tokenizer, SlidingCache, partial(inline, known=INLINED_MODERN))
 
 
 def resuming(plan: TrainPlan) -> list:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import nn
 
-from companion.caching import SlidingCache, fuse
+from companion.caching import SlidingCache, inline
 from companion.generation import LanguageModel
 from companion.models.gguf_models import load_gguf
 from companion.models.gguf_reader import is_gguf
 from companion.models.names import folder_of, is_public, shape_of
-from companion.modern import FUSED_MODERN
+from companion.modern import INLINED_MODERN
 from companion.pretrained import load_pretrained
 from companion.runtime.files.atomic import read_json_or_empty
 from companion.runtime.models.devices import check_memory, pick_device
@@ -30,8 +30,10 @@ def load(name: str | Path, device: str, builders: Mapping, revision: str | None,
     """Return a model and its tokenizer, as companion.load describes."""
     target = pick_device(device)
     model, tokenizer = read_parts(name, builders, revision)
-    fuse_known = partial(fuse, known=FUSED_MODERN) if fast else None  # called before each text: chapter 9
-    return LanguageModel(model.to(target), tokenizer, make_cache=SlidingCache, fuse=fuse_known)
+    inline_known = None
+    if fast:
+        inline_known = partial(inline, known=INLINED_MODERN)  # called before each text: chapter 9
+    return LanguageModel(model.to(target), tokenizer, make_cache=SlidingCache, inline=inline_known)
 
 
 def read_parts(name: str | Path, builders: Mapping, revision: str | None) -> tuple[nn.Module, Tokenizer]:

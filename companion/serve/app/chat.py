@@ -40,7 +40,7 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     try:
         kind = Chat if teller.tokenizer.is_public else StoryChat
         options = teller.tokenizer.sampling
-        chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)
+        chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
         chat.messages = st.session_state["messages"]
         for piece in chat.stream(turn.asked):
             turn.answer += piece

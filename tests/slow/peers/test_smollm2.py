@@ -115,7 +115,7 @@ def test_text_becomes_the_ids_of_the_library_tokenizers(ours, path):
 
 
 def test_it_answers_and_its_answer_ends(ours):
-    answer = Chat(ours.model, ours.tokenizer, ours.make_cache, ours.fuse).ask(QUESTION[0]["content"])
+    answer = Chat(ours.model, ours.tokenizer, ours.make_cache, ours.inline).ask(QUESTION[0]["content"])
     assert answer == "The capital of France is Paris."
     names = {ours.tokenizer.names[i] for i in ours.ends}
     assert names == {"<|im_end|>", "<|endoftext|>"} and ours.begin == []

@@ -1,4 +1,4 @@
-"""Chapters 9 and 10: fused parts give the parts' numbers, and whatever is not plain is called itself."""
+"""Chapters 9 and 10: inlined parts give the parts' numbers, and whatever is not plain is called itself."""
 
 import copy
 
@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 import companion
-from companion.caching import FUSED, FusedGPT, KVCache, fuse, prefill
+from companion.caching import INLINED, InlinedGPT, KVCache, inline, prefill
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora
-from companion.modern import FUSED_MODERN, LlamaConfig, llama, storyteller, swift
+from companion.modern import INLINED_MODERN, LlamaConfig, llama, storyteller, swift
 from companion.quantization import quantize
 from companion.runtime.generation.sampling_arguments import seeded
 from companion.village import DATA
@@ -68,20 +68,20 @@ def assert_same_step(model, reader, new=None, lengths=9):
 @pytest.mark.parametrize("lengths", [9, 0, torch.tensor([3, 8])], ids=str)
 @pytest.mark.parametrize("n", [1, 6])
 def test_logits_and_cache_are_those_of_the_parts(model, lengths, n):
-    fused = fuse(model, FUSED_MODERN)
-    assert type(fused) is FusedGPT and all(block not in fused.fused_blocks for block in model.blocks)
-    plain_cache, fused_cache = pair_of_caches(model, 2, lengths)
+    inlined = inline(model, INLINED_MODERN)
+    assert type(inlined) is InlinedGPT and all(block not in inlined.inlined_blocks for block in model.blocks)
+    plain_cache, inlined_cache = pair_of_caches(model, 2, lengths)
     with torch.no_grad():
         for seed in (2, 3):
             new = ids(2, n, seed=seed)
-            assert torch.equal(fused(new, fused_cache), model(new, plain_cache))
-    for a, b in zip(plain_cache.used(), fused_cache.used(), strict=True):
+            assert torch.equal(inlined(new, inlined_cache), model(new, plain_cache))
+    for a, b in zip(plain_cache.used(), inlined_cache.used(), strict=True):
         assert torch.equal(a.buffer, b.buffer)
 
 
 def test_bfloat16_is_rounded_as_by_the_parts(model):
     model = model.bfloat16()
-    assert_same_step(model, fuse(model, FUSED_MODERN))
+    assert_same_step(model, inline(model, INLINED_MODERN))
 
 
 # -- whatever is not plain is called itself
@@ -92,12 +92,12 @@ def test_a_hook_on_any_part_is_called(model):
     for name, part in model.named_modules():
         if name not in ("", "blocks"):  # generation calls hidden; a list of parts is never called
             handle = part.register_forward_hook(lambda part, *_: called.append(part))
-            generate(fuse(model, FUSED_MODERN), ids(1, 1), 3, cache=KVCache(model.config, 1))
+            generate(inline(model, INLINED_MODERN), ids(1, 1), 3, cache=KVCache(model.config, 1))
             handle.remove()
             times = len(model.blocks) if name.endswith("rope") else 1  # one for all blocks
             assert called == [part] * (3 * times), name
             called.clear()
-    assert type(fuse(model, FUSED_MODERN).fused_blocks[0]) is not type(model.blocks[0])
+    assert type(inline(model, INLINED_MODERN).inlined_blocks[0]) is not type(model.blocks[0])
 
 
 def another_layer(model):
@@ -123,16 +123,16 @@ def another_projection(model):
 def test_a_part_that_was_replaced_is_called(model, change):
     untouched = copy.deepcopy(model)
     change(model)
-    assert_same_step(model, fuse(model, FUSED_MODERN))
+    assert_same_step(model, inline(model, INLINED_MODERN))
     with torch.no_grad():
         assert not torch.equal(model(ids(1, 5)), untouched(ids(1, 5)))
 
 
 def test_weights_that_change_in_place_count_at_once(model):
-    fused = fuse(model, FUSED_MODERN)
+    inlined = inline(model, INLINED_MODERN)
     with torch.no_grad():
         model.blocks[0].mlp.down_proj.weight += 1
-    assert_same_step(model, fused)
+    assert_same_step(model, inlined)
 
 
 def test_dropout_in_training_is_applied(model):
@@ -142,7 +142,7 @@ def test_dropout_in_training_is_applied(model):
         torch.manual_seed(4)
         expected = model(ids(2, 1), first)
         torch.manual_seed(4)
-        assert torch.equal(fuse(model, FUSED_MODERN)(ids(2, 1), second), expected)
+        assert torch.equal(inline(model, INLINED_MODERN)(ids(2, 1), second), expected)
 
 
 def test_an_adapter_is_called():
@@ -153,16 +153,16 @@ def test_an_adapter_is_called():
         if p.requires_grad:
             nn.init.normal_(p, std=0.5)
     model.eval()
-    assert_same_step(model, fuse(model, FUSED_MODERN))
+    assert_same_step(model, inline(model, INLINED_MODERN))
     with torch.no_grad():
         assert not torch.allclose(model(ids(1, 5)), plain(ids(1, 5)))
 
 
 def test_parts_that_the_table_does_not_know_are_called():
     model = made("swift")
-    fused = fuse(model, FUSED)  # chapter 9's table knows no part of chapter 10
-    assert fused.fused_blocks == list(model.blocks)
-    assert_same_step(model, fused)
+    inlined = inline(model, INLINED)  # chapter 9's table knows no part of chapter 10
+    assert inlined.inlined_blocks == list(model.blocks)
+    assert_same_step(model, inlined)
 
 
 # -- where it is used
@@ -172,7 +172,7 @@ def test_a_model_that_is_loaded_to_be_fast_is_fused_before_each_text():
     plain = companion.load(DATA / "models" / "storyteller", device="cpu")
     assert plain.reader() is plain.model, "what a reader reads is what runs"
     teller = companion.load(DATA / "models" / "storyteller", device="cpu", fast=True)
-    assert type(teller.reader()) is FusedGPT
+    assert type(teller.reader()) is InlinedGPT
     assert teller.tell("Once", seed=3) == plain.tell("Once", seed=3)
     assert teller.tell_many(3, seed=2) == plain.tell_many(3, seed=2)
     quantize(teller.model, 8)
