@@ -1,6 +1,6 @@
 """LoRA beside full fine-tuning, by rank, rate and place: chapter 17's figures.
 
-    OMP_NUM_THREADS=1 python benchmarks/adapters.py         # every row that is missing, fifteen minutes
+    OMP_NUM_THREADS=1 python benchmarks/adapters.py         # every row that is missing, 25 minutes
     python benchmarks/adapters.py --table                   # what is there
 
 A row is one training of the shipped model on `quizzes` (seed 170, 16 a step, each once), asked 300 others
@@ -35,8 +35,12 @@ ROWS += [("lora", ALL, 4, 8, lr, 0) for lr in (5e-3, 5e-4, 1.5e-3, 1.5e-2, 5e-2)
 ROWS += [("lora", ALL, rank, 8, 5e-3, 0) for rank in RANKS]
 ROWS += [("lora", ALL, rank, 2 * rank, 5e-3, 0) for rank in RANKS[:4]]
 ROWS += [("lora", names, rank, 8, 5e-3, 0) for names, rank in PLACES]
-ROWS += [("full", (), 0, 0, lr, 1) for lr in (1e-3, 3e-4)]
+ROWS += [("full", (), 0, 0, lr, 1) for lr in (1e-3, 3e-4)] + [("full", (), 0, 0, 1e-3, 2)]
 ROWS += [("lora", ALL, rank, 8, 5e-3, 1) for rank in (1, 4, 32)]
+CHOICES = [*PLACES, (ALL, 4)]
+ROWS += [("lora", names, rank, 8, lr, 0) for names, rank in CHOICES for lr in (2.5e-3, 1e-2, 2e-2)]
+BEST = [(*PLACES[0], 1e-2), (*PLACES[1], 1e-2), (*PLACES[2], 1e-2), (ALL, 4, 5e-3)]  # the fewest nats of these rates
+ROWS += [("lora", names, rank, 8, lr, seed) for names, rank, lr in BEST for seed in (1, 2)]
 KEY = ("method", "names", "rank", "alpha", "lr", "seed")
 
 

@@ -29,6 +29,7 @@ from companion.rewards import (
     RewardModel,
     dpo_loss,
     group_advantages,
+    grpo_loss,
     sample_groups,
     sentence_credit,
     token_log_probs,
@@ -111,10 +112,10 @@ def by_story(samples, size: int) -> torch.Tensor:
     return group_advantages([true_story(*one) for one in samples.texts], size)
 
 
-def story(lr: float = 2e-4, steps: int = 36) -> list[dict]:
+def story(lr: float = 2e-4, steps: int = 36, seed: int = SEED) -> list[dict]:
     """GRPO as published: 8 prompts, 8 stories each, a reward of 0 or 1 for a whole story."""
     teller = shipped()
-    game = GRPO(teller, begun(8 * steps, SEED, LONGEST), partial(by_story, size=8), seed=SEED)
+    game = GRPO(teller, begun(8 * steps, seed, LONGEST), partial(by_story, size=8), seed=seed)
     before = asked(teller, keep=True) | {"step": 0, "processor": 0.0}
     rows = run(game, trainer_of(game, steps, lr), steps)
     if SAVE_TO:
@@ -122,6 +123,45 @@ def story(lr: float = 2e-4, steps: int = 36) -> list[dict]:
     after = asked(teller, keep=True) | {"step": steps, "processor": rows[-1]["processor"]}
     keep_examples(before, after)
     return [before, *rows, after]
+
+
+def judged(lr: float = 8e-4, steps: int = 24) -> list[dict]:
+    """GRPO on the judge at the rate and with the prompts of the learned rewards: what the rate alone does."""
+    teller = shipped()
+    game = GRPO(teller, begun(8 * steps, SEED), partial(by_story, size=8), seed=SEED)
+    return run(game, trainer_of(game, steps, lr), steps)
+
+
+def several(lr: float = 1e-4, updates: int = 4, draws: int = 18) -> list[dict]:
+    """GRPO with several updates for each draw, so that the ratio leaves 1 and the clip acts.
+
+    A row is a draw. `clipped` is the share of the tokens with an advantage whose gradient the clip stopped
+    in the draw's last update, and `ratio` the mean distance of the ratio from 1 there.
+    """
+    teller = shipped()
+    game = GRPO(teller, begun(8 * draws, SEED, LONGEST), partial(by_story, size=8), seed=SEED)
+    optimizer = torch.optim.AdamW(teller.model.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
+    rows, begun_at = [asked(teller) | {"step": 0, "processor": 0.0}], time.process_time()
+    for draw, (tokens, mask, advantages, _) in enumerate(islice(game.batches(), draws)):
+        with torch.no_grad():
+            old = token_log_probs(teller.model, tokens)  # (N, T)
+        for _ in range(updates):
+            new = token_log_probs(teller.model, tokens)
+            total, n = grpo_loss(new, old, advantages, mask)
+            optimizer.zero_grad()
+            (total / n).backward()
+            torch.nn.utils.clip_grad_norm_(teller.model.parameters(), 1.0)
+            optimizer.step()
+        ratio = (new - old).exp().detach()
+        A = advantages[:, None].expand_as(ratio)
+        stopped = ((A > 0) & (ratio > 1.2)) | ((A < 0) & (ratio < 0.8))
+        row = {"step": draw, **of_drawn(game.samples.texts)}
+        row["clipped"] = stopped[mask & (A != 0)].float().mean().item()
+        row["ratio"] = (ratio - 1).abs()[mask & (A != 0)].mean().item()
+        row["processor"] = round(time.process_time() - begun_at, 1)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return [*rows, asked(teller) | {"step": draws, "processor": rows[-1]["processor"]}]
 
 
 def keep_examples(before: dict, after: dict, n: int = 4) -> None:
@@ -332,6 +372,30 @@ def rounds(lr: float = 1e-4, base: str = "village") -> list[dict]:
     return [*rows, asked(teller) | {"step": trainer.steps, "processor": round(seconds, 1)}]
 
 
+def truth_only(lr: float = 1e-4) -> list[dict]:
+    """What the rounds read besides their pairs, alone: 32 true stories a step, and no reward."""
+    steps = 28 * 8
+    teller, stories = shipped(), fresh(SEED + 5)
+    config = TrainConfig(
+        steps=steps, batch_size=1, lr=lr, min_lr=lr / 10, warmup_steps=5, device="cpu", dtype="float32"
+    )
+    optimizer = torch.optim.AdamW(teller.model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
+
+    def batches(first):
+        while True:
+            yield story_batch(teller, sorted(islice(stories, 32), key=len))
+
+    trainer = Trainer(teller.model, batches, config, optimizers=[optimizer])
+    begun_at = time.process_time()
+    for _ in range(steps):
+        trainer.step()
+    seconds = round(time.process_time() - begun_at, 1)
+    teller.model.eval()
+    return [
+        asked(teller, seed=seed) | {"step": steps, "processor": seconds, "seed": seed} for seed in (SEED, 77)
+    ]
+
+
 def mean(share: float = 0.3, seed: int = 77) -> list[dict]:
     """The mean of the weights before the rounds and after, asked after other beginnings than the rounds."""
     teller, after = shipped(), load(SAVE_TO or "runs/rewards/rounds", device="cpu").model.state_dict()
@@ -352,6 +416,11 @@ ARMS = {
     "learned": learned,
     "learned, slow": partial(learned, 2e-4),
     "story": story,
+    "story, seed 118": partial(story, seed=118),
+    "story, seed 218": partial(story, seed=218),
+    "judged": judged,
+    "truth only": truth_only,
+    "several": several,
     "sentence": sentence,
     "sentence, mixed": partial(sentence, 40, 0.2),
     "dpo 1e-05": partial(dpo, 1e-5),
