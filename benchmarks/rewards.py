@@ -1,6 +1,6 @@
 """Learning from rewards: the figures of chapter 18.
 
-    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, half an hour
+    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, 45 minutes
     OMP_NUM_THREADS=1 python benchmarks/rewards.py sentence   # one arm
     python benchmarks/rewards.py --table                      # what is there
 
