@@ -39,7 +39,8 @@ ROWS += [("full", (), 0, 0, lr, 1) for lr in (1e-3, 3e-4)] + [("full", (), 0, 0,
 ROWS += [("lora", ALL, rank, 8, 5e-3, 1) for rank in (1, 4, 32)]
 CHOICES = [*PLACES, (ALL, 4)]
 ROWS += [("lora", names, rank, 8, lr, 0) for names, rank in CHOICES for lr in (2.5e-3, 1e-2, 2e-2)]
-BEST = [(*PLACES[0], 1e-2), (*PLACES[1], 1e-2), (*PLACES[2], 1e-2), (ALL, 4, 5e-3)]  # the fewest nats of these rates
+# Of these rates, the one with the fewest nats.
+BEST = [(*PLACES[0], 1e-2), (*PLACES[1], 1e-2), (*PLACES[2], 1e-2), (ALL, 4, 5e-3)]
 ROWS += [("lora", names, rank, 8, lr, seed) for names, rank, lr in BEST for seed in (1, 2)]
 KEY = ("method", "names", "rank", "alpha", "lr", "seed")
 
