@@ -76,9 +76,10 @@ def split_names(text: str) -> tuple[str, ...]:
     for name in text.split(", "):
         found = SYNONYM.match(name)
         names += [found["name"], found["short"]] if found else [name]
-    return tuple(
-        name[0].lower() + name[1:] if name[1:].islower() and name not in PROPER else name for name in names
-    )
+    for i, name in enumerate(names):
+        if name[1:].islower() and name not in PROPER:
+            names[i] = name[0].lower() + name[1:]
+    return tuple(names)
 
 
 def chapter_terms(chapter: Chapter, notebook: NotebookNode) -> list[Term]:

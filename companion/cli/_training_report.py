@@ -94,10 +94,15 @@ def readable(sample: str) -> str:
 
     A model that has hardly begun draws bytes that form no character, and control characters.
     """
-    kept = [c if c in "\n\t" or (c.isprintable() and c != REPLACEMENT) else DOT for c in sample]
+    if not sample.strip():
+        return NOTHING
+    kept = []
+    for character in sample:
+        is_text = character in "\n\t" or (character.isprintable() and character != REPLACEMENT)
+        kept.append(character if is_text else DOT)
     if kept.count(DOT) > UNREADABLE * len(kept):
         return NO_TEXT
-    return re.sub(f"{DOT}+", DOT, "".join(kept)) if sample.strip() else NOTHING
+    return re.sub(f"{DOT}+", DOT, "".join(kept))
 
 
 def print_results(
@@ -210,7 +215,8 @@ def minutes_give(history: list[dict], n_bytes: int) -> str:
         " that fit together, and no sentence that makes sense. For such sentences you need 10 MB of text,"
         " or a model that others have trained (--init)."
     ]
-    if warning := memorized(n_bytes):
+    warning = memorized(n_bytes)
+    if warning:
         lines.append(warning)
     return "\n".join(lines)
 

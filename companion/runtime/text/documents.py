@@ -8,11 +8,10 @@ import os
 import signal
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
-from itertools import islice, pairwise
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, pairwise, repeat
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import regex
 
@@ -180,42 +179,29 @@ def _parts(path: Path) -> list[str]:
 def new_stories(n: int, seed: int) -> list[str]:
     """n new stories of the village, told by several processes where the seed has known places."""
     spans = list(pairwise([0, *(place for place in places(seed) if place < n), n]))
-    with progress("Making stories", n, "stories") as show:
-        if len(spans) == 1:
-            stories = []
-            for story in islice(fresh(seed), n):
-                stories.append(story)
-                show(len(stories))
-            return stories
-        context = get_context("spawn")
-        told = context.Value("q", 0)
-        with ProcessPoolExecutor(len(spans), context, _begin_telling, (told,)) as pool:
-            parts = [pool.submit(_stories_between, seed, first, end) for first, end in spans]
-            while wait(parts, timeout=BETWEEN_LOOKS).not_done:
-                show(told.value)
-            return [story for part in parts for story in part.result()]
+    if len(spans) == 1:
+        return _told_here(seed, n, n)
+    context, on_start = get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
+    with ProcessPoolExecutor(len(spans) - 1, context, signal.signal, on_start) as pool:
+        parts = pool.map(_stories_between, repeat(seed), *zip(*spans[1:], strict=True))
+        stories = _told_here(seed, spans[0][1], n)
+        for part in parts:
+            stories += part
+        return stories
 
 
-BETWEEN_LOOKS = 0.5  # seconds after which the number of stories that the processes have told is read again
-ADDED = 100  # stories after which a process adds to that number
-_told: Any = None  # that number, in the processes that tell
-
-
-def _begin_telling(told) -> None:
-    """Set up a process that tells stories. `told` counts those of all processes."""
-    global _told
-    _told = told
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
+def _told_here(seed: int, n: int, total: int) -> list[str]:
+    """A seed's first n stories. Shows how far they are, as a share of a total that others tell as fast."""
+    stories = []
+    with progress("Making stories", total, "stories") as show:
+        for story in islice(fresh(seed), n):
+            stories.append(story)
+            show(len(stories) * total // n)
+    return stories
 
 
 def _stories_between(seed: int, first: int, end: int) -> list[str]:
-    stories = []
-    for story in islice(fresh(seed, first), end - first):
-        stories.append(story)
-        if len(stories) % ADDED == 0:
-            with _told.get_lock():
-                _told.value += ADDED
-    return stories
+    return list(islice(fresh(seed, first), end - first))
 
 
 def python_manual() -> list[str]:
