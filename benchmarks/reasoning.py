@@ -1,16 +1,18 @@
-"""Questions that need several steps: a small GPT answers them with and without writing the steps.
+"""Chapter 25: what a small model gains from steps, and from rewards that a program checks.
 
-    OMP_NUM_THREADS=1 python benchmarks/reasoning.py             # every row that is missing
-    python benchmarks/reasoning.py --arm think --seed 1           # one
-    python benchmarks/reasoning.py --table                        # what is there
+    OMP_NUM_THREADS=1 python benchmarks/reasoning.py steps      # train with and without steps: three seeds
+    OMP_NUM_THREADS=1 python benchmarks/reasoning.py rewards    # GRPO from the model of seed 0: three seeds
+    OMP_NUM_THREADS=1 python benchmarks/reasoning.py distill    # smaller models: three seeds
 
-Each row of data/models/reasoning.jsonl is one training on the same questions, from the long run's model
-(`data/models/village`) or from scratch. An arm that thinks learns the simulator's steps and the answer, the
-others learn the answer alone. `cells` has, for each kind of question and each number of steps, how many of
-the held-out questions were asked, how many were answered rightly, and in how many of these the steps prove
-the answer. `steps` counts the judge's verdicts, `false` the answers that follow a false step, `repaired`
-those of the false steps that were repaired later. Some ten minutes on one core for the two arms of a seed.
-Rates are not tuned: compare arms only where you have tried other rates (--lr).
+Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
+writes the models of seed 0 to data/models/reasoner and `rewards` that of its first arm to
+data/models/reasoner-rewarded. The rows of `--tune` are short runs at several rates, on questions of their own.
+
+`cells` has for each number of steps how many held-out questions were asked, how many were answered rightly
+at temperature 0, and in how many of these the steps prove the answer. `judged` counts the judge's verdicts,
+`false` the questions with a false step and those of them answered rightly, `repaired` the repaired of all
+false steps. `right` and `proved` have, for each of 80 questions, how many of 64 texts at temperature 1 were
+right, and right and proved; `majority` the share of questions that a vote of 1, 2, 4, … texts answers rightly.
 """
 
 import argparse
@@ -19,155 +21,268 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
+from torch import nn
 
 import companion
-from companion.caching import KVCache
-from companion.evaluation import wilson_interval
-from companion.generation import LanguageModel, generate
-from companion.gpt import gpt2
+from companion.generation import LanguageModel
 from companion.instructions import masked_batches
+from companion.modern import LlamaConfig, Muon, swift
+from companion.reasoning import RLVR, draw_texts, majority
+from companion.runtime.files.atomic import staged
+from companion.runtime.storage.checkpoints import write_model
+from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
-from companion.village.reasoning import QUESTION_KINDS, StepQuestion, step_questions, trace
+from companion.village.reasoning import MARKS, StepQuestion, step_questions, trace
 from companion.village.steps import judge_trace
 
 LOG = DATA / "models" / "reasoning.jsonl"
-BATCH = 16
-LONGEST = 96  # tokens that a model may write; the simulator's longest traces have some 70
-TRAIN, TEST = 1000, 900  # seeds of the questions; a training's own seed is added to the first
-ARMS = {
-    "answer": {"think": False, "scratch": False},
-    "think": {"think": True, "scratch": False},
-    "answer, from scratch": {"think": False, "scratch": True},
-    "think, from scratch": {"think": True, "scratch": True},
-}
-FIRST_ARMS = ("answer", "think")
+MODEL, REWARDED = DATA / "models" / "reasoner-think", DATA / "models" / "reasoner-rewarded"
+LEARNED, TESTED = range(1, 5), range(1, 9)  # numbers of steps
+BATCH = 32
+TRAIN, TUNE, TEST, DRAWN = (
+    1000,
+    2000,
+    3000,
+    4000,
+)  # seeds of questions; a run's own seed is added to the first
+DRAWS = 64
+RATES = {"answer": 4e-3, "think": 4e-3}
 
 
-def fitting(teller: LanguageModel, questions: list[StepQuestion]) -> list[StepQuestion]:
-    """The questions that leave room for their trace in the context window, about 99 in 100."""
-    longest = teller.model.config.context_length - 2
-    encode = teller.tokenizer.encode
-    return [q for q in questions if len(encode(q.prompt)) + len(encode(trace(q))) <= longest]
+def new_teller(seed: int, d_model: int = 64, n_layers: int = 3) -> LanguageModel:
+    """A model that knows nothing yet, and its tokenizer, which is the same for every seed."""
+    texts = [f"{q.prompt} {fact.text}" for q in step_questions(2000, 0, range(1, 10)) for fact in q.steps]
+    tokenizer = BPETokenizer.train(texts, 420, ("<|endoftext|>", *MARKS))
+    torch.manual_seed(seed)
+    d_ff = d_model * 8 // 3 // 8 * 8
+    sizes = {"n_layers": n_layers, "d_model": d_model, "d_ff": d_ff, "n_heads": 4, "n_kv_heads": 4}
+    config = LlamaConfig(vocab_size=420, context_length=256, qk_norm=True, tied=True, shift=2, **sizes)
+    return LanguageModel(swift(config), tokenizer)
 
 
-def training_rows(teller: LanguageModel, questions: list[StepQuestion], think: bool) -> list[tuple]:
-    """The questions as training rows, in which the trace and the answer are learned."""
-    rows = []
-    for question in questions:
-        given = [*teller.begin, *teller.tokenizer.encode(question.prompt)]
-        learned = [*teller.tokenizer.encode(trace(question, think)), teller.end]
-        rows.append((given + learned, [False] * len(given) + [True] * len(learned)))
-    return rows
-
-
-def written(teller: LanguageModel, questions: list[StepQuestion]) -> list[str]:
-    """What the model writes after each question at temperature 0."""
-    texts = []
-    for start in range(0, len(questions), 50):
-        rows = [teller.encode(question.prompt)[0] for question in questions[start : start + 50]]
-        room = teller.model.config.context_length - max(len(row) for row in rows)
-        cache = KVCache(teller.model.config, len(rows))
-        drawn = generate(teller.model, rows, min(room, LONGEST), 0.0, stop=teller.ends, cache=cache)
-        texts += [text_before_end(teller, row) for row in drawn.tolist()]
-    return texts
-
-
-def text_before_end(teller: LanguageModel, row: list[int]) -> str:
-    """The text of a row up to the token that ends it."""
-    end = next((i for i, token in enumerate(row) if token in teller.ends), len(row))
-    return teller.tokenizer.decode(row[:end])
-
-
-def measured(questions: list[StepQuestion], texts: list[str]) -> dict:
-    """How many answers are right, by kind and number of steps, and what the judge says of the steps."""
-    asked, right, proved, verdicts = Counter(), Counter(), Counter(), Counter()
-    false_before, false_steps, repaired = 0, 0, 0
+def rows(teller: LanguageModel, questions: list[StepQuestion], texts: list[str]) -> list[tuple]:
+    """Training rows: after each prompt, the text is learned."""
+    encode, made = teller.tokenizer.encode, []
     for question, text in zip(questions, texts, strict=True):
-        verdict = judge_trace(question, text)
-        cell = f"{question.kind} {len(question.steps)}"
-        false = [step for step in verdict.steps if step.kind == "false"]
-        asked[cell] += 1
-        right[cell] += verdict.right
-        proved[cell] += verdict.right and verdict.sound
-        verdicts.update(step.kind for step in verdict.steps)
-        false_before += bool(false)
-        false_steps += len(false)
-        repaired += sum(step.repaired for step in false)
-    cells = {cell: [asked[cell], right[cell], proved[cell]] for cell in sorted(asked)}
-    steps = dict(sorted(verdicts.items()))
-    return {"cells": cells, "steps": steps, "false": false_before, "repaired": [repaired, false_steps]}
+        given = [*teller.begin, *encode(question.prompt)]
+        learned = [*encode(text, "all"), teller.end]
+        made.append((given + learned, [False] * len(given) + [True] * len(learned)))
+    return made
 
 
-def run(arm: str, options: argparse.Namespace) -> dict:
-    """One training, measured."""
-    teller = companion.load(DATA / "models" / "village")
-    torch.manual_seed(options.seed)
-    if ARMS[arm]["scratch"]:
-        teller = LanguageModel(gpt2(teller.model.config), teller.tokenizer)
-    think = ARMS[arm]["think"]
-    learned = fitting(teller, step_questions(options.questions, TRAIN + options.seed))
-    held_out = fitting(teller, step_questions(options.asked, TEST))
-    rows = training_rows(teller, learned, think)
+def optimizers(model: nn.Module, lr: float) -> list:
+    """Muon for the blocks' matrices, AdamW for the rest, in the proportion of chapter 10."""
+    matrices = [
+        p for name, p in model.named_parameters() if "blocks" in name and p.ndim == 2 and "shift" not in name
+    ]
+    others = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
+    return [Muon(matrices, lr=7 * lr), torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.99), weight_decay=0.0)]
+
+
+def learn(teller: LanguageModel, made: list[tuple], steps: int, lr: float, seed: int) -> float:
+    """Train on rows. Returns the last loss."""
     config = TrainConfig(
-        steps=options.steps, batch_size=BATCH, lr=options.lr, seed=options.seed, device="cpu", dtype="float32"
+        steps=steps, batch_size=BATCH, lr=lr, seed=seed, warmup_steps=50, device="cpu", dtype="float32"
     )
-    begun = time.process_time()
     trainer = Trainer(
-        teller.model, lambda first: masked_batches(rows, BATCH, options.seed, first=first), config
+        teller.model,
+        lambda first: masked_batches(made, BATCH, seed, first=first),
+        config,
+        optimizers=optimizers(teller.model, lr),
     )
     loss = 0.0
-    for _ in range(options.steps):
+    for _ in range(steps):
         loss = trainer.step()
-    row = {"arm": arm, "seed": options.seed, "steps_trained": options.steps, "lr": options.lr}
-    row |= {"questions": len(learned), "loss": round(loss, 4)}
-    row |= measured(held_out, written(teller, held_out))
-    return row | {"seconds": round(time.process_time() - begun), "machine": machine()}
+    return round(float(loss), 4)
 
 
-def by_steps(row: dict, kinds: tuple[str, ...]) -> str:
-    """Accuracy by number of steps, in percent, with 95 % Wilson intervals."""
-    parts = []
-    for k in range(1, 7):
-        cells = [row["cells"][f"{kind} {k}"] for kind in kinds if f"{kind} {k}" in row["cells"]]
-        asked, right = (sum(cell[i] for cell in cells) for i in (0, 1))
-        if asked:
-            low, high = wilson_interval(right, asked)
-            parts.append(f"{right / asked:4.0%} ({low:.0%} to {high:.0%})")
-    return "  ".join(parts)
+def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST) -> dict:
+    """How many held-out questions are answered rightly at temperature 0, and what the judge says."""
+    questions = step_questions(per_cell * len(TESTED), seed, TESTED)
+    texts = draw_texts(teller, [q.prompt for q in questions], temperature=0.0).texts
+    asked, right, proved, judged = Counter(), Counter(), Counter(), Counter()
+    false_then, false_right, false_steps, repaired = 0, 0, 0, 0
+    for question, text in zip(questions, texts, strict=True):
+        verdict = judge_trace(question, text)
+        k = str(len(question.steps))
+        asked[k] += 1
+        right[k] += verdict.right
+        proved[k] += verdict.right and verdict.sound
+        judged.update(step.kind for step in verdict.steps)
+        false = [step for step in verdict.steps if step.kind == "false"]
+        false_then += bool(false)
+        false_right += bool(false) and verdict.right
+        false_steps += len(false)
+        repaired += sum(step.repaired for step in false)
+    cells = {k: [asked[k], right[k], proved[k]] for k in sorted(asked)}
+    false = {"false": [false_then, false_right], "repaired": [repaired, false_steps]}
+    return {"cells": cells, "judged": dict(sorted(judged.items())), **false}
 
 
-def table(row: dict) -> str:
-    """A row as lines: all kinds together, then each."""
-    lines = [f"{row['arm']}, seed {row['seed']}, {row['steps_trained']} steps, lr {row['lr']}"]
-    lines += [f"  {'all':8}{by_steps(row, QUESTION_KINDS)}"]
-    lines += [f"  {kind:8}{by_steps(row, (kind,))}" for kind in QUESTION_KINDS]
-    right, proved = (sum(cell[i] for cell in row["cells"].values()) for i in (1, 2))
-    lines += [f"  {right} right, {proved} of them proved by the steps; steps {row['steps']}"]
-    return "\n".join([*lines, f"  repaired {row['repaired'][0]} of {row['repaired'][1]} false steps"])
+def sampled(teller: LanguageModel, n: int = 80, draws: int = DRAWS) -> dict:
+    """How often texts at temperature 1 are right, for questions of three to eight steps."""
+    questions = step_questions(n, DRAWN, range(3, 9))
+    written = draw_texts(teller, [q.prompt for q in questions], draws, 1.0, torch.Generator().manual_seed(0))
+    right, proved, votes = [], [], Counter()
+    for i, question in enumerate(questions):
+        verdicts = [judge_trace(question, text) for text in written.texts[i * draws : (i + 1) * draws]]
+        right.append(sum(v.right for v in verdicts))
+        proved.append(sum(v.right and v.sound for v in verdicts))
+        size = 1
+        while size <= draws:
+            chosen = [majority([v.answer for v in verdicts[j : j + size]]) for j in range(0, draws, size)]
+            votes[size] += sum(answer == question.answer for answer in chosen) / len(chosen)
+            size *= 2
+    tokens = written.mask.sum().item() / len(written.texts)
+    shares = {str(size): round(votes[size] / n, 4) for size in votes}
+    return {"draws": draws, "right": right, "proved": proved, "majority": shares, "tokens": round(tokens, 2)}
+
+
+def keep(teller: LanguageModel, folder: Path) -> None:
+    """Write a model with its weights in float16."""
+    halves = {name: weight.half() for name, weight in teller.model.state_dict().items()}
+    about = {"command": "benchmarks/reasoning.py", "dtype": "float16"}
+    with staged(folder) as new:
+        write_model(new, teller.model, teller.tokenizer, about, halves)
+
+
+# -- the arms ------------------------------------------------------------------------------------------------
+
+
+def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train on traces, or on answers alone."""
+    teller = new_teller(seed)
+    questions = step_questions(BATCH * 800, TRAIN + seed, LEARNED)
+    texts = [trace(question, think=arm == "think") for question in questions]
+    loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
+    row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST)}
+    if not tune:
+        row |= sampled(teller)
+        if seed == 0:
+            keep(teller, MODEL.with_name(f"reasoner-{arm}"))
+    return row
+
+
+def outcome(question: StepQuestion, text: str) -> float:
+    """1 for the right answer."""
+    return float(judge_trace(question, text).right)
+
+
+def each_step(question: StepQuestion, text: str) -> float:
+    """The share of the needed steps that are true, less the share of false ones, and as much again for the answer."""
+    verdict = judge_trace(question, text)
+    kinds = Counter(step.kind for step in verdict.steps)
+    bad = kinds["false"] + kinds["unreadable"]
+    return verdict.right + (kinds["true"] - bad) / len(question.steps)
+
+
+def loose(question: StepQuestion, text: str) -> float:
+    """A checker with a hole: 1 if the answer's word stands anywhere after the thought."""
+    answer = text.rpartition("</think>")[2]
+    return float(question.answer in answer.replace(".", " ").replace(",", " ").split())
+
+
+REWARDS = {
+    "grpo": ("grpo", outcome),
+    "dr_grpo": ("dr_grpo", outcome),
+    "dapo": ("dapo", outcome),
+    "gspo": ("gspo", outcome),
+    "each step": ("grpo", each_step),
+    "loose": ("grpo", loose),
+}
+
+
+def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train with rewards from the model of seed 0; steps is the number of draws, with two updates each."""
+    teller = companion.load(MODEL, device="cpu")
+    switch, reward = REWARDS[arm]
+    questions = step_questions(16 * steps, TRAIN + 500 + seed, TESTED)
+    config = TrainConfig(
+        steps=2 * steps, batch_size=1, lr=lr, seed=seed, warmup_steps=5, device="cpu", dtype="float32"
+    )
+    learner = RLVR(teller, questions, reward, switch, seed=seed)
+    optimizer = torch.optim.AdamW(teller.model.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
+    trainer = Trainer(teller.model, learner.batches, config, learner.loss, optimizers=[optimizer])
+    curve = []
+    for step in range(2 * steps):
+        trainer.step()
+        if step % 2:
+            draws, asked = learner.draws, learner.asked
+            verdicts = [judge_trace(asked[i // 8], text) for i, text in enumerate(draws.texts)]
+            curve.append(
+                {
+                    "reward": round(learner.rewards.mean().item(), 4),
+                    "right": sum(v.right for v in verdicts),
+                    "proved": sum(v.right and v.sound for v in verdicts),
+                    "tokens": round(draws.mask.sum().item() / len(draws.texts), 2),
+                    "flat": sum(len(set(group)) == 1 for group in learner.rewards.view(-1, 8).tolist()),
+                }
+            )
+    row = {
+        "curve": curve,
+        "shown": draws.texts[:3],
+        **greedy(teller, 25 if tune else 50, TUNE if tune else TEST),
+    }
+    if not tune:
+        row |= sampled(teller)
+        if arm == "grpo" and seed == 0:
+            keep(teller, REWARDED)
+    return row
+
+
+def train_distilled(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """A smaller model learns from the ledger's steps, or from what the large model wrote."""
+    teacher = companion.load(REWARDED, device="cpu")
+    teller = new_teller(seed, d_model=32, n_layers=3)
+    questions = step_questions(6400, TRAIN + seed, TESTED)
+    texts = [trace(question) for question in questions]
+    if arm != "ledger":
+        texts = draw_texts(teacher, [q.prompt for q in questions], temperature=0.0).texts
+    if arm == "teacher, checked":
+        kept = [i for i, text in enumerate(texts) if judge_trace(questions[i], text).right]
+        questions, texts = [questions[i] for i in kept], [texts[i] for i in kept]
+    loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
+    right = sum(judge_trace(q, text).right for q, text in zip(questions, texts, strict=True))
+    return {
+        "loss": loss,
+        "texts": [right, len(texts)],
+        **greedy(teller, 25 if tune else 50, TUNE if tune else TEST),
+    }
+
+
+JOBS = {
+    "steps": (train_steps, ("answer", "think")),
+    "rewards": (train_rewards, tuple(REWARDS)),
+    "distill": (train_distilled, ("ledger", "teacher", "teacher, checked")),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--arm", choices=ARMS, help="one training (default: answer and think)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the training and its questions")
-    parser.add_argument("--steps", type=int, default=1500, help="training steps")
-    parser.add_argument("--lr", type=float, default=1.5e-3, help="learning rate")
-    parser.add_argument("--questions", type=int, default=12000, help="questions to learn from")
-    parser.add_argument("--asked", type=int, default=900, help="held-out questions")
-    parser.add_argument("--log", type=Path, default=LOG, help="where rows are added")
-    parser.add_argument("--table", action="store_true", help="show the log, and train nothing")
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("--arm", action="append", help="only this one (can be given several times)")
+    parser.add_argument("--seed", type=int, action="append", help="default: 0, 1 and 2")
+    parser.add_argument("--lr", type=float, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--tune", action="store_true", help="a run that only compares rates")
+    parser.add_argument("--log", type=Path, default=LOG)
     options = parser.parse_args()
-    if not options.table:
-        for arm in [options.arm] if options.arm else FIRST_ARMS:
-            key = {"arm": arm, "seed": options.seed, "steps_trained": options.steps, "lr": options.lr}
-            if not holds(options.log, key):
-                append_row(options.log, run(arm, options))
-    for row in read_rows(options.log):
-        print(table(row))
+    train, arms = JOBS[options.job]
+    for seed in options.seed or (0, 1, 2):
+        for arm in options.arm or arms:
+            key = {"job": options.job, "arm": arm, "seed": seed, "lr": options.lr, "trained": options.steps}
+            key |= {"tune": options.tune}
+            if holds(options.log, key):
+                continue
+            begun = time.process_time()
+            row = key | train(arm, seed, options.lr, options.steps, options.tune)
+            row |= {"seconds": round(time.process_time() - begun), "machine": machine()}
+            append_row(options.log, row)
+            print({k: row[k] for k in ("arm", "seed", "lr", "cells", "seconds")}, flush=True)
 
 
 if __name__ == "__main__":

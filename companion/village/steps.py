@@ -1,4 +1,4 @@
-"""The judge of steps: what is true in a trace of reasoning, step by step, and what it is worth.
+"""The judge of steps: what is true in a chain of thought, step by step.
 
 The questions, and the wording of steps, are those of `companion.village.reasoning`.
 """
@@ -6,18 +6,20 @@ The questions, and the wording of steps, are those of `companion.village.reasoni
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from companion.village.reasoning import END_THINK, NUMBER_WORDS, THINK, Fact, StepQuestion
-from companion.village.words import KINDS
+from companion.village.judge import Verdict
+from companion.village.reasoning import END_THINK, NAMES, NUMBER_WORDS, THINK, Fact, StepQuestion
 
-_NAME, _THING, _PLACE = (f"({'|'.join(KINDS[kind])})" for kind in ("name", "thing", "place"))
-_NUMBER = f"({'|'.join(NUMBER_WORDS)})"
-_STEP_END = re.compile(r"[.!?](?=\s|\Z)")
+_NAME = f"(?P<name>{'|'.join(NAMES)})"
+_VALUE = f"(?P<value>{'|'.join(NUMBER_WORDS)})"
+_CHANGE = f"(?P<verb>got|lost) (?P<change>{'|'.join(NUMBER_WORDS)})"
+_STEP = re.compile(f"(?:{_NAME} (?:has|{_CHANGE}:)|Together) {_VALUE}[.]")
+_SENTENCE = re.compile(r"\S[^.]*(?:[.]|\Z)")
 _TRACE = re.compile(rf"\s*(?:{THINK}(?P<thought>.*?)(?:{END_THINK}|\Z))?(?P<answer>.*)", re.DOTALL)
+
+SHOWN_AS = {"true": "ok", "irrelevant": "misplaced", "false": "contradiction", "unreadable": "unknown"}
 
 
 @dataclass(frozen=True)
@@ -26,165 +28,123 @@ class StepVerdict:
 
     Attributes:
         step: The text of the step.
-        kind: "true" for a fact that the answer needs, "irrelevant" for another true fact, "repeated" for what
-            the trace wrote last about the same subject, "false" for what contradicts the story at this point,
-            and "unreadable" for what is no step.
-        about: The subject, as in `Fact`; None if unreadable.
+        kind: "true" for a fact that the answer needs, "irrelevant" for another true fact, "false" for what is
+            not so at this point, and "unreadable" for what is no step.
         start: Where the step begins in the text that was judged.
         end: Where it ends.
-        fact: The fact that the step states. For a false step, the next fact about its subject, or None if the
-            story says nothing about it.
-        leap: Whether the step is true, but a fact that it follows from was not written before it.
-        repaired: Whether the step is false, and a later step says what is true about the same subject. For a
-            subject that the answer does not need, as after a wrong name, the needed facts must all be
-            written, one of them later.
+        should: The fact that should stand in the place of a false step, or None if there is none.
+        repaired: Whether the step is false, and a later step about the same subject is true.
     """
 
     step: str
     kind: str
-    about: tuple[str, str] | None
     start: int
     end: int
-    fact: Fact | None = None
-    leap: bool = False
+    should: Fact | None = None
     repaired: bool = False
 
 
 @dataclass(frozen=True)
 class TraceVerdict:
-    """What the judge says of a trace.
+    """What the judge says of steps and their answer.
 
     Attributes:
-        steps: The verdicts of the steps, in the order of the trace.
-        answer: The answer that was read.
+        steps: The verdicts of the steps, in their order.
+        answer: The answer that was read, or "" if the text has none.
         right: Whether it is the right one.
-        complete: Whether the trace has every needed fact.
+        sound: Whether the steps prove the answer: no step is false or unreadable, and none is missing.
     """
 
     steps: tuple[StepVerdict, ...]
     answer: str
     right: bool
-    complete: bool
+    sound: bool
 
     @property
-    def all_true(self) -> bool:
-        """Whether no step is false or unreadable."""
-        return not any(step.kind in ("false", "unreadable") for step in self.steps)
-
-    @property
-    def sound(self) -> bool:
-        """Whether the steps prove the answer: all true, none missing, and each after what it follows from."""
-        return self.all_true and self.complete and not any(step.leap for step in self.steps)
+    def marks(self) -> list[Verdict]:
+        """The steps as `companion.show.plots.judged` shows them."""
+        marks = []
+        for step in self.steps:
+            should = f"not so: {step.should.text}" if step.should else "not so"
+            reason = {"false": should, "irrelevant": "not needed", "unreadable": "no step"}.get(step.kind, "")
+            marks.append(Verdict(step.step, SHOWN_AS[step.kind], reason))
+        return marks
 
     @property
     def lucky(self) -> bool:
-        """Whether the answer is right although the steps do not prove it: right for the wrong reasons."""
+        """Whether the answer is right although the steps do not prove it."""
         return self.right and not self.sound
 
 
-class Claim(NamedTuple):
-    """What a step says: the value of something, and by how much it changed, or None for no word of that."""
-
-    about: tuple[str, str]
-    value: int | str
-    change: int | None = None
-
-    def agrees(self, fact: Fact) -> bool:
-        """Whether the fact says the same."""
-        return self.value == fact.value and self.change in (None, fact.change)
-
-
-def read_step(step: str) -> Claim | None:
-    """What a step says, or None if it is no step. Whether it is true does not matter."""
-    if found := re.fullmatch(f"{_NAME} has {_NUMBER}[.]", step):
-        return Claim(("count", found[1]), _value(found[2]))
-    if found := re.fullmatch(f"{_NAME} (got|lost) {_NUMBER}: {_NUMBER}[.]", step):
-        change = _value(found[3]) if found[2] == "got" else -_value(found[3])
-        return Claim(("count", found[1]), _value(found[4]), change)
-    if found := re.fullmatch(f"Together {_NUMBER}[.]", step):
-        return Claim(("sum", ""), _value(found[1]))
-    if found := re.fullmatch(f"{_NAME} has the {_THING}[.]", step):
-        return Claim(("holder", found[2]), found[1])
-    if found := re.fullmatch(f"{_NAME} is at the {_PLACE}[.]", step):
-        return Claim(("place", found[1]), found[2])
-    return None
-
-
-def _value(word: str) -> int:
-    """The value of a number word."""
-    return NUMBER_WORDS.index(word) + 1
+def claimed(step: str) -> tuple[str, int, int] | None:
+    """What a step says: about whom, the change and the count. None if it is no step."""
+    found = _STEP.fullmatch(step)
+    if not found:
+        return None
+    change = NUMBER_WORDS.index(found["change"]) + 1 if found["change"] else 0
+    if found["verb"] == "lost":
+        change = -change
+    return found["name"] or "", change, NUMBER_WORDS.index(found["value"]) + 1
 
 
 def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
-    """Judge every step of a trace, and its answer.
+    """Judge every step of a text, and its answer.
 
-    Each subject, such as Tom's count or the holder of the key, has its own history in the story. A step must
-    be a later fact of its subject's history than what the trace wrote about this subject before, and must not
-    skip a fact that the answer needs. Steps about different subjects can come in any order. A false step
-    stands in the place of one needed fact, so the next step may go on behind it or repair it.
+    Each person's count has its history in the story. The n-th step about a person is compared with the n-th
+    fact of this history; a false step may also be said again, corrected. The order of people is free.
 
     Args:
         question: The question.
         text: What was written after the prompt: steps between <think> and </think>, and the answer. Without
             these marks, the text is the answer. Without the second mark, there is no answer.
     """
-    passed: Counter[tuple[str, str]] = Counter()  # how many facts of each history the trace has passed
-    failed: Counter[tuple[str, str]] = Counter()  # how many false steps each subject had since then
-    written: set[Fact] = set()
-    steps: list[StepVerdict] = []
     parts = _TRACE.fullmatch(text)
-    for start, end in _spans(text, *parts.span("thought")):
-        claim = read_step(text[start:end])
+    histories: dict[str, list[Fact]] = {}
+    for fact in question.facts:
+        histories.setdefault(fact.about, []).append(fact)
+    place = dict.fromkeys(histories, 0)  # how many facts of each history have been passed
+    last_false = dict.fromkeys(histories, False)
+    steps: list[StepVerdict] = []
+    about: list[str | None] = []
+    written: list[Fact] = []
+    for sentence, start, end in _sentences(text, *parts.span("thought")):
+        claim = claimed(sentence)
+        about.append(claim[0] if claim else None)
         if claim is None:
-            steps.append(StepVerdict(text[start:end], "unreadable", None, start, end))
+            steps.append(StepVerdict(sentence, "unreadable", start, end))
             continue
-        history = [fact for fact in question.facts if fact.about == claim.about]
-        present = passed[claim.about]
-        ahead = history[present : _limit(question, history, present, failed[claim.about])]
-        agreeing = [fact for fact in ahead if claim.agrees(fact)]
-        needed = [fact for fact in agreeing if fact in question.steps]
-        is_next = bool(needed) and (failed[claim.about] > 0 or written.issuperset(needed[0].premises))
-        leap = False
-        if present and claim.agrees(history[present - 1]) and not is_next:
-            kind, fact = "repeated", history[present - 1]
-        elif not agreeing:
-            kind, fact = "false", (ahead or history[-1:] or [None])[0]
-            failed[claim.about] += 1
+        name = claim[0]
+        history = histories.get(name, [])
+        i = place.get(name, 0)
+        if last_false.get(name) and _says(claim, history[i - 1 : i]):
+            i -= 1  # a false step, said again
+        fact = history[i] if i < len(history) else None
+        if _says(claim, [fact]):
+            kind, should = ("true" if fact in question.steps else "irrelevant"), None
+            written.append(fact)
         else:
-            kind, fact = ("true", needed[0]) if needed else ("irrelevant", agreeing[0])
-            leap = kind == "true" and not written.issuperset(fact.premises)
-            written.add(fact)
-            passed[claim.about] = history.index(fact) + 1
-            failed[claim.about] = 0
-        steps.append(StepVerdict(text[start:end], kind, claim.about, start, end, fact, leap))
-    complete = written.issuperset(question.steps)
-    judged = [replace(step, repaired=_repaired(i, steps, question, complete)) for i, step in enumerate(steps)]
+            kind, should = "false", fact
+        steps.append(StepVerdict(sentence, kind, start, end, should))
+        if fact is not None:
+            place[name] = i + 1
+            last_false[name] = kind == "false"
+    for i, verdict in enumerate(steps):
+        later = [s.kind for s, name in zip(steps[i + 1 :], about[i + 1 :], strict=True) if name == about[i]]
+        if verdict.kind == "false" and "true" in later:
+            steps[i] = replace(verdict, repaired=True)
     answer = parts["answer"].strip().removesuffix(".")
-    return TraceVerdict(tuple(judged), answer, answer == question.answer, complete)
+    kinds = {step.kind for step in steps}
+    sound = kinds <= {"true", "irrelevant"} and set(written) >= set(question.steps)
+    return TraceVerdict(tuple(steps), answer, answer == question.answer, sound)
 
 
-def _limit(question: StepQuestion, history: list[Fact], present: int, failed: int) -> int:
-    """Before which number of its history a step must find its fact."""
-    needed = [i for i in range(present, len(history)) if history[i] in question.steps]
-    return needed[failed] + 1 if failed < len(needed) else len(history)
+def _says(claim: tuple[str, int, int], facts: list[Fact | None]) -> bool:
+    """Whether the claim is the fact, if there is one."""
+    return any(fact is not None and claim == (fact.about, fact.change, fact.value) for fact in facts)
 
 
-def _repaired(i: int, steps: list[StepVerdict], question: StepQuestion, complete: bool) -> bool:
-    """Whether step i is false, and is repaired later."""
-    if steps[i].kind != "false":
-        return False
-    later = [step for step in steps[i + 1 :] if step.kind in ("true", "irrelevant", "repeated")]
-    if any(fact.about == steps[i].about for fact in question.steps):
-        return any(step.about == steps[i].about for step in later)
-    return complete and any(step.kind == "true" for step in later)
-
-
-def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where the sentences between two places of a text begin and end, without the space around them."""
-    while start < end:
-        found = _STEP_END.search(text, start, end)
-        stop = found.end() if found else end
-        sentence = text[start:stop]
-        if sentence.strip():
-            yield start + len(sentence) - len(sentence.lstrip()), start + len(sentence.rstrip())
-        start = stop
+def _sentences(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """The sentences between two places of a text, and where each begins and ends."""
+    for found in _SENTENCE.finditer(text, max(start, 0), max(end, 0)):
+        sentence = found[0].rstrip()
+        yield sentence, found.start(), found.start() + len(sentence)
