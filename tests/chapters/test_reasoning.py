@@ -1,0 +1,206 @@
+"""Chapter 25: texts with steps, votes, pass@k, the four losses, and a tool."""
+
+from itertools import combinations
+
+import pytest
+import torch
+
+import companion
+from companion.reasoning import (
+    RLVR,
+    SWITCHES,
+    draw_texts,
+    draw_with_tool,
+    majority,
+    pass_at_k,
+    policy_loss,
+    run_sum,
+)
+from companion.village import DATA
+from companion.village.reasoning import step_questions
+from companion.village.steps import judge_trace
+
+
+@pytest.fixture(scope="module")
+def thinker():
+    return companion.load(DATA / "models" / "reasoner-think", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def caller():
+    return companion.load(DATA / "models" / "reasoner-tool", device="cpu")
+
+
+QUESTIONS = step_questions(12, 77, range(1, 5))
+PROMPTS = [question.prompt for question in QUESTIONS]
+
+# -- writing -----------------------------------------------------------------------------------------------
+
+
+def test_a_text_does_not_depend_on_the_texts_beside_it(thinker):
+    together = draw_texts(thinker, PROMPTS, temperature=0.0).texts
+    assert together == [draw_texts(thinker, [prompt], temperature=0.0).texts[0] for prompt in PROMPTS]
+    assert all(text.startswith("<think>") and "</think>" in text for text in together)
+
+
+def test_the_mask_marks_what_was_written(thinker):
+    draws = draw_texts(thinker, PROMPTS, 2, generator=torch.Generator().manual_seed(1))
+    for row, mask, text, prompt in zip(
+        draws.tokens, draws.mask, draws.texts, [p for p in PROMPTS for _ in range(2)], strict=True
+    ):
+        written = row[1:][mask].tolist()
+        assert thinker.tokenizer.decode([i for i in written if i not in thinker.ends]) == text
+        assert row[: len(row) - 1][~mask][: len(thinker.encode(prompt)[0]) - 1].tolist() == (
+            thinker.encode(prompt)[0][:-1].tolist()
+        )
+
+
+def test_the_shipped_model_counts_within_its_training(thinker):
+    texts = draw_texts(thinker, PROMPTS, temperature=0.0).texts
+    right = sum(judge_trace(q, text).sound for q, text in zip(QUESTIONS, texts, strict=True))
+    assert right >= 9
+
+
+@pytest.mark.parametrize("options", [{"size": 0}, {"prompts": []}])
+def test_refused_draws(thinker, options):
+    with pytest.raises(ValueError, match="size=0|prompts"):
+        draw_texts(thinker, **({"prompts": PROMPTS} | options))
+
+
+# -- choosing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [(["a", "b", "b"], "b"), (["b", "a", "a", "b"], "b"), (["", "", "a"], "a"), (["", ""], ""), ([], "")],
+)
+def test_majority(answers, wanted):
+    assert majority(answers) == wanted
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_pass_at_k_is_the_share_of_all_choices(k):
+    right = [0, 1, 3, 5]
+    shares = []
+    for c in right:
+        chosen = list(combinations([True] * c + [False] * (5 - c), k))
+        shares.append(sum(map(any, chosen)) / len(chosen))
+    assert pass_at_k(5, right, k) == pytest.approx(sum(shares) / 4)
+
+
+@pytest.mark.parametrize(("right", "k"), [([1], 6), ([1], 0), ([], 1)])
+def test_pass_at_k_refuses(right, k):
+    with pytest.raises(ValueError, match="k="):
+        pass_at_k(5, right, k)
+
+
+# -- learning ----------------------------------------------------------------------------------------------
+
+REWARDS = [1.0, 0, 0, 0, 1, 1, 1, 1]  # two groups of four; the second teaches nothing
+LENGTHS = torch.tensor([2, 4, 6, 4, 3, 3, 3, 3])
+MASK = torch.arange(6) < LENGTHS[:, None]
+
+
+def gradient(switch: str, new: torch.Tensor | None = None, rewards=REWARDS, limit: int = 8) -> torch.Tensor:
+    """The gradient of the loss for each token, with old log-probabilities of 0."""
+    new = (torch.zeros(8, 6) if new is None else new).clone().requires_grad_()
+    policy_loss(new, torch.zeros(8, 6), rewards, MASK, 4, switch, limit).backward()
+    return new.grad
+
+
+def test_each_switch_weights_tokens_as_its_paper_does():
+    A = torch.tensor([0.75, -0.25, -0.25, -0.25, 0, 0, 0, 0])
+    scaled = A / (torch.tensor(0.1875).sqrt() + 1e-4)
+    by_hand = {
+        "grpo": scaled / (8 * LENGTHS),
+        "gspo": scaled / (8 * LENGTHS),
+        "dr_grpo": A / (8 * 8),
+        "dapo": scaled / 16,  # the second group is left out
+    }
+    for switch, weights in by_hand.items():
+        torch.testing.assert_close(-gradient(switch), weights[:, None] * MASK, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_what_was_pushed_far_enough_is_not_pushed_farther(switch):
+    low, high = SWITCHES[switch]
+    new = torch.zeros(8, 6)
+    new[0] = torch.tensor(1 + high).log() + 0.01  # a good text, already more likely
+    new[1] = torch.tensor(1 - low).log() - 0.01  # a bad text, already less likely
+    new[2] = torch.tensor(1 + high).log() + 0.01  # a bad text that became more likely is pushed back
+    pushed = gradient(switch, new)
+    assert not pushed[:2].any() and (pushed[2][MASK[2]] > 0).all()
+
+
+def test_gspo_clips_whole_texts_and_the_others_tokens():
+    new = torch.zeros(8, 6)
+    new[0, 0] = 1.0  # one token of a good text of two is far more likely
+    assert gradient("grpo", new)[0, 0] == 0 and gradient("grpo", new)[0, 1] < 0
+    assert not gradient("gspo", new)[0].any()
+
+
+def test_without_any_spread_nothing_is_learned():
+    for switch in SWITCHES:
+        assert not gradient(switch, rewards=[1.0] * 8).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"switch": "ppo"}, "switch='ppo'"),
+        ({"size": 3}, "groups of size=3"),
+        ({"rewards": [float("nan")] * 8}, "reward 0"),
+    ],
+)
+def test_refused_losses(options, said):
+    arguments = {"rewards": REWARDS, "size": 4, "switch": "grpo"} | options
+    with pytest.raises(ValueError, match=said):
+        policy_loss(torch.zeros(8, 6), torch.zeros(8, 6), mask=MASK, **arguments)
+
+
+def test_a_draw_serves_for_several_updates_and_can_begin_anew(thinker):
+    def reward(question, text):
+        return float(judge_trace(question, text).right)
+
+    learner = RLVR(thinker, QUESTIONS, reward, size=2, per_draw=2, updates=2, seed=3)
+    batches = learner.batches()
+    first, second, third = next(batches), next(batches), next(batches)
+    assert first is not second and all(a is b for a, b in zip(first, second, strict=True))
+    assert learner.asked == QUESTIONS[2:4] and len(learner.draws.texts) == 4
+    again = next(learner.batches(first=2))
+    assert torch.equal(again[0], third[0]) and torch.equal(again[3], third[3])
+
+
+# -- a tool ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        (" two + five - four", "three"),
+        ("two", "two"),
+        ("one - one", "error"),
+        ("two + plums", "error"),
+        ("", "error"),
+    ],
+)
+def test_run_sum(call, result):
+    assert run_sum(call) == result
+
+
+def test_results_of_a_tool_are_not_learned(caller):
+    calls = []
+
+    def run(call):
+        calls.append(call)
+        return "seven"
+
+    draws = draw_with_tool(caller, PROMPTS, run)
+    assert len(calls) == len(PROMPTS)
+    seven = caller.tokenizer.encode(" seven")
+    for row, mask, text in zip(draws.tokens, draws.mask, draws.texts, strict=True):
+        assert text.endswith("</tool> seven.")
+        after = row.tolist().index(caller.tokenizer.special_tokens["</tool>"]) + 1
+        assert row[after : after + len(seven)].tolist() == seven
+        assert not mask[after - 1 : after - 1 + len(seven)].any()
+        assert mask[after - 2] and mask[after - 1 + len(seven)]
