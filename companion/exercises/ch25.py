@@ -240,7 +240,12 @@ def start_of_open(tokens, mask, begin, end):
     cases=token_cases,
     mistakes="""
         = [t == begin or one for t, one in zip(tokens, it)]
-        = [one or (t == begin and (i == 0 or it[i - 1])) for i, (t, one) in enumerate(zip(tokens, it))]
+        - if token == begin:
+        - inside = True
+        - found.append(not inside)
+        + found.append(not inside)
+        + if token == begin:
+        +     inside = True
             The opening mark is learned in yours. The program wrote it, not the model.
         = [t == end or one for t, one in zip(tokens, it)]
             The closing mark is learned in yours. The program wrote it, not the model.
