@@ -60,7 +60,7 @@ def vote_cases(seed):
         = next((answer for answer in answers if answer is not None), None)
             You return the first answer. How often does each occur?
     """,
-    right="Wrong answers differ from each other more than right ones do, so the vote finds the right one.",
+    right="The vote finds the right answer wherever it is the most frequent one, and it needs no judge.",
 )
 def majority(answers):
     votes = [answer for answer in answers if answer is not None]
@@ -484,5 +484,5 @@ chapter.number(
         0.36
             You left out that all three may be right.
     """,
-    right="The vote wins though most texts are wrong: it is enough that no wrong answer is as frequent.",
+    right="The vote helps though most texts are wrong: no wrong answer is as frequent as the right one.",
 )
