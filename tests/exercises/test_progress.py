@@ -61,7 +61,7 @@ def test_the_command_prints_the_whole_course(course, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["1", "1", "6", "1.4"]
     assert lines[-1].startswith("1 of ")
-    assert lines[24].split()[0] == "24"
+    assert lines[25].split()[0] == "25"
 
 
 def test_the_numbers_read_are_those_of_the_exercises():
