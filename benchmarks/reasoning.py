@@ -48,8 +48,8 @@ from companion.village.reasoning import (
 from companion.village.steps import judge_trace
 
 LOG = DATA / "models" / "reasoning.jsonl"
-MODEL, REWARDED = DATA / "models" / "reasoner-think", DATA / "models" / "reasoner-rewarded"
-LEARNED, TESTED = range(1, 5), range(1, 9)  # numbers of steps
+MODEL, REWARDED = DATA / "models" / "reasoner-early", DATA / "models" / "reasoner-rewarded"
+LEARNED, REWARDED_STEPS, TESTED = range(1, 5), range(2, 5), range(1, 9)  # numbers of steps
 BATCH = 32
 TRAIN, TUNE, TEST, DRAWN = (
     1000,
@@ -131,9 +131,9 @@ def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST) -> dict:
     return {"cells": cells, "judged": dict(sorted(judged.items())), **false}
 
 
-def sampled(teller: LanguageModel, n: int = 80, draws: int = DRAWS) -> dict:
-    """How often texts at temperature 1 are right, for questions of three to eight steps."""
-    questions = step_questions(n, DRAWN, range(3, 9))
+def sampled(teller: LanguageModel, steps: range = range(3, 9), n: int = 80, draws: int = DRAWS) -> dict:
+    """How often texts at temperature 1 are right, for questions of so many steps."""
+    questions = step_questions(n, DRAWN, steps)
     written = draw_texts(teller, [q.prompt for q in questions], draws, 1.0, torch.Generator().manual_seed(0))
     right, proved, votes = [], [], Counter()
     for i, question in enumerate(questions):
@@ -165,11 +165,11 @@ def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     """Train on traces, or on answers alone."""
     teller = new_teller(seed)
     questions = step_questions(BATCH * 800, TRAIN + seed, LEARNED)
-    texts = [trace(question, think=arm == "think") for question in questions]
+    texts = [trace(question, think=arm != "answer") for question in questions]
     loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
     row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST)}
     if not tune:
-        row |= sampled(teller)
+        row |= sampled(teller, REWARDED_STEPS) if arm == "early" else sampled(teller)
         if seed == 0:
             keep(teller, MODEL.with_name(f"reasoner-{arm}"))
     return row
@@ -252,7 +252,7 @@ def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dic
     """Train with rewards from the model of seed 0; steps is the number of draws, with two updates each."""
     teller = companion.load(MODEL, device="cpu")
     switch, reward = REWARDS[arm]
-    questions = step_questions(16 * steps, TRAIN + 500 + seed, TESTED)
+    questions = step_questions(16 * steps, TRAIN + 500 + seed, REWARDED_STEPS)
     config = TrainConfig(
         steps=2 * steps, batch_size=1, lr=lr, seed=seed, warmup_steps=5, device="cpu", dtype="float32"
     )
@@ -280,7 +280,7 @@ def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dic
         **greedy(teller, 25 if tune else 50, TUNE if tune else TEST),
     }
     if not tune and arm in ("grpo", "each step"):
-        row |= sampled(teller)
+        row |= sampled(teller, REWARDED_STEPS)
     if not tune and arm == "grpo" and seed == 0:
         keep(teller, REWARDED)
     return row
@@ -308,7 +308,7 @@ def train_distilled(arm: str, seed: int, lr: float, steps: int, tune: bool) -> d
 
 JOBS = {
     "tool": (train_tool, ("tool",)),
-    "steps": (train_steps, ("answer", "think")),
+    "steps": (train_steps, ("answer", "think", "early")),
     "rewards": (train_rewards, tuple(REWARDS)),
     "distill": (train_distilled, ("ledger", "teacher", "teacher, checked")),
 }

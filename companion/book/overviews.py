@@ -27,8 +27,8 @@ MAP = """\
 # The map of the course
 
 Read the chapters in order, in JupyterLab: each is a notebook. (21 to 24 are appendices; 21 comes first if
-tensors are new to you.) The code of all but 0 and 21 is a module of the package; an arrow leads from a module
-to one that is built on it.
+tensors are new to you. 25 follows 18.) The code of all but 0 and 21 is a module of the package; an arrow
+leads from a module to one that is built on it.
 
 ```mermaid
 graph LR

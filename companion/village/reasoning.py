@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from random import Random
 
-from companion.runtime.files.arguments import at_least_one
 from companion.village.words import KINDS, NUMBERS
 
 THINK, END_THINK = "<think>", "</think>"
@@ -200,7 +199,8 @@ def step_questions(
     Raises:
         ValueError: If n is below 1, or a number of steps is out of range.
     """
-    at_least_one(n=n)
+    if n < 1:
+        raise ValueError(f"n={n} must be at least 1")
     steps = list(steps)
     if not steps or min(steps) < 1 or max(steps) > MOST_STEPS:
         raise ValueError(f"steps={steps} must be numbers from 1 to {MOST_STEPS}")
