@@ -168,6 +168,13 @@ INTEGER = (
 NUMBER = (*INTEGER, Choice(((), (b".", Repeat(DIGIT, 1, MAX_DIGITS)))))
 SIMPLE = {"integer": INTEGER, "number": NUMBER, "boolean": Choice((b"true", b"false")), "null": b"null"}
 TYPES = ("object", "array", "string", *SIMPLE)
+PYTHON_TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
 NOTES = {"title", "description", "default", "examples", "$schema"}  # keywords that allow and forbid nothing
 KEYWORDS = {
     "object": {"properties", "required", "additionalProperties"},
@@ -241,8 +248,7 @@ def fixed_values(schema: dict, place: str) -> Choice:
     if not isinstance(values, list) or not 1 <= len(values) <= MAX_VALUES:
         raise ValueError(f"{place}.enum={values!r:.40} must be a list of 1 to {MAX_VALUES} values")
     if "type" in schema:
-        kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
-        kind = kinds.get(str(schema["type"]), ())
+        kind = PYTHON_TYPES.get(str(schema["type"]), ())
         for value in values:
             if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
                 raise ValueError(
