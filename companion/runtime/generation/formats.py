@@ -312,7 +312,9 @@ class Vocabulary:
     Attributes:
         tokens: The bytes of each ordinary token. A mask allows no other token, but those that end.
         trie: All of them.
-        unusual: Those that a string does not hold as they are, such as one with a quotation mark.
+        unusual: Those that a string does not hold as they are, such as one with a quotation mark. Those with
+            control characters, which JSON never has, are left out.
+        longest: The most bytes of an unusual token.
         n_characters: For each id the number of characters, if the token is unescaped text of a string. Else
             0. int64 of shape (V,).
 
@@ -332,15 +334,16 @@ class Vocabulary:
         self.vocab_size = vocab_size
         self.trie: dict = {}
         self.unusual: dict = {}
+        self.longest = 0
         self.n_characters = torch.zeros(vocab_size, dtype=torch.int64)
         for i, token in self.tokens.items():
             add_token(self.trie, token, i)
             text = token.decode("utf-8", "replace")
             if text.isprintable() and not set(text) & {'"', "\\", "\ufffd"}:
                 self.n_characters[i] = len(text)
-            else:
+            elif min(token) >= 0x20:
                 add_token(self.unusual, token, i)
-        self.longest = int(self.n_characters.max())
+                self.longest = max(self.longest, len(token))
 
 
 @lru_cache(1)
@@ -417,12 +420,11 @@ class Constraint:
             return walked(self.places, vocabulary.trie, vocabulary.vocab_size)
         [place] = inside
         room = place.rest.piece.most + 1  # characters
-        key = (place.rest.rest, min(room, vocabulary.longest + 1))
+        key = (place.rest.rest, min(room, vocabulary.longest))
         if key not in self.in_strings:
-            found = walked(self.places, vocabulary.unusual, vocabulary.vocab_size)
-            fits = (vocabulary.n_characters > 0) & (vocabulary.n_characters <= room)
-            self.in_strings[key] = found.where(~fits, needed(place.rest.rest))
-        return self.in_strings[key]
+            self.in_strings[key] = walked(self.places, vocabulary.unusual, vocabulary.vocab_size)
+        fits = (vocabulary.n_characters > 0) & (vocabulary.n_characters <= room)
+        return self.in_strings[key].where(~fits, needed(place.rest.rest))
 
 
 def walked(places: list[Place | None], trie: dict, vocab_size: int) -> Tensor:
