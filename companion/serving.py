@@ -103,6 +103,8 @@ class Request:
         seed: Seed of the random numbers. The tokens are those of generate with the same seed. None gives
             other tokens each time.
         put: Called with each token as it is drawn, and with None at the end. It must not raise an error.
+        allowed: Called with the tokens drawn so far. Returns True for each token that may be drawn next, of
+            shape (V,), at least one. None allows all tokens.
         deadline: When the answer must be finished, in seconds of time.monotonic().
         drawn: The tokens of the answer so far.
         finish: None while the request runs. At the end "stop", "length", or why the answer is not whole.
@@ -114,6 +116,7 @@ class Request:
     options: dict = field(default_factory=dict)
     seed: int | None = None
     put: Callable = ignore
+    allowed: Callable | None = None
     deadline: float = float("inf")
     drawn: list[int] = field(default_factory=list)
     finish: str | None = None
@@ -163,7 +166,7 @@ def prompt_row(model: GPT, request: Request) -> torch.Tensor:
 
 
 def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
-    """Draw a token for each row, with its own settings and its own random number.
+    """Draw a token for each row, with its own settings, its own mask and its own random number.
 
     Args:
         rows: The requests in the batch.
@@ -175,6 +178,12 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
     Shape:
         logits: (B, V).
     """
+    allowed = torch.ones_like(logits, dtype=torch.bool)  # (B, V)
+    for i, row in enumerate(rows):
+        if row.allowed is not None:
+            allowed[i] = row.allowed(row.drawn)
+    logits = logits.masked_fill(~allowed, float("-inf"))
+
     same_settings: dict[tuple, list[int]] = {}  # settings -> numbers of the rows that have them
     for i, row in enumerate(rows):
         settings = tuple(sorted(row.options.items()))

@@ -10,10 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from companion.instructions import chat_ends
 from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
+from companion.runtime.generation.formats import Constraint, vocabulary_of
+from companion.serve.thoughts import n_begun
+from companion.serve.tools import (
+    Function,
+    NamedTool,
+    ResponseFormat,
+    Tool,
+    ToolCall,
+    calls_grammar,
+    demanded,
+    offer,
+)
 from companion.serving import Request
 from companion.tokenization import BPETokenizer
 
@@ -77,14 +89,32 @@ class Message(BaseModel):
 
     role: str
     content: str | list[TextPart]
+    tool_calls: list[ToolCall] | None = Field(None, max_length=20)
+
+    @model_validator(mode="before")
+    @classmethod
+    def calls_need_no_content(cls, fields: Any) -> Any:
+        """Give a message with calls an empty content, if it has none."""
+        if isinstance(fields, dict) and fields.get("tool_calls") and fields.get("content") is None:
+            return fields | {"content": ""}
+        return fields
 
     def as_dict(self, is_public: bool) -> dict:
-        """Return the message with one text. Clients send all fields of an answer back, also empty ones."""
+        """Return the message with one text. Clients send all fields of an answer back, also empty ones.
+
+        Calls become a text, and what a tool returned becomes a message of the user.
+        """
         fields = {name: value for name, value in self.model_dump().items() if value not in (None, [], {})}
         if isinstance(self.content, str):
             fields["content"] = self.content
         else:
             fields["content"] = "".join(part.text for part in self.content)
+        if self.tool_calls:
+            fields["content"] += "\n".join(call.text() for call in self.tool_calls)
+            del fields["tool_calls"]
+        if self.role == "tool":
+            fields["role"] = "user"
+            fields.pop("tool_call_id", None)
         if self.role == "developer" and not is_public:
             fields["role"] = "system"
         return fields
@@ -94,12 +124,6 @@ class StreamOptions(BaseModel):
     """Options of a streamed answer."""
 
     include_usage: bool | None = None
-
-
-class TextFormat(BaseModel):
-    """The format of an answer, which is always text."""
-
-    type: Literal["text"]
 
 
 StopText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -120,6 +144,9 @@ class ChatRequest(BaseModel):
     stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    response_format: ResponseFormat | None = None
+    tools: list[Tool] | None = Field(None, max_length=64)
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
 
     # These fields change no answer.
     user: Any = None
@@ -143,9 +170,6 @@ class ChatRequest(BaseModel):
     prediction: None = None
     presence_penalty: Literal[0] | None = None
     reasoning_effort: Literal["none"] | None = None
-    response_format: TextFormat | None = None
-    tool_choice: Literal["none", "auto"] | None = None
-    tools: list | None = Field(None, max_length=0)
     top_logprobs: Literal[0] | None = None
     verbosity: Literal["medium"] | None = None
     web_search_options: None = None
@@ -154,6 +178,16 @@ class ChatRequest(BaseModel):
     def stops(self) -> list[str]:
         """The texts that end the answer."""
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
+
+    @property
+    def must_call(self) -> bool:
+        """Whether the answer is a call of a function."""
+        return self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool)
+
+    @property
+    def format_field(self) -> str:
+        """The field that gives the answer its format."""
+        return "tools" if self.must_call else "response_format"
 
     @property
     def with_usage(self) -> bool:
@@ -185,7 +219,10 @@ def read_question(
     except ValidationError as error:
         raise _refused(error) from None
     check_model(asked.model, name)
-    messages = [message.as_dict(tokenizer.is_public) for message in asked.messages]
+    functions, grammar = wanted_format(asked)
+    messages = as_messages(asked, tokenizer.is_public)
+    if functions and tokenizer.is_public:  # ours learned no functions, and their context is short
+        messages = with_system(messages, offer(functions))
     if isinstance(tokenizer, BPETokenizer):  # it would take long to encode what is far too long
         n_bytes = sum(len(message["content"].encode()) for message in messages)
         longest_token = max(len(token) for token in tokenizer.ids)
@@ -206,7 +243,55 @@ def read_question(
         options["top_p"] = max(asked.top_p, 1e-9)  # 0, as OpenAI allows, keeps the likeliest token
     max_new_tokens = min(max_tokens, limits.max_tokens, config.context_length + 1 - len(ids))
     stop = chat_ends(tokenizer, config.vocab_size)
-    return asked, Request(ids, max_new_tokens, stop, options, asked.seed)
+    request = Request(ids, max_new_tokens, stop, options, asked.seed)
+    if grammar is not None:
+        try:
+            vocabulary = vocabulary_of(tokenizer, config.vocab_size)
+            request.allowed = Constraint(grammar, vocabulary, stop, max_new_tokens)
+        except ValueError as error:
+            raise Refused(400, str(error), asked.format_field) from None
+    return asked, request
+
+
+def wanted_format(asked: ChatRequest) -> tuple[list[Function], Any]:
+    """Return the functions of which one must be called, and the grammar of the answer or None.
+
+    Raises:
+        Refused: With status 400, if a function is missing, a schema cannot be kept, or stop would cut a call.
+    """
+    if asked.must_call and asked.stops:
+        raise Refused(400, "stop would cut the call that is demanded; leave it out", "stop")
+    try:
+        functions = demanded(asked.tools or [], asked.tool_choice)
+        if functions:
+            return functions, calls_grammar(functions)
+        if asked.response_format:
+            return [], asked.response_format.grammar()
+    except ValueError as error:
+        raise Refused(400, str(error), asked.format_field) from None
+    return [], None
+
+
+def as_messages(asked: ChatRequest, is_public: bool) -> list[dict]:
+    """Return the messages of a request. What several tools returned in a row is one message of the user."""
+    found = []
+    previous = None
+    for message in asked.messages:
+        fields = message.as_dict(is_public)
+        if message.role == "tool" and previous == "tool":
+            found[-1]["content"] += "\n" + fields["content"]
+        else:
+            found.append(fields)
+        previous = message.role
+    return found
+
+
+def with_system(messages: list[dict], text: str) -> list[dict]:
+    """Return the messages with a text for the system at the end of its first message, or before all."""
+    first = messages[0]
+    if first["role"] in ("system", "developer"):
+        return [first | {"content": f"{first['content']}\n\n{text}"}, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]
 
 
 def check_model(asked: str, name: str) -> None:
@@ -260,13 +345,9 @@ class StopTexts:
             self.done = True
             self.held = ""
             return text[: min(places)]
-        n_held = 0
-        for stop in self.stops:
-            for n in range(1, len(stop)):
-                if text.endswith(stop[:n]):
-                    n_held = max(n_held, n)
-        self.held = text[len(text) - n_held :]
-        return text[: len(text) - n_held]
+        n_known = len(text) - n_begun(text, self.stops)
+        self.held = text[n_known:]
+        return text[:n_known]
 
     def end(self) -> str:
         """Return the text that was held back."""

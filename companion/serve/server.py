@@ -26,7 +26,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from starlette.requests import ClientDisconnect
 
 from companion.instructions import chat_ids
-from companion.runtime.text.end_tokens import answer_decoder
 from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve.connections import MAX_CONNECTIONS, Gate, QuietProtocol, error_response
 from companion.serve.questions import (
@@ -39,6 +38,8 @@ from companion.serve.questions import (
     read_question,
 )
 from companion.serve.reading import ChatProcess
+from companion.serve.thoughts import Thoughts, ends_with_think, thinking_decoder
+from companion.serve.tools import tool_call
 from companion.serving import Engine, chunk, completion, event, usage
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -57,7 +58,7 @@ class Answer:
 
     Attributes:
         name: The id of the answer.
-        finish: None until the end. Then "stop" or "length".
+        finish: None until the end. Then "stop", "length" or "tool_calls".
     """
 
     def __init__(self, asked, request, tokenizer, deadline: float):
@@ -65,7 +66,10 @@ class Answer:
         self.request = request
         self.name = f"chatcmpl-{uuid.uuid4().hex}"
         self.finish: str | None = None
-        self.decoder = answer_decoder(tokenizer)
+        self.decoder = thinking_decoder(tokenizer)
+        self.thoughts = None  # a text in a format has none, and may hold the marks
+        if request.allowed is None:
+            self.thoughts = Thoughts(ends_with_think(tokenizer, request.tokens))
         self.stop_texts = StopTexts(asked.stops)
         self.tokens = asyncio.Queue()
         self.loop = asyncio.get_running_loop()
@@ -85,8 +89,32 @@ class Answer:
         """Return how many tokens the prompt has, and how many were drawn, the end included."""
         return len(self.request.tokens), len(self.request.drawn)
 
-    async def pieces(self) -> AsyncIterator[str]:
-        """Yield the answer's text as it comes.
+    def parts(self, text: str, last: bool = False) -> list[tuple[str, str]]:
+        """Return what is known after a further text, each part with its field. A stop ends the content.
+
+        Args:
+            text: The text.
+            last: Whether no other text follows.
+        """
+        if self.thoughts is None:
+            parts = [("content", text)]
+        else:
+            parts = self.thoughts.add(text)
+            if last:
+                parts += self.thoughts.end()
+        found = []
+        for field, part in parts:
+            if field == "content":
+                part = self.stop_texts.add(part)
+            found.append((field, part))
+            if self.stop_texts.done:
+                break
+        if last:
+            found.append(("content", self.stop_texts.end()))
+        return [(field, part) for field, part in found if part]
+
+    async def pieces(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield the answer's text as it comes: each piece with its field, content or reasoning_content.
 
         Raises:
             Refused: If the answer cannot be finished.
@@ -94,8 +122,8 @@ class Answer:
         while (token := await self.tokens.get()) is not None:
             if token in self.request.stop:
                 continue
-            if text := self.stop_texts.add(self.decoder.add(token)):
-                yield text
+            for part in self.parts(self.decoder.add(token)):
+                yield part
             if self.stop_texts.done:
                 self.finish = "stop"
                 self.give_up()
@@ -106,21 +134,32 @@ class Answer:
             raise closing()
         if self.request.finish not in ("stop", "length"):
             raise Refused(500, "the model failed; the server's log says how")
-        rest = self.stop_texts.add(self.decoder.end())
+        rest = self.parts(self.decoder.end(), last=True)
         self.finish = "stop" if self.stop_texts.done else self.request.finish
-        if rest := rest + self.stop_texts.end():
-            yield rest
+        for part in rest:
+            yield part
 
-    async def text(self) -> str:
-        """Return the whole text."""
-        return "".join([piece async for piece in self.pieces()])
+    async def message(self) -> dict:
+        """Return the fields of the whole message that the model wrote."""
+        fields = {"content": ""}
+        async for field, piece in self.pieces():
+            fields[field] = fields.get(field, "") + piece
+        if self.asked.must_call:
+            self.finish = "tool_calls"
+            return {"content": None, "tool_calls": [tool_call(fields["content"])]}
+        return fields
 
     async def events(self, model: str) -> AsyncIterator[bytes]:
         """Yield server-sent events: who speaks, the pieces, why the answer ended, and the word [DONE]."""
-        yield event(chunk(self.name, model, {"role": "assistant", "content": ""}))
+        content = None if self.asked.must_call else ""
+        yield event(chunk(self.name, model, {"role": "assistant", "content": content}))
         try:
-            async for piece in self.pieces():
-                yield event(chunk(self.name, model, {"content": piece}))
+            if self.asked.must_call:  # it is sent when it is whole
+                [call] = (await self.message())["tool_calls"]
+                yield event(chunk(self.name, model, {"tool_calls": [{"index": 0} | call]}))
+            else:
+                async for field, piece in self.pieces():
+                    yield event(chunk(self.name, model, {field: piece}))
         except Refused as error:
             yield event(error.body())
             return
@@ -302,8 +341,10 @@ def make_app(
                 asked, request = await unless_gone(http, work)
         except TimeoutError:
             raise Refused(504, "the messages were not read in time; shorten them, or ask later") from None
-        last = asked.messages[-1].as_dict(tokenizer.is_public)
-        said = small_talk(last["content"]) if small_talk and last["role"] == "user" else None
+        last = asked.messages[-1]
+        said = None
+        if small_talk and last.role == "user" and request.allowed is None:
+            said = small_talk(last.as_dict(tokenizer.is_public)["content"])
         if said is not None:
             return fixed_answer(asked, said, name, len(request.tokens))
         answer = Answer(asked, request, tokenizer, deadline)
@@ -314,10 +355,12 @@ def make_app(
         if asked.stream:
             return Events(answer, name, limits.seconds + GRACE)
         try:
-            text = await unless_gone(http, answer.text())
+            message = await unless_gone(http, answer.message())
         finally:
             answer.give_up()
-        return JSONResponse(completion(answer.name, name, text, answer.finish, answer.used()))
+        whole = completion(answer.name, name, message["content"], answer.finish, answer.used())
+        whole["choices"][0]["message"] |= message
+        return JSONResponse(whole)
 
     return app
 

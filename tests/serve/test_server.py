@@ -34,6 +34,7 @@ from companion.village.dialogues import has_both
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto. '
 HI = [{"role": "user", "content": "Who has the key?"}]
 READ_FIELDS = ["model", "messages", "max_tokens", "temperature", "top_p", "seed", "stop", "stream"]
+READ_FIELDS += ["response_format", "tools", "tool_choice"]
 SMALL = Limits(slots=4, waiting=8, body=16_384, max_tokens=60)
 
 

@@ -3,6 +3,8 @@
 Needs pip install -e '.[serve,peers]'; then pytest -m gate tests/slow/peers.
 """
 
+import json
+
 import openai
 import pytest
 
@@ -50,6 +52,32 @@ def test_it_streams(client):
     assert "".join(one.choices[0].delta.content or "" for one in pieces) == answer.choices[0].message.content
     assert pieces[-1].choices[0].finish_reason == answer.choices[0].finish_reason
     assert last.usage == answer.usage and len(pieces) > 10
+
+
+PLUMS = {"type": "object", "properties": {"plums": {"type": "integer"}}, "required": ["plums"]}
+
+
+def test_it_gets_json_of_a_schema(client):
+    form = {"type": "json_schema", "json_schema": {"name": "plums", "schema": PLUMS, "strict": True}}
+    asked = {"model": "answerer", "messages": ORDER, "response_format": form, "seed": 1}
+    [choice] = client.chat.completions.create(**asked).choices
+    assert type(json.loads(choice.message.content)["plums"]) is int and choice.finish_reason == "stop"
+
+
+def test_it_gets_a_call_and_sends_back_what_the_function_returned(client):
+    tools = [{"type": "function", "function": {"name": "give", "parameters": PLUMS}}]
+    asked = {"model": "answerer", "tools": tools, "tool_choice": "required", "temperature": 0}
+    [choice] = client.chat.completions.create(messages=ORDER, **asked).choices
+    [call] = choice.message.tool_calls
+    assert choice.finish_reason == "tool_calls" and call.function.name == "give"
+    assert type(json.loads(call.function.arguments)["plums"]) is int
+    with client.chat.completions.stream(messages=ORDER, **asked) as pieces:
+        [whole] = pieces.get_final_completion().choices
+    assert whole.message.tool_calls[0].function.arguments == call.function.arguments
+    result = {"role": "tool", "tool_call_id": call.id, "content": "Tom has two plums."}
+    asked |= {"tool_choice": "auto", "max_tokens": 10}
+    [choice] = client.chat.completions.create(messages=[*ORDER, choice.message, result], **asked).choices
+    assert choice.message.content and choice.message.tool_calls is None
 
 
 def test_it_knows_our_errors(client):

@@ -1,0 +1,474 @@
+"""Constrained decoding: masks that leave only the tokens after which a text can still become valid.
+
+`json_schema` turns a JSON schema into a grammar, a `Constraint` follows the drawn tokens through it, and
+`OneOf` allows the texts of a list. Both are made for the field `allowed` of chapter 20's `Request`: called
+with the drawn ids, they return a mask of the next token.
+
+A grammar is made of five kinds of pieces. bytes are written as they are, a frozenset stands for one of its
+bytes, and a tuple for its pieces in order. `Choice` and `Repeat` are the other two. No schema here contains
+itself, so every text of a grammar is bounded.
+
+Reference:
+    Willard and Louf, 2023, Efficient Guided Generation for Large Language Models, arXiv:2307.09702.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from companion.runtime.text.tokenizer import Tokenizer, token_bytes
+
+MAX_CHARACTERS = 200
+"""Largest length of a string without a maxLength."""
+MAX_ITEMS = 20
+"""Largest length of an array without a maxItems."""
+MAX_DIGITS = 15  # before and after the point; Python and JavaScript read so many without rounding an integer
+MAX_DEPTH = 10
+"""How deep objects and arrays may be nested."""
+MAX_PROPERTIES = 100  # of an object
+MAX_VALUES = 500  # of an enum
+MAX_SCHEMA = 20_000  # characters
+NEVER = 2**31 - 1
+"""Bytes that are still needed after a token that is not allowed."""
+
+
+class Choice:
+    """One of some pieces.
+
+    Args:
+        options: The pieces. No text belongs to two of them.
+    """
+
+    def __init__(self, options: Sequence):
+        self.options = options
+        self.shortest = min(map(shortest, options))
+
+
+class Repeat:
+    """A piece, at least `least` and at most `most` times."""
+
+    def __init__(self, piece, least: int, most: int):
+        self.piece = piece
+        self.least = least
+        self.most = most
+        self.shortest = least * shortest(piece)
+
+
+class Place:
+    """What must still be written: a piece, and then the rest, which is a Place or None.
+
+    Attributes:
+        needed: The fewest bytes with which the text can end.
+    """
+
+    def __init__(self, piece, rest: "Place | None"):
+        self.piece = piece
+        self.rest = rest
+        self.needed = shortest(piece) + needed(rest)
+
+
+def shortest(piece) -> int:
+    """Return the fewest bytes that a piece can have."""
+    if isinstance(piece, bytes):
+        return len(piece)
+    if isinstance(piece, frozenset):
+        return 1
+    if isinstance(piece, tuple):
+        return sum(map(shortest, piece))
+    return piece.shortest
+
+
+def needed(place: Place | None) -> int:
+    """Return the fewest bytes with which a text at this place can end."""
+    return place.needed if place else 0
+
+
+def expand(place: Place | None) -> list[Place | None]:
+    """Return the places at which a text can go on from here: bytes or a set come next, or, for None, nothing.
+
+    Args:
+        place: Any place. None is the end of a text.
+    """
+    found = []
+    waiting = [place]
+    while waiting:
+        place = waiting.pop()
+        if place is None or isinstance(place.piece, (bytes, frozenset)):
+            found.append(place)
+        elif isinstance(place.piece, tuple):
+            rest = place.rest
+            for piece in reversed(place.piece):
+                rest = Place(piece, rest)
+            waiting.append(rest)
+        elif isinstance(place.piece, Choice):
+            for option in place.piece.options:
+                waiting.append(Place(option, place.rest))
+        else:
+            repeat = place.piece
+            if repeat.least == 0:
+                waiting.append(place.rest)
+            if repeat.most > 0:
+                again = Repeat(repeat.piece, max(repeat.least - 1, 0), repeat.most - 1)
+                waiting.append(Place(repeat.piece, Place(again, place.rest)))
+    return found
+
+
+def advance(places: list[Place | None], byte: int) -> list[Place | None]:
+    """Return the places after one more byte. Without any, the byte is not allowed.
+
+    Args:
+        places: The places before it, as expand returns them.
+        byte: The byte.
+    """
+    found = []
+    for place in places:
+        if place is None:
+            continue
+        if isinstance(place.piece, frozenset):
+            if byte in place.piece:
+                found += expand(place.rest)
+        elif place.piece[0] == byte:
+            left = place.piece[1:]
+            found += expand(Place(left, place.rest) if left else place.rest)
+    return found
+
+
+# -- JSON ---------------------------------------------------------------------
+
+
+def one_of(first: int, last: int) -> frozenset[int]:
+    """Return the set of the bytes from first to last."""
+    return frozenset(range(first, last + 1))
+
+
+LATER = one_of(0x80, 0xBF)  # the second and further bytes of a character in UTF-8
+PLAIN = one_of(0x20, 0x7E) - frozenset(b'"\\')
+CHARACTER = Choice(
+    (
+        PLAIN,
+        (b"\\", frozenset(b'"\\nt')),
+        (one_of(0xC2, 0xDF), LATER),
+        (b"\xe0", one_of(0xA0, 0xBF), LATER),
+        (one_of(0xE1, 0xEF) - {0xED}, LATER, LATER),
+        (b"\xed", one_of(0x80, 0x9F), LATER),
+        (b"\xf0", one_of(0x90, 0xBF), LATER, LATER),
+        (one_of(0xF1, 0xF3), LATER, LATER, LATER),
+        (b"\xf4", one_of(0x80, 0x8F), LATER, LATER),
+    )
+)
+DIGIT = frozenset(b"0123456789")
+INTEGER = (
+    Choice((b"-", ())),
+    Choice((b"0", (DIGIT - frozenset(b"0"), Repeat(DIGIT, 0, MAX_DIGITS - 1)))),
+)
+NUMBER = (*INTEGER, Choice(((), (b".", Repeat(DIGIT, 1, MAX_DIGITS)))))
+SIMPLE = {"integer": INTEGER, "number": NUMBER, "boolean": Choice((b"true", b"false")), "null": b"null"}
+TYPES = ("object", "array", "string", *SIMPLE)
+PYTHON_TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
+NOTES = {"title", "description", "default", "examples", "$schema"}  # keywords that allow and forbid nothing
+KEYWORDS = {
+    "object": {"properties", "required", "additionalProperties"},
+    "array": {"items", "minItems", "maxItems"},
+    "string": {"maxLength"},
+}
+
+
+def json_schema(schema: Any, place: str = "schema", depth: int = 0):
+    """Return the grammar of the texts that json.dumps could write for the values of a JSON schema.
+
+    The properties of an object come in the order of the schema, and no others. A string has at most
+    MAX_CHARACTERS characters, an array at most MAX_ITEMS items, if the schema gives no limit.
+
+    Args:
+        schema: An object with enum, const, or a type and the KEYWORDS of that type.
+        place: Where the schema stands, for error messages.
+        depth: How many objects and arrays it stands in.
+
+    Raises:
+        ValueError: In one line, for any other keyword or value.
+    """
+    if not isinstance(schema, dict):
+        raise ValueError(f"{place}={schema!r:.40} must be an object")
+    if depth == 0 and len(json.dumps(schema)) > MAX_SCHEMA:
+        raise ValueError(f"{place} has more than {MAX_SCHEMA:,} characters; shorten it")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{place} is nested more than {MAX_DEPTH} deep; make it flatter")
+    kind = schema.get("type")
+    if "enum" in schema or "const" in schema:
+        check_keywords(schema, {"type", "const" if "const" in schema else "enum"}, place)
+        return fixed_values(schema, place)
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise ValueError(f"{place}.type={kind!r:.40} must be one of {', '.join(TYPES)}")
+    check_keywords(schema, {"type"} | KEYWORDS.get(kind, set()), place)
+    if kind == "object":
+        return object_grammar(schema, place, depth)
+    if kind == "array":
+        return array_grammar(schema, place, depth)
+    if kind == "string":
+        return (b'"', Repeat(CHARACTER, 0, limit(schema, "maxLength", MAX_CHARACTERS, place)), b'"')
+    return SIMPLE[kind]
+
+
+def check_keywords(schema: dict, known: set[str], place: str) -> None:
+    """Raise ValueError for the first keyword that is not known here."""
+    for name in schema:
+        if name not in known | NOTES:
+            raise ValueError(f"{place}.{name:.40} is not supported; supported are {', '.join(sorted(known))}")
+
+
+def limit(schema: dict, name: str, default: int, place: str) -> int:
+    """Return a keyword's whole number, or the default."""
+    value = schema.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{place}.{name}={value!r:.40} must be a whole number of at least 0")
+    return value
+
+
+def literal(value: Any) -> bytes:
+    """Return a value as JSON. Only rare characters are escaped: not every tokenizer has their bytes."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if max(text) > "\U0003ffff":
+        text = json.dumps(value)
+    return text.encode()
+
+
+def fixed_values(schema: dict, place: str) -> Choice:
+    """Return the grammar of the values of enum, or of const."""
+    values = [schema["const"]] if "const" in schema else schema["enum"]
+    if not isinstance(values, list) or not 1 <= len(values) <= MAX_VALUES:
+        raise ValueError(f"{place}.enum={values!r:.40} must be a list of 1 to {MAX_VALUES} values")
+    if "type" in schema:
+        kind = PYTHON_TYPES.get(str(schema["type"]), ())
+        for value in values:
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ValueError(
+                    f"{place} lists {value!r:.40}, which has not its type {schema['type']!r:.20}"
+                )
+    return Choice(tuple(dict.fromkeys(map(literal, values))))
+
+
+def object_grammar(schema: dict, place: str, depth: int) -> tuple:
+    """Return the grammar of an object. The first property that is written has no comma before it."""
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or len(properties) > MAX_PROPERTIES:
+        rule = f"must be an object with at most {MAX_PROPERTIES} properties"
+        raise ValueError(f"{place}.properties={properties!r:.40} {rule}")
+    if not isinstance(required, list) or not all(name in list(properties) for name in required):
+        raise ValueError(f"{place}.required={required!r:.40} must be a list of names in properties")
+    if schema.get("additionalProperties", False) is not False:
+        raise ValueError(f"{place}.additionalProperties must be false: only what is in properties is written")
+    pieces = []
+    with_comma = []
+    for name, inner in properties.items():
+        piece = (literal(name) + b": ", json_schema(inner, f"{place}.properties.{name:.40}", depth + 1))
+        pieces.append(piece)
+        after = (b", ", *piece)
+        with_comma.append(after if name in required else Choice((after, ())))
+    options = []  # one for each property that can be the first
+    for i, name in enumerate(properties):
+        options.append((*pieces[i], *with_comma[i + 1 :]))
+        if name in required:
+            break
+    else:
+        options.append(())
+    return (b"{", Choice(options), b"}")
+
+
+def array_grammar(schema: dict, place: str, depth: int) -> tuple:
+    """Return the grammar of an array."""
+    item = json_schema(schema.get("items"), f"{place}.items", depth + 1)
+    least = limit(schema, "minItems", 0, place)
+    most = limit(schema, "maxItems", max(least, MAX_ITEMS), place)
+    if least > most:
+        raise ValueError(f"{place}.minItems={least} is above maxItems={most}")
+    if most == 0:
+        return (b"[]",)
+    some = (item, Repeat((b", ", item), max(least - 1, 0), most - 1))
+    return (b"[", some if least else Choice((some, ())), b"]")
+
+
+# -- tokens -------------------------------------------------------------------
+
+NEEDED_BYTES = frozenset({*range(0x20, 0x7F), *range(0x80, 0xC0), *range(0xC2, 0xF1)})
+
+
+class Vocabulary:
+    """The ordinary tokens of a tokenizer, in tries: nested dicts by byte, the ids of a token under "ids".
+
+    Args:
+        tokenizer: The tokenizer.
+        vocab_size: Number of logits. Tokens from there on are left out.
+
+    Attributes:
+        tokens: The bytes of each ordinary token. A mask allows no other token, but those that end.
+        trie: All of them.
+        unusual: Those that a string does not hold as they are, such as one with a quotation mark. Those with
+            control characters, which JSON never has, are left out.
+        longest: The most bytes of an unusual token.
+        n_characters: For each id the number of characters, if the token is unescaped text of a string. Else
+            0. int64 of shape (V,).
+
+    Raises:
+        ValueError: If not every byte has a token: at some places no other one may be allowed.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int):
+        special = set(tokenizer.special_tokens.values())
+        self.tokens = {}
+        for i, token in tokenizer.vocab.items():
+            if token and i not in special and i < vocab_size:
+                self.tokens[i] = token_bytes(token)
+        single = {token[0] for token in self.tokens.values() if len(token) == 1}
+        if not single >= NEEDED_BYTES:
+            raise ValueError("this model's tokenizer lacks tokens of single bytes, so no format can be kept")
+        self.vocab_size = vocab_size
+        self.trie: dict = {}
+        self.unusual: dict = {}
+        self.longest = 0
+        self.n_characters = torch.zeros(vocab_size, dtype=torch.int64)
+        for i, token in self.tokens.items():
+            add_token(self.trie, token, i)
+            text = token.decode("utf-8", "replace")
+            if text.isprintable() and not set(text) & {'"', "\\", "\ufffd"}:
+                self.n_characters[i] = len(text)
+            elif min(token) >= 0x20:
+                add_token(self.unusual, token, i)
+                self.longest = max(self.longest, len(token))
+
+
+@lru_cache(1)
+def vocabulary_of(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
+    """Return the Vocabulary of a tokenizer, which is made once."""
+    return Vocabulary(tokenizer, vocab_size)
+
+
+def add_token(trie: dict, token: bytes, i: int) -> None:
+    """Put a token with its id into a trie."""
+    for byte in token:
+        trie = trie.setdefault(byte, {})
+    trie.setdefault("ids", []).append(i)
+
+
+class Constraint:
+    """Which tokens may follow, so that a text is one of a grammar's and ends within max_new_tokens.
+
+    A token is allowed if the grammar allows its bytes, and if the tokens that remain suffice to end the text,
+    a token for each byte. The tokens that end a text are allowed where it is complete. Special tokens are not
+    allowed.
+
+    Args:
+        grammar: A piece, such as json_schema returns.
+        vocabulary: The vocabulary.
+        ends: Ids that end a text. One more token is needed for it.
+        max_new_tokens: Largest number of tokens, the end included.
+
+    Raises:
+        ValueError: If max_new_tokens is too small for the shortest text.
+    """
+
+    def __init__(self, grammar, vocabulary: Vocabulary, ends: Sequence[int], max_new_tokens: int):
+        self.vocabulary = vocabulary
+        self.ends = list(ends)
+        self.max_new_tokens = max_new_tokens
+        self.places = expand(Place(grammar, None))
+        self.n_read = 0
+        self.in_strings: dict = {}
+        least = shortest(grammar) + 1
+        if max_new_tokens < least:
+            raise ValueError(f"an answer in this format may need {least} tokens, above {max_new_tokens}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether the text so far is one of the grammar's."""
+        return None in self.places
+
+    def __call__(self, drawn: Sequence[int]) -> Tensor:
+        """Return which tokens may follow those that were drawn, True for each: (V,).
+
+        Args:
+            drawn: All tokens so far. They begin with those of the last call.
+        """
+        for i in drawn[self.n_read :]:
+            for byte in self.vocabulary.tokens[i]:
+                self.places = advance(self.places, byte)
+        self.n_read = len(drawn)
+        left = self.max_new_tokens - len(drawn) - 1  # after the next token
+        allowed = self.needed_after() < left  # one more than needed, for the end
+        if self.complete:
+            allowed[self.ends] = True
+        return allowed
+
+    def needed_after(self) -> Tensor:
+        """Return the bytes that are still needed after each token, or NEVER: (V,).
+
+        In a string most tokens are allowed. Those without quotation marks, escapes and parts of characters
+        need no walk through the trie, and the others give the same numbers in the whole string.
+        """
+        vocabulary = self.vocabulary
+        inside = [place for place in self.places if place is not None and place.piece is PLAIN]
+        if not inside:
+            return walked(self.places, vocabulary.trie, vocabulary.vocab_size)
+        [place] = inside
+        room = place.rest.piece.most + 1  # characters
+        key = (place.rest.rest, min(room, vocabulary.longest))
+        if key not in self.in_strings:
+            self.in_strings[key] = walked(self.places, vocabulary.unusual, vocabulary.vocab_size)
+        fits = (vocabulary.n_characters > 0) & (vocabulary.n_characters <= room)
+        return self.in_strings[key].where(~fits, needed(place.rest.rest))
+
+
+def walked(places: list[Place | None], trie: dict, vocab_size: int) -> Tensor:
+    """Return the bytes that are still needed after each token of a trie, or NEVER: (V,)."""
+    ids = []
+    numbers = []
+    waiting = [(places, trie)]
+    while waiting:
+        places, inner = waiting.pop()
+        for i in inner.get("ids", ()):
+            ids.append(i)
+            numbers.append(min(NEVER, *map(needed, places)))
+        for byte, deeper in inner.items():
+            if byte != "ids":
+                after = advance(places, byte)
+                if after:
+                    waiting.append((after, deeper))
+    found = torch.full((vocab_size,), NEVER)
+    found[ids] = torch.tensor(numbers, dtype=torch.int64)
+    return found
+
+
+class OneOf:
+    """Which tokens may follow, so that a text is one of a list. The texts may hold special tokens.
+
+    Args:
+        texts: The valid texts.
+        tokenizer: The tokenizer, which cuts each text in its usual way.
+        ends: Ids that end a text.
+        vocab_size: Number of logits.
+    """
+
+    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, ends: Sequence[int], vocab_size: int):
+        self.rows = [tokenizer.encode(text, "all") for text in texts]
+        self.ends = list(ends)
+        self.vocab_size = vocab_size
+
+    def __call__(self, drawn: Sequence[int]) -> Tensor:
+        """Return which tokens may follow those that were drawn, True for each: (V,)."""
+        allowed = torch.zeros(self.vocab_size, dtype=torch.bool)
+        n = len(drawn)
+        for row in self.rows:
+            if row == list(drawn):
+                allowed[self.ends] = True
+            elif row[:n] == list(drawn):
+                allowed[row[n]] = True
+        return allowed
