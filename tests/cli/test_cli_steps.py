@@ -1,4 +1,4 @@
-"""Models that write steps before they answer: chat --think."""
+"""Models that write steps before they answer: chat --think, eval --tasks steps."""
 
 import io
 import re
@@ -9,9 +9,12 @@ from support.command_line import fails
 from support.weights import scripted
 
 from companion.cli import main
+from companion.cli.eval import SEEDS
+from companion.evaluation import wilson_interval
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 from companion.village.reasoning import MARKS, step_questions
+from companion.village.steps import judge_trace
 
 PROMPTS = [question.prompt for question in step_questions(300, 1)]
 SCRIPT = ["?", "<think>", " Mara", " has", " three", ".", "</think>", "three"]
@@ -95,3 +98,32 @@ def test_what_does_not_fit_is_one_line(case, thinker, capsys):
 
 def test_votes_need_steps(capsys):
     fails(capsys, ["chat", "--vote", "3"], 2, "--vote works with --think only")
+
+
+# -- eval --tasks steps ------------------------------------------------------------------------------------
+
+
+def test_each_number_of_steps_has_a_line_with_the_shares_right_and_proved(thinker, capsys):
+    capsys.readouterr()
+    assert main(["eval", "--model", str(thinker), "--tasks", "steps", "--examples", "40"]) == 0
+    heads, *lines = capsys.readouterr().out.splitlines()
+    assert heads.split() == [*"steps right 95 % interval proved 95 % interval questions".split()]
+    assert [line.split()[0] for line in lines] == list("12345678")
+    for steps, line in enumerate(lines, 1):
+        questions = step_questions(40, SEEDS + 1, [steps])
+        verdicts = [judge_trace(question, "<think> Mara has three.</think>three") for question in questions]
+        expected = []
+        for n in (sum(v.right for v in verdicts), sum(v.right and v.sound for v in verdicts)):
+            low, high = wilson_interval(n, 40)
+            expected += [f"{n / 40:.3f}", f"{low:.3f}", "to", f"{high:.3f}"]
+        assert line.split()[1:] == [*expected, "40"]
+
+
+def test_steps_are_asked_of_a_model_that_writes_them(thinker, capsys):
+    fails(capsys, ["eval", "--tasks", "steps"], 2, "has no tokens <think> and </think>")
+    fails(
+        capsys,
+        ["eval", "--model", thinker, "--tasks", "steps,who-has", "--shots", "1"],
+        2,
+        "--shots does not",
+    )
