@@ -1,6 +1,7 @@
-"""Models that write steps before they answer: chat --think, eval --tasks steps."""
+"""Models that write steps: chat --think, eval --tasks steps, finetune rewards --checker."""
 
 import io
+import json
 import re
 
 import pytest
@@ -8,12 +9,14 @@ import torch
 from support.command_line import fails
 from support.weights import scripted
 
+from companion import load
 from companion.cli import main
 from companion.cli.eval import SEEDS
+from companion.cli.finetune._checked_steps import CHECKERS
 from companion.evaluation import wilson_interval
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
-from companion.village.reasoning import MARKS, step_questions
+from companion.village.reasoning import MARKS, read_question, step_questions
 from companion.village.steps import judge_trace
 
 PROMPTS = [question.prompt for question in step_questions(300, 1)]
@@ -127,3 +130,47 @@ def test_steps_are_asked_of_a_model_that_writes_them(thinker, capsys):
         2,
         "--shots does not",
     )
+
+
+# -- finetune rewards --checker ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("checker", "switch"), [("steps", "grpo"), pytest.param("answer", "dr_grpo", marks=pytest.mark.gate)]
+)
+def test_a_checker_rewards_and_the_report_has_both_sides(checker, switch, thinker, tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = ["finetune", "rewards", "--model", thinker, "--output", out, "--checker", checker]
+    argv += ["--switch", switch, "--steps", 2, "--prompts", 8, "--size", 8, "--asked", 16]
+    assert main([str(word) for word in argv]) == 0
+    said = capsys.readouterr().out
+    assert "Trained for 2 steps.\nMeasured on 16 new questions of one to eight steps" in said
+    assert f"companion chat --think --model {out}" in said
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    for when in ("before", "after"):
+        low, high = report[when]["right interval"]
+        assert low <= report[when]["right"] <= high and report[when]["proved"] <= report[when]["right"]
+    changed, before = load(out, "cpu").model.state_dict(), load(thinker, "cpu").model.state_dict()
+    assert any(not torch.equal(weight, before[name]) for name, weight in changed.items())
+
+
+def test_a_step_counts_beside_the_answer():
+    question = read_question(LUCKY)
+    answers = {"<think> Mara has two. Mara got one: three.</think> three.": (1, 2)}
+    answers |= {"<think> Mara has three.</think> three.": (1, 0.5), " three.": (1, 1), " two.": (0, 0)}
+    answers |= {"<think> Mara has two. Mara got one: four.</think> four.": (0, 0), "<think> Hm.": (0, -0.5)}
+    for text, rewards in answers.items():
+        assert (CHECKERS["answer"](question, text), CHECKERS["steps"](question, text)) == rewards, text
+
+
+@pytest.mark.parametrize(
+    ("argv", "rule"),
+    [
+        ("--switch dapo", "--switch works with --checker only; leave it out"),
+        ("--checker steps --method grpo", "--method does not work with --checker; leave it out"),
+        ("--checker answer --data pairs.jsonl", "--data does not work with --checker; leave it out"),
+        ("--checker answer --model data/models/answerer", "has no tokens <think> and </think>"),
+    ],
+)
+def test_rewards_that_do_not_fit_are_one_line(argv, rule, capsys):
+    fails(capsys, ["finetune", "rewards", *argv.split()], 2, rule)
