@@ -23,7 +23,7 @@ from companion.runtime.files.atomic import write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.storage.checkpoints import holds_model
-from companion.training import evaluate
+from companion.training import TrainConfig, Trainer, evaluate
 
 LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 """The files of a model that has learned: what --overwrite may replace."""
@@ -68,6 +68,41 @@ def take_all_steps(trainer: Any, steps: int) -> None:
     except KeyboardInterrupt:
         message = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
         raise KeyboardInterrupt(message) from None
+
+
+def take_all(learning: Iterator[int]) -> tuple[int, str, bool]:
+    """Learn; return the steps taken, a line where they ended early, and whether Ctrl-C ended them."""
+    steps = 0
+    try:
+        for taken in learning:
+            steps = taken
+    except KeyboardInterrupt:
+        if not steps:
+            raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
+        return steps, f"stopped after {steps} steps; the model is saved as it is now", True
+    except ValueError as error:  # a round in which nothing could be preferred
+        if not steps:
+            raise
+        return steps, f"ended after {steps} steps, and the model is saved: {error}", False
+    return steps, "", False
+
+
+def trainer_of(options: Any, model: GPT, batches: Callable, loss: Callable) -> Trainer:
+    """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
+    steps = options.steps
+    lr = options.lr
+    config = TrainConfig(
+        steps=steps,
+        batch_size=1,
+        lr=lr,
+        min_lr=lr / 10,
+        warmup_steps=min(5, steps - 1),
+        seed=options.seed,
+        device=options.device,
+        dtype="float32",
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
+    return Trainer(model, batches, config, loss, [optimizer])
 
 
 def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:

@@ -11,12 +11,14 @@ from companion.cli._parsing import Alias
 from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
+from companion.village.reasoning import END_THINK, THINK
 
 RUNS = Path("runs")  # where train writes by default
 PREPARED = RUNS / "data"  # where prepare does
 VILLAGE = PREPARED / "village"  # the text that train learns from by default
 SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
 ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
+REASONER = village.DATA / "models" / "reasoner-think"  # the model of chapter 25, which writes steps
 CONFIG = "config.toml"  # the file in a run's folder that repeats it
 DRAWING = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8, "top_k": None, "top_p": None}
 DRAWING |= {"seed": None}
@@ -107,6 +109,17 @@ def check_answers(name: Path, teller) -> None:
         how = as_typed("companion", "finetune", "instructions", "--data", "village")
         raise ValueError(f"--model={name} was not taught to answer; teach it first: {how}")
     chat_ids([{"role": "user", "content": "Hi"}], teller.tokenizer, reply=True)
+
+
+def check_thinks(name: Path, teller) -> None:
+    """Check that a model's tokenizer has the marks around steps.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    if not {THINK, END_THINK} <= set(teller.tokenizer.special_tokens):
+        rule = f"has no tokens {THINK} and {END_THINK}, so it writes no steps; name one of chapter 25's"
+        raise ValueError(f"--model={name} {rule}, such as {REASONER}")
 
 
 def data_of(model: Path) -> Any:

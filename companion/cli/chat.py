@@ -5,6 +5,8 @@ questions about the course are answered from lists, because the model cannot kno
 declined is not remembered. An order for a story begins a new conversation, because the context has room for
 one story and the questions about it. And the village's judge says where an answer is false.
 
+`--think` is another conversation, in `_chat_with_steps.py`.
+
 The shipped answerer is loaded when a message needs it, so that the first line can be typed at once.
 """
 
@@ -14,8 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from companion.cli._parsing import Alias, MayBeEmpty, Range
-from companion.cli._shared import ANSWERER, HubOptions, check_answers, marks_of, tells_of_the_village
+from companion.cli._parsing import Alias, MayBeEmpty, Range, refuse
+from companion.cli._shared import (
+    ANSWERER,
+    REASONER,
+    HubOptions,
+    check_answers,
+    marks_of,
+    tells_of_the_village,
+)
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_read, is_terminal
 from companion.serve.faq import SMALL_TALK, CourseQuestions
@@ -49,6 +58,10 @@ class Options(HubOptions):
     Args:
         model: As for generate. Default: the assistant that comes with the course.
         say: Send this message, print the answer, and exit; several --say are one conversation.
+        think: Talk with a model that writes steps before it answers (chapter 25): it answers questions about
+            counts in small stories. Type steps to see its steps, each with the judge's mark. Default for
+            --model: the reasoner that comes with the course.
+        vote: With --think: write so many texts at temperature 1, and give the answer that most of them have.
         model_only: Let the model answer everything: small talk and questions about the course, too.
         temperature: 0 always takes the most probable token, higher values give more varied answers. Default:
             what the model's generation_config.json says, else 0; a village story is told at 0.8.
@@ -61,11 +74,13 @@ class Options(HubOptions):
             in another terminal; a pipe or a file gets the story as plain text without marks.
 
     Example:
-        companion chat --model runs/instructions/village
+        companion chat --think --vote 8
     """
 
     model: Annotated[Path, Alias("--checkpoint")] = ANSWERER
     say: Annotated[list[str], MayBeEmpty()] = field(default_factory=list)
+    think: bool = False
+    vote: Annotated[int | None, Range(1, 1024)] = None
     model_only: bool = False
     temperature: Annotated[float | None, Range(0, 100)] = None
     top_k: Annotated[int | None, Range(1)] = None
@@ -97,6 +112,17 @@ class Talk:
 
 
 def run(options: Options) -> None:
+    if options.think:
+        refuse(options, ["model_only", "top_k", "top_p"], "does not work with --think")
+        if options.model == ANSWERER:
+            options.model = REASONER
+        if is_terminal():
+            print("(The model is being loaded …)", flush=True)
+        from companion.cli import _chat_with_steps  # here, because it imports torch
+
+        _chat_with_steps.run(options)
+        return
+    refuse(options, ["vote"], "works with --think only")
     if not all(text.strip() for text in options.say):
         raise ValueError("--say is empty; type what is to be answered, in quotes")
     talk = Talk(options, seed=options.seed)

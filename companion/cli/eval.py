@@ -12,11 +12,12 @@ from tqdm import tqdm
 from companion import load, village
 from companion.cli._learning import loss_on
 from companion.cli._parsing import Range, refuse
-from companion.cli._shared import CONFIG, ModelOptions, data_of, table
+from companion.cli._shared import CONFIG, ModelOptions, check_thinks, data_of, table
 from companion.datasets import encode_documents, load_prepared
 from companion.evaluation import Example, bootstrap_interval, multiple_choice, wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import same_tokenizer
+from companion.reasoning import draw_texts
 from companion.runtime.data.prepared import Split, prepared_meta
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import Loss
@@ -25,6 +26,8 @@ from companion.tokenization import Tokenizer
 from companion.training import perplexity
 from companion.village.excess import parts, word_losses
 from companion.village.measures import gap_left, reference_lines, village_scores
+from companion.village.reasoning import step_questions
+from companion.village.steps import judge_trace
 from companion.village.tasks import QUESTIONS, questions
 
 OF_STORIES = "concerns the judged stories; ask for some with --stories"
@@ -32,6 +35,9 @@ KINDS = {kind.replace(" ", "-"): kind for kind in QUESTIONS}
 """The village's kinds of questions, by the names that --tasks takes."""
 SEEDS = 10**12 + 1
 """The seeds of the questions begin here, past those of `companion prepare`: no model was trained on them."""
+STEPS = "steps"
+"""The task for a model that writes steps."""
+MOST_STEPS = 8
 MEASURES = {
     "ended": "stories that came to an end; only these are judged below",
     "grammar": "sentences that are sentences of the village",
@@ -64,8 +70,9 @@ class Options(ModelOptions):
         tasks: Tasks to measure, separated by commas. With it, only the tasks are measured. Add --data,
             --split or --stories to measure loss and stories too. They are questions about stories of the
             village: who-has, where-is-the-thing, where-is-somebody, how-many, who-is, who-broke, who-hid, or
-            village for all of these.
-        examples: Number of questions in each task. Default: 200.
+            village for all of these. Or steps, for a model that writes steps before it answers (chapter 25):
+            questions of one to eight steps, whose steps are judged, too.
+        examples: Number of questions in each task, and of each number of steps. Default: 200.
         shots: Number of answered questions that stand before each question as examples. Default: 0.
 
     Example:
@@ -102,20 +109,28 @@ def run(options: Options) -> None:
     with_text = not names or any(value is not None for value in about_text)
     if not with_text or options.stories == 0:
         refuse(options, ["temperature"], OF_STORIES)
+    if STEPS in names:
+        refuse(options, ["shots"], "does not work with the task steps")
     teller = load(options.model, device=options.device, fast=True)
+    if STEPS in names:
+        check_thinks(options.model, teller)
     text = find_text(options, teller) if with_text else None
     stories = stories_to_judge(options, teller, text) if text else 0
-    tasks = {name: examples_of(name, options) for name in names}
+    tasks = {name: examples_of(name, options) for name in names if name != STEPS}
     if text:
         measure_loss(teller, text, options.split or "val")
     if text and text.has_lines and has_village_tokenizer(teller):
         measure_excess(teller, options.split or "val")
     if stories:
         measure_stories(teller, stories, options)
-    if text and tasks:
+    if text and names:
         print("\nTasks\n")
     if tasks:
         measure_tasks(teller, tasks)
+    if tasks and STEPS in names:
+        print()
+    if STEPS in names:
+        measure_steps(teller, options.examples or 200, SEEDS + options.seed)
 
 
 # -- what can be wrong, found before any work begins --------------------
@@ -125,8 +140,9 @@ def names_of_tasks(typed: str) -> list[str]:
     """The names between commas, each once, `village` as those of all its kinds."""
     names = []
     for name in filter(None, map(str.strip, typed.split(","))):
-        if name not in KINDS and name != "village":
-            rule = f"name some of {', '.join(KINDS)}, or village for all; lm_eval has public benchmarks"
+        if name not in (*KINDS, "village", STEPS):
+            known = f"{', '.join(KINDS)}, or village for all, or steps"
+            rule = f"name some of {known}; lm_eval has public benchmarks"
             raise ValueError(f"--tasks={name} is no task: {rule}")
         names += KINDS if name == "village" else [name]
     if not names:
@@ -290,3 +306,20 @@ def measure_tasks(teller: LanguageModel, tasks: dict[str, list[Example]]) -> Non
         chance = sum(1 / len(example.choices) for example in examples) / n
         rows.append((name, f"{right / n:.3f}", f"{low:.3f} to {high:.3f}", f"{chance:.3f}", f"{n:,}"))
     print(table(rows, right=[1, 2, 3, 4]))
+
+
+def measure_steps(teller: LanguageModel, n: int, seed: int) -> None:
+    """Ask n questions of each number of steps, and print the shares right and proved."""
+    rows: list[tuple[str, ...]] = [
+        ("steps", "right", "95 % interval", "proved", "95 % interval", "questions")
+    ]
+    for steps in tqdm(range(1, MOST_STEPS + 1), unit="number of steps", leave=False, disable=None):
+        asked = step_questions(n, seed, [steps])
+        texts = draw_texts(teller, [question.prompt for question in asked], temperature=0.0).texts
+        verdicts = list(map(judge_trace, asked, texts))
+        row = [str(steps)]
+        for count in (sum(v.right for v in verdicts), sum(v.right and v.sound for v in verdicts)):
+            low, high = wilson_interval(count, n)
+            row += [f"{count / n:.3f}", f"{low:.3f} to {high:.3f}"]
+        rows.append((*row, f"{n:,}"))
+    print(table(rows, right=range(6)))

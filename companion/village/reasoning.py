@@ -14,6 +14,7 @@ A step is one fact in one short sentence. Its wording is fixed: "Tom has five." 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ GOODS = ("plums", "pears", "nuts", "buns")
 PEOPLE = 3
 LARGEST_COUNT, LARGEST_CHANGE = 20, 5
 MOST_STEPS = 9
+FORMS = (
+    "write “Otto has five plums.”, “Otto found two.”, “Otto ate one.” or “Otto gave Mara two.”, and then"
+    " “How many plums does Otto have now?” or “How many plums do Otto and Mara have together?”"
+)
+"""The sentences and the questions that can be read."""
+_BEGIN = re.compile(r"(\w+) has (\w+) (\w+)[.]")
+_EVENT = re.compile(r"(?P<a>\w+) (?:(?P<verb>found|ate)|gave (?P<b>\w+)) (?P<n>\w+)[.]")
+_ASKED = re.compile(r"How many (\w+) (?:does (\w+) have now|do (\w+) and (\w+) have together)[?]")
 
 
 def number_word(n: int) -> str:
@@ -220,6 +229,72 @@ def step_questions(
                 waiting[len(chosen.steps)].append(chosen)
         asked.append(waiting[k].popleft())
     return asked
+
+
+def read_question(text: str) -> StepQuestion:
+    """The question that somebody typed after a story, with all that is true in the story.
+
+    Args:
+        text: A story and its question, in the words of `step_questions`; spaces and lines are free.
+
+    Raises:
+        ValueError: If a sentence has none of the forms, names somebody or something that no story has, or
+            makes a count that no story has. The message is one line.
+    """
+    *sentences, asked = re.split(r"(?<=[.?]) ", " ".join(text.split()))
+    found = _ASKED.fullmatch(asked)
+    if not found:
+        raise ValueError(f"{asked!r:.60} is no question that can be read; {FORMS}")
+    goods, *names = [word for word in found.groups() if word]
+    if goods not in GOODS:
+        raise ValueError(f"{goods!r:.20} in the question is none of {', '.join(GOODS)}")
+    ledger = Ledger(goods)
+    for sentence in sentences:
+        _read_sentence(ledger, sentence)
+    for name in names:
+        _check_begun(ledger, name, asked)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{asked!r:.60} names {names[0]} twice; name two people")
+    return ledger.ask(names)
+
+
+def _read_sentence(ledger: Ledger, sentence: str) -> None:
+    """Tell a sentence that somebody typed."""
+    begin, event = _BEGIN.fullmatch(sentence), _EVENT.fullmatch(sentence)
+    if begin:
+        name, word, goods = begin.groups()
+        if name not in NAMES:
+            raise ValueError(f"{name!r:.20} in {sentence!r:.60} is none of {', '.join(NAMES)}")
+        if name in ledger.latest or goods != ledger.goods:
+            rule = f"a story begins once with the {ledger.goods} of each person"
+            raise ValueError(f"{sentence!r:.60} does not fit; {rule}")
+        ledger.begin(name, _read_number(word, sentence))
+    elif event:
+        a, b, verb = event["a"], event["b"] or event["a"], event["verb"] or "gave"
+        n = _read_number(event["n"], sentence)
+        for name in (a, b):
+            _check_begun(ledger, name, sentence)
+        if (verb == "gave" and a == b) or not ledger.possible(verb, a, b, n):
+            rule = f"every count stays from 1 to {LARGEST_COUNT}, and nobody gives to himself or herself"
+            raise ValueError(f"{sentence!r:.60} is not possible here; {rule}")
+        ledger.tell(verb, a, b, n)
+    else:
+        raise ValueError(f"{sentence!r:.60} cannot be read; {FORMS}")
+
+
+def _read_number(word: str, sentence: str) -> int:
+    """The number from 1 to LARGEST_COUNT that a word says."""
+    if word not in NUMBERS[:LARGEST_COUNT]:
+        rule = f"a number from one to {number_word(LARGEST_COUNT)}, as a word"
+        raise ValueError(f"{word!r:.20} in {sentence!r:.60} must be {rule}")
+    return NUMBERS.index(word) + 1
+
+
+def _check_begun(ledger: Ledger, name: str, sentence: str) -> None:
+    """Check that the story has said how many somebody has."""
+    if name not in ledger.latest:
+        rule = f"no sentence before it says how many {ledger.goods} {name:.20} has"
+        raise ValueError(f"{sentence!r:.60} cannot be counted; {rule}")
 
 
 def trace(question: StepQuestion, think: bool = True) -> str:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from companion.village.reasoning import NUMBER_WORDS, number_word, step_questions, trace
+from companion.village.reasoning import NUMBER_WORDS, number_word, read_question, step_questions, trace
 from companion.village.steps import claimed, judge_trace
 from companion.village.words import NUMBERS
 
@@ -160,3 +160,39 @@ def test_spans_are_where_the_steps_stand():
     text = thought(STEPS)
     for step in judge_trace(QUESTION, text).steps:
         assert text[step.start : step.end] == step.step
+
+
+# -- typed questions ---------------------------------------------------------------------------------------
+
+
+def test_every_question_of_ours_can_be_typed():
+    for question in step_questions(200, 9, range(1, 10)):
+        assert read_question(question.prompt) == question
+        assert read_question(f"  {question.prompt} ".replace(" ", "\n ")) == question
+
+
+STORY = "Otto has five plums. Mara has three plums."
+NOW = "How many plums does Otto have now?"
+UNREADABLE = {
+    "": "'' is no question that can be read; write “Otto has five plums.”",
+    STORY: "is no question that can be read",
+    f"{STORY} Otto sold two. {NOW}": "'Otto sold two.' cannot be read; write",
+    f"{STORY} Otto ate 2. {NOW}": "'2' in 'Otto ate 2.' must be a number from one to twenty, as a word",
+    f"{STORY} Otto ate five. {NOW}": "'Otto ate five.' is not possible here; every count stays from 1 to 20",
+    f"{STORY} Mara found eighteen. {NOW}": "is not possible here",
+    f"{STORY} Otto gave Otto two. {NOW}": "nobody gives to himself or herself",
+    f"{STORY} Otto gave Nell two. {NOW}": "no sentence before it says how many plums Nell has",
+    f"Mara has two plums. {NOW}": "no sentence before it says how many plums Otto has",
+    f"Zoe has two plums. {NOW}": "'Zoe' in 'Zoe has two plums.' is none of Mara, Bram",
+    f"Otto has two pears. {NOW}": "a story begins once with the plums of each person",
+    f"{STORY} Otto has two plums. {NOW}": "a story begins once with the plums of each person",
+    f"{STORY} How many kites does Otto have now?": "'kites' in the question is none of plums",
+    f"{STORY} How many plums do Otto and Otto have together?": "names Otto twice",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_what_cannot_be_read_is_one_line(text):
+    with pytest.raises(ValueError, match=re.escape(UNREADABLE[text])) as error:
+        read_question(text)
+    assert "\n" not in str(error.value)

@@ -22,10 +22,13 @@ from companion.cli._learning import (
     measuring,
     output_of,
     save_report,
+    take_all,
     take_steps,
+    trainer_of,
 )
 from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import ModelOptions
+from companion.cli._shared import REASONER, SHIPPED, ModelOptions
+from companion.cli.finetune import _checked_steps
 from companion.datasets import pad_batch
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -38,7 +41,7 @@ from companion.runtime.data.preference_pairs import drawn_rows, placed_pairs, pr
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.terminal import as_typed, waiting
-from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
+from companion.training import next_token_loss, save_checkpoint
 from companion.village import load_split
 from companion.village.dialogues import lessons
 from companion.village.splits import fresh
@@ -59,7 +62,7 @@ JUDGED = {  # by method: what the judge's options are unless given
 
 @dataclass(kw_only=True)
 class Options(ModelOptions):
-    """Train a model with rewards: for true stories, or from pairs of a better and a worse text.
+    """Train a model with rewards: for true stories, for right answers, or from pairs of texts.
 
     Args:
         data: Pairs for DPO: JSON Lines with prompt, chosen and rejected. A model with a chat template reads
@@ -67,24 +70,35 @@ class Options(ModelOptions):
             judge.
         output: Folder to write to. Default: runs/rewards/village, or the name of --data.
         overwrite: Replace the model, if there is one in that folder.
-        steps: Training steps. Default: 224; with grpo 18; with a file, two passes.
-        lr: Learning rate. Default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001.
+        checker: Reward answers to questions that need steps (chapter 25), with answer for the right answer
+            alone, with steps for each true step as well. Default for --model: the reasoner that comes with
+            the course.
+        switch: With --checker: how rewards become a loss. Default: grpo.
+        steps: Training steps. Default: 224; with grpo 18; with a checker 80; with a file, two passes.
+        lr: Learning rate. Default: 0.0001; with grpo or a checker 0.0003; for a swift that tells stories
+            0.001; with a file 0.00001.
         method: Dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the
             probability of false sentences. Default: dpo.
-        prompts: Prompts to sample stories for: every 8 steps. Default: 128; with grpo every step, 32.
-        size: Stories for each prompt. Default: 8; with grpo 4.
+        prompts: Prompts to sample stories for: every 8 steps. Default: 128; with grpo every step, 32; with a
+            checker every 2 steps, 16 questions.
+        size: Texts for each prompt. Default: 8; with grpo 4.
         mixed: Weight in the loss of true stories from the village. Default: 1.5; with grpo 0.
         average: The saved weights are a mean of old and new weights; this is the share of the old ones.
             Default: 0.3; with grpo 0.
         beta: Beta of DPO, which limits how far the model moves. Default: 0.1.
-        asked: Stories of the village to measure with; fewer take less time. Default: 200; none with a file
-            and a model that does not know such stories.
+        asked: Stories of the village, or questions, to measure with; fewer take less time. Default: 200; none
+            with a file and a model that does not know such stories.
         seed: Seed of all random choices.
+
+    Example:
+        companion finetune rewards --checker steps --switch dapo
     """
 
     data: Path | None = None
     output: Path | None = None
     overwrite: bool = False
+    checker: Literal["answer", "steps"] | None = None
+    switch: Literal["grpo", "dr_grpo", "dapo", "gspo"] | None = None
     steps: Annotated[int | None, Range(1, 1_000_000)] = None
     lr: Annotated[float | None, Range(1e-09, 1)] = None
     method: Literal["dpo", "grpo"] | None = None
@@ -100,6 +114,12 @@ class Options(ModelOptions):
 def run(options: Options) -> None:
     check_floats(options)
     pick_device(options.device)
+    if options.checker is not None:
+        if options.model == SHIPPED:
+            options.model = REASONER
+        _checked_steps.run(options)
+        return
+    refuse(options, ["switch"], "works with --checker only")
     if options.data is None:
         refuse(options, ["beta"], "works with pairs only; name a file with --data")
     else:
@@ -211,23 +231,6 @@ def row_of(teller: LanguageModel, prompt: str, text: str, place: str) -> Row:
     return row
 
 
-def take_all(learning: Iterator[int]) -> tuple[int, str, bool]:
-    """Learn; return the steps taken, a line where they ended early, and whether Ctrl-C ended them."""
-    steps = 0
-    try:
-        for taken in learning:
-            steps = taken
-    except KeyboardInterrupt:
-        if not steps:
-            raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
-        return steps, f"stopped after {steps} steps; the model is saved as it is now", True
-    except ValueError as error:  # a round in which nothing could be preferred
-        if not steps:
-            raise
-        return steps, f"ended after {steps} steps, and the model is saved: {error}", False
-    return steps, "", False
-
-
 def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     """What the model does now: with the pairs that it learns from, and of stories of the village."""
     found = {"chosen likelier": chosen_likelier(teller, pairs[:ASKED])} if pairs else {}
@@ -307,24 +310,6 @@ def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, 
     """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
     tokens, mask = drawn_rows(teller, [(text, True) for text in texts])
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
-
-
-def trainer_of(options: Options, model: GPT, batches: Callable, loss: Callable) -> Trainer:
-    """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
-    steps = options.steps
-    lr = options.lr
-    config = TrainConfig(
-        steps=steps,
-        batch_size=1,
-        lr=lr,
-        min_lr=lr / 10,
-        warmup_steps=min(5, steps - 1),
-        seed=options.seed,
-        device=options.device,
-        dtype="float32",
-    )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
-    return Trainer(model, batches, config, loss, [optimizer])
 
 
 def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> None:

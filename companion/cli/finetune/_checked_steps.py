@@ -1,0 +1,101 @@
+"""companion finetune rewards --checker: a program rewards right answers, or each true step (chapter 25)."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from companion import load
+from companion.cli._learning import measuring, output_of, save_report, take_all, take_steps, trainer_of
+from companion.cli._parsing import refuse, take
+from companion.cli._shared import check_thinks
+from companion.evaluation import wilson_interval
+from companion.generation import LanguageModel
+from companion.models.names import folder_of, origin_of
+from companion.reasoning import RLVR, draw_texts
+from companion.runtime.files.atomic import claim
+from companion.runtime.terminal import as_typed, waiting
+from companion.training import save_checkpoint
+from companion.village.reasoning import StepQuestion, step_questions
+from companion.village.steps import judge_trace
+
+ASKED = 200  # questions to measure with
+NUMBERS = range(1, 9)  # numbers of steps
+DEFAULTS = {"switch": "grpo", "steps": 80, "lr": 3e-4, "prompts": 16, "size": 8, "asked": ASKED}
+UPDATES = 2  # steps with the texts of one draw
+
+
+def right_answer(question: StepQuestion, text: str) -> float:
+    """1 for the right answer."""
+    return float(judge_trace(question, text).right)
+
+
+def each_step(question: StepQuestion, text: str) -> float:
+    """1 for the right answer, and the share of needed steps that are true, less that of bad ones."""
+    verdict = judge_trace(question, text)
+    kinds = Counter(step.kind for step in verdict.steps)
+    bad = kinds["false"] + kinds["unreadable"]
+    return verdict.right + (kinds["true"] - bad) / len(question.steps)
+
+
+CHECKERS: dict[str, Callable[[StepQuestion, str], float]] = {"answer": right_answer, "steps": each_step}
+
+
+def run(options: Any) -> None:
+    """Train the model with a checker's rewards, and measure it before and after."""
+    refuse(options, ["data", "method", "mixed", "average", "beta"], "does not work with --checker")
+    output = output_of(options, "rewards")
+    folder = folder_of(options.model)
+    teller = load(folder, options.device, fast=True)
+    check_thinks(options.model, teller)
+    take(options, DEFAULTS)
+    n_questions = min(options.steps * options.prompts, 20_000)
+    questions = step_questions(n_questions, options.seed + 100, NUMBERS)
+    reward = CHECKERS[options.checker]
+    game = RLVR(
+        teller, questions, reward, options.switch, options.size, options.prompts, UPDATES, options.seed
+    )
+
+    def progress(_: float) -> str:
+        return f"reward {game.rewards.mean():.2f}"
+
+    with claim(output):
+        figures = {"before": measured(teller, options)}
+        trainer = trainer_of(options, teller.model, game.batches, game.loss)
+        steps, early, stopped = take_all(take_steps(trainer, options.steps, progress))
+        teller.model.eval()
+        learned = f"the checker of {options.checker}, {options.switch}"
+        about = {"init": origin_of(options.model, folder), "learned": learned, "steps": steps}
+        save_checkpoint(
+            output, teller.model, teller.tokenizer, about | {"seed": options.seed, "stopped": stopped}
+        )
+        if early:
+            print(f"\n{early}", file=sys.stderr)
+        with measuring(output):
+            figures["after"] = measured(teller, options)
+            save_report(output, {"steps": steps} | figures)
+    print(f"Trained for {steps} steps.")
+    print(f"Measured on {options.asked:,} new questions of one to eight steps, before and after:")
+    for when, row in figures.items():
+        shares = []
+        for kind in ("right", "proved"):
+            low, high = row[f"{kind} interval"]
+            shares.append(f"{kind} {row[kind]:.3f} ({low:.3f} to {high:.3f}, 95 %)")
+        print(f"  {when:6}  {'  '.join(shares)}  tokens {row['tokens']:.1f}")
+    print(f"In {output}: the model, and report.json. To ask it:\n")
+    print(f"  {as_typed('companion', 'chat', '--think', '--model', output)}")
+
+
+def measured(teller: LanguageModel, options: Any) -> dict:
+    """The shares of new questions answered rightly, at temperature 0, and also proved by the steps."""
+    questions = step_questions(options.asked, options.seed + 7000, NUMBERS)
+    with waiting(f"Asking {options.asked:,} questions"):
+        draws = draw_texts(teller, [question.prompt for question in questions], temperature=0.0)
+    verdicts = list(map(judge_trace, questions, draws.texts))
+    found: dict[str, Any] = {"questions": options.asked}
+    right = sum(verdict.right for verdict in verdicts)
+    proved = sum(verdict.right and verdict.sound for verdict in verdicts)
+    for kind, n in (("right", right), ("proved", proved)):
+        found[kind] = n / options.asked
+        found[f"{kind} interval"] = list(wilson_interval(n, options.asked))
+    return found | {"tokens": draws.mask.sum().item() / options.asked}
