@@ -4,7 +4,7 @@
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
     python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100 --arm grpo --arm "each step"
-    python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500 --seed 0
+    python benchmarks/reasoning.py tool --lr 6e-3 --steps 900 --seed 0
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards

@@ -2,14 +2,14 @@
 
 A story tells who has how many, and what happens to them:
 
-    Tom has five plums. Mara has three plums. Ann has six plums. Mara gave Tom two. Tom ate one.
-    How many plums does Tom have now?
+    Otto has five plums. Mara has three plums. Nell has six plums. Mara gave Otto two. Otto ate one.
+    How many plums does Otto have now?
 
-No sentence says what Tom has at the end: a reader has to keep count. The ledger here knows every count at
+No sentence says what Otto has at the end: a reader has to keep count. The ledger here knows every count at
 every moment, and so each step of the way. `companion.village.steps` judges the steps of anybody else.
 
-A step is one fact in one short sentence. Its wording is fixed: "Tom has five." is where a count begins,
-"Tom got two: seven." and "Tom lost one: six." change it, and "Together twelve." adds two counts.
+A step is one fact in one short sentence. Its wording is fixed: "Otto has five." is where a count begins,
+"Otto got two: seven." and "Otto lost one: six." change it, and "Together twelve." adds two counts.
 """
 
 from __future__ import annotations
