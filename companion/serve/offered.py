@@ -17,6 +17,7 @@ from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
 from companion.runtime.storage.hub import installed_file, is_installable
+from companion.village.reasoning import THINK
 
 DEEPEST = 4  # how far below a given folder models are looked for
 
@@ -137,7 +138,10 @@ def folders_below(root: Path) -> Iterator[Path]:
 
 
 def kind_of(folder: Path) -> str | None:
-    """tells, answers or classifies; None for what holds no model that can be loaded from here."""
+    """tells, answers or classifies; None for what holds no model that can be loaded from here.
+
+    Chapter 25's models have no kind: they tell no stories, and `companion chat --think` asks them.
+    """
     base = folder
     if holds_adapter(folder):
         try:
@@ -149,6 +153,8 @@ def kind_of(folder: Path) -> str | None:
         return None
     if (folder / HEAD).is_file():
         return "classifies"
+    if THINK in (read_json_or_empty(base / TOKENIZER).get("special_tokens") or ()):
+        return None
     return "answers" if has_template(folder) or has_template(base) else "tells"
 
 
