@@ -2,7 +2,8 @@
 
 A story tells who has how many, and what happens to them:
 
-    Otto has five plums. Mara has three plums. Nell has six plums. Mara gave Otto two. Otto ate one.
+    Otto has five plums. Mara has three plums.
+    Mara gave Otto two. Otto ate one.
     How many plums does Otto have now?
 
 No sentence says what Otto has at the end: a reader has to keep count. The ledger here knows every count at
