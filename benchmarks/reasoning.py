@@ -47,7 +47,7 @@ from companion.village.reasoning import (
     step_questions,
     trace,
 )
-from companion.village.steps import judge_trace
+from companion.village.steps import answer_reward, judge_trace, step_reward
 
 LOG = DATA / "models" / "reasoning.jsonl"
 MODEL = DATA / "models" / "reasoner-early"
@@ -221,25 +221,12 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     }
 
 
-def outcome(question: StepQuestion, text: str) -> float:
-    """1 for the right answer."""
-    return float(judge_trace(question, text).right)
-
-
-def each_step(question: StepQuestion, text: str) -> float:
-    """1 for the right answer, and the share of needed steps that are true, less that of false ones."""
-    verdict = judge_trace(question, text)
-    kinds = Counter(step.kind for step in verdict.steps)
-    bad = kinds["false"] + kinds["unreadable"]
-    return verdict.right + (kinds["true"] - bad) / len(question.steps)
-
-
 REWARDS = {
-    "grpo": ("grpo", outcome),
-    "dr_grpo": ("dr_grpo", outcome),
-    "dapo": ("dapo", outcome),
-    "gspo": ("gspo", outcome),
-    "each step": ("grpo", each_step),
+    "grpo": ("grpo", answer_reward),
+    "dr_grpo": ("dr_grpo", answer_reward),
+    "dapo": ("dapo", answer_reward),
+    "gspo": ("gspo", answer_reward),
+    "each step": ("grpo", step_reward),
 }
 
 

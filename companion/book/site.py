@@ -62,6 +62,7 @@ def settings(book: Book) -> dict[str, Any]:
         ],
         "autodoc_member_order": "bysource",
         "html_theme": "sphinx_book_theme",
+        "python_use_unqualified_type_names": True,  # whole names are wider than a phone
         "html_theme_options": {
             "logo": {"text": name},
             "icon_links": repository if book.repository else [],

@@ -138,6 +138,19 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
     return TraceVerdict(tuple(steps), answer, answer == question.answer, sound)
 
 
+def answer_reward(question: StepQuestion, text: str) -> float:
+    """1 for the right answer, 0 for any other text."""
+    return float(judge_trace(question, text).right)
+
+
+def step_reward(question: StepQuestion, text: str) -> float:
+    """1 for the right answer, and the share of needed steps that are true, less that of bad ones."""
+    verdict = judge_trace(question, text)
+    kinds = [step.kind for step in verdict.steps]
+    bad = kinds.count("false") + kinds.count("unreadable")
+    return verdict.right + (kinds.count("true") - bad) / len(question.steps)
+
+
 def _says(claim: tuple[str, int, int], facts: list[Fact | None]) -> bool:
     """Whether the claim is the fact, if there is one."""
     return any(fact is not None and claim == (fact.about, fact.change, fact.value) for fact in facts)

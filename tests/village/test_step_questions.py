@@ -5,7 +5,7 @@ import re
 import pytest
 
 from companion.village.reasoning import NUMBER_WORDS, number_word, read_question, step_questions, trace
-from companion.village.steps import claimed, judge_trace
+from companion.village.steps import answer_reward, claimed, judge_trace, step_reward
 from companion.village.words import NUMBERS
 
 QUESTION = step_questions(60, 3, [4], together=False)[0]
@@ -196,3 +196,14 @@ def test_what_cannot_be_read_is_one_line(text):
     with pytest.raises(ValueError, match=re.escape(UNREADABLE[text])) as error:
         read_question(text)
     assert "\n" not in str(error.value)
+
+
+# -- rewards -----------------------------------------------------------------------------------------------
+
+
+def test_rewards_of_a_proved_a_lucky_and_a_wrong_text():
+    proved, bare, wrong = trace(QUESTION), trace(QUESTION, think=False), thought(STEPS[:2], "nineteen")
+    assert [answer_reward(QUESTION, text) for text in (proved, bare, wrong)] == [1, 1, 0]
+    assert [step_reward(QUESTION, text) for text in (proved, bare, wrong)] == [2, 1, 0.5]
+    false = re.sub(r"\w+[.]$", "nineteen.", STEPS[0])
+    assert step_reward(QUESTION, thought([false, "Hm.", *STEPS[1:]])) == 1 + (3 - 2) / 4

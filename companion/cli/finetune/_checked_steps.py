@@ -1,7 +1,6 @@
 """companion finetune rewards --checker: a program rewards right answers, or each true step (chapter 25)."""
 
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -17,28 +16,13 @@ from companion.runtime.files.atomic import claim
 from companion.runtime.terminal import as_typed, waiting
 from companion.training import save_checkpoint
 from companion.village.reasoning import StepQuestion, step_questions
-from companion.village.steps import judge_trace
+from companion.village.steps import answer_reward, judge_trace, step_reward
 
 ASKED = 200  # questions to measure with
 NUMBERS = range(1, 9)  # numbers of steps
 DEFAULTS = {"switch": "grpo", "steps": 80, "lr": 3e-4, "prompts": 16, "size": 8, "asked": ASKED}
 UPDATES = 2  # steps with the texts of one draw
-
-
-def right_answer(question: StepQuestion, text: str) -> float:
-    """1 for the right answer."""
-    return float(judge_trace(question, text).right)
-
-
-def each_step(question: StepQuestion, text: str) -> float:
-    """1 for the right answer, and the share of needed steps that are true, less that of bad ones."""
-    verdict = judge_trace(question, text)
-    kinds = Counter(step.kind for step in verdict.steps)
-    bad = kinds["false"] + kinds["unreadable"]
-    return verdict.right + (kinds["true"] - bad) / len(question.steps)
-
-
-CHECKERS: dict[str, Callable[[StepQuestion, str], float]] = {"answer": right_answer, "steps": each_step}
+CHECKERS: dict[str, Callable[[StepQuestion, str], float]] = {"answer": answer_reward, "steps": step_reward}
 
 
 def run(options: Any) -> None:
