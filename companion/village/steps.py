@@ -65,7 +65,7 @@ class TraceVerdict:
         """The steps as `companion.show.plots.judged` shows them."""
         marks = []
         for step in self.steps:
-            should = f"not so: {step.should.text}" if step.should else "not so"
+            should = f"should be: {step.should.text}" if step.should else "not so"
             reason = {"false": should, "irrelevant": "not needed", "unreadable": "no step"}.get(step.kind, "")
             marks.append(Verdict(step.step, SHOWN_AS[step.kind], reason))
         return marks
