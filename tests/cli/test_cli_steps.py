@@ -56,8 +56,8 @@ def test_the_steps_are_folded_until_they_are_asked_for(thinker, capsys):
 @pytest.mark.parametrize(
     ("question", "step", "result"),
     [
-        (LUCKY, "  ✗ Mara has three.  (not so: Mara has two.)", "The answer is right, but lucky"),
-        (FALSE, "  ✗ Mara has three.  (not so: Mara has two.)", "The answer is wrong. Right is: two."),
+        (LUCKY, "  ✗ Mara has three.  (should be: Mara has two.)", "The answer is right, but lucky"),
+        (FALSE, "  ✗ Mara has three.  (should be: Mara has two.)", "The answer is wrong. Right is: two."),
     ],
 )
 def test_a_false_step_is_marked_with_what_is_so(question, step, result, thinker, capsys):
