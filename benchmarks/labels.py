@@ -1,15 +1,20 @@
 """Five ways to learn who sings, with 100, 1,000 and 10,000 labels: chapter 15's figure.
 
-    OMP_NUM_THREADS=1 python benchmarks/labels.py           # every row that is missing, twelve minutes
+    OMP_NUM_THREADS=1 python benchmarks/labels.py           # every row that is missing, twenty minutes
     python benchmarks/labels.py --table                     # what is there
 
 A row is one classifier, trained on the first labels of `singers` (seed 16) and asked about 1,000 others (seed
 17). `twins` has a digit for each pair of twins: how many of the two it got right. Rows are appended to
 data/models/labels.jsonl; those that are there are skipped.
+
+Two more controls are no lines of the figure. `word pairs` counts neighboring words instead of single words,
+with a head on the 3,000 most frequent pairs. `from scratch, rate ...` is the network with new random weights at
+another learning rate, for one pass over 10,000 labels.
 """
 
 import argparse
 import time
+from collections import Counter
 from functools import cache, partial
 
 import torch
@@ -28,12 +33,14 @@ from companion.classification import (
     word_counts,
 )
 from companion.gpt import gpt2
+from companion.runtime.text.documents import words_of
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
 from companion.village.tasks import singers
 
 LOG = DATA / "models" / "labels.jsonl"
-ARMS = ["words", "from scratch", "head", "last block", "all"]
+ARMS = ["words", "word pairs", "from scratch", "head", "last block", "all"]
+OTHER_RATES = {"from scratch, rate 0.0003": 3e-4, "from scratch, rate 0.003": 3e-3}  # with 10,000 labels only
 SIZES = {100: (10, 3), 1000: (2, 2), 10_000: (1, 1)}  # labels -> (passes over them, seeds)
 MOST, TESTED, BATCH, LR = 10_000, 1000, 16, 1e-3
 
@@ -54,21 +61,46 @@ def states() -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(read_states(reader.classifier, reader.rows(texts)) for texts in (train, test))
 
 
+def count_pairs(texts: list[str], pairs: list | None = None) -> tuple[torch.Tensor, list]:
+    """How often each pair of neighboring words occurs in each text, (N, P), and the pairs.
+
+    pairs: Those to count. None for the 3,000 most frequent ones that occur twice or more.
+    """
+    found = []
+    for text in texts:
+        words = words_of(text)
+        found.append(Counter(zip(words, words[1:], strict=False)))
+    if pairs is None:
+        total = Counter()
+        for one in found:
+            total.update(one)
+        pairs = [pair for pair, often in total.most_common(3000) if often > 1]
+    counts = torch.zeros(len(texts), len(pairs))
+    column = {pair: i for i, pair in enumerate(pairs)}
+    for row, one in enumerate(found):
+        for pair, often in one.items():
+            if pair in column:
+                counts[row, column[pair]] = often
+    return counts, pairs
+
+
 def trained(arm: str, n: int, passes: int, seed: int) -> tuple[torch.Tensor, float]:
     """(scores of the tests, mean loss of the first ten steps) of a network that learned."""
     train, labels, test, _ = examples()
+    lr = OTHER_RATES.get(arm, LR)
+    new = arm.startswith("from scratch")
     torch.manual_seed(seed)
     teller = load(DATA / "models" / "village", "cpu")
-    model = gpt2(teller.model.config) if arm == "from scratch" else teller.model
+    model = gpt2(teller.model.config) if new else teller.model
     freeze(model, {"last block": len(model.blocks) - 1}.get(arm, 0))
     classifier = Classifier(model, 2)
     reader = TextClassifier(classifier, teller.tokenizer, ["no", "yes"])
     steps = -(-n // BATCH) * passes
     config = TrainConfig(
-        steps=steps, batch_size=BATCH, lr=LR, min_lr=0.0, warmup_steps=steps // 10, seed=seed,
+        steps=steps, batch_size=BATCH, lr=lr, min_lr=0.0, warmup_steps=steps // 10, seed=seed,
         device="cpu", dtype="float32",
     )  # fmt: skip
-    groups = depth_groups(classifier, LR, factor=1.0 if arm == "from scratch" else 0.5)
+    groups = depth_groups(classifier, lr, factor=1.0 if new else 0.5)
     optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
     batches = partial(class_batches, reader.rows(train[:n]), labels[:n], BATCH, seed, False)
     trainer = Trainer(classifier, batches, config, class_loss, [optimizer])
@@ -84,6 +116,9 @@ def run_row(arm: str, n: int, passes: int, seed: int) -> dict:
     if arm == "words":
         counts, words = word_counts(train[:n])
         scores = fit_head(counts, labels[:n], 2)(word_counts(test, words)[0])
+    elif arm == "word pairs":
+        counts, pairs = count_pairs(train[:n])
+        scores = fit_head(counts, labels[:n], 2)(count_pairs(test, pairs)[0])
     elif arm == "head":
         scores = fit_head(states()[0][:n], labels[:n], 2)(states()[1])
     else:
@@ -98,10 +133,10 @@ def run_row(arm: str, n: int, passes: int, seed: int) -> dict:
 
 def table(rows: list[dict]) -> str:
     """A line for each way: the accuracy with each number of labels, the mean over seeds."""
-    lines = [" " * 14 + "".join(f"{n:9,}" for n in SIZES)]
-    for arm in ARMS:
+    lines = [" " * 26 + "".join(f"{n:9,}" for n in SIZES)]
+    for arm in [*ARMS, *OTHER_RATES]:
         found = [[row["accuracy"] for row in rows if (row["arm"], row["labels"]) == (arm, n)] for n in SIZES]
-        lines.append(f"{arm:14}" + "".join(f"{sum(a) / len(a):9.3f}" if a else " " * 9 for a in found))
+        lines.append(f"{arm:26}" + "".join(f"{sum(a) / len(a):9.3f}" if a else " " * 9 for a in found))
     return "\n".join(lines)
 
 
@@ -110,7 +145,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     if not parser.parse_args().table:
         for n, (passes, seeds) in SIZES.items():
-            for arm in ARMS:
+            for arm in [*ARMS, *(OTHER_RATES if n == MOST else ())]:
                 tried = seeds if arm in ("from scratch", "last block", "all") else 1
                 taken = 2 * passes if (arm, n) == ("from scratch", 10_000) else passes
                 for seed in range(tried):

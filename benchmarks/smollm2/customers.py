@@ -1,9 +1,10 @@
 """Classifying customers' messages with 8 to 400 labels: SmolLM2-135M's states against words (chapter 15).
 
     OMP_NUM_THREADS=1 python benchmarks/smollm2/customers.py    # writes data/models/smollm2/customers.json
+    OMP_NUM_THREADS=1 python benchmarks/smollm2/customers.py --counting    # only what needs no model, again
 
 The messages of data/customers.csv are split 20 times into 200 for the test and 400 to learn from. In each of
-these draws a head (logistic regression) is fitted to the first 8, 32, 128 and 400 labels, on four kinds of
+these draws a head (logistic regression) is fitted to the first 8, 32, 128 and 400 labels, on five kinds of
 features:
 
     words    how often each word occurs, for the words of the messages that it learns from
@@ -11,6 +12,12 @@ features:
     last     SmolLM2's state at the last token of a message
     asked    SmolLM2's state at the last token of ASKED, which stands behind the message
     village  the shipped model's states, the mean over the tokens of a message
+
+The task `topic` has three more ways to count, which need no model:
+
+    bayes    naive Bayes on the counts of words, with 0.3 added to each count
+    tf-idf   counts of words times the logarithm of their rarity, scaled to length 1 for each message
+    letters  the same for runs of three and four characters
 
 There are two tasks on these messages: `topic`, one of six classes, and `says I`, whether the word "I" occurs.
 The third, `spam`, is the hundred messages of data/messages.csv, in the five parts of chapter 15.
@@ -20,9 +27,11 @@ classified rightly, as a text of digits, in the order of `split_of` (for `spam`,
 minutes on one core.
 """
 
+import argparse
 import csv
 import json
 import re
+from collections import Counter
 
 import torch
 
@@ -75,6 +84,81 @@ def right_by_words(texts: list[str], labels: torch.Tensor, learned: list[int], t
     head = fit_head(counts, labels[learned], len(CLASSES))
     counts, _ = word_counts([texts[i] for i in test], words)
     return head(counts).argmax(-1) == labels[test]
+
+
+def letter_counts(text: str) -> Counter:
+    """How often each run of three and of four characters occurs, with a space before and after the text."""
+    text = f" {text.lower()} "
+    return Counter(text[i : i + n] for n in (3, 4) for i in range(len(text) - n + 1))
+
+
+def as_matrix(counters: list[Counter], column: dict[str, int]) -> torch.Tensor:
+    """The counts of some features in each text: (N, F)."""
+    counts = torch.zeros(len(counters), len(column), dtype=torch.float64)
+    for row, counter in enumerate(counters):
+        for feature, often in counter.items():
+            if feature in column:
+                counts[row, column[feature]] = often
+    return counts
+
+
+def right_by_bayes(texts: list[str], labels: torch.Tensor, learned: list[int], test: list[int]):
+    """Which test messages naive Bayes classifies rightly: (len(test),) bool."""
+    counts, words = word_counts([texts[i] for i in learned])
+    asked, _ = word_counts([texts[i] for i in test], words)
+    rows = [counts[labels[learned] == label].sum(0) + 0.3 for label in range(len(CLASSES))]
+    chances = torch.stack(rows)  # (K, W)
+    chances = chances / chances.sum(1, keepdim=True)
+    prior = (torch.bincount(labels[learned], minlength=len(CLASSES)) + 1.0).log()
+    return (asked @ chances.log().T + prior).argmax(-1) == labels[test]
+
+
+def right_by_rarity(counters: list[Counter], labels: torch.Tensor, learned: list[int], test: list[int]):
+    """Which test messages logistic regression on tf-idf classifies rightly: (len(test),) bool.
+
+    The features keep their scale, unlike in fit_head, which would undo the weighting.
+    """
+    features = {feature for i in learned for feature in counters[i]}
+    column = {feature: i for i, feature in enumerate(sorted(features))}
+    counts = as_matrix([counters[i] for i in learned], column)
+    rarity = ((1 + len(learned)) / (1 + (counts > 0).sum(0))).log() + 1  # (F,)
+    x = torch.nn.functional.normalize(counts * rarity)
+    asked = torch.nn.functional.normalize(as_matrix([counters[i] for i in test], column) * rarity)
+    head = torch.nn.Linear(x.shape[1], len(CLASSES), dtype=torch.float64)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        total = torch.nn.functional.cross_entropy(head(x), labels[learned])
+        total = total + 1e-4 * head.weight.square().sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return head(asked).argmax(-1) == labels[test]
+
+
+def counting_rows() -> list[dict]:
+    """The rows of bayes, tf-idf and letters."""
+    texts, topics, _ = read_messages()
+    words = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
+    letters = [letter_counts(text) for text in texts]
+    rows = []
+    for draw in range(DRAWS):
+        test, rest = split_of(draw, topics)
+        for n in SIZES:
+            learned = rest[:n].tolist()
+            found = {
+                "bayes": right_by_bayes(texts, topics, learned, test.tolist()),
+                "tf-idf": right_by_rarity(words, topics, learned, test.tolist()),
+                "letters": right_by_rarity(letters, topics, learned, test.tolist()),
+            }
+            for name, right in found.items():
+                row = {"task": "topic", "draw": draw, "labels": n, "features": name}
+                rows.append(row | {"right": digits(right)})
+    return rows
 
 
 def right_by_states(states: torch.Tensor, labels: torch.Tensor, learned: list[int], test: list[int]):
@@ -138,7 +222,14 @@ def spam_rows() -> list[dict]:
 
 
 def main():
-    rows = customers_rows() + spam_rows()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--counting", action="store_true", help="keep the rows of words and states")
+    if parser.parse_args().counting:
+        logged = json.loads(LOG.read_text("utf-8"))
+        rows = [row for row in logged if row["features"] not in ("bayes", "tf-idf", "letters")]
+    else:
+        rows = customers_rows() + spam_rows()
+    rows += counting_rows()
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", encoding="utf-8")
 
