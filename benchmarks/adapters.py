@@ -42,9 +42,10 @@ ROWS += [("lora", names, rank, 8, lr, 0) for names, rank in CHOICES for lr in (2
 # Of these rates, the one with the fewest nats.
 BEST = [(*PLACES[0], 1e-2), (*PLACES[1], 1e-2), (*PLACES[2], 1e-2), (ALL, 4, 5e-3)]
 ROWS += [("lora", names, rank, 8, lr, seed) for names, rank, lr in BEST for seed in (1, 2)]
-# Controls: higher rates for queries and values; the constant factor with a second seed and a lower rate.
+# Controls: higher rates for queries and values; the constant factor with more seeds and a lower rate.
 ROWS += [("lora", *PLACES[0], 8, 4e-2, 0), ("lora", *PLACES[0], 8, 2e-2, 1), ("lora", *PLACES[0], 8, 2e-2, 2)]
 ROWS += [("lora", ALL, 16, 32, 5e-3, 1), ("lora", ALL, 1, 2, 5e-3, 1), ("lora", ALL, 16, 32, 1.5e-3, 0)]
+ROWS += [("lora", ALL, rank, 2 * rank, 5e-3, seed) for rank, seed in ((16, 2), (1, 2), (32, 1), (32, 2))]
 KEY = ("method", "names", "rank", "alpha", "lr", "seed")
 
 

@@ -8,8 +8,8 @@ A row is one classifier, trained on the first labels of `singers` (seed 16) and 
 data/models/labels.jsonl; those that are there are skipped.
 
 Two more controls are no lines of the figure. `word pairs` counts neighboring words instead of single words,
-with a head on the 3,000 most frequent pairs. `from scratch, rate ...` is the network with new random weights at
-another learning rate, for one pass over 10,000 labels.
+with a head on the 3,000 most frequent pairs. `from scratch, rate ...` is the new network at another learning
+rate, for one pass over 10,000 labels.
 """
 
 import argparse
