@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from companion import village
-from companion.datasets import bits_per_byte, document_rows, row_starts
+from companion.runtime.data.prepared import row_starts
 
 
 class RecallMeasure:
@@ -47,18 +48,31 @@ class RecallMeasure:
         """
         starts = row_starts(self.split.starts, length)
         n_rows = len(starts) - 1
+        end = int(self.split.tokens[starts[0]])  # <|endoftext|>, which pads the inputs
         nats = 0.0
         nats_recalled = 0.0
         for first in range(0, n_rows, 25):
-            rows = range(first, min(first + 25, n_rows))
-            inputs, targets = document_rows(self.split.tokens, starts, rows)  # (25, T) each
-            _, is_recalled = document_rows(self.recalled, starts, rows)  # (25, T), of the targets
+            input_rows = []
+            target_rows = []
+            recalled_rows = []
+            for i in range(first, min(first + 25, n_rows)):
+                start = int(starts[i])
+                stop = int(starts[i + 1])
+                tokens = torch.tensor(self.split.tokens[start : stop + 1].astype("int64"))
+                input_rows.append(tokens[:-1])
+                target_rows.append(tokens[1:])
+                recalled_rows.append(torch.tensor(self.recalled[start + 1 : stop + 1]))  # of the targets
+            inputs = pad_sequence(input_rows, batch_first=True, padding_value=end)  # (25, T)
+            targets = pad_sequence(target_rows, batch_first=True, padding_value=-100)  # (25, T)
+            is_recalled = pad_sequence(recalled_rows, batch_first=True) == 1  # (25, T)
             logits = model(inputs)  # (25, T, V)
             losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-            losses = losses.double()  # padding has the target -100 and the loss 0
+            losses = losses.double()  # padding has the loss 0
             nats += losses.sum().item()
-            nats_recalled += losses[is_recalled.flatten() == 1].sum().item()
-        return bits_per_byte(nats, self.split.n_bytes), nats_recalled / math.log(2) / self.n_recalled
+            nats_recalled += losses[is_recalled.flatten()].sum().item()
+        bits = nats / math.log(2)
+        bits_recalled = nats_recalled / math.log(2)
+        return bits / self.split.n_bytes, bits_recalled / self.n_recalled
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from companion import village
-from companion.datasets import encode_documents
+from companion.datasets import document_rows, encode_documents, row_starts
 from companion.gpt import GPTConfig, gpt2
 from companion.inside import hidden_states
 from companion.show.measures import RecallMeasure, name_probability, residual_streams
@@ -30,6 +30,23 @@ def test_without_knowledge_every_token_costs_the_same_in_rows_of_any_length(leng
     bits, per_word = measure(Uniform(), length)
     assert bits == pytest.approx(10 * (len(val.tokens) - 1) / val.n_bytes, rel=1e-5)
     assert per_word == pytest.approx(10 * measure.recalled.sum() / measure.n_recalled, rel=1e-5)
+
+
+@pytest.mark.parametrize("length", [256, 32])
+def test_a_model_reads_the_rows_of_chapter_2(length):
+    seen = []
+
+    class Reader(Uniform):
+        def forward(self, tokens):
+            seen.append(tokens)
+            return super().forward(tokens)
+
+    val = encode_documents(TEXTS, TOKENIZER)
+    RecallMeasure(TEXTS, val, TOKENIZER)(Reader(), length)
+    starts = row_starts(val.starts, length)
+    expected, _ = document_rows(val.tokens, starts, range(25))
+    assert torch.equal(seen[0], expected)
+    assert sum(len(tokens) for tokens in seen) == len(starts) - 1
 
 
 @pytest.mark.parametrize(("text", "name", "n_tokens"), [("Tom met", " Mara", 1), ('He said: "', "Mara", 2)])
