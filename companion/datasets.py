@@ -22,13 +22,13 @@ from companion.tokenization import BPETokenizer, Tokenizer
 
 __all__ = [
     "bits_per_byte",
-    "sample",
     "token_stream",
     "encode_documents",
     "pad_batch",
     "document_rows",
     "random_batches",
     "TokenDataset",
+    "sample",
     "prepare",
     "load_prepared",
 ]
@@ -54,43 +54,6 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
     if n_bytes < 1:
         raise ValueError(f"n_bytes={n_bytes} must be at least 1; an empty text has no surprise")
     return nats / math.log(2) / n_bytes
-
-
-# Cell 607754d7, under “A story by five-grams”
-def sample(
-    next_probabilities: Callable[[list[int]], torch.Tensor],
-    tokens: Sequence[int],
-    max_new_tokens: int,
-    stop: int | None = None,
-    generator: torch.Generator | None = None,
-) -> list[int]:
-    """Continue tokens by sampling from a model, one token at a time.
-
-    Uses inverse-CDF sampling. The probabilities need not sum to 1.
-
-    Args:
-        next_probabilities: Function from the tokens so far to the probabilities of the next one.
-        tokens: The tokens to continue.
-        max_new_tokens: Largest number of tokens to add.
-        stop: Token after which sampling ends early, such as <|endoftext|>.
-        generator: Random number generator. The same seed gives the same tokens.
-
-    Returns:
-        The given tokens and the new ones.
-
-    Shape:
-        next_probabilities returns (V,).
-    """
-    tokens = list(tokens)
-    for _ in range(max_new_tokens):
-        interval_ends = next_probabilities(tokens).double().cumsum(0)  # (V,)
-        number = torch.rand(1, generator=generator, dtype=torch.float64) * interval_ends[-1]
-        token = torch.searchsorted(interval_ends, number, right=True).item()
-        token = min(token, len(interval_ends) - 1)  # rounding may put the number at the very end
-        tokens.append(token)
-        if token == stop:
-            break
-    return tokens
 
 
 # Cell 8f37e5b4, under “Batches of stories”
@@ -294,6 +257,43 @@ class TokenDataset(Dataset):
         window = self.tokens[start : start + self.context_length + 1]  # (T + 1,)
         window = torch.from_numpy(window.astype(np.int64))
         return window[:-1], window[1:]
+
+
+# Cell 4091da14, under “Inverse-CDF sampling”
+def sample(
+    next_probabilities: Callable[[list[int]], torch.Tensor],
+    tokens: Sequence[int],
+    max_new_tokens: int,
+    stop: int | None = None,
+    generator: torch.Generator | None = None,
+) -> list[int]:
+    """Continue tokens by sampling from a model, one token at a time.
+
+    Uses inverse-CDF sampling. The probabilities need not sum to 1.
+
+    Args:
+        next_probabilities: Function from the tokens so far to the probabilities of the next one.
+        tokens: The tokens to continue.
+        max_new_tokens: Largest number of tokens to add.
+        stop: Token after which sampling ends early, such as <|endoftext|>.
+        generator: Random number generator. The same seed gives the same tokens.
+
+    Returns:
+        The given tokens and the new ones.
+
+    Shape:
+        next_probabilities returns (V,).
+    """
+    tokens = list(tokens)
+    for _ in range(max_new_tokens):
+        interval_ends = next_probabilities(tokens).double().cumsum(0)  # (V,)
+        number = torch.rand(1, generator=generator, dtype=torch.float64) * interval_ends[-1]
+        token = torch.searchsorted(interval_ends, number, right=True).item()
+        token = min(token, len(interval_ends) - 1)  # rounding may put the number at the very end
+        tokens.append(token)
+        if token == stop:
+            break
+    return tokens
 
 
 # Cell 24c1774d, under “Prepared folders”

@@ -1,0 +1,119 @@
+"""What several chapters measure in a model: what it recalls, the name it expects, and its residual stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+
+from companion import village
+from companion.runtime.data.prepared import row_starts
+
+
+class RecallMeasure:
+    """Measures models on stories of the village: bits per byte, and bits per recalled word.
+
+    A word is recalled if what the story said before determines it.
+
+    Args:
+        texts: Stories of the village.
+        split: The same stories, encoded by `encode_documents`.
+        tokenizer: The tokenizer that encoded them.
+
+    Attributes:
+        recalled: For each token of the split 1 if it is part of a recalled word, else 0.
+        n_recalled: The number of recalled words.
+    """
+
+    def __init__(self, texts: Sequence[str], split, tokenizer):
+        self.split = split
+        self.recalled, self.n_recalled = village.recalled_tokens(
+            texts, split.starts, split.tokens, tokenizer.decode
+        )
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, length: int = 256) -> tuple[float, float]:
+        """Measure one model.
+
+        Args:
+            model: A language model. It turns tokens (B, T) into logits (B, T, V).
+            length: Largest number of tokens in a row. Longer stories are cut.
+
+        Returns:
+            Bits per byte, and bits per recalled word.
+        """
+        starts = row_starts(self.split.starts, length)
+        n_rows = len(starts) - 1
+        end = int(self.split.tokens[starts[0]])  # <|endoftext|>, which pads the inputs
+        nats = 0.0
+        nats_recalled = 0.0
+        for first in range(0, n_rows, 25):
+            input_rows = []
+            target_rows = []
+            recalled_rows = []
+            for i in range(first, min(first + 25, n_rows)):
+                start = int(starts[i])
+                stop = int(starts[i + 1])
+                tokens = torch.tensor(self.split.tokens[start : stop + 1].astype("int64"))
+                input_rows.append(tokens[:-1])
+                target_rows.append(tokens[1:])
+                recalled_rows.append(torch.tensor(self.recalled[start + 1 : stop + 1]))  # of the targets
+            inputs = pad_sequence(input_rows, batch_first=True, padding_value=end)  # (25, T)
+            targets = pad_sequence(target_rows, batch_first=True, padding_value=-100)  # (25, T)
+            is_recalled = pad_sequence(recalled_rows, batch_first=True) == 1  # (25, T)
+            logits = model(inputs)  # (25, T, V)
+            losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+            losses = losses.double()  # padding has the loss 0
+            nats += losses.sum().item()
+            nats_recalled += losses[is_recalled.flatten()].sum().item()
+        bits = nats / math.log(2)
+        bits_recalled = nats_recalled / math.log(2)
+        return bits / self.split.n_bytes, bits_recalled / self.n_recalled
+
+
+@torch.no_grad()
+def name_probability(model: nn.Module, tokenizer, text: str, name: str, *cache) -> float:
+    """Compute the probability that a name comes next after a text.
+
+    A name may have several tokens: "Mara" is "M" and "ara". Their probabilities are multiplied.
+
+    Args:
+        model: A language model. It turns tokens (1, T) into logits (1, T, V).
+        tokenizer: The tokenizer of the model.
+        text: The text so far.
+        name: The name, with the space before it if there is one.
+        cache: What the model is given after the tokens, if anything.
+
+    Returns:
+        The probability.
+    """
+    start = len(tokenizer.encode(text))
+    ids = torch.tensor([tokenizer.end, *tokenizer.encode(text + name)])  # (T,)
+    log_p = model(ids[None], *cache)[0].log_softmax(dim=-1)  # (T, V)
+    total = 0.0
+    for t in range(start, len(ids) - 1):
+        total += log_p[t, ids[t + 1]].item()
+    return math.exp(total)
+
+
+@torch.no_grad()
+def residual_streams(model: nn.Module, tokens: torch.Tensor) -> list[torch.Tensor]:
+    """Return the residual stream before the first block and after each block.
+
+    Args:
+        model: A model of the course with L blocks.
+        tokens: Token ids, (B, T).
+
+    Returns:
+        L + 1 tensors, (B, T, C) each.
+    """
+    x = model.embed(tokens)  # (B, T, C)
+    streams = [x]
+    for block in model.blocks:
+        x = block(x)
+        streams.append(x)
+    return streams
