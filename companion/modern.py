@@ -316,7 +316,8 @@ class SwiftBlock(Block):
         on unchanged.
 
     Reference:
-        Ours. Zhou et al., 2024, arXiv:2410.17897, hand down the values of the first layer.
+        Ours. Zhou et al., 2024, arXiv:2410.17897, hand down the values of the first layer. Karpathy's
+        nanochat adds the normalized embedding, with a share of the previous token's, in front of every layer.
     """
 
     def __init__(self, norm_1: nn.Module, attn: nn.Module, norm_2: nn.Module, mlp: nn.Module, reach: int = 1):
