@@ -1,8 +1,8 @@
 """Small talk: what people say to a chat besides asking, and what the course's chat answers to it.
 
-A model of the village answers "thank you" with a sentence about a ring. So messages of a few kinds, its intents,
-get a fixed answer before the model is asked. small_talk.toml has the intents: each has patterns for a whole
-clause of a message, and one answer.
+A model of the village answers "thank you" with a sentence about a ring. So messages of a few kinds, its
+intents, get a fixed answer before the model is asked. small_talk.toml has the intents: each has patterns for
+a whole clause of a message, and one answer.
 """
 
 import re
@@ -64,7 +64,7 @@ def small_talk(message: str) -> str | None:
 
 
 def intent_of(clause: str) -> Intent | None:
-    """Return the last intent that has the whole clause among its patterns, also without an interjection around it."""
+    """Return the last intent with a pattern for the whole clause, also without an interjection around it."""
     first, _, rest = clause.partition(" ")
     if first in INTERJECTIONS and rest:
         return intent_of(rest) or intent_of(first)
@@ -96,8 +96,8 @@ def clauses(message: str) -> list[str]:
 def plain(text: str) -> str:
     """Return a text in small letters, without marks and accents, and with short forms in full.
 
-    A letter that is repeated three times or more is one: "hiiii" is "hi". A word that is nearly one of `WORDS`
-    becomes that word.
+    A letter that is repeated three times or more is one: "hiiii" is "hi". A word that is nearly one of
+    `WORDS` becomes that word.
     """
     letters = unicodedata.normalize("NFKD", text.lower().replace("’", "'").replace("'", ""))
     letters = re.sub(r"(\w)\1{2,}", r"\1", letters)
