@@ -127,8 +127,7 @@ def stage(book: Book, folder: Path) -> None:
     if sizes:
         pages["browser.md"] = model_page(sizes)
     if has_stories(book):
-        log = read_log(book)
-        pages["lie.md"] = lie_page(book, log[1]["sample"] if len(log) > 1 else "")
+        pages["lie.md"] = lie_page(book)
     pages["api/index.md"] = index_page(book)
     for module, chapter in modules(book).items():
         pages[f"api/{module}.md"] = module_page(module, chapter)

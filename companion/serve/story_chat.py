@@ -30,8 +30,8 @@ from companion.village.dialogues import (
     is_for_the_village,
     is_true,
     orders_a_story,
-    state_of,
 )
+from companion.village.judge import state_of
 from companion.village.strangers import DECLINE
 from companion.village.words import KINDS, NUMBERS
 

@@ -15,8 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from companion.village.facts import State
-from companion.village.judge import Reading, judge
-from companion.village.machine import VILLAGE
+from companion.village.judge import state_of
 from companion.village.splits import fresh
 from companion.village.strangers import DECLINE, WORDS, strange_messages
 from companion.village.tasks import checked_kinds, moments
@@ -119,17 +118,6 @@ def facts_of(s: State) -> dict[str, list[tuple[str, str, str]]]:
         "whose": [(noun, name, "") for noun, name in s.owner.items()],
         "what color": [(noun, color, "") for noun, color, _ in held + lying],
     }
-
-
-def state_of(text: str) -> State:
-    """The state after a text that anybody told: what the judge believes of it."""
-    text, start, reading = " ".join(text.split()), 0, Reading(VILLAGE)
-    for verdict in judge(text):
-        end = start + len(verdict.sentence)
-        if verdict.kind in ("ok", "misplaced"):
-            reading.verdict(VILLAGE.read(reading.state, *VILLAGE.match(text, start)), verdict.sentence)
-        start = end + 1
-    return reading.state
 
 
 class Beginning(NamedTuple):
@@ -532,23 +520,6 @@ def has_both(order: str, story: str) -> bool:
     """Whether a story has what an order named: the person with the role, and the thing with its color."""
     parts = _parts(ORDERS, order)
     return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
-
-
-def has_named(order: str, story: str) -> bool:
-    """Whether a story has the people, things and places that an order names, in any wording.
-
-    Words that stand side by side in the order, such as a role and a name, must do so in the story.
-    """
-    known = {
-        word.lower(): word for kind in ("name", "role", "color", "thing", "place") for word in KINDS[kind]
-    }
-    phrases: list[list[str]] = [[]]
-    for word in re.findall(r"\w+", order.lower()):
-        if word in known:
-            phrases[-1].append(known[word])
-        else:
-            phrases.append([])
-    return all(re.search(rf"\b{' '.join(phrase)}\b", story) for phrase in phrases)
 
 
 def holds(answer: str, story: str) -> bool | None:

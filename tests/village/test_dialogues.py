@@ -17,9 +17,9 @@ from companion.village.dialogues import (
     is_true,
     lessons,
     orders,
-    state_of,
     summaries,
 )
+from companion.village.judge import state_of
 from companion.village.words import KINDS
 
 VILLAGE_SAYS = {

@@ -156,12 +156,6 @@ def test_without_an_answer_nothing_is_right(text):
     assert not judge_trace(QUESTION, text).right
 
 
-def test_spans_are_where_the_steps_stand():
-    text = thought(STEPS)
-    for step in judge_trace(QUESTION, text).steps:
-        assert text[step.start : step.end] == step.step
-
-
 # -- typed questions ---------------------------------------------------------------------------------------
 
 
