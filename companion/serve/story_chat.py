@@ -25,6 +25,7 @@ from companion.village import Verdict, judge
 from companion.village.dialogues import (
     ASKED,
     SUMMARIES,
+    answered,
     facts_of,
     holds,
     is_for_the_village,
@@ -198,14 +199,8 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
 def what_holds(answer: str, story: str) -> str:
     """What is true at the end of a story instead of a false answer."""
     words = re.findall(r"\w+", answer)
-    facts = facts_of(state_of(story))
-    for kind, asked in ASKED.items():
-        pattern = re.escape(asked.answer)
-        for slot in ("x", "y", "z"):
-            pattern = pattern.replace(rf"\{{{slot}\}}", r"\w+")
-        if not re.fullmatch(pattern, answer.strip()):
-            continue
-        for x, y, z in facts[kind]:
-            if x in words and (not z or z in words):
-                return f"at its end, the answer is “{asked.answer.format(x=x, y=y, z=z)}”"
+    found = answered(answer)
+    for x, y, z in facts_of(state_of(story))[found[0]] if found else ():
+        if x in words and (not z or z in words):
+            return f"at its end, the answer is “{ASKED[found[0]].answer.format(x=x, y=y, z=z)}”"
     return "the story does not say so at its end."

@@ -517,31 +517,35 @@ def is_for_the_village(message: str) -> bool:
 
 
 def has_both(order: str, story: str) -> bool:
-    """Whether a story has what an order named: the person with the role, and the thing with its color."""
-    parts = _parts(ORDERS, order)
+    """Whether a story has what one of `ORDERS` named: the person with the role, the thing with its color."""
+    parts = next(filter(None, (_parts(form, order) for form in ORDERS)))
     return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
+
+
+def answered(text: str) -> tuple[str, dict[str, str]] | None:
+    """The kind of `ASKED` that a text answers, and the words in its slots; None for another text."""
+    for kind, asked in ASKED.items():
+        if words := _parts(asked.answer, text.strip()):
+            return kind, words
+    return None
 
 
 def holds(answer: str, story: str) -> bool | None:
     """Whether an answer of one of the forms of `ASKED` is true at the end of what was told.
 
-    Returns:
-        True or False, or None for an answer of another form, such as `NOBODY`.
+    None for an answer of another form.
     """
-    for kind, asked in ASKED.items():
-        try:
-            v = _parts([asked.answer], answer.strip())
-        except ValueError:
-            continue
-        return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(story))[kind]
-    return None
+    found = answered(answer)
+    if found is None:
+        return None
+    kind, v = found
+    return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(story))[kind]
 
 
 def is_true(summary: str, story: str) -> bool:
     """Whether a summary is of the form of `SUMMARY`, and true at the end of the story."""
-    try:
-        v, state = _parts([SUMMARY], summary.strip()), state_of(story)
-    except ValueError:
+    v, state = _parts(SUMMARY, summary.strip()), state_of(story)
+    if v is None:
         return False
     held = state.thing.get(v["A"])
     if (state.role.get(v["A"]), state.place.get(v["A"])) != (v["r"], v["p"]):
@@ -549,14 +553,8 @@ def is_true(summary: str, story: str) -> bool:
     return held is not None and (held.color, held.noun) == (v["c"], v["n"])
 
 
-def _parts(forms: Iterable[str], text: str) -> dict[str, str]:
-    """The words in the slots of the first form that a text has.
-
-    Raises:
-        ValueError: If the text has none of the forms.
-    """
-    for form in forms:
-        pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\w+)", re.escape(form))
-        if found := re.fullmatch(pattern, text):
-            return found.groupdict()
-    raise ValueError(f"text={text!r:.60} has none of the forms {'; '.join(forms)}")
+def _parts(form: str, text: str) -> dict[str, str] | None:
+    """The words in the slots of a form, if a text has this form; else None."""
+    pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\w+)", re.escape(form))
+    found = re.fullmatch(pattern, text)
+    return found.groupdict() if found else None
