@@ -13,7 +13,6 @@ from companion.serve.village_words import (
     has_known_form,
     missing,
     nearest_order,
-    note_of_left_out_words,
     note_of_unknown_words,
     ordered_phrases,
     unknown_words,
@@ -114,7 +113,8 @@ class StoryChat(Chat):
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
         if orders_a_story(as_order(text)):
-            notes = [note_of_left_out_words(text), note_on_order(as_order(text), answer)]
+            left_out = note_of_unknown_words(text, ", so the story leaves that out")
+            notes = [left_out, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 

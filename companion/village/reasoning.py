@@ -203,16 +203,13 @@ def told(rng: Random, n: int) -> Ledger:
     return ledger
 
 
-def step_questions(
-    n: int, seed: int, steps: Iterable[int] = range(1, 5), together: bool = True
-) -> list[StepQuestion]:
+def step_questions(n: int, seed: int, steps: Iterable[int] = range(1, 5)) -> list[StepQuestion]:
     """n questions, each about another new story. The same seed gives the same questions.
 
     Args:
         n: Number of questions.
         seed: Seed of all choices.
         steps: Numbers of steps, from 1 to 9, which take turns.
-        together: Whether to ask for sums of two people's counts, too.
 
     Raises:
         ValueError: If n is below 1, or a number of steps is out of range.
@@ -229,9 +226,7 @@ def step_questions(
         while not waiting[k]:
             ledger = told(rng, rng.randint(k - 1, k + 3))
             people = list(ledger.latest)
-            groups = [[name] for name in people]
-            if together:
-                groups.append(rng.sample(people, 2))
+            groups = [*([name] for name in people), rng.sample(people, 2)]
             found = [question for question in map(ledger.ask, groups) if len(question.steps) in waiting]
             if found:
                 chosen = rng.choice(found)  # one question a story; it waits for its turn

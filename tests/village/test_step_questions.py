@@ -8,7 +8,7 @@ from companion.village.reasoning import NUMBER_WORDS, number_word, read_question
 from companion.village.steps import answer_reward, claimed, judge_trace, step_reward
 from companion.village.words import NUMBERS
 
-QUESTION = step_questions(60, 3, [4], together=False)[0]
+QUESTION = next(q for q in step_questions(60, 3, [4]) if "together" not in q.question)
 STEPS = [fact.text for fact in QUESTION.steps]
 
 
