@@ -55,7 +55,7 @@ def save_report(output: Path, report: dict) -> None:
 
 def take_steps(
     trainer: Any, steps: int, progress: Callable[[float], str] = "loss {:.3f}".format
-) -> Iterator[int]:
+) -> Generator[int]:
     """Take the steps of a training, with a progress bar; yield after each how many were taken."""
     for step in (bar := tqdm(range(1, steps + 1), unit="step", leave=False, disable=None)):
         bar.set_postfix_str(progress(trainer.step()))
@@ -92,7 +92,12 @@ def take_all(learning: Generator[int]) -> tuple[int, str, bool]:
 
 
 def learn_and_measure(
-    options: Any, teller: LanguageModel, output: Path, learning: Iterator[int], about: dict, measure: Callable
+    options: Any,
+    teller: LanguageModel,
+    output: Path,
+    learning: Generator[int],
+    about: dict,
+    measure: Callable,
 ) -> dict[str, dict]:
     """Let a model learn, save it, and measure it before and after.
 

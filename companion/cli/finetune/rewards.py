@@ -3,7 +3,7 @@ of a file are preferred."""
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -304,7 +304,7 @@ def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> Non
             weight.lerp_(weights[name], share)
 
 
-def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Iterator[int]:
+def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Generator[int]:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
     n_prompts = min(5000, options.steps * options.prompts)
     prompts = begun(n_prompts, options.seed + 100, longest=3 if options.method == "dpo" else 6)
@@ -359,7 +359,7 @@ def mix(
 
 def by_pairs(
     options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[Row, Row]]
-) -> Iterator[int]:
+) -> Generator[int]:
     """DPO on the file's pairs, in new orders."""
     rng = random.Random(options.seed)
 
