@@ -49,6 +49,7 @@ from companion.instructions import (
 )
 from companion.rewards import dpo_loss, token_log_probs
 from companion.runtime.data.preference_pairs import matched_pairs, pair_batches
+from companion.serve.village_words import missing, ordered_phrases
 from companion.training import save_checkpoint
 from companion.village import DATA, abilities
 from companion.village.dialogues import (
@@ -62,14 +63,12 @@ from companion.village.dialogues import (
     chat_course,
     facts_of,
     has_both,
-    has_named,
     lacking,
     orders,
     second_orders,
-    state_of,
     talk,
 )
-from companion.village.judge import judge
+from companion.village.judge import judge, state_of
 from companion.village.strangers import DECLINE, HELD_OUT_LACKED, held_out_messages
 from companion.village.tasks import true_story
 
@@ -224,7 +223,7 @@ def of_plain_questions(model, tokenizer) -> dict:
 def told_at_zero(model, tokenizer, wanted: list[str]) -> dict:
     """What stories to these orders are at temperature 0."""
     told = answers(model, tokenizer, [talk(order) for order in wanted], 240)
-    named = [has_named(order, text) for order, (text, _) in zip(wanted, told, strict=True)]
+    named = [not missing(ordered_phrases(order), text) for order, (text, _) in zip(wanted, told, strict=True)]
     true = [ok and true_story(*one) > 0 for ok, one in zip(named, told, strict=True)]
     sentences = [len(judge(text)) for text, _ in told]
     return {
@@ -283,7 +282,8 @@ AVERAGE = 0.3  # share of the weights as they were before, in the mean that is k
 
 def good_story(order: str, text: str, ended: bool) -> float:
     """1.0 for a true story that has what was ordered and SHORTEST sentences or more; else 0.0."""
-    return true_story(text, ended) * has_named(order, text) * (len(judge(text)) >= SHORTEST)
+    named = not missing(ordered_phrases(order), text)
+    return true_story(text, ended) * named * (len(judge(text)) >= SHORTEST)
 
 
 def drawn_pairs(model, tokenizer, wanted: list, seed: int) -> tuple[list, float]:

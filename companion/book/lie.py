@@ -20,26 +20,13 @@ def has_stories(book: Book) -> bool:
     return (book.root / STORIES).exists()
 
 
-def lie_page(book: Book, shown: str = "") -> str:
-    """The page, in MyST, with the stories in it, so that it asks for no other file.
-
-    Args:
-        book: The course.
-        shown: A story that readers know from the cover. It is left out if there are others of its age.
-    """
-    stories = without_known(json.loads((book.root / STORIES).read_text(encoding="utf-8")), shown)
+def lie_page(book: Book) -> str:
+    """The page, in MyST, with the stories in it, so that it asks for no other file."""
+    stories = json.loads((book.root / STORIES).read_text(encoding="utf-8"))
     for story in stories:
         explain(story["sentences"])
     content = json.dumps(stories, ensure_ascii=False).replace("</", "<\\/")
     return TEMPLATE.read_text(encoding="utf-8").replace("STORIES", content)
-
-
-def without_known(stories: list[dict], shown: str) -> list[dict]:
-    """The stories without the one that readers know, unless it is the only one of its age."""
-    known = [story for story in stories if shown and shown.startswith(story["sentences"][0]["text"])]
-    others = [story for story in stories if story not in known]
-    ages = {story["minutes"] for story in others}
-    return [story for story in stories if story not in known or story["minutes"] not in ages]
 
 
 def explain(sentences: list[dict]) -> None:
@@ -77,7 +64,7 @@ def in_plain_words(reason: str, before: str) -> str:
 
 def fact_about(word: str, before: str) -> str:
     """What a story says of a thing, color, role or place, as a sentence; "" for another word."""
-    from companion.village.dialogues import state_of
+    from companion.village.judge import state_of
     from companion.village.words import KINDS
 
     state = state_of(before)

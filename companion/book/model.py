@@ -19,6 +19,17 @@ def ships(book: Book) -> bool:
     return (book.root / CHECKPOINT / "model.safetensors").exists()
 
 
+def shipped(book: Book) -> tuple[dict, Any, dict[str, np.ndarray]]:
+    """The shipped model's configuration, its tokenizer and its weights."""
+    from safetensors.numpy import load_file
+
+    from companion.runtime.text.tokenizer import Tokenizer
+
+    folder = book.root / CHECKPOINT
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+    return config, Tokenizer.load(folder / "tokenizer.json"), load_file(folder / "model.safetensors")
+
+
 def rounded(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A matrix (rows, columns) as int8, and one float32 scale a row: number = int8 times scale.
 
@@ -68,21 +79,16 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     Raises:
         BookError: If the pages' JavaScript does not have the model's architecture or split pattern.
     """
-    from safetensors.numpy import load_file
-
-    from companion.runtime.text.tokenizer import Tokenizer
     from companion.tokenization import GPT2_PATTERN
     from companion.village.wordings import as_data
 
-    checkpoint = book.root / CHECKPOINT
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["config"]
-    tokenizer = Tokenizer.load(checkpoint / "tokenizer.json")
+    config, tokenizer, tensors = shipped(book)
     if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
         raise BookError(
             f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern, which gpt.js and tokenizer.js expect; "
             "change these"
         )
-    content, table = pack(load_file(checkpoint / "model.safetensors"))
+    content, table = pack(tensors)
     merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]
     special = dict(tokenizer.special_tokens)
     described = {
@@ -98,26 +104,21 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
-def page_model(book: Book) -> tuple[Any, Any]:
-    """The model of the pages: the shipped one, with matrices rounded as in the file, and its tokenizer."""
+def page_model(config: dict, tensors: dict[str, np.ndarray]) -> Any:
+    """The model of the pages: the shipped one, with matrices rounded as in the file."""
     import torch
-    from safetensors.numpy import load_file
 
     from companion.gpt import GPTConfig, gpt2
-    from companion.runtime.text.tokenizer import Tokenizer
 
-    checkpoint = book.root / CHECKPOINT
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["config"]
-    tokenizer = Tokenizer.load(checkpoint / "tokenizer.json")
     state = {}
-    for name, tensor in load_file(checkpoint / "model.safetensors").items():
+    for name, tensor in tensors.items():
         if tensor.ndim == 2:
             integers, scales = rounded(tensor)
             tensor = integers * scales[:, None]
         state[name] = torch.from_numpy(tensor)
     model = gpt2(GPTConfig(**{name: value for name, value in config.items() if name != "architecture"}))
     model.load_state_dict(state)
-    return model, tokenizer
+    return model
 
 
 def write_example(book: Book, path: Path, text: str) -> None:
@@ -126,8 +127,8 @@ def write_example(book: Book, path: Path, text: str) -> None:
 
     from companion.inside import attention_maps, before, hidden_states, logit_lens
 
-    model, tokenizer = page_model(book)
-    config = json.loads((book.root / CHECKPOINT / "config.json").read_text(encoding="utf-8"))["config"]
+    config, tokenizer, tensors = shipped(book)
+    model = page_model(config, tensors)
     ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(text)]
     tokens = torch.tensor([ids])  # (1, T)
     hidden: list[list[float]] = []
@@ -177,7 +178,7 @@ def write_truth(book: Book, path: Path, texts: list[str]) -> None:
     """
     from companion.village.reader import read_tokens
 
-    _, tokenizer = page_model(book)
+    _, tokenizer, _ = shipped(book)
     rows = []
     for text in texts:
         if any(other != text and other.startswith(text) for other in texts):

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from companion.book.terms import all_terms, glossary_page, section
 from companion.book.text import read_notebook, without_navigation, write_notebook
 
 STATIC = Path(__file__).with_name("static")
+TABLES = tomllib.loads((Path(__file__).with_name("templates") / "site.toml").read_text("utf-8"))
+"""Sphinx's configuration that is the same for every book."""
 INSTALL = "pip install -e .[site]"
 MARKER = ".made-by-companion-book"
 """A file in every folder that this makes: only such a folder is replaced."""
@@ -47,59 +50,19 @@ def missing_tools() -> list[str]:
 
 
 def settings(book: Book) -> dict[str, Any]:
-    """Sphinx's configuration; there is no conf.py."""
+    """Sphinx's configuration: that of site.toml, and what depends on the book. There is no conf.py."""
     name, _, _ = book.title.partition(": ")
     repository = [{"name": "Repository", "url": book.repository, "icon": "fa-brands fa-github"}]
-    return {
+    theme = TABLES["html_theme_options"] | {
+        "logo": {"text": name},
+        "icon_links": repository if book.repository else [],
+    }
+    return TABLES | {
         "project": name,
         "html_title": book.title,
-        "extensions": [
-            "myst_nb",
-            "sphinx.ext.autodoc",
-            "sphinx.ext.mathjax",
-            "sphinx.ext.napoleon",
-            "sphinx_copybutton",
-        ],
-        "autodoc_member_order": "bysource",
-        "html_theme": "sphinx_book_theme",
-        "python_use_unqualified_type_names": True,  # whole names are wider than a phone
-        "html_theme_options": {
-            "logo": {"text": name},
-            "icon_links": repository if book.repository else [],
-            "use_fullscreen_button": False,
-            "home_page_in_toc": True,
-            "show_navbar_depth": 1,
-            "show_toc_level": 1,
-            "search_bar_text": "Search",
-            "search_as_you_type": True,
-            "navbar_persistent": [],
-            "collapse_navbar": True,
-            "footer_content_items": [],
-        },
-        "html_static_path": ["_static"],
-        "html_css_files": ["book.css"],
-        "html_js_files": ["book.js"],
+        "html_theme_options": theme,
         "html_search_scorer": str(STATIC / "scorer.js"),
-        "html_favicon": "_static/favicon.svg",
-        "html_sourcelink_suffix": "",
-        "html_context": {"default_mode": "auto"},
-        "html_use_index": False,
-        "html_domain_indices": False,
-        "html_show_sphinx": False,
-        "html_show_copyright": False,
-        "myst_enable_extensions": ["dollarmath"],
-        "myst_dmath_double_inline": True,
-        "myst_heading_anchors": 3,
-        "nb_execution_mode": "off",
-        "nb_merge_streams": True,
-        "nb_ipywidgets_js": {},
         "mathjax_path": f"mathjax/{MATHJAX_FILE}",
-        "mathjax3_config": {"options": {"enableMenu": False}},
-        "python_display_short_literal_types": True,
-        "add_module_names": False,
-        "toc_object_entries_show_parents": "hide",
-        "copybutton_selector": "div.cell_input div.highlight pre, div.highlight-default div.highlight pre",
-        "smartquotes": False,
     }
 
 
@@ -127,8 +90,7 @@ def stage(book: Book, folder: Path) -> None:
     if sizes:
         pages["browser.md"] = model_page(sizes)
     if has_stories(book):
-        log = read_log(book)
-        pages["lie.md"] = lie_page(book, log[1]["sample"] if len(log) > 1 else "")
+        pages["lie.md"] = lie_page(book)
     pages["api/index.md"] = index_page(book)
     for module, chapter in modules(book).items():
         pages[f"api/{module}.md"] = module_page(module, chapter)

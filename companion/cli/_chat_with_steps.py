@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from companion import load
-from companion.cli._shared import check_thinks
+from companion.cli._shared import check_thinks, typed_lines
 from companion.reasoning import draw_texts, majority
-from companion.runtime.terminal import Styled, is_read
+from companion.runtime.terminal import Styled
 from companion.show.judged_text import marks_for
 from companion.village.reasoning import MARKS, StepQuestion, read_question, step_questions
 from companion.village.steps import TraceVerdict, judge_trace
@@ -117,17 +117,10 @@ def run(options: Any) -> None:
         thinker.reply(text.strip())
     if options.say or sys.stdin is None:
         return
-    typed = sys.stdin.isatty()
-    if typed:
+    if sys.stdin.isatty():
         print(f"{HELP}\n")
         thinker.new_story()
-    while is_read():
-        try:
-            text = input("> " if typed else "").strip()
-        except EOFError:
-            return
-        if text.lower().strip("/") in ("exit", "quit"):
-            return
+    for text in typed_lines():
         try:
             thinker.reply(text)
         except ValueError as error:

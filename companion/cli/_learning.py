@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from tqdm import tqdm
 from companion.cli._parsing import refuse
 from companion.cli._shared import RUNS
 from companion.datasets import encode_documents
+from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.lora import add_lora
 from companion.models import names as model_names
 from companion.runtime.data.prepared import Split, row_starts
 from companion.runtime.files.arguments import check_output, holds_only
-from companion.runtime.files.atomic import write_atomic
+from companion.runtime.files.atomic import claim, write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.storage.checkpoints import holds_model
-from companion.training import TrainConfig, Trainer, evaluate
+from companion.training import TrainConfig, Trainer, evaluate, save_checkpoint
 
 LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 """The files of a model that has learned: what --overwrite may replace."""
@@ -53,7 +55,7 @@ def save_report(output: Path, report: dict) -> None:
 
 def take_steps(
     trainer: Any, steps: int, progress: Callable[[float], str] = "loss {:.3f}".format
-) -> Iterator[int]:
+) -> Generator[int]:
     """Take the steps of a training, with a progress bar; yield after each how many were taken."""
     for step in (bar := tqdm(range(1, steps + 1), unit="step", leave=False, disable=None)):
         bar.set_postfix_str(progress(trainer.step()))
@@ -70,7 +72,7 @@ def take_all_steps(trainer: Any, steps: int) -> None:
         raise KeyboardInterrupt(message) from None
 
 
-def take_all(learning: Iterator[int]) -> tuple[int, str, bool]:
+def take_all(learning: Generator[int]) -> tuple[int, str, bool]:
     """Learn; return the steps taken, a line where they ended early, and whether Ctrl-C ended them."""
     steps = 0
     try:
@@ -84,7 +86,48 @@ def take_all(learning: Iterator[int]) -> tuple[int, str, bool]:
         if not steps:
             raise
         return steps, f"ended after {steps} steps, and the model is saved: {error}", False
+    finally:
+        learning.close()  # so that it puts in order what it left
     return steps, "", False
+
+
+def learn_and_measure(
+    options: Any,
+    teller: LanguageModel,
+    output: Path,
+    learning: Generator[int],
+    about: dict,
+    measure: Callable,
+) -> dict[str, dict]:
+    """Let a model learn, save it, and measure it before and after.
+
+    Args:
+        options: The command's.
+        teller: The model.
+        output: The folder for the model and report.json.
+        learning: Takes the steps.
+        about: What is noted of the model besides.
+        measure: Returns what is measured.
+    """
+    with claim(output):
+        figures = {"before": measure()}
+        steps, early, stopped = take_all(learning)
+        teller.model.eval()
+        about |= {"steps": steps, "seed": options.seed, "stopped": stopped}
+        save_checkpoint(output, teller.model, teller.tokenizer, about)
+        if early:
+            print(f"\n{early}", file=sys.stderr)
+        with measuring(output):
+            figures["after"] = measure()
+            save_report(output, {"steps": steps} | figures)
+    print(f"Trained for {steps} steps.")
+    return figures
+
+
+def with_interval(row: dict, name: str, interval: str) -> str:
+    """A share that was measured, with its interval."""
+    low, high = row[interval]
+    return f"{name} {row[name]:.3f} ({low:.3f} to {high:.3f}, 95 %)"
 
 
 def trainer_of(options: Any, model: GPT, batches: Callable, loss: Callable) -> Trainer:

@@ -1,14 +1,14 @@
 """What commands share: the model's options, their folders, marks on a story, and plain tables."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from companion import village
 from companion.cli._parsing import Alias
-from companion.runtime.terminal import as_typed
+from companion.runtime.terminal import as_typed, is_read
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 from companion.village.reasoning import END_THINK, THINK
@@ -150,6 +150,19 @@ def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
     marks = marks_for(choice, "off", sys.stdout.encoding)
     return marks if marks and tells_of_the_village(model, tokenizer) else None
+
+
+def typed_lines() -> Iterator[str]:
+    """Yield what is typed, line by line, until the input ends or somebody leaves, or nobody reads."""
+    prompt = "> " if sys.stdin.isatty() else ""
+    while is_read():
+        try:
+            line = input(prompt).strip()
+        except EOFError:
+            return
+        if line.lower().strip("/") in ("exit", "quit"):
+            return
+        yield line
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

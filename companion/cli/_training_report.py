@@ -160,24 +160,13 @@ def time_of(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
 
 
-def minutes_missing(clock: Clock) -> int:
-    """The minutes that would make up for the processor time that other programs took; 0 for few of them."""
-    if clock.share >= IDLE:
-        return 0
-    return math.ceil(clock.trained() / 60 * (1 / clock.share - 1))
-
-
 def share_line(clock: Clock) -> str:
-    """How much of the processor a run had, and what would make up for what other programs took."""
+    """How much of the processor a run had, and that the machine was busy if it was."""
     n = torch.get_num_threads()
     line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
-    missing = minutes_missing(clock)
-    if not missing:
+    if clock.share >= IDLE:
         return line
-    minutes = f"{missing} more minute{'s' if missing > 1 else ''}"
-    return (
-        f"{line} The machine was busy: at this load, {minutes} would give it the time that it did not have."
-    )
+    return f"{line} The machine was busy: with more minutes, or on an idle machine, the model gets better."
 
 
 def gap_means(gap: float) -> str:

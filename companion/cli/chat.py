@@ -24,6 +24,7 @@ from companion.cli._shared import (
     check_answers,
     marks_of,
     tells_of_the_village,
+    typed_lines,
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_read, is_terminal
@@ -116,8 +117,7 @@ def run(options: Options) -> None:
         refuse(options, ["model_only", "top_k", "top_p"], "does not work with --think")
         if options.model == ANSWERER:
             options.model = REASONER
-        if is_terminal():
-            print("(The model is being loaded …)", flush=True)
+        say_loading()
         from companion.cli import _chat_with_steps  # here, because it imports torch
 
         _chat_with_steps.run(options)
@@ -136,12 +136,17 @@ def run(options: Options) -> None:
         converse(talk, GREETING if options.model == ANSWERER and talk.course else "")
 
 
+def say_loading() -> None:
+    """Tell whoever waits in a terminal that the model is being loaded."""
+    if is_terminal():
+        print("(The model is being loaded …)", flush=True)
+
+
 def open_model(talk: Talk) -> "Chat":
     """Load the model if it is not loaded yet, and return the chat with it."""
     if talk.chat is not None:
         return talk.chat
-    if is_terminal():
-        print("(The model is being loaded …)", flush=True)
+    say_loading()
     from companion import load
     from companion.instructions import Chat
     from companion.serve.story_chat import StoryChat
@@ -165,16 +170,9 @@ def open_model(talk: Talk) -> "Chat":
 
 def converse(talk: Talk, greeting: str) -> None:
     """Answer until the input ends. A message that cannot be answered is said so, and nothing is lost."""
-    typed = sys.stdin.isatty()
-    if typed:
+    if sys.stdin.isatty():
         print(f"{greeting}\n{HELP}" if greeting else HELP)
-    while is_read():
-        try:
-            line = input("> " if typed else "").strip()
-        except EOFError:
-            return
-        if line.lower() in ("/exit", "/quit", "exit", "quit"):
-            return
+    for line in typed_lines():
         if line == "/reset":
             if talk.chat is not None:
                 talk.chat.reset()

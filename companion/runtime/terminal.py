@@ -8,13 +8,10 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-BETWEEN_LINES = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
 LONGEST = 1000
 """Characters of an error's line: somebody else's file may hold any text, which the line may quote."""
 SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
@@ -48,39 +45,6 @@ def waiting(about: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-@contextlib.contextmanager
-def progress(about: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how far a piece of work is: a bar in a terminal, else a line every ten seconds.
-
-    Args:
-        about: What is done, such as "Making stories".
-        total: How many there are to do.
-        unit: What is counted, such as "stories".
-
-    Yields:
-        A function that is called with the number that is done by now.
-    """
-    from tqdm import tqdm  # here, because most commands need no bar
-
-    begun = printed_at = time.monotonic()
-    in_terminal = is_terminal(sys.stderr)
-    with tqdm(total=total, desc=about, unit=f" {unit}", leave=False, disable=not in_terminal) as bar:
-
-        def show(done: int) -> None:
-            nonlocal printed_at
-            bar.update(done - bar.n)
-            now = time.monotonic()
-            if in_terminal or now - printed_at < BETWEEN_LINES or done >= total:
-                return
-            printed_at = now
-            line = f"{about}: {done:,} of {total:,} {unit}"
-            if done:
-                line += f", {(now - begun) * (total - done) / done:.0f} seconds left"
-            print(line, file=sys.stderr, flush=True)
-
-        yield show
 
 
 class Screen:

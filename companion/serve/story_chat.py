@@ -13,7 +13,6 @@ from companion.serve.village_words import (
     has_known_form,
     missing,
     nearest_order,
-    note_of_left_out_words,
     note_of_unknown_words,
     ordered_phrases,
     unknown_words,
@@ -25,13 +24,14 @@ from companion.village import Verdict, judge
 from companion.village.dialogues import (
     ASKED,
     SUMMARIES,
+    answered,
     facts_of,
     holds,
     is_for_the_village,
     is_true,
     orders_a_story,
-    state_of,
 )
+from companion.village.judge import state_of
 from companion.village.strangers import DECLINE
 from companion.village.words import KINDS, NUMBERS
 
@@ -113,7 +113,8 @@ class StoryChat(Chat):
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
         if orders_a_story(as_order(text)):
-            notes = [note_of_left_out_words(text), note_on_order(as_order(text), answer)]
+            left_out = note_of_unknown_words(text, ", so the story leaves that out")
+            notes = [left_out, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 
@@ -198,14 +199,8 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
 def what_holds(answer: str, story: str) -> str:
     """What is true at the end of a story instead of a false answer."""
     words = re.findall(r"\w+", answer)
-    facts = facts_of(state_of(story))
-    for kind, asked in ASKED.items():
-        pattern = re.escape(asked.answer)
-        for slot in ("x", "y", "z"):
-            pattern = pattern.replace(rf"\{{{slot}\}}", r"\w+")
-        if not re.fullmatch(pattern, answer.strip()):
-            continue
-        for x, y, z in facts[kind]:
-            if x in words and (not z or z in words):
-                return f"at its end, the answer is “{asked.answer.format(x=x, y=y, z=z)}”"
+    found = answered(answer)
+    for x, y, z in facts_of(state_of(story))[found[0]] if found else ():
+        if x in words and (not z or z in words):
+            return f"at its end, the answer is “{ASKED[found[0]].answer.format(x=x, y=y, z=z)}”"
     return "the story does not say so at its end."

@@ -101,16 +101,15 @@ def nearest_order(order: str) -> str:
     return f"Tell me a story about {' and '.join(subjects)}."
 
 
-def note_of_left_out_words(order: str) -> str:
-    """A sentence with the first three words that an order's story leaves out; empty for none."""
-    quoted = [f"“{word}”" for word in unknown_words(order)[:3]]
-    return f"The village does not know {', '.join(quoted)}, so the story leaves that out." if quoted else ""
+def note_of_unknown_words(message: str, so: str = "") -> str:
+    """A sentence with the first three words that the village does not know; empty where it knows all.
 
-
-def note_of_unknown_words(message: str) -> str:
-    """A sentence with the first three words that the village does not know; empty where it knows all."""
+    Args:
+        message: The message.
+        so: What follows from that, for an order.
+    """
     quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
-    return f"The village does not know {', '.join(quoted)}." if quoted else ""
+    return f"The village does not know {', '.join(quoted)}{so}." if quoted else ""
 
 
 def with_names(message: str) -> str:

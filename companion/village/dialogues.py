@@ -15,8 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from companion.village.facts import State
-from companion.village.judge import Reading, judge
-from companion.village.machine import VILLAGE
+from companion.village.judge import state_of
 from companion.village.splits import fresh
 from companion.village.strangers import DECLINE, WORDS, strange_messages
 from companion.village.tasks import checked_kinds, moments
@@ -119,17 +118,6 @@ def facts_of(s: State) -> dict[str, list[tuple[str, str, str]]]:
         "whose": [(noun, name, "") for noun, name in s.owner.items()],
         "what color": [(noun, color, "") for noun, color, _ in held + lying],
     }
-
-
-def state_of(text: str) -> State:
-    """The state after a text that anybody told: what the judge believes of it."""
-    text, start, reading = " ".join(text.split()), 0, Reading(VILLAGE)
-    for verdict in judge(text):
-        end = start + len(verdict.sentence)
-        if verdict.kind in ("ok", "misplaced"):
-            reading.verdict(VILLAGE.read(reading.state, *VILLAGE.match(text, start)), verdict.sentence)
-        start = end + 1
-    return reading.state
 
 
 class Beginning(NamedTuple):
@@ -529,48 +517,35 @@ def is_for_the_village(message: str) -> bool:
 
 
 def has_both(order: str, story: str) -> bool:
-    """Whether a story has what an order named: the person with the role, and the thing with its color."""
-    parts = _parts(ORDERS, order)
+    """Whether a story has what one of `ORDERS` named: the person with the role, the thing with its color."""
+    parts = next(filter(None, (_parts(form, order) for form in ORDERS)))
     return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
 
 
-def has_named(order: str, story: str) -> bool:
-    """Whether a story has the people, things and places that an order names, in any wording.
-
-    Words that stand side by side in the order, such as a role and a name, must do so in the story.
-    """
-    known = {
-        word.lower(): word for kind in ("name", "role", "color", "thing", "place") for word in KINDS[kind]
-    }
-    phrases: list[list[str]] = [[]]
-    for word in re.findall(r"\w+", order.lower()):
-        if word in known:
-            phrases[-1].append(known[word])
-        else:
-            phrases.append([])
-    return all(re.search(rf"\b{' '.join(phrase)}\b", story) for phrase in phrases)
+def answered(text: str) -> tuple[str, dict[str, str]] | None:
+    """The kind of `ASKED` that a text answers, and the words in its slots; None for another text."""
+    for kind, asked in ASKED.items():
+        if words := _parts(asked.answer, text.strip()):
+            return kind, words
+    return None
 
 
 def holds(answer: str, story: str) -> bool | None:
     """Whether an answer of one of the forms of `ASKED` is true at the end of what was told.
 
-    Returns:
-        True or False, or None for an answer of another form, such as `NOBODY`.
+    None for an answer of another form.
     """
-    for kind, asked in ASKED.items():
-        try:
-            v = _parts([asked.answer], answer.strip())
-        except ValueError:
-            continue
-        return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(story))[kind]
-    return None
+    found = answered(answer)
+    if found is None:
+        return None
+    kind, v = found
+    return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(story))[kind]
 
 
 def is_true(summary: str, story: str) -> bool:
     """Whether a summary is of the form of `SUMMARY`, and true at the end of the story."""
-    try:
-        v, state = _parts([SUMMARY], summary.strip()), state_of(story)
-    except ValueError:
+    v, state = _parts(SUMMARY, summary.strip()), state_of(story)
+    if v is None:
         return False
     held = state.thing.get(v["A"])
     if (state.role.get(v["A"]), state.place.get(v["A"])) != (v["r"], v["p"]):
@@ -578,14 +553,8 @@ def is_true(summary: str, story: str) -> bool:
     return held is not None and (held.color, held.noun) == (v["c"], v["n"])
 
 
-def _parts(forms: Iterable[str], text: str) -> dict[str, str]:
-    """The words in the slots of the first form that a text has.
-
-    Raises:
-        ValueError: If the text has none of the forms.
-    """
-    for form in forms:
-        pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\w+)", re.escape(form))
-        if found := re.fullmatch(pattern, text):
-            return found.groupdict()
-    raise ValueError(f"text={text!r:.60} has none of the forms {'; '.join(forms)}")
+def _parts(form: str, text: str) -> dict[str, str] | None:
+    """The words in the slots of a form, if a text has this form; else None."""
+    pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\w+)", re.escape(form))
+    found = re.fullmatch(pattern, text)
+    return found.groupdict() if found else None

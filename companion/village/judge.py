@@ -128,6 +128,16 @@ INTRODUCED = {"opens": [("A", "r")], "opens_with_two": [("A", "r"), ("B", "q")],
 
 def judge(text: str, village: Village = VILLAGE) -> list[Verdict]:
     """Judge any text, sentence by sentence: "ok", or why not; see the module for what each verdict means."""
+    return read(text, village)[0]
+
+
+def state_of(text: str) -> State:
+    """The state after a text that anybody told: what the judge believes of it."""
+    return read(text, VILLAGE)[1]
+
+
+def read(text: str, village: Village) -> tuple[list[Verdict], State]:
+    """The verdicts on the sentences of a text, and the state after it."""
     text, reading = " ".join(text.split()), Reading(village)
     verdicts = []
     for start, end, matched in cut(text, village):
@@ -135,7 +145,7 @@ def judge(text: str, village: Village = VILLAGE) -> list[Verdict]:
             verdicts.append(reading.verdict(village.read(reading.state, *matched), text[start:end]))
         else:
             verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
-    return verdicts
+    return verdicts, reading.state
 
 
 def cut(text: str, village: Village) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:

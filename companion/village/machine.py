@@ -12,7 +12,7 @@ from typing import NamedTuple
 from companion.village.effects import EFFECTS
 from companion.village.facts import State
 from companion.village.rules import RULES
-from companion.village.words import KINDS, PATTERNS, Sentence, check_kinds
+from companion.village.words import KINDS, PATTERNS, Sentence
 
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
@@ -131,14 +131,10 @@ class Village:
     """Tells and reads the stories of one table of sentences.
 
     Args:
-        kinds: The words of each kind.
+        kinds: The words of each kind. None begins another, as texts could then be read in two ways.
         table: The sentences.
         shortest: Number of words from which on a story may end.
         longest: Number of words from which on a story must end.
-
-    Raises:
-        ValueError: If a word of a kind begins with another word of that kind, as texts could then be read in
-            two ways.
     """
 
     def __init__(
@@ -148,7 +144,6 @@ class Village:
         shortest: int = SHORTEST,
         longest: int = LONGEST,
     ) -> None:
-        check_kinds(kinds)
         self.kinds, self.shortest, self.longest = kinds, shortest, longest
         self.patterns = [self._compile(sentence) for sentence in table]
         self._groups = self._group()

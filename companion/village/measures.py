@@ -92,14 +92,21 @@ def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list
     import numpy
 
     flags, words = numpy.zeros(len(tokens), dtype=numpy.uint8), 0
-    for text, i in zip(texts, starts, strict=False):
-        spans, letter = recalls(text), 0
-        words += len(spans)
-        while letter < len(text):  # token by token through the letters
-            i, begins = i + 1, letter
-            letter += len(decode([tokens[i]]))
-            flags[i] = any(a < letter and begins < b for a, b in spans)
+    for text, start in zip(texts, starts, strict=False):
+        ends = token_ends(text, start, tokens, decode)
+        for a, b in recalls(text):
+            words += 1
+            flags[start + 1 + bisect_right(ends, a) : start + 2 + bisect_right(ends, b - 1)] = 1
     return flags, words
+
+
+def token_ends(text: str, start: int, tokens, decode: Callable[[list], str]) -> list[int]:
+    """Where each token of a text ends, in letters; `start` is the place of the <|endoftext|> before it."""
+    ends, letter = [], 0
+    while letter < len(text):
+        letter += len(decode([tokens[start + len(ends) + 1]]))
+        ends.append(letter)
+    return ends
 
 
 def recalled_places(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> list[tuple]:
@@ -123,10 +130,7 @@ def recalled_places(texts: Iterable[str], starts, tokens, decode: Callable[[list
     """
     places = []
     for story, (text, start) in enumerate(zip(texts, starts, strict=False)):
-        ends, letter = [], 0  # where each token ends, in letters
-        while letter < len(text):
-            letter += len(decode([tokens[start + len(ends) + 1]]))
-            ends.append(letter)
+        ends = token_ends(text, start, tokens, decode)
         for a, b in recalls(text):
             before = [found.start() for found in finditer(rf"\b{escape(text[a:b])}\b", text[:a])]
             if before:

@@ -39,9 +39,17 @@ FORMS = (
     " “How many plums does Otto have now?” or “How many plums do Otto and Mara have together?”"
 )
 """The sentences and the questions that can be read."""
-_BEGIN = re.compile(r"(\w+) has (\w+) (\w+)[.]")
-_EVENT = re.compile(r"(?P<a>\w+) (?:(?P<verb>found|ate)|gave (?P<b>\w+)) (?P<n>\w+)[.]")
-_ASKED = re.compile(r"How many (\w+) (?:does (\w+) have now|do (\w+) and (\w+) have together)[?]")
+RULES = (
+    f"Of {', '.join(NAMES)}, each begins once with the same of {', '.join(GOODS)};"
+    f" every count stays from one to {NUMBERS[LARGEST_COUNT - 1]}, as a word"
+)
+"""What a story keeps to."""
+_NAME = f"({'|'.join(NAMES)})"
+_GOODS = f"({'|'.join(GOODS)})"
+_NUMBER = "|".join(NUMBERS[:LARGEST_COUNT])
+_BEGIN = re.compile(f"{_NAME} has ({_NUMBER}) {_GOODS}[.]")
+_EVENT = re.compile(r"(?P<a>\w+) (?:(?P<verb>found|ate)|gave (?P<b>\w+)) (?P<n>" + _NUMBER + ")[.]")
+_ASKED = re.compile(f"How many {_GOODS} (?:does {_NAME} have now|do {_NAME} and {_NAME} have together)[?]")
 
 
 def number_word(n: int) -> str:
@@ -179,7 +187,7 @@ def history(fact: Fact) -> list[Fact]:
     return [*(history(fact.premises[0]) if fact.premises else []), fact]
 
 
-def told(rng: Random, n: int, largest_change: int = LARGEST_CHANGE) -> Ledger:
+def told(rng: Random, n: int) -> Ledger:
     """A ledger after n events."""
     ledger = Ledger(rng.choice(GOODS))
     people = rng.sample(NAMES, PEOPLE)
@@ -188,23 +196,20 @@ def told(rng: Random, n: int, largest_change: int = LARGEST_CHANGE) -> Ledger:
     while n:
         verb = rng.choice(("found", "ate", "gave"))
         a, b = rng.sample(people, 2)
-        event = (verb, a, b, rng.randint(1, largest_change))
+        event = (verb, a, b, rng.randint(1, LARGEST_CHANGE))
         if ledger.possible(*event):
             ledger.tell(*event)
             n -= 1
     return ledger
 
 
-def step_questions(
-    n: int, seed: int, steps: Iterable[int] = range(1, 5), together: bool = True
-) -> list[StepQuestion]:
+def step_questions(n: int, seed: int, steps: Iterable[int] = range(1, 5)) -> list[StepQuestion]:
     """n questions, each about another new story. The same seed gives the same questions.
 
     Args:
         n: Number of questions.
         seed: Seed of all choices.
         steps: Numbers of steps, from 1 to 9, which take turns.
-        together: Whether to ask for sums of two people's counts, too.
 
     Raises:
         ValueError: If n is below 1, or a number of steps is out of range.
@@ -221,9 +226,7 @@ def step_questions(
         while not waiting[k]:
             ledger = told(rng, rng.randint(k - 1, k + 3))
             people = list(ledger.latest)
-            groups = [[name] for name in people]
-            if together:
-                groups.append(rng.sample(people, 2))
+            groups = [*([name] for name in people), rng.sample(people, 2)]
             found = [question for question in map(ledger.ask, groups) if len(question.steps) in waiting]
             if found:
                 chosen = rng.choice(found)  # one question a story; it waits for its turn
@@ -247,55 +250,35 @@ def read_question(text: str) -> StepQuestion:
     if not found:
         raise ValueError(f"{asked!r:.60} is no question that can be read; {FORMS}")
     goods, *names = [word for word in found.groups() if word]
-    if goods not in GOODS:
-        raise ValueError(f"{goods!r:.20} in the question is none of {', '.join(GOODS)}")
     ledger = Ledger(goods)
     for sentence in sentences:
-        _read_sentence(ledger, sentence)
-    for name in names:
-        _check_begun(ledger, name, asked)
-    if len(set(names)) < len(names):
-        raise ValueError(f"{asked!r:.60} names {names[0]} twice; name two people")
+        if not _tell_typed(ledger, sentence):
+            raise ValueError(f"{sentence!r:.60} cannot be told here; {FORMS}. {RULES}")
+    if not set(names) <= ledger.latest.keys() or len(set(names)) < len(names):
+        raise ValueError(f"{asked!r:.60} cannot be counted; {FORMS}. {RULES}")
     return ledger.ask(names)
 
 
-def _read_sentence(ledger: Ledger, sentence: str) -> None:
-    """Tell a sentence that somebody typed."""
-    begin, event = _BEGIN.fullmatch(sentence), _EVENT.fullmatch(sentence)
+def _tell_typed(ledger: Ledger, sentence: str) -> bool:
+    """Tell a sentence that somebody typed; False if no story can have it here."""
+    begin = _BEGIN.fullmatch(sentence)
     if begin:
         name, word, goods = begin.groups()
-        if name not in NAMES:
-            raise ValueError(f"{name!r:.20} in {sentence!r:.60} is none of {', '.join(NAMES)}")
         if name in ledger.latest or goods != ledger.goods:
-            rule = f"a story begins once with the {ledger.goods} of each person"
-            raise ValueError(f"{sentence!r:.60} does not fit; {rule}")
-        ledger.begin(name, _read_number(word, sentence))
-    elif event:
-        a, b, verb = event["a"], event["b"] or event["a"], event["verb"] or "gave"
-        n = _read_number(event["n"], sentence)
-        for name in (a, b):
-            _check_begun(ledger, name, sentence)
-        if (verb == "gave" and a == b) or not ledger.possible(verb, a, b, n):
-            rule = f"every count stays from 1 to {LARGEST_COUNT}, and nobody gives to himself or herself"
-            raise ValueError(f"{sentence!r:.60} is not possible here; {rule}")
-        ledger.tell(verb, a, b, n)
-    else:
-        raise ValueError(f"{sentence!r:.60} cannot be read; {FORMS}")
-
-
-def _read_number(word: str, sentence: str) -> int:
-    """The number from 1 to LARGEST_COUNT that a word says."""
-    if word not in NUMBERS[:LARGEST_COUNT]:
-        rule = f"a number from one to {number_word(LARGEST_COUNT)}, as a word"
-        raise ValueError(f"{word!r:.20} in {sentence!r:.60} must be {rule}")
-    return NUMBERS.index(word) + 1
-
-
-def _check_begun(ledger: Ledger, name: str, sentence: str) -> None:
-    """Check that the story has said how many somebody has."""
-    if name not in ledger.latest:
-        rule = f"no sentence before it says how many {ledger.goods} {name:.20} has"
-        raise ValueError(f"{sentence!r:.60} cannot be counted; {rule}")
+            return False
+        ledger.begin(name, NUMBERS.index(word) + 1)
+        return True
+    event = _EVENT.fullmatch(sentence)
+    if not event:
+        return False
+    a, b, verb = event["a"], event["b"] or event["a"], event["verb"] or "gave"
+    n = NUMBERS.index(event["n"]) + 1
+    if not {a, b} <= ledger.latest.keys() or (verb == "gave" and a == b):
+        return False
+    if not ledger.possible(verb, a, b, n):
+        return False
+    ledger.tell(verb, a, b, n)
+    return True
 
 
 def trace(question: StepQuestion, think: bool = True) -> str:

@@ -6,7 +6,6 @@ The questions, and the wording of steps, are those of `companion.village.reasoni
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from companion.village.judge import Verdict
@@ -30,16 +29,12 @@ class StepVerdict:
         step: The text of the step.
         kind: "true" for a fact that the answer needs, "irrelevant" for another true fact, "false" for what is
             not so at this point, and "unreadable" for what is no step.
-        start: Where the step begins in the text that was judged.
-        end: Where it ends.
         should: The fact that should stand in the place of a false step, or None if there is none.
         repaired: Whether the step is false, and a later step about the same subject is true.
     """
 
     step: str
     kind: str
-    start: int
-    end: int
     should: Fact | None = None
     repaired: bool = False
 
@@ -107,11 +102,11 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
     steps: list[StepVerdict] = []
     about: list[str | None] = []
     written: list[Fact] = []
-    for sentence, start, end in _sentences(text, *parts.span("thought")):
+    for sentence in map(str.rstrip, _SENTENCE.findall(parts["thought"] or "")):
         claim = claimed(sentence)
         about.append(claim[0] if claim else None)
         if claim is None:
-            steps.append(StepVerdict(sentence, "unreadable", start, end))
+            steps.append(StepVerdict(sentence, "unreadable"))
             continue
         name = claim[0]
         history = histories.get(name, [])
@@ -124,7 +119,7 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
             written.append(fact)
         else:
             kind, should = "false", fact
-        steps.append(StepVerdict(sentence, kind, start, end, should))
+        steps.append(StepVerdict(sentence, kind, should))
         if fact is not None:
             place[name] = i + 1
             last_false[name] = kind == "false"
@@ -154,10 +149,3 @@ def step_reward(question: StepQuestion, text: str) -> float:
 def _says(claim: tuple[str, int, int], facts: list[Fact | None]) -> bool:
     """Whether the claim is the fact, if there is one."""
     return any(fact is not None and claim == (fact.about, fact.change, fact.value) for fact in facts)
-
-
-def _sentences(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
-    """The sentences between two places of a text, and where each begins and ends."""
-    for found in _SENTENCE.finditer(text, max(start, 0), max(end, 0)):
-        sentence = found[0].rstrip()
-        yield sentence, found.start(), found.start() + len(sentence)

@@ -31,23 +31,6 @@ KINDS: dict[str, list[str]] = {
 NUMBERS = KINDS["number"]
 
 
-def check_kinds(kinds: dict[str, list[str]]) -> None:
-    """Check that texts with these words can be read in one way only.
-
-    Args:
-        kinds: The words of each kind.
-
-    Raises:
-        ValueError: If a word of a kind is the beginning, at a word's end, of another word of that kind, or
-            comes twice.
-    """
-    for kind, words in kinds.items():
-        ordered = sorted(words)
-        for one, two in zip(ordered, ordered[1:], strict=False):
-            if two.startswith(one) and not two[len(one) :][:1].isalnum():
-                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one of them")
-
-
 def number(word: str) -> int:
     """The value of a number word: "five" -> 5."""
     return NUMBERS.index(word) + 1

@@ -98,7 +98,8 @@ def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
 
 @pytest.mark.gate
 def test_the_story_that_was_ordered_stays_when_old_questions_are_dropped(monkeypatch, capsys):
-    from companion.village.dialogues import facts_of, state_of
+    from companion.village.dialogues import facts_of
+    from companion.village.judge import state_of
 
     asked = [ORDER, *["Who holds the kite now?"] * 12, "/history"]
     lines = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked), "--seed", 1).splitlines()
@@ -229,7 +230,8 @@ def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, ma
 @pytest.mark.gate
 def test_the_examples_of_the_greeting_get_the_answers_that_they_promise(monkeypatch, capsys):
     from companion.cli.chat import GREETING
-    from companion.village.dialogues import facts_of, has_both, state_of
+    from companion.village.dialogues import facts_of, has_both
+    from companion.village.judge import state_of
 
     examples = [line.strip() for line in GREETING.splitlines() if line.startswith("  ")]
     said = chat(monkeypatch, capsys, ANSWERER, "\n".join(examples), "--seed", 1)

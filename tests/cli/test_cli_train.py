@@ -163,14 +163,12 @@ def test_how_much_of_its_text_a_run_has_read():
     assert said == ["less than 1% of its text", "41% of its text", "its text once", "2.3 times its text"]
 
 
-def test_a_busy_machine_is_named_with_the_minutes_that_would_make_up_for_it(monkeypatch):
+def test_a_busy_machine_is_named(monkeypatch):
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    clock = Clock(180.0, now=lambda: 0.0)
-    clock.share, clock.ended = 0.41, 180.0
-    wanted = (
-        "It had 41% of the time of 2 processor threads. The machine was busy: at this load, 5 more minutes"
-    )
-    assert share_line(clock).startswith(wanted)  # 180 seconds times 0.59 / 0.41
+    clock = Clock(180.0)
+    clock.share = 0.41
+    wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
+    assert share_line(clock).startswith(wanted)
     clock.share = 0.97
     assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 

@@ -1,7 +1,6 @@
 """New stories that several processes tell: the same as one would."""
 
 import json
-import re
 from base64 import b64decode
 from itertools import islice
 
@@ -15,21 +14,8 @@ from companion.village.__main__ import main
 
 
 @pytest.mark.gate
-def test_the_stories_of_two_processes_are_those_that_one_would_tell(capsys, monkeypatch):
-    monkeypatch.setattr("companion.runtime.terminal.BETWEEN_LINES", 0.0)
+def test_the_stories_of_two_processes_are_those_that_one_would_tell():
     assert new_stories(10_003, 4) == list(islice(village.fresh(4), 10_003))
-    assert re.search(
-        r"^Making stories: [\d,]+00 of 10,003 stories, \d+ seconds left$", capsys.readouterr().err, re.M
-    )
-
-
-def test_where_there_is_no_terminal_a_line_comes_every_few_seconds(capsys, monkeypatch):
-    monkeypatch.setattr("companion.runtime.terminal.BETWEEN_LINES", 0.0)
-    new_stories(20, 4)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert len(err.splitlines()) == 19  # none when all are made
-    assert re.match(r"Making stories: 1 of 20 stories, \d+ seconds left\n", err)
 
 
 def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from companion.village.reasoning import NUMBER_WORDS, number_word, read_question
 from companion.village.steps import answer_reward, claimed, judge_trace, step_reward
 from companion.village.words import NUMBERS
 
-QUESTION = step_questions(60, 3, [4], together=False)[0]
+QUESTION = next(q for q in step_questions(60, 3, [4]) if "together" not in q.question)
 STEPS = [fact.text for fact in QUESTION.steps]
 
 
@@ -156,12 +156,6 @@ def test_without_an_answer_nothing_is_right(text):
     assert not judge_trace(QUESTION, text).right
 
 
-def test_spans_are_where_the_steps_stand():
-    text = thought(STEPS)
-    for step in judge_trace(QUESTION, text).steps:
-        assert text[step.start : step.end] == step.step
-
-
 # -- typed questions ---------------------------------------------------------------------------------------
 
 
@@ -176,18 +170,18 @@ NOW = "How many plums does Otto have now?"
 UNREADABLE = {
     "": "'' is no question that can be read; write “Otto has five plums.”",
     STORY: "is no question that can be read",
-    f"{STORY} Otto sold two. {NOW}": "'Otto sold two.' cannot be read; write",
-    f"{STORY} Otto ate 2. {NOW}": "'2' in 'Otto ate 2.' must be a number from one to twenty, as a word",
-    f"{STORY} Otto ate five. {NOW}": "'Otto ate five.' is not possible here; every count stays from 1 to 20",
-    f"{STORY} Mara found eighteen. {NOW}": "is not possible here",
-    f"{STORY} Otto gave Otto two. {NOW}": "nobody gives to himself or herself",
-    f"{STORY} Otto gave Nell two. {NOW}": "no sentence before it says how many plums Nell has",
-    f"Mara has two plums. {NOW}": "no sentence before it says how many plums Otto has",
-    f"Zoe has two plums. {NOW}": "'Zoe' in 'Zoe has two plums.' is none of Mara, Bram",
-    f"Otto has two pears. {NOW}": "a story begins once with the plums of each person",
-    f"{STORY} Otto has two plums. {NOW}": "a story begins once with the plums of each person",
-    f"{STORY} How many kites does Otto have now?": "'kites' in the question is none of plums",
-    f"{STORY} How many plums do Otto and Otto have together?": "names Otto twice",
+    f"{STORY} How many kites does Otto have now?": "is no question that can be read",
+    f"{STORY} Otto sold two. {NOW}": "'Otto sold two.' cannot be told here; write “Otto has five plums.”",
+    f"{STORY} Otto ate 2. {NOW}": "every count stays from one to twenty, as a word",
+    f"{STORY} Otto ate five. {NOW}": "'Otto ate five.' cannot be told here",
+    f"{STORY} Mara found eighteen. {NOW}": "'Mara found eighteen.' cannot be told here",
+    f"{STORY} Otto gave Otto two. {NOW}": "'Otto gave Otto two.' cannot be told here",
+    f"{STORY} Otto gave Nell two. {NOW}": "'Otto gave Nell two.' cannot be told here",
+    f"Zoe has two plums. {NOW}": "'Zoe has two plums.' cannot be told here",
+    f"Otto has two pears. {NOW}": "each begins once with the same of plums, pears",
+    f"{STORY} Otto has two plums. {NOW}": "'Otto has two plums.' cannot be told here",
+    f"Mara has two plums. {NOW}": "'How many plums does Otto have now?' cannot be counted",
+    f"{STORY} How many plums do Otto and Otto have together?": "cannot be counted",
 }
 
 

@@ -1,20 +1,18 @@
 """companion finetune rewards --checker: a program rewards right answers, or each true step (chapter 25)."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from companion import load
-from companion.cli._learning import measuring, output_of, save_report, take_all, take_steps, trainer_of
+from companion.cli._learning import learn_and_measure, output_of, take_steps, trainer_of, with_interval
 from companion.cli._parsing import refuse, take
 from companion.cli._shared import check_thinks
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import folder_of, origin_of
 from companion.reasoning import RLVR, draw_texts
-from companion.runtime.files.atomic import claim
 from companion.runtime.terminal import as_typed, waiting
-from companion.training import save_checkpoint
 from companion.village.reasoning import StepQuestion, step_questions
 from companion.village.steps import answer_reward, judge_trace, step_reward
 
@@ -43,29 +41,18 @@ def run(options: Any) -> None:
     def progress(_: float) -> str:
         return f"reward {game.rewards.mean():.2f}"
 
-    with claim(output):
-        figures = {"before": measured(teller, options)}
-        trainer = trainer_of(options, teller.model, game.batches, game.loss)
-        steps, early, stopped = take_all(take_steps(trainer, options.steps, progress))
-        teller.model.eval()
-        learned = f"the checker of {options.checker}, {options.switch}"
-        about = {"init": origin_of(options.model, folder), "learned": learned, "steps": steps}
-        save_checkpoint(
-            output, teller.model, teller.tokenizer, about | {"seed": options.seed, "stopped": stopped}
-        )
-        if early:
-            print(f"\n{early}", file=sys.stderr)
-        with measuring(output):
-            figures["after"] = measured(teller, options)
-            save_report(output, {"steps": steps} | figures)
-    print(f"Trained for {steps} steps.")
+    about = {
+        "init": origin_of(options.model, folder),
+        "learned": f"the checker of {options.checker}, {options.switch}",
+    }
+    trainer = trainer_of(options, teller.model, game.batches, game.loss)
+    learning = take_steps(trainer, options.steps, progress)
+    figures = learn_and_measure(options, teller, output, learning, about, partial(measured, teller, options))
     print(f"Measured on {options.asked:,} new questions of one to eight steps, before and after:")
     for when, row in figures.items():
-        shares = []
-        for kind in ("right", "proved"):
-            low, high = row[f"{kind} interval"]
-            shares.append(f"{kind} {row[kind]:.3f} ({low:.3f} to {high:.3f}, 95 %)")
-        print(f"  {when:6}  {'  '.join(shares)}  tokens {row['tokens']:.1f}")
+        right = with_interval(row, "right", "right interval")
+        proved = with_interval(row, "proved", "proved interval")
+        print(f"  {when:6}  {right}  {proved}  tokens {row['tokens']:.1f}")
     print(f"In {output}: the model, and report.json. To ask it:\n")
     print(f"  {as_typed('companion', 'chat', '--think', '--model', output)}")
 

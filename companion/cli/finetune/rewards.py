@@ -3,8 +3,7 @@ of a file are preferred."""
 
 import math
 import random
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -19,12 +18,11 @@ from companion.cli._learning import (
     bits_of,
     check_floats,
     check_turn_end,
-    measuring,
+    learn_and_measure,
     output_of,
-    save_report,
-    take_all,
     take_steps,
     trainer_of,
+    with_interval,
 )
 from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import REASONER, SHIPPED, ModelOptions
@@ -38,10 +36,9 @@ from companion.models.names import folder_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import drawn_rows, placed_pairs, prompt_rows
-from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.terminal import as_typed, waiting
-from companion.training import next_token_loss, save_checkpoint
+from companion.training import next_token_loss
 from companion.village import load_split
 from companion.village.dialogues import lessons
 from companion.village.splits import fresh
@@ -139,23 +136,11 @@ def run(options: Options) -> None:
     add_defaults(options, teller.model, len(pairs))
     before = load(folder, options.device, fast=True)
 
-    with claim(output):
-        figures = {"before": measured(teller, pairs, asked, options.seed)}
-        learning = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
-        steps, early, stopped = take_all(learning)
-        teller.model.eval()
-        if not pairs:
-            step_back(teller, before, options.average)
-        learned = "pairs" if pairs else f"the village's judge, {options.method}"
-        about = {"init": origin_of(options.model, folder), "learned": learned, "steps": steps}
-        about |= {"seed": options.seed, "stopped": stopped}
-        save_checkpoint(output, teller.model, teller.tokenizer, about)
-        if early:
-            print(f"\n{early}", file=sys.stderr)
-        with measuring(output):
-            figures["after"] = measured(teller, pairs, asked, options.seed)
-            save_report(output, {"steps": steps} | figures)
-    print(f"Trained for {steps} steps.")
+    learning = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
+    learned = "pairs" if pairs else f"the village's judge, {options.method}"
+    about = {"init": origin_of(options.model, folder), "learned": learned}
+    measure = partial(measured, teller, pairs, asked, options.seed)
+    figures = learn_and_measure(options, teller, output, learning, about, measure)
     print_figures(figures, min(ASKED, len(pairs)), asked)
     chats = pairs and teller.tokenizer.template is not None
     command, aim = ("chat", "talk with it") if chats else ("generate", "let it tell a story")
@@ -246,8 +231,7 @@ def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> Non
     if n_stories:
         print(f"Measured on {n_stories:,} village stories, before and after:")
         for when, row in figures.items():
-            low, high = row["interval"]
-            true = f"true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
+            true = with_interval(row, "true", "interval")
             kind = f"words {row['words']:.0f}  patterns {row['patterns']}"
             print(f"  {when:6}  {true}  {kind}  bits per byte {row['bits per byte']:.4f}")
 
@@ -320,7 +304,7 @@ def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> Non
             weight.lerp_(weights[name], share)
 
 
-def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Iterator[int]:
+def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Generator[int]:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
     n_prompts = min(5000, options.steps * options.prompts)
     prompts = begun(n_prompts, options.seed + 100, longest=3 if options.method == "dpo" else 6)
@@ -339,7 +323,10 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
     batches, loss = game.batches, game.loss
     if options.mixed:
         batches, loss = mix(game, teller, before, options)
-    yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps, progress)
+    try:
+        yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps, progress)
+    finally:  # also where Ctrl-C or equal rewards end it early
+        step_back(teller, before, options.average)
 
 
 def mix(
@@ -372,7 +359,7 @@ def mix(
 
 def by_pairs(
     options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[Row, Row]]
-) -> Iterator[int]:
+) -> Generator[int]:
     """DPO on the file's pairs, in new orders."""
     rng = random.Random(options.seed)
 

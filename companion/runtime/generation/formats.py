@@ -1,8 +1,8 @@
 """Constrained decoding: masks that leave only the tokens after which a text can still become valid.
 
-`json_schema` turns a JSON schema into a grammar, a `Constraint` follows the drawn tokens through it, and
-`OneOf` allows the texts of a list. Both are made for the field `allowed` of chapter 20's `Request`: called
-with the drawn ids, they return a mask of the next token.
+`json_schema` turns a JSON schema into a grammar, and a `Constraint` follows the drawn tokens through it. It
+is made for the field `allowed` of chapter 20's `Request`: called with the drawn ids, it returns a mask of the
+next token.
 
 A grammar is made of five kinds of pieces. bytes are written as they are, a frozenset stands for one of its
 bytes, and a tuple for its pieces in order. `Choice` and `Repeat` are the other two. No schema here contains
@@ -168,13 +168,6 @@ INTEGER = (
 NUMBER = (*INTEGER, Choice(((), (b".", Repeat(DIGIT, 1, MAX_DIGITS)))))
 SIMPLE = {"integer": INTEGER, "number": NUMBER, "boolean": Choice((b"true", b"false")), "null": b"null"}
 TYPES = ("object", "array", "string", *SIMPLE)
-PYTHON_TYPES: dict[str, Any] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "null": type(None),
-}
 NOTES = {"title", "description", "default", "examples", "$schema"}  # keywords that allow and forbid nothing
 KEYWORDS = {
     "object": {"properties", "required", "additionalProperties"},
@@ -247,13 +240,6 @@ def fixed_values(schema: dict, place: str) -> Choice:
     values = [schema["const"]] if "const" in schema else schema["enum"]
     if not isinstance(values, list) or not 1 <= len(values) <= MAX_VALUES:
         raise ValueError(f"{place}.enum={values!r:.40} must be a list of 1 to {MAX_VALUES} values")
-    if "type" in schema:
-        kind = PYTHON_TYPES.get(str(schema["type"]), ())
-        for value in values:
-            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                raise ValueError(
-                    f"{place} lists {value!r:.40}, which has not its type {schema['type']!r:.20}"
-                )
     return Choice(tuple(dict.fromkeys(map(literal, values))))
 
 
@@ -445,30 +431,3 @@ def walked(places: list[Place | None], trie: dict, vocab_size: int) -> Tensor:
     found = torch.full((vocab_size,), NEVER)
     found[ids] = torch.tensor(numbers, dtype=torch.int64)
     return found
-
-
-class OneOf:
-    """Which tokens may follow, so that a text is one of a list. The texts may hold special tokens.
-
-    Args:
-        texts: The valid texts.
-        tokenizer: The tokenizer, which cuts each text in its usual way.
-        ends: Ids that end a text.
-        vocab_size: Number of logits.
-    """
-
-    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, ends: Sequence[int], vocab_size: int):
-        self.rows = [tokenizer.encode(text, "all") for text in texts]
-        self.ends = list(ends)
-        self.vocab_size = vocab_size
-
-    def __call__(self, drawn: Sequence[int]) -> Tensor:
-        """Return which tokens may follow those that were drawn, True for each: (V,)."""
-        allowed = torch.zeros(self.vocab_size, dtype=torch.bool)
-        n = len(drawn)
-        for row in self.rows:
-            if row == list(drawn):
-                allowed[self.ends] = True
-            elif row[:n] == list(drawn):
-                allowed[row[n]] = True
-        return allowed

@@ -34,8 +34,9 @@ from companion.runtime.runs.distributed import (
 from companion.runtime.runs.resuming import BEST, STATE, restore, save_run, write_log
 from companion.runtime.runs.validation import MAX_COUNT, data_identity, evaluations_within
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
-from companion.runtime.terminal import BETWEEN_LINES, is_terminal
+from companion.runtime.terminal import is_terminal
 
+BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
 TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
 

@@ -14,11 +14,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import regex
+from tqdm import tqdm
 
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
-from companion.runtime.terminal import progress
 from companion.runtime.text.tokenizer import END_OF_TEXT
 from companion.village import DATA, fresh, load_split, places
 
@@ -180,24 +180,19 @@ def new_stories(n: int, seed: int) -> list[str]:
     """n new stories of the village, told by several processes where the seed has known places."""
     spans = list(pairwise([0, *(place for place in places(seed) if place < n), n]))
     if len(spans) == 1:
-        return _told_here(seed, n, n)
+        return _told_here(seed, n)
     context, on_start = get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
     with ProcessPoolExecutor(len(spans) - 1, context, signal.signal, on_start) as pool:
         parts = pool.map(_stories_between, repeat(seed), *zip(*spans[1:], strict=True))
-        stories = _told_here(seed, spans[0][1], n)
+        stories = _told_here(seed, spans[0][1])
         for part in parts:
             stories += part
         return stories
 
 
-def _told_here(seed: int, n: int, total: int) -> list[str]:
-    """A seed's first n stories. Shows how far they are, as a share of a total that others tell as fast."""
-    stories = []
-    with progress("Making stories", total, "stories") as show:
-        for story in islice(fresh(seed), n):
-            stories.append(story)
-            show(len(stories) * total // n)
-    return stories
+def _told_here(seed: int, n: int) -> list[str]:
+    """A seed's first n stories, with a progress bar; the other processes are as fast."""
+    return list(tqdm(islice(fresh(seed), n), "Making stories", n, leave=False, unit="story", disable=None))
 
 
 def _stories_between(seed: int, first: int, end: int) -> list[str]:
