@@ -3,8 +3,9 @@
     export OMP_NUM_THREADS=1
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
-    python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100 --arm grpo --arm "each step"
-    python benchmarks/reasoning.py tool --lr 6e-3 --steps 900 --seed 0
+    python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100
+    python benchmarks/reasoning.py small --lr 3e-3 --steps 300
+    python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -22,6 +23,7 @@ rightly.
 import argparse
 import time
 from collections import Counter
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -36,7 +38,7 @@ from companion.reasoning import RLVR, draw_texts, draw_with_tool, majority, run_
 from companion.runtime.files.atomic import staged
 from companion.runtime.storage.checkpoints import write_model
 from companion.tokenization import BPETokenizer
-from companion.training import TrainConfig, Trainer
+from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import DATA
 from companion.village.reasoning import (
     END_TOOL,
@@ -177,16 +179,14 @@ def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     return row
 
 
-def tool_text(question: StepQuestion) -> tuple[str, str]:
-    """What is written before the result of the tool, and the result."""
-    changes = [fact for fact in question.steps if fact.about]
-    words = ""
-    for fact in changes:
-        if not fact.change:
-            words += f" + {number_word(fact.value)}"
-        else:
-            words += f" {'+' if fact.change > 0 else '-'} {number_word(abs(fact.change))}"
-    return f"{TOOL}{words.removeprefix(' +')}{END_TOOL}", f" {question.answer}"
+def tool_text(question: StepQuestion, names: bool) -> tuple[str, str]:
+    """What is written before the result of the tool, with or without names, and the result."""
+    words = []
+    for fact in question.steps:
+        if fact.about:  # the tool itself adds up the counts of two people
+            words += [fact.about] if names else []
+            words += ["-" if fact.change < 0 else "+", number_word(abs(fact.change) or fact.value)]
+    return f"{TOOL} {' '.join(words)}{END_TOOL}", f" {question.answer}"
 
 
 def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
@@ -195,7 +195,7 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     encode = teller.tokenizer.encode
     made = []
     for question in step_questions(BATCH * 800, TRAIN + seed, LEARNED):
-        call, result = tool_text(question)
+        call, result = tool_text(question, arm == "names")
         parts = [
             ([*teller.begin, *encode(question.prompt)], False),
             (encode(call, "all"), True),
@@ -211,8 +211,8 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
         k = str(len(question.steps))
         asked[k] += 1
         right[k] += judge_trace(question, text.rpartition(END_TOOL)[2]).right
-        called[k] += text.startswith(tool_text(question)[0])
-    if seed == 0:
+        called[k] += text.startswith(tool_text(question, arm == "names")[0])
+    if seed == 0 and arm == "names" and not tune:
         keep(teller, MODEL.with_name("reasoner-tool"))
     return {
         "loss": loss,
@@ -221,12 +221,18 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     }
 
 
+def anywhere(question: StepQuestion, text: str) -> float:
+    """A checker with a hole: 1 if the word of the answer occurs somewhere in the text."""
+    return float(question.answer in text.replace(".", " ").replace(":", " ").replace("<", " ").split())
+
+
 REWARDS = {
     "grpo": ("grpo", answer_reward),
     "dr_grpo": ("dr_grpo", answer_reward),
     "dapo": ("dapo", answer_reward),
     "gspo": ("gspo", answer_reward),
     "each step": ("grpo", step_reward),
+    "anywhere": ("grpo", anywhere),
 }
 
 
@@ -261,13 +267,78 @@ def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dic
         "shown": draws.texts[:3],
         **greedy(teller, 25 if tune else 50, TUNE if tune else TEST),
     }
-    if not tune and arm in ("grpo", "each step"):
+    if not tune:
         row |= sampled(teller, REWARDED_STEPS)
     return row
 
 
+def own_texts(small: LanguageModel, questions: list[StepQuestion], seed: int, begin: int = 0):
+    """Yield batches of texts that the small model writes, from number begin on: (tokens, mask)."""
+    generator = torch.Generator().manual_seed(seed)
+    for first in range(begin * BATCH, len(questions), BATCH):
+        prompts = [question.prompt for question in questions[first : first + BATCH]]
+        draws = draw_texts(small, prompts, 1, 1.0, generator)
+        yield draws.tokens, draws.mask
+
+
+def reverse_kl(teacher: nn.Module, model: nn.Module, batch: tuple) -> tuple:
+    """The sum over written tokens of KL(model || teacher), and their number."""
+    tokens, mask = batch
+    ours = model(tokens[:, :-1]).float().log_softmax(-1)  # (N, T - 1, V)
+    with torch.no_grad():
+        theirs = teacher(tokens[:, :-1]).float().log_softmax(-1)  # (N, T - 1, V)
+    kl = (ours.exp() * (ours - theirs)).sum(-1)  # (N, T - 1)
+    return kl[mask].sum(), mask.sum().item()
+
+
+SMALL = {"d_model": 48, "n_layers": 2}
+SMALL_STEPS = 500
+
+
+@cache
+def small_start(seed: int) -> dict:
+    """The weights of a small model after its first steps on the ledger's traces."""
+    small = new_teller(seed, **SMALL)
+    questions = step_questions(BATCH * SMALL_STEPS, TRAIN + 600 + seed, LEARNED)
+    learn(small, rows(small, questions, [trace(q) for q in questions]), SMALL_STEPS, 6e-3, seed)
+    return small.model.state_dict()
+
+
+def train_small(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train a small model further, with 32 texts in each step, by one of four teachers or by none."""
+    teacher = companion.load(MODEL.with_name("reasoner-think"), device="cpu")
+    small = new_teller(seed, **SMALL)
+    small.model.load_state_dict(small_start(seed))
+    asked = step_questions(BATCH * steps, TRAIN + 700 + seed, LEARNED)
+    config = TrainConfig(
+        steps=steps, batch_size=1, lr=lr, seed=seed, warmup_steps=5, device="cpu", dtype="float32"
+    )
+    row = {"parameters": sum(p.numel() for p in small.model.parameters())}
+    if arm == "before":
+        return row | greedy(small)
+    if arm == "rewards":
+        learner = RLVR(small, asked, answer_reward, per_draw=BATCH // 8, updates=1, seed=seed)
+        batches, loss = learner.batches, learner.loss
+    elif arm == "own texts":
+        batches, loss = partial(own_texts, small, asked, seed), partial(reverse_kl, teacher.model)
+    else:
+        texts = [trace(question) for question in asked]
+        if arm == "teacher's texts":
+            prompts = [question.prompt for question in asked]
+            texts = draw_texts(teacher, prompts, 1, 1.0, torch.Generator().manual_seed(seed)).texts
+            verdicts = [judge_trace(question, text) for question, text in zip(asked, texts, strict=True)]
+            row["taught"] = [len(verdicts), sum(v.right for v in verdicts), sum(v.sound for v in verdicts)]
+        made = rows(small, asked, texts)
+        batches, loss = partial(masked_batches, made, BATCH, seed), next_token_loss
+    trainer = Trainer(small.model, batches, config, loss, optimizers(small.model, lr))
+    for _ in range(steps):
+        trainer.step()
+    return row | greedy(small, 25 if tune else 50, TUNE if tune else TEST)
+
+
 JOBS = {
-    "tool": (train_tool, ("tool",)),
+    "small": (train_small, ("before", "simulator", "teacher's texts", "own texts", "rewards")),
+    "tool": (train_tool, ("numbers", "names")),
     "steps": (train_steps, ("answer", "think", "early")),
     "rewards": (train_rewards, tuple(REWARDS)),
 }

@@ -19,7 +19,7 @@ from companion.rewards import token_log_probs
 from companion.runtime.data.preference_pairs import as_rewards, prompt_rows
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.text.end_tokens import until
-from companion.village.reasoning import END_TOOL, NUMBER_WORDS, TOOL
+from companion.village.reasoning import END_TOOL, NAMES, NUMBER_WORDS, TOOL
 
 __all__ = [
     "Draws",
@@ -244,10 +244,10 @@ class RLVR:
 # Cell edf8ab4f, under “A tool that counts”
 # The package's run_sum, the tool
 def run_sum(call: str) -> str:
-    """Return the value of sums of number words, as a word, or "error" if it is none from one to ninety-nine.
+    """Return the value of a sum of number words, as a word, or "error" if it is none from one to ninety-nine.
 
     Args:
-        call: Number words with + or - between them, such as "two + five - four".
+        call: Number words, each after + or -, such as "+ two + five - four". Names are skipped.
     """
     total, sign = 0, 1
     for word in call.split():
@@ -255,7 +255,7 @@ def run_sum(call: str) -> str:
             sign = 1 if word == "+" else -1
         elif word in NUMBER_WORDS:
             total += sign * (NUMBER_WORDS.index(word) + 1)
-        else:
+        elif word not in NAMES:
             return "error"
     return NUMBER_WORDS[total - 1] if 1 <= total <= 99 else "error"
 

@@ -178,6 +178,7 @@ def test_a_draw_serves_for_several_updates_and_can_begin_anew(thinker):
     ("call", "result"),
     [
         (" two + five - four", "three"),
+        (" Otto + two Wren - one", "one"),
         ("two", "two"),
         ("one - one", "error"),
         ("two + plums", "error"),

@@ -98,6 +98,25 @@ def test_the_log_counts_what_its_texts_say(thinking):
             assert row["right_draws"] == sum(answers.count(total) for total, answers in pairs)
             assert row["any"] == sum(total in answers for total, answers in pairs)
             continue
-        questions = thinking.asked(row["asked"])
+        questions = thinking.asked_by(row["arm"], row["asked"])
+        if row["arm"] in ("json", "masked"):
+            sums = [thinking.json_sum(text) for text in row["texts"]]
+            assert row["valid"] == sum(found is not None for found in sums)
+            assert row["right"] == sum(
+                found == a + b for found, (_, a, b) in zip(sums, questions, strict=True)
+            )
+            continue
         counted = thinking.measured(questions, row["texts"], [bool(end) for end in row["at_end"]])
         assert counted.items() <= row.items()
+        if "followed" in row:
+            assert row["followed"] == [thinking.answer_of(text) for text in row["texts"]].count(
+                thinking.PLANTED
+            )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [('{"sum": 85}', 85), ('{"sum": 85, "b": 1}', None), ('{"sum": "85"}', None), ("85", None), ("{", None)],
+)
+def test_an_answer_in_json_has_the_sum_and_nothing_else(thinking, text, found):
+    assert thinking.json_sum(text) == found
