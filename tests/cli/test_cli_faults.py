@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
-from support.command_line import MINE, TINY, fails, planned, said
+from support.command_line import MINE, TINY, AtOnce, fails, planned, said
 
 from companion import village
 from companion.cli import main
@@ -580,16 +580,6 @@ def test_linked_folders_are_read_once_and_a_link_to_nothing_is_named(here, capsy
     assert len(load_text("letters")) == 2
     Path("letters/c.txt").symlink_to("nowhere.txt")
     fails(capsys, ["prepare", "letters"], 2, "cannot be read: c.txt")
-
-
-class AtOnce:
-    """A threading.Timer whose time is over when it starts."""
-
-    def __init__(self, seconds, call):
-        self.start = call
-
-    def cancel(self):
-        pass
 
 
 def test_in_a_terminal_prepare_says_that_it_learns_the_vocabulary(here, monkeypatch, capsys):
