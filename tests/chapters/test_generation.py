@@ -57,10 +57,7 @@ def test_temperature_divides_the_logits(temperature):
     torch.testing.assert_close(next_token_probabilities(logits, temperature), expected)
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [{"temperature": 0}, {"temperature": 1e-30}, {"top_p": 1e-300}],
-)
+@pytest.mark.parametrize("setting", [{"temperature": 0}, {"temperature": 1e-30}, {"top_p": 1e-300}])
 def test_the_smallest_temperature_or_top_p_takes_the_likeliest(setting):
     logits = logits_of(5, 13)
     expected = F.one_hot(logits.argmax(-1), 13).float()

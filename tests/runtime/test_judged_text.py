@@ -10,16 +10,7 @@ import pytest
 from support.command_line import AtOnce
 
 from companion.runtime.terminal import Styled, screens, waiting
-from companion.show.judged_text import (
-    ASCII,
-    COLORS,
-    SIGNS,
-    Marks,
-    marked,
-    marks_for,
-    one_line,
-    story,
-)
+from companion.show.judged_text import ASCII, COLORS, SIGNS, Marks, marked, marks_for, one_line, story
 from companion.village import judge, load_split
 
 COLOR, PLAIN = Marks(True, SIGNS), Marks(False, SIGNS)

@@ -162,11 +162,7 @@ HISTORY = [
 def test_calls_and_results_in_a_conversation_are_read_as_text(url):
     found = as_messages(ChatRequest(model="tiny", messages=HISTORY), is_public=True)
     calls = '{"name": "add", "arguments": {"n": 1}}\n{"name": "add", "arguments": {"n": 2}}'
-    wanted = [
-        *ORDER,
-        {"role": "assistant", "content": calls},
-        {"role": "user", "content": "seven\neight"},
-    ]
+    wanted = [*ORDER, {"role": "assistant", "content": calls}, {"role": "user", "content": "seven\neight"}]
     assert found == wanted
     fields = {"seed": 1, "max_tokens": 10}
     assert answered(url, messages=HISTORY, **fields) == answered(url, messages=wanted, **fields)

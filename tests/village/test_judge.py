@@ -199,11 +199,7 @@ FALSE_AND_MISPLACED = [
         "nobody named Nell",
     ),
     (KITE, "And there it lay, the red kite Mara wanted, right at the mill.", "wished for it, Bram"),
-    (
-        KITE_FOUND,
-        "A kind aunt sent the red kite Bram had asked for.",
-        "",
-    ),
+    (KITE_FOUND, "A kind aunt sent the red kite Bram had asked for.", ""),
 ]
 
 
