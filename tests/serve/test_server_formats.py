@@ -1,12 +1,11 @@
 """Formats, calls and thoughts in the server's protocol, over real HTTP and with the shipped assistant."""
 
-import http.client
 import json
-from urllib.parse import urlsplit
 
 import pytest
 import torch
 from support.weights import scripted
+from test_server import call as request
 
 from companion import load
 from companion.cli._shared import ANSWERER
@@ -44,14 +43,8 @@ def url():
 
 def call(url, **fields):
     """(status, body) of a request."""
-    body = json.dumps({"model": "tiny", "messages": ORDER} | fields)
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    try:
-        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
+    status, _, body = request(url, {"messages": ORDER} | fields)
+    return status, body
 
 
 def answered(url, **fields):
