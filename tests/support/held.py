@@ -17,7 +17,9 @@ SET_RATE = training.set_rate
 
 def wait_and_set_rate(*given):
     """What each step begins with."""
+    end = time.monotonic() + 600  # of a test that has died
     while (FOLDER / "log.jsonl").exists() and not FOLDER.with_suffix(".go").exists():
+        assert time.monotonic() < end
         time.sleep(0.01)
     return SET_RATE(*given)
 
