@@ -57,8 +57,6 @@ def random_tokens(seed):
         = " ".join(tokens).replace(" ".join(pair), "".join(pair)).split()
             Tokens that are joined by spaces are hard to part again: one may hold a space itself, and `xa
             b` holds `a b`. Compare the tokens one by one.
-        tokens[i : i + 2] == [first, second] => i + 1 < len(tokens) and tokens[i] is first and tokens[i + 1] is second
-            `is` asks whether two strings are one object. Equal tokens often are two: compare with `==`.
     """,
     right="Training is this function and a count of pairs, over and over; encoding is this function alone.",
 )
@@ -183,10 +181,6 @@ def readable(token):
             name can be written so that a new one appears when the first is taken out.
         = it[:-1]
             The model is not told that it is its turn: the id of `<|response|>` comes last.
-        = it[1:]
-            Nothing says that the user begins: the id of `<|instruction|>` comes first.
-        [begin, *ids, end] => [end, *ids, begin]
-            The two roles are exchanged: the instruction is the user's, the response the model's.
         encode(text) => encode(text.strip())
             Spaces and line ends around the text are gone. It must arrive exactly as it was typed.
     """,

@@ -52,7 +52,6 @@ def windows(seed):
         range(start + 1, => range(start,
             You counted all tokens of a window as targets. The first token of a window has nothing before it
             in the window, so it is not a target.
-        range(0, n_tokens - context_length, stride) => range(0, n_tokens - context_length, stride)[:-1]
         n_tokens - context_length => n_tokens - context_length - 1
             The last window is missing. A window that ends with the very last token of the text is complete.
         n_tokens - context_length => n_tokens ; start + context_length + 1 => min(start + context_length + 1, n_tokens)
@@ -61,9 +60,6 @@ def windows(seed):
             Each of your windows begins where the window before it ended. Use the stride instead.
         = times_asked(n_tokens, context_length, 1)
             Your windows begin at every token. The stride says how far apart they begin.
-        = times_asked(n_tokens, context_length, stride + 1)
-            Your windows begin one token too far apart. With a stride of 3 they begin at 0, 3 and 6, so with
-            a context length of 3 the last token of one window is the first token of the next.
     """,
     right="With a stride below the context length, most tokens are targets several times, those near the ends less often.",
 )
@@ -166,16 +162,12 @@ def try_pad_left(answer, prompts, pad_id, length):
             Your mask hides a real token that happens to equal `pad_id`. Whether a place is padding depends on
             the length of the prompt, not on the token there. Our padding is `<|endoftext|>`, and every story
             begins with it.
-        return tokens, mask => return tokens, ~mask
-            Your mask is inverted. True stands for a real token.
         = pad_left(prompts, pad_id, min(length, max(map(len, prompts))))
             Your rows are as long as the longest prompt. They should have the given `length`, even if all
             prompts are shorter.
         mask[row, places] => mask[row, -len(prompt):]
             For an empty prompt, `[-0:]` is `[0:]`, which is the whole row. Count from the left: where do the
             real tokens begin?
-        return tokens, mask => return tokens, mask.long()
-            Your mask holds whole numbers. A mask has the type bool, with True and False.
     """,
     right="All rows end with a real token, so one step can append a token to each of them.",
 )
@@ -205,10 +197,6 @@ chapter.number(
         0.9
             That is how often a neighbor is a training window. But only some targets of a window are also in a
             neighbor. Draw three windows below each other.
-        0.675
-            Three quarters is the share of the stride. The rest is what a window shares with a neighbor.
-        1 / 3
-            Did you divide 16 by 48? The stride is 48, but a window has 64 targets. It also has two neighbors.
         45
             Give the share as a number between 0 and 1.
     """,
@@ -360,8 +348,6 @@ def first_fit(stories, context_length):
         sorted(stories, key=len, reverse=True) => stories
             You took the stories in the given order. Take the longest first, so that the short ones can fill
             the gaps that are left.
-        , reverse=True =>
-            You took the shortest story first. Take the longest first.
         for row in rows: => for row in rows[-1:]:
             You looked only at the last row. An earlier row may still have room for a short story.
         for row in rows: => for row in sorted(rows, key=used, reverse=True):
@@ -372,20 +358,13 @@ def first_fit(stories, context_length):
             `n + 1` places, not `n + 2`: `x` holds the `end` before the story, and `y` the `end` after it.
         [-100] * padding => [end] * padding
             You padded `y` with `end`, so the padding would count in the loss. Pad `y` with −100.
-        [end] * padding => [0] * padding
-            You padded `x` with 0, which is the id of a real token. Pad `x` with `end`.
         targets + [-100] * padding => targets[:-1] + [-100] * (padding + 1)
             The last story of a row has no closing `end` in your `y`. If you shift the whole row by one token,
             no token is left for that place. Build `y` story by story.
         [*story, end] => [*story, -100]
             With your `y`, the model never has to predict the end of a story, so it would never learn to stop.
             The last target of each story is `end`.
-        start=1 => start=0
-            Number the stories of a row from 1. The number 0 is for padding.
-        start=1 => start=max(map(max, story_number), default=0) + 1
-            Your numbers continue from row to row. They should begin at 1 in each row.
         = pack([story[: context_length - 1] for story in stories], context_length, end)
-        = pack([story for story in stories if len(story) < context_length], context_length, end)
             You cut or left out a story that is too long for a row. Raise a ValueError, so that the caller knows.
     """,
     right="Every story is complete, all batches have the same shape, and hardly any place is wasted.",
@@ -461,12 +440,8 @@ def try_next_word(answer, sentences, beginning):
             Your dict holds weights. Divide them by their sum to get probabilities.
         words[: len(begun)] == begun: => words[: len(begun)] == begun and words[len(begun)] != END_OF_TEXT:
             A sentence that is told whole can still be meant. The next word is then `END_OF_TEXT`.
-        END_OF_TEXT] => ""]
-            After the last word of a sentence comes `END_OF_TEXT`.
         math.log2(1 / p) => math.log(1 / p)
             Your entropy is in nats. Use `math.log2` to get bits.
-        math.log2(1 / p) => math.log2(p)
-            Your sign is wrong. The logarithm of a probability is negative, and a surprise is `-math.log2(p)`.
         p * math.log2(1 / p) => math.log2(1 / p)
             You added up the surprises. Entropy is their mean: each counts by its probability.
         p * math.log2(1 / p) => math.log2(1 / p) / len(distribution)

@@ -51,24 +51,14 @@ def nearest_cases(seed):
         dim=1 => dim=0
             You divided the columns by their lengths, not the rows. In a table (V, C), which `dim` runs along
             a row?
-        directions @ directions[i] => (directions @ directions[i]).abs()
-            A row that points the opposite way is as dissimilar as possible. The sign of the cosine matters,
-            so do not take `abs`.
         -torch.inf => 0
             You replaced row i's own cosine by 0. If all other rows point away from it, their cosines are
             below 0, and row i finds itself. Use a number below any cosine.
-        directions @ directions[i] => (directions @ directions[i]).clamp(min=-1) ; -torch.inf => -1
-            You replaced row i's own cosine by −1. A row that points exactly the other way has the cosine −1
-            too, so row i may still be found. Use a number below any cosine.
         cosine[i] = -torch.inf => ; cosine.argmax() => cosine.sort(descending=True, stable=True).indices[1]
             You took the second row in order of similarity, as if row i were sure to be the first. If another
             row points in exactly the same direction, row i may come second and find itself.
         cosine[i] = -torch.inf => cosine = cosine[torch.arange(len(rows)) != i]
             You took row i out and searched the rest. Then every index after i is one too small.
-        cosine[i] = -torch.inf => ; argmax => argmin
-            You found the least similar row, not the most similar one.
-        argmax => max
-            You returned how similar the nearest row is. The question is which row it is, so return its index.
     """,
     right="What a word means to the model is the direction of its embedding; its length is another matter.",
 )
@@ -130,8 +120,6 @@ def gradient_cases(seed):
             A token that occurs twice has only its last gradient here. `table[tokens] = …` and
             `table[tokens] += …` write each row once, so only one of several gradients for the same row
             survives. They have to be added up.
-        += grads[n] => = grads[n] ; range(len(tokens)) => reversed(range(len(tokens)))
-            A token that occurs twice has only its first gradient here. All its gradients have to be added up.
         = it / torch.bincount(tokens, minlength=vocab_size).clamp(min=1)[:, None]
             You took the mean over a token's occurrences. The loss depends on the row through each
             occurrence, and a derivative is the sum over all of them.
@@ -148,10 +136,6 @@ def gradient_cases(seed):
             that were not read.
         = it[tokens.unique()]
             You kept only the rows that were read. The others belong to the table too; their gradient is 0.
-        = it.T
-            Rows and columns are swapped: the gradient has the shape of the table, (V, C).
-        += grads[n] => += 1
-            You counted how often each token occurs. Each occurrence contributes its own row of `grads`.
     """,
     right="A look-up copies rows out, so its gradient adds rows in. That is the whole backward pass.",
 )
@@ -234,13 +218,7 @@ def by_look_up(answer, rows, weight, bias, window):
         for block in blocks => for block in blocks[::-1]
             Your tables come in the wrong order: table 0 is for the oldest token of the window, whose row
             comes first.
-        j * width : (j + 1) * width => :width
-            All your tables come from the same block. What a token contributes depends on its position in the
-            window.
         return found => return found.tanh()
-        return found => return found.tanh() ; found[0] += mix.bias => found[-1] += mix.bias
-        return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias / n
-        return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias || pass
             The tanh comes after the sum. The tanh of a sum is not a sum of tanhs, so no table can hold it.
     """,
     right="Eight look-ups and seven additions do what took 65,536 multiplications a token.",
@@ -337,8 +315,6 @@ def spell(answer, pieces, d_model, tokens):
             The token's own embedding is missing. Without it, `was` and `saw` would be the same to the model.
         + spelled => + 0 * spelled
             The embeddings of the bytes are missing. Your vectors are the tokens' own embeddings alone.
-        counts / lengths => counts / lengths.max()
-            You divided by the length of the longest token. Each token has its own number of bytes.
         - super().__init__()
         + super().__init__()
         + longest = max(map(len, pieces))
@@ -354,8 +330,6 @@ def spell(answer, pieces, d_model, tokens):
         self.byte.weight => self.byte.weight.detach()
             The vectors are right, but no gradient reaches the bytes, so they would stay random. Compute the
             mean in `forward`, from `self.byte`, and not once and for all in `__init__`.
-        list(piece) => list(piece[:1]) ; counts / lengths => counts.float()
-            Only the first byte of each token is used.
     """,
     right="All tokens that share letters share what is learned about these letters, also tokens never read.",
 )

@@ -30,10 +30,6 @@ chapter.number(
             Here the powers are powers of 2, not of e.
         16 / 30
             You doubled each power. The scores double, and so each power is squared.
-        16 / 26
-            You doubled only one of the query's two numbers. With (4, 2), all five scores double.
-        0.2
-            That is the weight with the query (0, 0). Which weight does (4, 2) give?
         64 / 84
             The tokens with the score 0 count too: the power of each is 1, before and after.
         512 / 532
@@ -74,14 +70,8 @@ def window_cases(seed):
             queries are the last ones, so the second staircase must also be shifted by n_key − n_query.
         & (j > i - window) =>
             This is the causal mask: nothing limits how far back a query looks.
-        = ~it
-            True and False are swapped: True is where a query may look.
         j > i - window => j >= n_key - window
             All queries have the same window, the last keys. It should slide: each query has its own.
-        j > i - window => j < window
-            All queries have the same window, the first keys. It should slide: each query has its own.
-        = it.float()
-            The pattern is right, but as numbers. A mask must be True or False: `attend` needs torch.bool.
     """,
     right="Code that skips what is False now does the same work for each token, however long the text is. "
     "The price is that older tokens are lost.",
@@ -111,8 +101,6 @@ chapter.number(
         23
             One output was lost, or two were taken for the same. Do you compare with the tolerance? Differences
             above 0.001 are real, smaller ones are rounding.
-        5
-            That is the number of tokens. Count the different outputs of the last token over all orders.
     """,
     right="Two causal layers can tell all orders apart without positions: the mask shows who came first.",
 )
@@ -200,8 +188,6 @@ def leaks_by_gradient(layer, x):
         changed[:, j] = torch.randn(x.shape[2]) => changed[:, j] += 1
             You added the same amount to all numbers of a token. A layer that subtracts their mean does not
             react to this. Put other numbers in its place.
-        changed[:, j] = torch.randn(x.shape[2]) => changed[:, j, -1] *= -1
-            You changed only one of the token's numbers. The layer may use another one.
         range(j) => range(j + 1)
             You counted outputs that change with their own token, which is allowed. Only outputs before the
             changed token have looked ahead.
@@ -345,8 +331,6 @@ def alibi_cases(seed):
         torch.arange(1, n_heads + 1) => torch.arange(n_heads)
             You number the heads from 0, so the first slope is 1. They are numbered from 1: with 8 heads the
             first slope is ½.
-        slopes[:, None, None] => slopes.flip(0)[:, None, None]
-            The slopes are in the wrong order: head 1 has the steepest.
         slopes[:, None, None] => slopes[0]
             All heads have the same slope. Give the slopes a shape that runs along the heads: (H, 1, 1).
         -8 * heads / n_heads => -heads
@@ -363,11 +347,6 @@ def alibi_cases(seed):
         (causal_scores(q, k) - penalty).softmax(-1) => causal_scores(q, k).softmax(-1) - penalty * (distance > 0)
             The penalty came after the softmax, so the weights no longer add up to 1. It belongs to the
             scores.
-        causal_scores(q, k) - penalty => causal_scores(q, k) * -penalty
-            You multiplied the scores by the penalty. Subtract it instead: a distant token loses the same
-            amount, whatever its score is.
-        * distance => * distance**2
-            Your penalty grows with the square of the distance. It should grow by the slope with each token.
     """,
     right="There is no table of positions, so none is missing when a text is longer than those in training.",
 )

@@ -97,15 +97,11 @@ def use_rezero(answer, f, x, up):
             `alpha` starts at 1, so the layer adds all of f(x) from the start. Let it start at 0.
         x + self.alpha * self.f(x) => self.alpha * (x + self.f(x))
             At the start, the output is 0, because `alpha` also scales x. Scale only what f adds.
-        x + self.alpha => (1 - self.alpha) * x + self.alpha
-            As `alpha` grows, x gets smaller. Keep x as it is, and scale only what f adds.
         x + self.alpha => self.alpha
             The residual connection is missing, so the output is 0 at the start. Add x.
         self.alpha * self.f(x) => self.f(self.alpha * x)
             You scale the input of f. Its biases make the output nonzero even for an input of zeros, so scale
             the output.
-        self.f(x) => self.f(x).detach()
-            The weights of f can never learn, because `detach` cuts off their gradient. Leave it out.
     """,
     right="In the first step only `alpha` gets a gradient. As soon as it has changed, all of f gets one.",
 )
@@ -171,11 +167,6 @@ def units(n, bias, down):
             unit must stop it.
         = units(n, [1 - n], [1])
             That is 1 only if all of them are true. It should be 1 if exactly one is.
-        = units(n, [1, 0, -1], [1, -2, 1])
-            Your output is 1 if none is true. Move it to exactly one.
-        = units(n, [0, 1, 2], [1, -2, 1])
-            It is always 0, because no unit switches on between 0 and n facts. A unit that should wait for
-            more facts needs a negative bias.
     """,
     right="Three hidden units suffice for any number of inputs. No linear map can go up and come down.",
 )
@@ -204,21 +195,12 @@ def by_length_cases(seed):
             You counted the paths. The weight of a path is the product of the slopes on it.
         = it[1:]
             The path that goes through no layer is missing. It comes first and has the weight 1.
-        = it[:-1]
-            The path through all the layers is missing. It comes last.
-        = it[::-1]
-            The list is in reverse order. The path through no layer comes first.
         range(len(slopes), 0, -1) => range(1, len(slopes) + 1)
             Some paths go through the same layer twice. If you update a list from its beginning, the new
             layer's own contribution is used again.
-        = [share * math.factorial(k) for k, share in enumerate(it)]
-            You counted paths several times. Through layers 1 and 2 there is only one path, since 2 always
-            comes after 1.
         = [math.prod(slopes[:k]) for k in range(len(slopes) + 1)]
             Those are only the paths through the first layers. A path may also go around the first layer, or
             around one in between.
-        = [1.0] + [sum(slope**k for slope in slopes) for k in range(1, len(slopes) + 1)]
-            Those are powers of single slopes. A path goes through different layers.
     """,
     right="For 24 layers with slopes of 0.35, paths through at most ten layers carry 97 % of the gradient.",
 )
@@ -396,14 +378,10 @@ def use_parallel(answer, C, H, d_ff, x, weights):
             The hidden units have no nonlinearity. GELU is missing between `read` and `write`.
         , approximate="tanh" =>
             Close. GELU comes in two forms, and the chapter's `MLP` uses the tanh one.
-        F.gelu(up, approximate="tanh") => F.relu(up)
-            The nonlinearity is ReLU; the chapter's `MLP` has GELU, in its tanh form.
         [fetched, hidden] => [hidden, fetched]
             `write` gets the hidden units first. The result of attention must come first.
         q, k, v, up = self => k, q, v, up = self
             Queries and keys are exchanged. `read` gives q, then k, then v, then the hidden units' inputs.
-        return x + => return
-            The block replaces the stream. It must add to it.
         self.read(self.norm(x)) => self.read(x)
             The norm is not used. Attention and hidden units both read the stream through it.
         return x + => return self.norm(x) +

@@ -71,12 +71,9 @@ def memories(seed):
         memory // 16 => memory // 8 || memory // 12
             For each parameter, training keeps four numbers of four bytes: the weight, its gradient, and two
             of the optimizer.
-        memory // 16 => memory
-            You took the bytes for parameters. How many bytes does training keep for each?
         max(0, (parameters - rest) // block) => (parameters - rest) // block
             There are no models with fewer than 0 layers. If not even the rest fits into the memory, return 0.
         (parameters - rest) // block => -((rest - parameters) // block)
-        (parameters - rest) // block => round((memory / 16 - rest) / block)
             One layer too many: a part of a layer does not run, so round down.
         V * C + T * C => 2 * V * C + T * C
             You count the token table twice. The head is tied, so it has no table of its own.
@@ -117,8 +114,6 @@ chapter.number(
             The head's operations occur once, attention's in each of the twelve layers: where is `L`?
         6 * 1600 + 50257 / 96
             That is for xl. Which width and how many layers has small?
-        6 * 768 + 1024 / 24
-            That is for the village's 1,024 tokens. How many does GPT-2 small have?
     """,
     right="At GPT-2's own 1,024 tokens, attention's products are an eighth of the work, and less in wider models.",
 )
@@ -237,8 +232,6 @@ def felt(f, x, change, more_than=0.0):
             their differences, as a norm does, does not feel that.
         sizes > 0 => sizes.cumsum(0) > 0
             Each row has what the rows above it have: `backward` adds to `.grad`. Begin each row anew.
-        = it.float()
-            These are numbers. A comparison, such as `> 0`, makes True and False of them.
         = torch.zeros_like(it)
             Nothing moved, not even at the position that changed. Is the change so small that float32's seven
             digits lose it? And does `f` get what was changed?
@@ -334,9 +327,6 @@ def rows_of(tokens, gradient):
         = (rows_of(x, sum(it)), it[1])
             The rows of tokens that were read learn as a head, too: keeping these rows of the whole is not
             enough.
-        = (it[0], rows_of(y, it[1]))
-            As the head, every row learns, not only those of the right answers: the others learn to score
-            lower.
         = (model.embed.token.weight.grad.add_(it[0]), it[1])
             `backward` adds to `.grad`, and this model still has gradients of an earlier step there.
     """,
@@ -416,8 +406,6 @@ def alike(model, deeper, x):
     call=grow_and_train,
     shown="{f}(model), then model(x) with x = {1}",
     mistakes="""
-        = copy.deepcopy(model)
-            There is no new block.
         [block.attn.o_proj, block.mlp.down_proj] => []
             The new block adds something at once, although it is untrained: the logits have changed. What must
             it add to the stream at first?
@@ -440,8 +428,6 @@ def alike(model, deeper, x):
         - deeper.config = replace(config, n_layers=config.n_layers + 1)
             `config` still has the old number of layers. If this model is saved and loaded again, a block is
             missing.
-        one_block(config) => one_block(replace(config, n_heads=config.d_model // config.n_heads))
-            The new block has another number of heads. This has no effect before it is trained.
     """,
     right="The same predictions, one more block, and it can learn: a model can grow and lose nothing.",
 )

@@ -44,9 +44,6 @@ def parts_cases(seed):
         math.exp(nats / tokens) => math.exp(nats)
             That is the exponential of all surprise together; it grows with the length of the text. A
             perplexity speaks of one token.
-        sum(n for _, n in parts) => len(parts)
-            You divided all nats by the number of parts. They are the nats of single tokens: by how many must
-            you divide?
         math.log(perplexity) => math.log2(perplexity)
             You went there with one logarithm and came back with the power of another: bits belong to 2, nats
             to e.
@@ -140,8 +137,6 @@ def all_rates(answer, *settings):
         max(1, warmup_steps) => warmup_steps ; max(1, decay_steps) => decay_steps
             `warmup_steps` and `decay_steps` may be 0: then there is no way up, or none down, and nothing to
             divide by.
-        lr * min(1.0, up, down) => min(1.0, up, down)
-            That is the share of the learning rate. Where does `lr` itself come in?
     """,
     right="Up to the decay, runs of all lengths are the same run. One run can serve them all, and go on later.",
 )
@@ -222,14 +217,8 @@ def turned(one, other):
         - deck = torch.randperm(n_stories, generator=generator).tolist()
         + generator = torch.Generator().manual_seed(seed * 10**6 + number)
         + return torch.randint(n_stories, (batch_size,), generator=generator).tolist()
-        seed * 10**6 + this_pass => seed * 10**6 + number ; deck[first : first + batch_size] => deck[:batch_size]
             A story comes twice in a pass. You draw each row, or each batch, for itself. All batches of a pass
             have to be dealt from one shuffled deck; what do they have in common that could seed it?
-        seed * 10**6 + this_pass => seed + number ; deck[first : first + batch_size] => deck[:batch_size]
-            A story comes twice in a pass: you shuffle anew for each batch and take the first rows. All
-            batches of a pass have to be dealt from one shuffled deck; what do they have in common that could
-            seed it? And a sum of seed and number is the same for many pairs: keep them apart, as
-            `training_batches` does.
         seed * 10**6 + this_pass => seed * 10**6
             Each pass deals the same deck in the same order, so the same stories always share a batch. The
             number of the pass belongs into the seed.
@@ -300,8 +289,6 @@ chapter.number(
             of the gradient itself, do in the first few steps?
         974
             That is with PyTorch's own β₂ = 0.999, and shows why we take less. With 0.99 it is shorter.
-        1000
-            Not all of them: the average of squares keeps 0.99 of itself in each step, so the odd one fades.
         69
             After 69 steps half of the odd square is left. That half is still 50 times what v was before: look
             at what it does to m/√v.
@@ -406,9 +393,6 @@ def average_cases(seed):
             change in place. Compute with them at once, or clone them.
         self.beta**self.steps => self.beta ** (self.steps + 1)
             The correction counts one step too many. After the first `update`, t is 1.
-        self.steps += 1 => self.steps += len(model.state_dict())
-            The correction counts a step for each tensor. One call of `update` is one step, however many
-            tensors the model has.
     """,
     right="One pass over the weights in each step averages away the jumps of a high learning rate.",
 )

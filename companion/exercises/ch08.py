@@ -36,14 +36,9 @@ chapter.number(
         0.96**0.5 / (0.96**0.5 + 1000 * 0.04**0.5)
             You took the root of 0.04 a thousand times. But 0.04 is what all others have together; each has
             0.00004.
-        math.exp(0.96 / 2) / (math.exp(0.96 / 2) + 1000 * math.exp(0.00004 / 2))
-            You took a softmax of the probabilities. A softmax needs logits, which are their logarithms.
         0.04
             That is what all others have at temperature 1. The question is what the most likely token has at
             temperature 2.
-        0.00004**0.5
-            That is the root of one of the others. How many of these are in the sum, and what do you divide by
-            the sum?
         13.0 || 13.4 || 13.41
             Is this in percent? A probability lies between 0 and 1.
         1 - 0.96**0.5 / (0.96**0.5 + 1000 * 0.00004**0.5)
@@ -91,8 +86,6 @@ def top_p(logits, share):
         = logits.masked_fill(logits < share * logits.amax(-1, keepdim=True), -math.inf).softmax(-1)
             You compare logits. A share of a logit has no meaning: adding 1 to all logits changes no
             probability, but it would change your threshold.
-        probs >= bar => probs < bar
-            You kept the tokens below the threshold and removed the others.
         probs * (probs >= bar) => (logits * (probs >= bar)).softmax(-1)
             A logit of 0 is not a probability of 0: the softmax turns it into 1 before it divides. To remove a
             token, set its logit to minus infinity, or its probability to 0.
@@ -138,9 +131,6 @@ def temperature_cases(seed):
             Your entropy is in nats; the target is in bits. Which logarithm did you take?
         = 1 / it
             That is 1 divided by the temperature. Try it: at a temperature above 1 the entropy must grow.
-        (probs * surprise).sum() => surprise.min()
-            You matched the surprise of the most likely token. The entropy is the mean surprise of all tokens,
-            each weighted with its probability.
         (probs * surprise).sum() => surprise.mean()
             You averaged the surprise as if all tokens counted alike. Each token must be weighted with its
             probability.
@@ -151,22 +141,13 @@ def temperature_cases(seed):
             Close, but not close enough: the answer should be right to three digits. Halve the interval more
             often.
         .clamp(min=1e-45) =>
-        .clamp(min=1e-45) => ; low, high = 1e-3, 1e3 => low, high = 0.01, 100.0
         .clamp(min=1e-45) => ; entropy < bits => not entropy >= bits
-        .clamp(min=1e-45) => ; .double() => ; entropy < bits => not entropy >= bits
-        .clamp(min=1e-45) => ; .double() =>
-        .clamp(min=1e-45) => ; .double() => ; low, high = 1e-3, 1e3 => low, high = 1e-3, 100.0
-        .clamp(min=1e-45) => ; .double() => ; low, high = 1e-3, 1e3 => low, high = 0.01, 100.0
-        .clamp(min=1e-45) => ; .double() => ; math.sqrt(low * high) => (low + high) / 2
             At a low temperature some probabilities are 0, and 0 times the logarithm of 0 is NaN. Every
             comparison with NaN is False, so the search went the wrong way. Such tokens contribute nothing, so
             leave them out.
         entropy < bits => entropy >= bits
             The search ran to the end of its interval: you kept the wrong half. If the entropy is too high, is
             the temperature too high or too low?
-        = 100.0
-            That is the edge of the interval: do you keep the right half? If the entropy is too high, is the
-            temperature too high or too low? And if only some inputs end there, look for a NaN.
     """,
     right="Now you set the uncertainty itself, whatever the model's own uncertainty at this position is.",
 )
@@ -238,13 +219,8 @@ def ending_cases(seed):
         bits / sizes[i] => bits / len(ending)
             You divided by the number of tokens. The bytes per token differ from ending to ending; `sizes`
             contains the bytes.
-        bits / sizes[i] => -bits / sizes[i]
-            The sign is wrong: the logarithm of a probability is negative, and the surprise is positive.
         known = total_bits(model, prompt) => known = total_bits(model, prompt + ending[:1])
             The first token of the ending is missing. It is predicted by the logits of the prompt's last token.
-        known = total_bits(model, prompt) => known = total_bits(model, prompt[:-1] or prompt)
-            One token too many: the prompt's last token is counted with the ending. Which tokens does
-            `log_probability` add up?
     """,
     right="This is how models take multiple-choice tests: they do not answer, they find one answer more likely.",
 )
@@ -307,8 +283,6 @@ def find_faults(answer):
             little more likely.
         = [34, 33, 33], [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
             These are counts. Divide each row by its sum.
-        = [math.log(p) for p in it[0]], [[math.log(p + 1e-9) for p in row] for row in it[1]]
-            These are logarithms. Return the probabilities themselves.
     """,
     right="With V tokens, greedy decoding can lose a factor of nearly V. Two beams would find the better text.",
 )
@@ -385,8 +359,6 @@ def speculate_cases(seed):
         = torch.zeros_like(p), p
             This is exact but useless, because no draft is ever accepted. Accept drafts as often as exactness
             allows.
-        return accept, rest => return torch.ones_like(p), rest
-            Every draft is accepted, so the text is the small model's. It must be the large model's.
         return accept, rest => return (p >= q).float(), rest
             You reject every token that the draft gives too often. A part of these drafts is needed: accept
             a share of them.

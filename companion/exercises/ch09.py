@@ -39,16 +39,12 @@ def size_cases(seed):
             A head has its share of the width only: `width` by `heads`.
         numbers * bits // 8 => numbers * bits
             These are bits. A byte has 8.
-        numbers * bits // 8 => numbers
-            How many bits a number takes is not in it yet.
         numbers * bits // 8 => numbers * (bits // 8)
             You divide each number's bits by 8 and drop the rest: of 4 bits nothing is left. Divide the bits
             of the whole cache.
         numbers * bits // 8 => numbers * -(-bits // 8)
             You give each number bytes of its own. Two numbers of 4 bits share one: divide the bits of the
             whole cache.
-        numbers * bits // 8 => numbers * 4
-            You took 4 bytes for every number. `bits` says how many bits it takes.
         2 * layers * key_heads => layers * (heads + 2 * key_heads)
             You keep the queries, too. A query asks once, for its own token, and is not kept.
         tokens * rows => tokens
@@ -109,15 +105,11 @@ def mask_cases(seed):
             A token may look at itself.
         keys <= queries => keys <= 1 + queries
             Each query sees one key too many: the one behind it.
-        seen[:, None] => seen
-            One dimension is missing: all heads share the mask, so it is (B, 1, Tq, Tk).
         = cache_mask(torch.full_like(lengths, int(lengths.max())), n_new)
             All rows have the mask of the longest. A shorter row would see what lies behind its own end.
         = it[:, :, -1:].expand_as(it)
             The new tokens of a row see one another, those behind them included. Each query has a position of
             its own.
-        = it.transpose(-2, -1)
-            Rows and columns are exchanged: a row of the mask for each query, a column for each key.
         keys <= queries => (keys <= queries) & (keys >= lengths[:, None, None])
             What the cache holds may be seen as well: that is what it is kept for.
         keys <= queries => (keys <= queries) & (keys < lengths[:, None, None])
@@ -175,18 +167,11 @@ def agreeing(one, other):
             You keep all or nothing. What is common at the start can stay.
         agreeing(held, text) => len(held)
             You did not compare: the cache may hold another text.
-        = (0, text)
-            Right, and slow: nothing of the cache is kept.
-        min(same, len(text) - 1) => max(0, min(same, len(text) - 1) - 1)
-            You go back one token further than you must.
         min(same, len(text) - 1) => max(0, same - 1)
             You always go back one token from where the two agree. Where the text goes on behind that, there
             is something to read already.
         text[kept:] => text[-1:]
             All that the cache does not hold has to be read, not the last token alone.
-        one[same] == other[same] => one[same] is other[same]
-            `is` asks whether two names stand for one object. Equal numbers can be two objects; only small
-            ones happen to be one.
         return kept => return len(held) - kept
             `rewind` wants the length that is left, not how many to forget.
     """,
@@ -259,8 +244,6 @@ def speed(a, c, k):
             up to `k` count, not the last alone.
         range(MAX_GUESSES + 1) => range(MAX_GUESSES)
             `range(20)` ends at 19, and 20 may be best.
-        range(MAX_GUESSES + 1) => range(5 * MAX_GUESSES + 1)
-            At most 20 guesses are asked for.
         sum(a**i for i in range(k + 1)) => (1 - a ** (k + 1)) / (1 - a)
             This formula for the sum divides 0 by 0 where `a` is 1. There all terms are 1, and their sum is
             plain.
@@ -295,33 +278,21 @@ def pages_cases(seed):
     cases=pages_cases,
     shown="{f}(pages, {1}, {2}), pages = {0}",
     mistakes="""
-        in table => in sorted(table)
-            You sorted the pages. The table says which comes first, wherever it lies.
         in table => in range(len(table))
             You took the first pages of the pool. The table names the text's own.
         joined[:, :length] => joined
             The last page is not full: what lies behind `length` is not the text's.
-        joined[:, :length] => joined[:, -length:]
-            You cut at the front. The text begins with the first token of the first page.
         torch.cat(chosen, dim=1) => pages[table].reshape(pages.shape[1], -1, pages.shape[3])
             Heads and pages are mixed up: `pages[table]` is (pages, H, P, D), and a reshape does not move a
             dimension. Bring the pages beside their tokens first.
-        = it.transpose(0, 1)
-            The shape is (tokens, H, D); (H, tokens, D) is wanted.
         dim=1 => dim=0
             You put the pages' heads below one another. A page goes on where the one before ends: dim 1.
-        in table => in sorted(range(len(table)), key=table.__getitem__)
-            An entry of the table is the number of a page in the pool; its place says which part of the text
-            that is. You have it the other way round.
         - joined = torch.cat(chosen, dim=1)
         + left = length % pages.shape[2]
         + joined = torch.cat([*chosen[:-1], chosen[-1][:, :left]], dim=1)
             Where the last page is full, the remainder of `length` by `P` is 0, and you take nothing of it.
         in table => in [*table[: length // pages.shape[2]], table[length // pages.shape[2]]]
             Where the last page is full, no page comes behind it: the table has no such entry.
-        dim=1 => dim=2
-            You put the pages beside one another, as if keys got wider. A page goes on where the one before
-            ends: dim 1.
     """,
     right="With such a table nothing moves when a text grows, and texts that begin alike share their pages.",
 )

@@ -40,8 +40,6 @@ chapter.number(
             This is close, but it must be right to within 1 %.
         628
             That is the result of the example, for heads that are 4 wide. Llama 3's heads are 128 wide.
-        2 * math.pi * 10_000 ** (46 / 48)
-            That is the result for the chapter's own heads. Llama 3 has wider heads and a larger theta.
     """,
     right="In the 8,192 tokens of its training, the slowest pair makes a three-hundredth of a turn.",
 )
@@ -73,12 +71,8 @@ def divided_up(number, by):
             You took the nearest multiple. If it lies below 8/3 C, the SwiGLU has too few numbers.
         8 * d_model, 3 * multiple => 4 * d_model, multiple
             With d_ff = 4 C, the three matrices have 12 C² numbers. The MLP's two have 8 C².
-        = divided_up(8 * d_model, 3)
-            Enough numbers, but not a multiple of `multiple`.
         -(-number // by) => number // by + 1
             If 8/3 C is already a multiple, you return one multiple too many.
-        3 * multiple => multiple
-            With this width, a single matrix has as many numbers as the MLP's two. A SwiGLU has three.
         = math.ceil(2.6667 * d_model / multiple) * multiple
             The factor 2.6667 is a little more than 8/3, which sometimes gives a multiple too many.
             Multiply by 8 and divide by 3.
@@ -86,8 +80,6 @@ def divided_up(number, by):
             That is half of the width. The MLP has two matrices of C × 4C numbers, 8 C² in all.
         8 * d_model, 3 * multiple => 8 * d_model // 3, multiple
             You rounded 8/3 C down before you rounded up to a multiple. Sometimes the result is too small.
-        8 * d_model => 2 * d_model
-            That is two thirds of C. The hidden layer of the MLP is 4 C wide, so take two thirds of 4 C.
     """,
     right="With two thirds of the width, a comparison tests the gate, and not a larger number of weights.",
 )
@@ -118,16 +110,10 @@ def halves_cases(seed):
             You sorted all rows together. Each head is sorted by itself.
         pairs.transpose(1, 2) => pairs.permute(2, 1, 0, 3)
             You mixed the heads. Keep their order, and sort only the rows within each head.
-        pairs.transpose(1, 2) => pairs.transpose(0, 1)
-            You exchanged heads and pairs. The two rows of a pair are still neighbors.
-        pairs.transpose(1, 2) => pairs.flip(2).transpose(1, 2)
-            You put the second rows of the pairs first. The first rows must come first.
         = torch.cat([weight[:, 0::2], weight[:, 1::2]], dim=1)
             You sorted the columns, which belong to the input. The numbers of a head are the rows.
         = torch.cat([half for piece in weight.split(n_heads) for half in (piece[0::2], piece[1::2])])
             You made pieces of `n_heads` rows. Make `n_heads` pieces.
-        halves.flatten(0, 2) => halves.flatten(1, 2)
-            The order is right. Join the heads again, so that the result has the shape of the input.
     """,
     right="The rows decide which numbers form a pair, so sorting them turns one format into the other.",
 )
@@ -167,16 +153,6 @@ def share_cases(seed):
             The heads of a group are neighbours: with 4 heads and 2 groups, heads 0 and 1, not 0 and 2.
         means.flatten(0, 1) => means[:, None].expand_as(groups).flatten(0, 2)
             The means are right, but there are still as many heads as before.
-        groups.mean(1) => groups.mean(0)
-            You averaged over the groups, not over the heads of a group.
-        groups.mean(1) => groups.sum(1) / n_heads
-            You divided by the number of all heads. Divide by the number of heads in a group.
-        means.flatten(0, 1) => means
-            The means are right. Join the new heads again, so that the result has rows of C numbers.
-        (n_kv_heads, size, -1) => (size, n_kv_heads, -1)
-            You averaged `n_kv_heads` heads at a time. A group has `n_heads / n_kv_heads`.
-        groups.mean(1) => groups.mean(2)
-            You averaged the numbers of a head. Average the heads of a group, number by number.
     """,
     right="Averaging makes a model with fewer keys. After a little more training it is nearly as good.",
 )
@@ -231,14 +207,10 @@ def try_going_on(answer, x, shares, before):
             before it.
         joined[len(x) :] => shifted[len(x) :]
             You pass on shifted vectors. Equation (5) needs the vectors as they came in.
-        shifted[n:], joined[len(x) :] => joined[len(x) :], shifted[n:]
-            You exchanged the two results. The shifted vectors come first.
         joined[t - back] => shifted[t - back]
             You add shares of shifted vectors. Equation (5) adds shares of the vectors as they came in.
         joined[t - back] => x[(t - n - back) % len(x)]
             You use the end of `x` as what comes before it, as `roll` does. These vectors are in `before`.
-        range(1, n + 1) => range(1, 2)
-            You use only the vector just before. There are n shares, for n vectors.
         joined[len(x) :] => joined[-n + 1 :]
             You pass on one vector too few. Mind that `[-0:]` is everything.
     """,
@@ -281,7 +253,6 @@ def orthogonal_cases(seed):
             The iteration is right, but so few steps leave a singular value of a thousandth far below 1:
             each step makes it larger by half.
         range(60) => range(16) || range(17) || range(18) || range(19) || range(20) || range(21) || range(22)
-        range(60) => range(23)
             This is close, but the smallest singular values are still below 1. Take a few more steps.
         x / x.norm() => x
             Singular values above the square root of 3 change their sign or grow without bound. How large
@@ -294,8 +265,6 @@ def orthogonal_cases(seed):
             Divide all numbers by the same one.
         range(60) => range(5) ; 1.5 * x - 0.5 * cube => 3.4445 * x - 4.7750 * cube + 2.0315 * cube @ x.T @ x
             You used Muon's coefficients, with which singular values come near 1 and never settle.
-        = matrix / matrix.norm()
-            You only divided by the norm. The singular values are as different as before.
         = matrix.sign()
             You return the sign of each number. Did you multiply number by number? The iteration needs matrix
             products, `@`.
@@ -303,7 +272,6 @@ def orthogonal_cases(seed):
             Your result is orthogonal, but its singular vectors are different. You made one column or row
             after the other, so the first one kept its direction.
         = torch.linalg.svd(matrix, full_matrices=False).U
-        = torch.linalg.svd(matrix, full_matrices=False).Vh
             You return one set of singular vectors. The result needs the product of both sets.
         = torch.linalg.svd(matrix).U @ torch.linalg.svd(matrix).Vh
             This is right for square matrices only. For others, use only as many singular vectors of each

@@ -86,7 +86,6 @@ def file_cases(seed):
             You read on into the numbers after the header: it has N bytes. Or was N far too large? The length
             is little-endian: its first byte counts ones, the next 256s.
         int.from_bytes(data[:8], "little") => data[0]
-        data[:8] => data[:2]
             The length has eight bytes. The first holds lengths up to 255, two hold lengths up to 65,535.
         8 : 8 + length => :length || 8:length
             The header begins after the eight bytes of its length, and N counts the header alone: it ends at
@@ -98,8 +97,6 @@ def file_cases(seed):
             Names are UTF-8, as JSON always is.
         data[8 : 8 + length] => data[8:].decode("utf-8", "replace")[:length]
             N counts bytes, not characters: cut first, decode then.
-        (dtype, shape) => (shape, dtype)
-            The type comes first, then the shape.
         (dtype, shape) => tuple(entry.values())[:2]
             A JSON object has no order: look up `dtype` and `shape` by their keys.
     """,
@@ -159,12 +156,9 @@ def sign_of_zero(value):
             The bytes are little-endian: the second of the two has the sign.
         = struct.unpack(f"<{len(data) // 2}e", data)
             That is float16: 5 bits of exponent, 10 behind the point. bfloat16 has 8 and 7, as float32 begins.
-        numbers.append(sign * size) => numbers += struct.unpack("<f", struct.pack("<I", word))
-            You made it the lower half of a float32. Sign and exponent stand in the upper one.
         sign * size => word || float(word << 16)
             You shifted a number, not bits: the 32 bits must be read as a float32.
         exponent == 0 => False
-        fraction * 2.0**-126 => fraction * 2.0**-127
             Below 2 to the −126 (exponent bits all 0) the 1 before the point is missing, and the exponent
             stays at −126. Or let float32 do all that: which half of it do you have?
         exponent == 255 => False
@@ -174,8 +168,6 @@ def sign_of_zero(value):
             The highest bit is the sign.
         sign * size => sign * size + 0.0
             Minus zero has a sign: its highest bit is 1. An integer 0, or adding 0.0, loses it.
-        exponent - 127 => exponent - 126 || exponent - 128
-            By a factor of two: an exponent of 127 stands for 1.
         = struct.unpack(f"<{len(data) // 4}f", data[: len(data) // 4 * 4])
             You took four bytes a number. In the file it has two; the other two are zeros.
     """,
@@ -310,8 +302,6 @@ def hint_at_name(got, name):
             The whole name must fit, from its first letter to its last.
         = it if name.endswith(".weight") else None
             Queries, keys and values may have a `.bias`: Qwen2's do.
-        return None => return name || return ""
-            A name that is not in the table gives None, not itself and no empty text.
         = it and re.sub("norm_([12])", lambda found: f"norm_{3 - int(found[1])}", it)
             The two norms of a layer are exchanged: the one after attention is our `norm_2`.
         = "embed.weight" if name == "lm_head.weight" else it
@@ -368,10 +358,6 @@ def try_splitting(answer, weight, n_heads):
             That is GPT-2's order: all queries, all keys, all values. Here each head has its three together.
         = (weight[0::3], weight[1::3], weight[2::3])
             You took every third row. A head has D rows of queries, then D of keys, then D of values.
-        part.flatten(0, 1) => part
-            The parts are right. The heads should be joined again, to H·D rows.
-        return q, k, v => return v, k, q || return k, q, v || return q, v, k
-            Queries come first, then keys, then values.
         (n_heads, 3, -1) => (-1, 3, n_heads)
             You cut heads that are `n_heads` rows wide. There should be `n_heads` of them.
         (n_heads, 3, -1) => (n_heads, 3, max(1, weight.shape[-1] // n_heads))
@@ -422,15 +408,11 @@ def size_cases(seed):
             No tensors, no file.
         total + size > most => total > most
             You close a file when it has grown too large, with the tensor that did not fit still in it.
-        total += size => total += size if len(file) > 1 else 0
-            The first tensor of a file counts too: you set the sum to 0 after it.
         - file, total = [], 0
         + file = []
             The sum must begin anew with each file.
         sizes.items() => sorted(sizes.items()) || sorted(sizes.items(), key=lambda pair: pair[1])
             The tensors stay in the order of the file; you sorted them.
-        = [[sizes[name] for name in file] for file in it]
-            The names are wanted, not the sizes.
     """,
     right="So a model larger than any one file is many, each of which can be fetched and read alone.",
 )
@@ -526,13 +508,9 @@ def look_at_memory(name, part, given):
         weight * norm_weight => weight * norm_weight[:, None] || torch.diag(norm_weight) @ weight
             You scaled rows. A row is what the layer makes, a column what it reads: `weight` is (n, C), so
             multiply column i by `norm_weight[i]`.
-        weight @ norm_bias => norm_bias @ weight
-            The shift meets the columns: each row of the weight times it.
         weight @ norm_bias => norm_bias || norm_bias.sum()
             The norm's shift is one for each number that the layer reads. The layer makes of it what it makes
             of any x.
-        return new_weight, new_bias => return new_bias, new_weight
-            The weight comes first, then the bias.
     """,
     right="What a norm learned can be moved into the layers that read it: then x is only brought to size.",
 )

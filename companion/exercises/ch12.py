@@ -139,12 +139,9 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
         + 12 * scores =>
             That is 6 N alone: attention has products without weights, 12 L C T a token.
         6 * weights + 12 * scores => 2 * weights + 4 * scores
-        6 * weights => 2 * weights
             That is the way forward alone. A step goes back, too, at twice the price.
         12 * scores => 4 * scores
             The way back of attention's own products is missing: 12 L C T, not 4 L C T.
-        6 * weights => weights
-            Each weight costs 6 operations a token: 2 forward, 4 back.
         12 * scores => 6 * scores
             Half of the scores are masked; by custom, and in equation (1), they are counted.
         c.n_layers * c.d_model * length => c.d_model * length
@@ -152,19 +149,14 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
         + c.vocab_size * c.d_model =>
             The head's products are missing: as the head, all token rows are multiplied.
         12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model => sum(p.numel() for p in model.parameters())
-        c.vocab_size => (c.vocab_size + c.context_length)
             Position rows are looked up and added. They are in no product.
         6 * weights + 12 * scores => 6 * sum(p.numel() for p in model.parameters())
             Not all parameters are in products (position rows, biases, norms are not), and attention has
             products without weights.
         (gpus * peak) => peak
             `tokens_per_second` is what all GPUs read together, so the peak must be that of all.
-        = 100 * it || round(100 * it)
-            Is that in percent? As a share, 40 % is 0.4.
         c.d_model * length => c.d_model * c.context_length
             Rows have `length` tokens. The model could read longer ones.
-        = math.floor(it)
-            `//` rounds down to a whole number. A share needs `/`.
     """,
     right="With one division it is known whether a faster machine would help, or a better use of this one.",
 )
@@ -247,8 +239,6 @@ def combine_twice(answer, parts):
             That is the gradient of the sum. The mean over all targets is wanted.
         total / targets => total / len(parts) || total / len(used)
             You divided by the number of processes. The mean is one over targets.
-        total / targets => total / max(counts[0], 1) || total / counts[0]
-            You divided by the first process's targets. Those of all are wanted.
         total / targets => total / max(sum(n for _, n in used), 1) || total / sum(n for _, n in used)
             You divided by the targets of those that used the parameter. The others' targets have a loss too,
             which the parameter does not change: they count.
@@ -257,7 +247,6 @@ def combine_twice(answer, parts):
         if gradients[i] is not None =>
             A gradient may be None. For the sum that is as good as zeros.
         if used else None => if len(used) == len(parts) else None
-        = [None if parts[0][0][i] is None else g for i, g in enumerate(it)]
             What one process did not use, another may have: None is wanted only where nobody used it.
         if used else None => if any(g.any() for g, _ in used) else None
             A gradient of zeros is a gradient. None is only for a parameter that nobody used.
@@ -333,8 +322,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             Where the model itself does not fit, the rest is less than nothing. The answer is 0 then.
         math.floor => round || math.ceil || float
             Rows are whole: what is not quite one more row does not fit. Round down.
-        = largest_batch(model, length, memory - 1, gpus)
-            A row that just fits, fits: all of the memory may be used.
         Fraction(16 * parameters, gpus) => 16 * parameters
             Weights, gradients and averages are shared: each GPU holds only its part.
         = it * gpus || largest_batch(model, length, memory * gpus, 1) // gpus * gpus
@@ -353,10 +340,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             Behind the blocks the last norm and the loss keep numbers, too.
         + c.vocab_size =>
             The loss keeps a probability for each token of the vocabulary.
-        4 * length * kept => length * kept
-            A number has 4 bytes. You counted the numbers of activations.
-        4 * length * kept => 4 * kept
-            A row has `length` tokens. You counted one.
         16 * parameters => parameters || 2 * parameters || 4 * parameters || 8 * parameters || 12 * parameters
             Each parameter takes 16 bytes: the weight, its gradient and AdamW's two averages, 4 bytes each.
             Something of it is missing.
@@ -475,16 +458,12 @@ def rounding_hint(got, rows):
             The rows come in any order: the first need not be the smallest.
         / (2 * p) => / p
             The slope of p x² + q x is 2 p x + q: you lost the 2.
-        = None
-            You never found one. Was the range compared with log N, not with N?
         / (2 * p) => / 2 * p
             `-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p).
         math.exp(bottom) => bottom || bottom / math.log(10) || bottom / math.log(2)
             That is log N. N itself is wanted.
         np.log => np.log10
             The logarithm was to base 10: then 10 to the power of it is N, not e to the power.
-        math.exp(bottom) => 10**bottom
-            The logarithm was to base e: then e to the power of it is N, not 10 to the power.
     """,
     right="A few trainings of one price tell which size to buy; how it grows with the price, is a law.",
 )
@@ -653,8 +632,6 @@ def even_parts(numbers, world, size):
     hint=sum_hint,
     shown="{f}(rank, world, numbers) in each process, numbers = {0}",
     mistakes="""
-        for k in range(world - 1) => for k in range(0) ; for j in range(world - 1) => for j in range(0)
-            Nothing was sent: each process returned what it had.
         for j in range(world - 1) => for j in range(0)
             After the first pass each process has one part complete. Those must go round, too.
         parts[there] = received => parts[there] = plus(parts[there], received)
@@ -670,8 +647,6 @@ def even_parts(numbers, world, size):
             rounds.
         (rank - k) => (rank + k) ; (rank - k - 1) => (rank + k + 1) ; (rank - j + 1) => (rank + j - 1) ; (rank - j) => (rank + j)
             Your ring turns the other way: what you send goes to process r + 1.
-        (rank - k) => rank ; (rank - k - 1) => (rank - 1)
-            The same part was sent in every round. Send on what has come.
         for k in range(world - 1) => for k in range(world)
             The first pass has n − 1 rounds. With n each part comes home, and counts again.
         for j in range(world - 1) => for j in range(world - 2)
@@ -679,8 +654,6 @@ def even_parts(numbers, world, size):
         np.array_split(numbers, world) => even_parts(numbers, world, len(numbers) // world)
             The length need not divide by the number of processes. Some parts are then a number longer than
             others. Some numbers were lost.
-        return joined => return [number / world for number in joined]
-            That is the mean. The sum is wanted.
     """,
     right="The more processes, the smaller the parts: what each sends stays at about two vectors.",
 )

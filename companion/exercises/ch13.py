@@ -268,8 +268,6 @@ def sample_hint(got, n, c, k):
             different ones, so each wrong one that is drawn leaves fewer.
         1 - misses / draws => misses / draws
             That is the chance that none of the k is right.
-        1 - misses / draws => math.comb(c, k) / draws
-            That is the chance that all k are right. One is enough.
         = c / n
             That is the chance of one draw. With k draws it is larger.
         = k * c / n || min(1, k * c / n)
@@ -546,7 +544,6 @@ def balance_hint(got, kinds, shortcut):
     shown="{f}(examples, shortcut), each with its number of choices, and hit where {1} is right: {0}",
     mistakes="""
         heaps[K][hit] => heaps[0][hit] ; len(misses) // (K - 1) => len(misses) ; n * (K - 1) => n
-        len(misses) // (K - 1) => len(misses) ; n * (K - 1) => n
             With K choices a guess is right once in K. A shortcut that is right in half of the questions with
             three choices is still better than a guess: one hit goes with K − 1 misses.
         heaps[K][hit] => heaps[0][hit] ; for K, (misses, hits) in => for _, (misses, hits) in
@@ -557,7 +554,6 @@ def balance_hint(got, kinds, shortcut):
         hits[:n] + misses[: n * (K - 1)] => hits[len(hits) - n :] + misses[len(misses) - n * (K - 1) :]
             Of what is too many, the latest are left out: the first ones stay.
         = sorted(it, key=lambda example: shortcut(example) != example.answer)
-        = sorted(it, key=lambda example: shortcut(example) == example.answer)
             The examples are to stay in the order in which they came.
         len(misses) // (K - 1) => len(misses) // K ; n * (K - 1) => n * K
             One hit in K questions: that leaves K − 1 misses a hit, not K.
@@ -630,17 +626,11 @@ def rows_of_words(seed):
             two hundred. A share is a sum of bits divided by a sum of bits.
         sum(of_a) / len(of_a) => sum(of_a) / len(rows) ; sum(of_b) / len(of_b) => sum(of_b) / len(rows)
             You divided the bits of a kind by the number of all words. The mean of a kind is over its own.
-        sum(of_a) / len(of_a) => sum(of_a) ; sum(of_b) / len(of_b) => sum(of_b)
-            The first two numbers are sums. Divide them by the number of words of the kind.
         loss_a - unavoidable => max(0.0, loss_a - unavoidable) ; loss_b - unavoidable => max(0.0, loss_b - unavoidable)
             You raised negative bits to 0. On a single word a model may be lucky, and this luck belongs to the
             mean. Without it every model looks worse than it is.
-        loss_a - unavoidable => abs(loss_a - unavoidable) ; loss_b - unavoidable => abs(loss_b - unavoidable)
-            You dropped the sign. Where a model was lucky, its avoidable bits are negative, and they stay so.
         sum(of_a) / total_a => len(of_a) / len(rows) ; sum(of_b) / total_b => len(of_b) / len(rows)
             That is the share of the words. Wanted is the share of the avoidable bits.
-        sum(of_a) / total_a => 100 * sum(of_a) / total_a ; sum(of_b) / total_b => 100 * sum(of_b) / total_b
-            In percent, yes. Give the shares as numbers that add up to 1.
     """,
     right="The loss says which model is better, its avoidable part by kind says at what.",
 )

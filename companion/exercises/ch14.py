@@ -94,7 +94,6 @@ def settled_cases(seed):
     cases=settled_cases,
     mistakes="""
         layers = len(lens) - stays.sum(0) => layers = (right.long().cumsum(0) == 0).sum(0)
-        layers = len(lens) - stays.sum(0) => layers = right.long().argmax(0)
             You return the first layer in which the answer is on top. A later layer may prefer another token.
         layers = len(lens) - stays.sum(0) => layers = len(lens) - right.sum(0)
             You count all layers in which the answer is not on top. Only the last of them matters.
@@ -102,8 +101,6 @@ def settled_cases(seed):
             The answer can have the largest logit with a probability far below one half.
         layers = len(lens) - stays.sum(0) => layers = stays.sum(0)
             You counted from the last layer. Count layers from the first one, which is 0.
-        = [layer + 1 for layer in it]
-            You are off by one. The first layer has number 0.
     """,
     right="An early guess that disappears again does not count, only the layer from which on it stays.",
 )
@@ -152,8 +149,6 @@ def behind_same_cases(seed):
             7, so it marks itself.
         = it & (it.flip(-1).cumsum(-1).flip(-1) == 1)
             You use only the latest earlier copy. Every earlier copy counts.
-        = it.mT
-            You exchanged rows and columns. Each row belongs to a query, and each column to a key.
     """,
     right="This mask works for any text. If words repeat with their neighbors, a high score may have other "
     "reasons.",
@@ -218,8 +213,6 @@ def best(labels):
             You skip words that are not in `train`. All pairs of `test` count.
         {word: best(own) for word, own in labels.items()} => dict(train)
             You predict the last label of each word. Predict its most frequent one.
-        (-counts[label], label) => (-counts[label], -label)
-            If several labels are equally frequent, take the smallest. You take the largest.
         (-counts[label], label) => -counts[label]
             If several labels are equally frequent, take the smallest. You take the one that comes first.
         = by_word(test, test)
@@ -268,8 +261,6 @@ def written_cases(seed):
     mistakes="""
         = it.sum(1)
             You return the sum of all heads. Return what each head writes by itself.
-        = it.transpose(1, 2)
-            The order of the dimensions is wrong. Heads come before tokens: (B, H, T, C).
         = mixed.unflatten(-1, (n_heads, -1)).transpose(1, 2)
             You divided the input of `o_proj` into heads. Multiply each head with its columns of `weight`,
             too.
@@ -416,10 +407,6 @@ def without(out, heads):
             If the score is equally good without several heads, remove the first of them in the list.
         found[place] < level => found[place] <= level
             A score equal to `level` is enough.
-        = it[::-1]
-            Return the heads that stay in the order of the list.
-        found.index(max(found)) => kept.index(min(kept, key=lambda head: score([head])))
-            You measured each head by itself. Measure the score of the others without it.
         while kept => while kept and score(kept) >= level ; found[place] < level => False
             You removed one head too many. Compare the score with `level` before you remove the head.
         = it if score(heads) >= level else heads

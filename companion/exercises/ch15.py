@@ -89,8 +89,6 @@ def long_row(T, start, end):
             `argmax` of the mask finds the first real token. The last is wanted.
         (places * mask).amax(1) => (~mask).int().argmax(1) - 1
             You looked for the first padding. It may stand left of the tokens, and more right of them.
-        = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            That is the mean over the real tokens. The state at the last of them is wanted.
         = hidden[:, mask.sum(1) - 1]
             That takes all rows' positions from each row: (B, B, C). Pair row 0 with its own.
         = (hidden * mask[..., None])[:, -1]
@@ -209,8 +207,6 @@ def names_cases(seed):
             The likeliest of a group stood for all of it. Add the probabilities.
         shares[:, group].sum(1) => shares[:, group].mean(1)
             You took each group's mean probability. A class with more tokens may have more of it: add them.
-        sums / sums.sum(1, keepdim=True) => sums / sums.sum(0, keepdim=True)
-            Each row must sum to 1, not each column.
         logits.double().softmax(1) => logits.exp()
             Large logits overflow in `exp`, small ones become 0. Take softmax first, or `logsumexp`.
         .double() =>
@@ -270,8 +266,6 @@ def by_group(right, groups):
             The members of a group need not stand side by side.
         len(right) ** 2 => len(parts) ** 2
             You divided by the number of groups. Sums over groups are divided by the number of answers.
-        = it**2
-            That is the variance: its root is wanted.
         = it * math.sqrt(len(right))
             Divide by N, outside the root: that shrinks with more groups.
         = 0.0
@@ -281,8 +275,6 @@ def by_group(right, groups):
         + sums = [r - sum(part) / len(part) for part in parts for r in part]
             Those are deviations from the group's own mean, squared one by one. Take the mean of all answers,
             and square each group's sum.
-        math.sqrt(variance) => sum(map(abs, sums)) / len(right)
-            The groups' sums were added without their signs. Square them, add, take the root.
     """,
     right="What counts is how many independent things were asked, not how many rows a file has.",
 )

@@ -39,8 +39,6 @@ chapter.number(
             That is the share in the example. The exercise has other numbers.
         46.7 || 46.67 || 100 * 420 / 900
             Is this in percent? A share lies between 0 and 1, so 40 % is 0.4.
-        420
-            That is the number of targets in answers. What share of all targets is it?
         0.47
             Did you round? The share must be right to within a thousandth.
     """,
@@ -177,8 +175,6 @@ def f1_cases(seed):
             a mark that stands alone must not leave an empty word.
         kept.split() => kept.split(" ")
             `split(' ')` gives empty words where two spaces meet. `split()` gives none.
-        kept.split() => text.split()
-            Punctuation and capital letters must not matter. Delete the punctuation and use `lower()` first.
         kept.split() => text.lower().split()
             Punctuation must not matter. Delete it first.
         in text.lower() => in text
@@ -307,18 +303,13 @@ def in_integers(answer, *args):
         first, -1) => first, 0)
             A row without a mistake must give −1, because 0 is an index.
         tokens[:, 1:] => tokens[:, :-1] ; learned[:, 1:] => learned[:, :-1]
-        tokens[:, 1:] => tokens[:, :-1] ; learned[:, 1:] => learned[:, :-1] ; argmax(1) + 1 => argmax(1)
             The scores at position `t` predict the token at `t + 1`. You compared them with the
             token at `t`, which the model has just read.
         learned[:, 1:] => learned[:, :-1]
             You used the marks of the tokens that the model reads. Use the marks of the tokens
             that it predicts, one place later.
-        likeliest != tokens => likeliest == tokens
-            That is the first token that is right. Look for the first one that is wrong.
         return torch.where(wrong.any(1), first, -1) => return wrong.sum(1)
             That is the number of mistakes. Return the index of the first one.
-        return torch.where(wrong.any(1), first, -1) => return ~wrong.any(1)
-            That says whether the whole row is right, as `exact_matches` does. Return the index of the first mistake.
     """,
     right="Now you can see where an answer goes wrong: at its first word, in its form, or only at the word "
     "that was asked for.",
@@ -363,13 +354,8 @@ def may_look_cases(seed):
             The token `begin` belongs to the conversation that it begins, not to the one before it.
         return same & causal => return same & causal & (conversation > 0)[:, None]
             The tokens before the first `begin` may look at nothing. They are a conversation as well.
-        = it.T
-            Rows and columns are swapped. The row is the token that looks, and the column is the
-            token that it looks at.
         .tril() => .tril(-1)
             A token may also look at itself.
-        = ~it
-            True and False are swapped. True means that a token may look.
         return same & causal => return (same | (ids == begin)) & causal
             A token may look at the `begin` tokens of other conversations. These must be hidden as well.
         = it & (ids != begin)

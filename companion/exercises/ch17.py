@@ -42,12 +42,6 @@ chapter.number(
             That looks like millions. Return the exact number.
         7_000_000 || 6_800_000 || 6_820_000 || 6_816_000 || 6_815_000 || 6_815_700
             That looks rounded. Return the exact number.
-        32 * 4 * (3 * 4096 + 1024)
-            That is the number for rank 4.
-        32 * 8 * (3 * 4096 + 1024)
-            That is the number for rank 8.
-        4 * 16 * (3 * 4096 + 1024)
-            That is the number for 4 blocks. There are 32.
     """,
     right="That is 6.8 million numbers beside 8 billion, less than a thousandth. At two bytes each, they take "
     "14 MB.",
@@ -93,18 +87,8 @@ def real(answer, W, A, B, alpha):
             The rank is the number of rows of A, not of its columns.
         A.shape[0] => B.shape[0]
             The rank is the number of columns of B, not of its rows.
-        alpha / => alpha *
-            Divide by the rank. You multiplied by it.
-        A.shape[0] => A.shape[0] ** 0.5
-            Divide by the rank itself, not by its square root.
-        W + => W -
-            You subtracted the change. Add it.
-        alpha / => alpha //
-            `//` drops the digits after the decimal point. Use `/`.
         W + =>
             That is the change alone. Add it to W.
-        = W
-            You returned W without the change.
         W + scale * (B @ A) => scale * (W + B @ A)
             You scaled W, too. Only the change is multiplied by `alpha` / rank.
         B @ A => (B @ A).T if W.shape[0] == W.shape[1] else B @ A
@@ -187,7 +171,6 @@ def means(adapters, shares):
             You multiplied by scale and share twice, in A and in B. Once is enough.
         scale * B => scale / len(A) * B
             The scale is already divided by the rank.
-        = blend(adapters, [share / sum(map(abs, shares)) for share in shares])
         = blend(adapters, [share / sum(shares) for share in shares])
             Use the shares as they are, even if they do not sum to 1.
         : means
@@ -239,8 +222,6 @@ def change_of_rank(answer, before, after, rank):
             The singular values were left out.
         A = V[:rank] => A = S[:rank, None] * V[:rank]
             The singular values came in twice, in A and in B.
-        V[:rank] => V[-rank:] ; U[:, :rank] * S[:rank] => U[:, -rank:] * S[-rank:]
-            Those are the smallest singular values.
         after - before => after
             That approximates the new matrix. Approximate the change, which is after minus before.
         * S[:rank] => * S[:rank].sqrt()
@@ -326,8 +307,6 @@ def accept_equal(answer, changes, total):
             You gave the largest change every rank that it has, even if its next singular value is small.
         values[k] => values[k:].norm()
             A layer can have much left in many small singular values. Only the next value counts.
-        reverse=True => reverse=False
-            Those keep the smallest singular values.
         values[k] => values[k] / values[0]
             Compare the singular values as they are, not as shares of each layer's largest.
         torch.linalg.svdvals(change.double()) => change.norm(dim=1)
@@ -400,8 +379,6 @@ def served_cases(seed):
             Number 0 is an adapter, too.
         = it[which.argsort(stable=True)]
             You returned the rows sorted by adapter. Return them in the order of x.
-        which == i => which == i + 1
-            The adapters are numbered from 0, and -1 stands for no adapter.
     """,
     right="So a server can hold one model and answer many customers in one batch, each with an adapter.",
 )

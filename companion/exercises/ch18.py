@@ -60,8 +60,6 @@ def reward_cases(seed):
             That is the baseline, the mean of the others. It is to be subtracted from the reward.
         rewards - baseline => rewards - rewards.mean(0, keepdim=True)
             You take the mean over the groups, down a column. A group is a row.
-        rewards - baseline => baseline - rewards
-            The sign is turned round: what was better than the others must be positive.
         = (rewards - rewards.mean(1, keepdim=True)) / rewards.std(1, keepdim=True, correction=0)
         = (rewards - rewards.mean(1, keepdim=True)) / rewards.std(1, keepdim=True)
         = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True, correction=0) + 1e-4)
@@ -117,8 +115,6 @@ def ratio_cases(seed):
             An advantage of 0 gives no gradient either.
         | too_low =>
             You mark good tokens only. Bad ones can be pushed far enough, too.
-        = ~it
-            You mark the tokens that still learn.
         = idle(ratio, -advantages, clip)
             The sides are exchanged: a good token is pushed up, so it can be too far up only.
     """,
@@ -152,12 +148,8 @@ def group_cases(seed):
             You pair texts of different groups. They follow different prompts.
         rewards[i] > rewards[j] => i != j and rewards[i] >= rewards[j]
             You pair texts with equal rewards. Neither of them is better.
-        = [(j, i) for i, j in it]
-            The pairs are turned round: the better one comes first.
         = [(i % size, j % size) for i, j in it]
             Places are counted anew in each group. Count through all rewards.
-        = [(rewards[i], rewards[j]) for i, j in it]
-            Those are the rewards. Places are wanted.
         = [(i, j) for i, j in it if i < j]
             The better one may stand behind the other in its group.
         = all_pairs(torch.tensor(rewards, dtype=torch.float32).tolist(), size)
@@ -194,8 +186,6 @@ def draw_cases(seed):
             That takes the k with replacement: one of the n may be taken twice, and counts too little.
         = right / n
             That is the chance for a single one. With k, one at least of them must be right.
-        = comb(right, k) / comb(n, k)
-            That is the chance that all k are right.
         1 - none_right => none_right
             That is the chance that none of the k is right.
         = min(1.0, k * right / n)
@@ -241,16 +231,12 @@ def distribution_cases(seed):
             The terms are to be added up, not averaged over the words: p is the weight already.
         .sum(1) => .sum(0)
             You add up over the rows. A distribution is a row, and each has a number.
-        = -it
-            The sign is turned round: no divergence is below 0.
         torch.where(p > 0, p * log_ratio, 0.0) => p * log_ratio
             Where p is 0, the term is 0 · ln 0, and your computer calls that nan. It counts 0.
         p > 0 => (p > 0) & (q > 0)
             Where q is 0 and p is not, the divergence is infinite: q says that cannot be.
         = (p * ((p + 1e-6) / (q + 1e-6)).log()).sum(1)
             What you add to the probabilities shows: where q is 0 and p is not, it must be infinite.
-        = it.mean() || it.sum()
-            That is one number for all rows. Each row has its own.
         = torch.where((q == 0).any(1), torch.inf, it)
             A zero of q is infinite only where p is above 0: what neither says adds nothing.
         = torch.nn.functional.kl_div(q.log(), p, reduction="none").sum(1)

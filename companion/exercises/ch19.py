@@ -40,20 +40,14 @@ def ranges(seed):
             If the number 0 becomes the integer 0, there is no integer for weights below it.
         = (max(-low, high) / (2 ** (bits - 1) - 1), 0)
             That is the symmetric grid of equation (1).
-        = it[::-1]
-            The scale comes first, then the zero point.
         round(-low / scale) => int(-low / scale)
             Round the zero point to the nearest integer. You cut off its digits.
-        round(-low / scale) => math.ceil(-low / scale)
-            Round the zero point to the nearest integer. You rounded up.
         return scale, zero_point => return scale, zero_point - 2 ** (bits - 1)
             Here the integers begin at 0. Yours begin at −2^(bits−1).
         return scale, zero_point => return scale, steps - zero_point
             You counted the zero point down from `high`. Count up from `low`, which becomes 0.
         round(-low / scale) => round(-low / (high - low) * 2**bits)
             The zero point counts steps of the scale, and there is one step fewer than integers.
-        = grid(low, high, min(bits, 8))
-            More than eight bits are allowed as well.
     """,
     right="All integers are used, wherever the weights lie. The price is a second number for each scale.",
 )
@@ -88,8 +82,6 @@ chapter.number(
             You divide half a step squared by 12. The 12 belongs to the whole step, from −0.3 to 0.3.
         0.6**2 / 8
             The mean of the square is less than half of the largest, because small errors have tiny squares.
-        0.6**3 / 12
-            That is the integral over the step. For the mean, divide it by the length of the step.
         0.6**2
             That is the square of a whole step. No error is larger than half a step.
     """,
@@ -123,23 +115,17 @@ def signed(half):
             You used another code, in which 8 stands for 0. In two's complement 0 stands for 0.
         half - 16 if => -(half & 7) if
             The first bit is not a sign alone: in two's complement 1111 is −1, not −7.
-        half - 16 => half - 15
-            `1111` is −1: subtract 16, not 15.
         half > 7 => half > 8
             `1000` is −8.
         , signed(byte >> 4) =>
         signed(byte & 15), =>
             Each byte has two numbers. You returned only one of them.
-        half - 16 => -half
-            `1111` is −1: a half of 8 or more stands for the number that is 16 smaller.
         half - 16 => (half - 16) % 256
             A type without a sign, such as uint8, cannot hold negative numbers: there, 13 − 16 becomes 253.
         signed(byte >> 4) => byte >> 4
             The high half can stand for a negative number, too.
         signed(byte & 15) => byte & 15
             The low half can stand for a negative number, too.
-        = it[0::2] + it[1::2]
-            The two numbers of a byte stand next to each other. You returned all low halves first.
     """,
     right="Each of the 256 bytes stands for a pair, so no byte is wasted.",
 )
@@ -197,8 +183,6 @@ def error(row, scale, most):
             You did not round.
         .round() => .trunc()
             You cut off the digits. Round to the nearest integer.
-        .round() => .floor()
-            You rounded down. Round to the nearest integer.
         clamp(-most, most) => clamp(-most - 1, most)
             The grid is symmetric about 0: it ends at −n, not at −n − 1.
         clamp(-most, most) => clamp(max=most)
@@ -256,8 +240,6 @@ def shapes_of_a_model(seed):
             A scale takes two bytes, not four.
         weights // group => into // group
             You counted the groups of one row. Every row has its own groups.
-        math.ceil(weights * bits / 8) => weights * bits
-            You counted the integers in bits. Return bytes.
         math.ceil(weights * bits / 8) => weights * (bits // 8)
             `bits // 8` is 0 for fewer than eight bits. Multiply by the number of weights before you divide.
         math.ceil(weights * bits / 8) => weights * math.ceil(bits / 8)
@@ -314,8 +296,6 @@ def loud_columns(seed):
             Multiply loud columns before rounding, so that they get more of the grid.
         loud**alpha => loud
             You left out the exponent alpha.
-        loud**alpha => loud * alpha
-            Alpha is an exponent, not a factor.
         amax(1, keepdim=True) => amax(0, keepdim=True)
             Use one scale for each row, not for each column.
         loud**alpha => loud.clamp(min=1) ** alpha

@@ -95,8 +95,6 @@ def continuous(lengths, slots):
         = it[0], max(sum(lengths[i::slots]) for i in range(slots))
             You gave the requests to the slots in turn. The next request takes the slot that
             becomes free first.
-        = it[0], continuous(sorted(lengths), slots) || it[0], continuous(sorted(lengths, reverse=True), slots)
-        = static(sorted(lengths), slots), it[1] || static(sorted(lengths, reverse=True), slots), it[1]
         = steps(sorted(lengths), slots) || steps(sorted(lengths, reverse=True), slots)
             You sorted the requests. They are served in the order in which they came.
         = it[0], continuous(lengths[::-1], slots)
@@ -109,9 +107,6 @@ def continuous(lengths, slots):
         = it[0], it[0]
             Both numbers are those of static batching. In continuous batching a slot does not
             wait for the others.
-        = -(-sum(lengths) // slots), it[1]
-            Your first number divides all tokens by the slots. A static batch takes as many
-            steps as its longest row.
     """,
     right="Continuous batching never needs more steps than static batching. But at the end its last rows run "
     "alone, while other slots are empty.",
@@ -146,8 +141,6 @@ def q4_0_cases(seed):
             Subtract 8 first, and multiply by the scale afterwards.
         "<e" => ">e"
             You read the scale with its higher byte first. In a GGUF file the lower byte comes first.
-        = [x for i, x in enumerate(it) if i % 32 < 16] + [x for i, x in enumerate(it) if i % 32 >= 16]
-            Read one block after the other: its lower halves, its upper halves, and then the next block.
         "<e", data, at => "<e", data, 0
             You used the first scale for all blocks. Each block has its own scale, before its 16 bytes.
         (q - 8) => ((q - 8) % 256)
@@ -228,8 +221,6 @@ def said_cases(seed):
             `[DONE]` is not JSON. It ends the stream.
         break => continue
             You read on after `[DONE]`. What follows it does not belong to the answer.
-        return "".join(pieces) => return " ".join(pieces)
-            You put spaces between the pieces. The pieces contain the spaces already.
         line == "data: [DONE]" => "[DONE]" in line
             The text of a piece may contain `[DONE]`. Only the line `data: [DONE]` ends the stream.
         line[6:] => line.replace("data: ", "")
@@ -330,8 +321,6 @@ def begins(text, stops):
             `find` returns −1 for a stop that is not there. That is not a place in the text.
         if stop in text => if text.find(stop) > 0
             A stop may stand at the very beginning. Then `find` returns 0, which is a place.
-        text = held + piece => text = piece ; return [*said, held] => return [*said, ""]
-            Put what was held back in front of the next piece.
         = by_letters(pieces, stops, again=False) || by_letters(pieces, stops, again=True)
             If a letter does not fit, a stop may still have begun later in the held-back text.
             In "aaa", a stop "aab" may have begun one letter later.

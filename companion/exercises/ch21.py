@@ -50,8 +50,6 @@ def shape_cases(seed):
         n if m == 1 else m => max(m, n)
             Where one size is 1, the result has the other size. The other size is not always the larger one,
             because it may be 0.
-        m != n and m != 1 and n != 1 => max(m, n) % max(min(m, n), 1) ; n if m == 1 else m => max(m, n)
-            A size of 2 is not repeated to fit 4. Only a size of 1 is stretched.
         m != n and m != 1 and n != 1 => m != n and m > 1 and n > 1
             Only a size of 1 is stretched. A size of 0 fits 0 and 1, and nothing else.
         and n != 1 =>
@@ -144,8 +142,6 @@ def mean_cases(seed):
             You divide by the number of tokens in all rows together. Your `sum()` needs a `dim`.
         .clamp(min=1) =>
             A row without tokens becomes 0 / 0 here, which is `nan`. It should be zeros.
-        counts.clamp(min=1) => (counts + 1)
-            You divide by one more than the number of tokens. `clamp(min=1)` changes only a count of 0.
         - kept = x.masked_fill(~mask[..., None], 0)
         + behind = torch.arange(x.shape[1]) >= mask.sum(dim=1, keepdim=True)
         + kept = x.masked_fill(behind[..., None], 0)
@@ -208,8 +204,6 @@ def shares(powers):
         (probs - right) => probs
             That is $p$, the derivative of the first part of the loss. The second part, the logit of the right
             class, has a derivative, too.
-        = -it
-            The sign is reversed. A higher logit at the right class lowers the loss.
         softmax(dim=1) => softmax(dim=0)
             Your softmax runs along the batch. The probabilities of each row must sum to 1.
         logits.softmax(dim=1) => shares(logits.exp())
@@ -227,8 +221,6 @@ def shares(powers):
             A sigmoid depends on a single logit. The probabilities of a row must sum to 1, so use `softmax`.
         one_hot(targets, => one_hot(logits.argmax(dim=1),
             Subtract 1 at the right class, not at the class with the largest logit.
-        / len(logits) => / logits.shape[1]
-            You divide by the number of classes. The mean is over the N rows.
         (probs - right) / len(logits) => probs - right / len(logits)
             The mean divides both parts by N, so divide the probabilities, too.
         (probs - right) => right * (probs - right)
@@ -282,8 +274,6 @@ def value_and_gradients(answer, expression, numbers):
         -self.data / other.data**2 => -self.data / other.data
             The derivative with respect to the divisor is wrong. Write $a/b$ as $a b^{-1}$. What does the
             derivative do to the exponent?
-        by_self = 1 / other.data => by_self = other.data ; by_other = -self.data / other.data**2 => by_other = self.data
-            Those are the derivatives of a product.
         , (other, by_other) =>
             The divisor gets no gradient. It is a parent, too.
         -self.data / other.data**2 => -1 / other.data**2
@@ -294,20 +284,8 @@ def value_and_gradients(answer, expression, numbers):
             The derivative of tanh is 1 minus the square of its result, not of its input.
         1 - result**2 => 1 - result
             The derivative of tanh is 1 minus the square of its result. The square is missing.
-        1 - result**2 => 1 - math.tanh(result) ** 2
-            The derivative has the square of the result itself. You applied tanh to the result once more.
-        1 - result**2 => 1.0
-            The derivative of tanh is 1 only at 0. Elsewhere it is smaller.
-        - by_self = 1 / other.data
-        + self, other = other, self
-        + by_self = 1 / other.data
-            That is `other / self`. The numerator is `self`.
         self.made(self.data / other.data => self.made(self.data // other.data
             `//` rounds the quotient down. Divide with `/`.
-        1 - result**2 => 1 + result**2
-            The derivative of tanh is 1 minus the square of the result, so it is never above 1.
-        1 - result**2 => result**2 - 1
-            The derivative of tanh has the wrong sign. It is positive, because tanh grows everywhere.
         1 - result**2 => result * (1 - result)
             That is the derivative of the sigmoid. The derivative of tanh is 1 minus the square of its result.
         math.tanh(self.data) => 1 / (1 + math.exp(-self.data))

@@ -71,7 +71,6 @@ def step_cases(seed):
         x_r, x_z, x_n = => x_z, x_r, x_n = ; U_r, U_z, U_n = => U_z, U_r, U_n =
             You read the blocks in another order. The reset gate comes first, then the update gate.
         x_r, x_z, x_n = => x_n, x_r, x_z = ; U_r, U_z, U_n = => U_n, U_r, U_z =
-        x_r, x_z, x_n = => x_r, x_n, x_z = ; U_r, U_z, U_n = => U_r, U_n, U_z =
             You read the blocks in another order. The order is reset gate, update gate, proposal.
         = paper_step(x, h, *(torch.cat([p[0::3], p[1::3], p[2::3]]) for p in (W, U, b)))
             You took every third row. A block consists of neighboring rows: the first H rows are the reset
@@ -89,16 +88,12 @@ def step_cases(seed):
             The reset gate has no effect in your step. In the proposal it must multiply the state.
         x_n + (r * h) @ U_n.T => r * (x_n + h @ U_n.T)
             Your reset gate multiplies the whole sum. It must multiply only the state, not the token's part.
-        x @ W.T + b => x @ W.T
-            The bias is missing.
         torch.tanh =>
             The tanh of the proposal is missing.
         torch.tanh => torch.sigmoid
             The proposal uses tanh, with values from −1 to 1, not the sigmoid.
         z * h + (1 - z) * n => n
             You returned the proposal n. The new state also contains a share of the old state.
-        z * h => z * (r * h)
-            The reset gate must not multiply the part of the old state that z keeps.
     """,
     right="The proposal must wait for r here. In PyTorch's form, one product serves all three blocks.",
 )
@@ -136,8 +131,6 @@ def bias_hint(got, n):
     mistakes="""
         = 0.5 ** (1 / n)
             That is the gate itself. Which bias gives this gate when you apply σ?
-        = -it
-            The sign is wrong. A gate above ½ needs a bias above 0.
         = math.log(0.5**n / (1 - 0.5**n)) if 0.5**n else -math.inf
             You computed ½ to the power n. It is the other way round: the gate to the power n must be ½.
         math.log(2) / n => 1 / n
@@ -219,13 +212,6 @@ def detached(state):
             You detach the LSTM's h, but not its c, so the gradient still flows back through c.
         h.detach(), c.detach() => h, c.detach()
             You detach the LSTM's c, but not its h, so the gradient still flows back through h.
-        x.split(length, dim=1) => reversed(x.split(length, dim=1)) ; outs.append(out) => outs.insert(0, out)
-            You read the pieces in reverse order. Begin with the first one.
-        - out, state = cell(piece, state)
-        - state = detached(state)
-        + out, newest = cell(piece, state)
-        + state = detached(newest) if state is None else state
-            Every later piece begins with the state after the first piece. Pass on the newest state.
         x.split(length, dim=1) => x.chunk(length, dim=1)
             `chunk(length)` gives `length` pieces. You need pieces of `length` tokens: `split(length, dim=1)`.
         = read_in_pieces(cell, x, 1)
@@ -298,10 +284,6 @@ def turned(rows, lengths):
             them.
         = sum(it.chunk(2, dim=2))
             You added the two outputs. They must stand side by side, with shape (B, T, 2H).
-        = both_ways(forward, forward, x, lengths)
-            You used the forward layer for both directions.
-        torch.tensor(0.0) => torch.tensor(math.nan)
-            Your result has nan at padding. It must have zeros there.
     """,
     right="The output at each word now depends on the words before it and after it, and never on padding.",
 )

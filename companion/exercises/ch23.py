@@ -76,8 +76,6 @@ def random_lengths(seed):
             In your mask the answer does not see the question. It must, or else it cannot answer it.
         = it[:, 0]
             Your mask is (B, T, T). The second dimension must have size 1, for the heads.
-        = it.float()
-            The pattern is right, but as numbers. A mask must be True or False: `attend` needs torch.bool.
         place <= place => place < place
             In your mask, a token of the answer does not see itself. It must.
         before | question => before | question.mT
@@ -239,8 +237,6 @@ def with_table(answer, given, end, width, longest):
         closed + grown => grown ; closed = [beam => closed += [beam ; kept[0] => max(closed + kept)
             You set texts aside when they end. Here they compete with all others for the `width` places in
             each round. A text that does not get a place is forgotten, even if it has ended.
-        = it[:-1] if it[-1:] == [end] else it
-            You removed `end`. It is a token of the text, so it belongs in the result.
         key=lambda beam: beam[0] => key=lambda beam: beam[0] / len(beam[1])
             You divide by the length. This exercise compares the sums themselves.
         , reverse=True =>
@@ -309,8 +305,6 @@ def random_heads(seed):
             extreme.
         mean.argmax(dim=-1) => mean.argmax(dim=1)
             You found a query for each key. Find a key for each query: the keys lie along the last dimension.
-        ~real => real
-            You hid the real tokens. `real` is True at tokens and False at padding.
         -torch.inf => 0.0
             A score of 0 does not hide padding, because its weight is not 0. Set the score to −∞ there.
         hidden.softmax(dim=-1) => scores.softmax(dim=-1) * real[:, None, None]

@@ -51,9 +51,6 @@ def random_scores(seed):
             You applied a second softmax to the chosen shares. Divide them by their sum instead.
         scores.softmax(dim=0) => scores.sigmoid()
             A sigmoid depends on a single score. Use a softmax over all scores, so that the shares sum to 1.
-        = (it > 0) / k
-            You gave all chosen experts the same weight. The weight of each should be in proportion to its
-            share.
     """,
     right="Only k of E experts compute, and their weights keep the ratio of their shares.",
 )
@@ -164,8 +161,6 @@ def with_gradient(answer, share, chosen):
             You count only the first choice of each token. Count all k choices.
         = balance_loss(share, share.argmax(1, keepdim=True))
             You count the expert with the largest share of each token. Count the experts in `chosen`.
-        (part * mean).sum() => (part * mean)
-            You return one number for each expert. The loss is their sum.
     """,
     right="It is 1 if all experts are used equally, and its gradient pushes the shares of busy experts down.",
 )
@@ -202,8 +197,6 @@ def random_choices(seed):
             Each expert keeps one token too few. Does your count begin at 0 or at 1?
         = kept(chosen.flip(0), n_experts, most).flip(0)
             Your experts keep the last tokens. They should keep the tokens that come first.
-        = ~it
-            Your result is reversed. True means that a choice is kept.
         = it.all(dim=1, keepdim=True).expand_as(it)
             You drop a token completely if one of its choices is dropped. It keeps its other choices.
         = kept(chosen.T, n_experts, most).T
@@ -298,7 +291,6 @@ def on_own_tokens(answer, x, router, experts, n):
             Your softmax runs over the tokens. It should run over the experts, so that the shares of each
             token sum to 1.
         topk(n, dim=0) => topk(min(n, len(experts)), dim=1) ; scatter(0 => scatter(1
-        topk(n, dim=0) => topk(n, dim=1) ; scatter(0 => scatter(1
             In your answer the tokens choose. Take the `n` largest shares of each column, not of each row.
         share * taken => taken
             You add the results of the experts without a weight. Multiply each by its share.
@@ -308,8 +300,6 @@ def on_own_tokens(answer, x, router, experts, n):
             Your experts choose by scores. They should choose by shares, which can be compared between tokens.
         share * taken => scores * taken
             You use the score as weight. Use the share, which is the score after the softmax.
-        torch.zeros_like(share).scatter(0, best, 1.0) => torch.ones_like(share)
-            In your answer every expert takes every token. Each should take `n` tokens.
         return out => return out + x * (taken.sum(dim=1, keepdim=True) == 0)
             A token that no expert takes should get zeros. The block's residual stream keeps its vector.
         x[mine] @ expert => x[mine] @ expert.T

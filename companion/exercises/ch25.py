@@ -43,20 +43,8 @@ def vote_cases(seed):
         max(votes, => max(sorted(votes),
             Of several answers with equally many votes, you return the first of the alphabet. Return the one
             that came first in the list.
-        max(votes, => max(sorted(votes, reverse=True),
-        = max((a for a in answers if a is not None), key=lambda a: (answers.count(a), a), default=None)
-            Of several answers with equally many votes, you return the last of the alphabet. Return the one
-            that came first in the list.
         = it if it is not None and 2 * answers.count(it) > sum(a is not None for a in answers) else None
-        = it if it is not None and 2 * answers.count(it) > len(answers) else None
             You want more than half of the votes. The most frequent answer wins even with fewer.
-        = answers.count(it) if it is not None else None
-        = answers.count(it) if it is not None else 0
-            That is how many votes the winner has. Return the answer itself.
-        = [it] if it is not None else None
-            That is a list. Return the answer itself.
-        max(votes, key=votes.count, => min(votes, key=votes.count,
-            You return the answer with the fewest votes.
         = next((answer for answer in answers if answer is not None), None)
             You return the first answer. How often does each occur?
     """,
@@ -99,8 +87,6 @@ def right_cases(seed):
             You pool the texts of all questions. Compute pass@k for each question, then take the mean.
         found.append(1 - none_right) => found += [1 - none_right] * n
             A question with more texts weighs more in your mean. Each question counts once.
-        found.append(1 - none_right) => found.append(none_right)
-            That is the share of choices without a right text.
         comb(n - sum(drawn), k) / comb(n, k) => 1 - comb(sum(drawn), k) / comb(n, k)
             You count the choices in which all k texts are right. One right text is enough.
         = sum(map(any, right)) / len(right)
@@ -111,8 +97,6 @@ def right_cases(seed):
             Chances that can come together must not be added.
         return sum(found) / len(found) => return sum(found)
             That is the sum over the questions. Take the mean.
-        return sum(found) / len(found) => return found
-            That is a number for each question. Return their mean.
     """,
     right="It uses all n texts, and on average it is exactly the chance that k new texts would have.",
 )
@@ -177,8 +161,6 @@ def group_cases(seed):
         sum(lengths) => (G * sum(lengths))
             DAPO averages over the tokens of the group. The number of all tokens contains the number of
             texts, so it needs no further G.
-        sum(lengths) => (sum(lengths) / G)
-            You divide by the mean length. DAPO divides by the number of all tokens of the group.
         sum(lengths) => (G * lengths[i])
             DAPO does not average within each text first. Each token of the group weighs the same.
         (G * lengths[i]) => lengths[i]
@@ -190,14 +172,6 @@ def group_cases(seed):
             the derivative with respect to one token's log-probability?
         (G * lengths[i]) => (sum(lengths) if switch == "gspo" else G * lengths[i])
             GSPO takes the mean over the texts, not over all tokens.
-        = token_weights(rewards, lengths, "grpo", limit)
-            You treat all switches as GRPO.
-        = [-x for x in it]
-            The sign is turned round: tokens of a better text must become more likely.
-        = [x * n for x, n in zip(it, lengths)]
-            Those are the weights of whole texts. Return the weight of one token of each.
-        = [x for x, n in zip(it, lengths) for _ in range(n)]
-            You repeat the weight for each token. Return one number for each text.
     """,
     right="Divided by its own length, a long wrong text is punished less per token than a short one.",
 )
@@ -249,12 +223,8 @@ def start_of_open(tokens, mask, begin, end):
             The opening mark is learned in yours. The program wrote it, not the model.
         = [t == end or one for t, one in zip(tokens, it)]
             The closing mark is learned in yours. The program wrote it, not the model.
-        = [t in (begin, end) or one for t, one in zip(tokens, it)]
-            Both marks are learned in yours. The program wrote them, not the model.
         = [t != end and one for t, one in zip(tokens, it)]
             A closing mark outside any result was written by the model, so it is learned.
-        = [not one for one in it]
-            The mask is turned round: True is what the model wrote.
         = [*it[: start_of_open(tokens, it, begin, end)], *[True] * len(tokens)][: len(tokens)]
             A result that is never closed goes to the end of the text. Nothing of it is learned.
         - if token == end:
@@ -284,24 +254,8 @@ def learned(tokens, begin, end):
 CALLS = [
     f"{a} {sign} {b}" for a in ("two", "ten", "twelve") for sign in ("plus", "minus") for b in ("two", "six")
 ]
-PIECES = [
-    "t",
-    "tw",
-    "two",
-    "two p",
-    "o",
-    " ",
-    " p",
-    "plus",
-    " plus ten",
-    "ten",
-    "six",
-    "",
-    "elve",
-    " minus",
-    "x",
-    "s",
-]
+PIECES = ["t", "tw", "two", "two p", "o", " ", " p", "plus", " plus ten", "ten", "six", "", "elve"]
+PIECES += [" minus", "x", "s"]
 
 
 def grammar_cases(seed):
@@ -333,8 +287,6 @@ def grammar_cases(seed):
             You look at the token only. What counts is the text so far and the token together.
         text.startswith(longer) => token in text
             That the token occurs somewhere in a valid text is not enough. It must come next.
-        text.startswith(longer) => token in text[len(written) :]
-            The token occurs later in a valid text. It must come next.
         text.startswith(longer) => text == longer
             You allow only what completes a text. A beginning of a valid text is allowed, too.
         text.startswith(longer) => longer.startswith(text)
@@ -343,19 +295,13 @@ def grammar_cases(seed):
             You allow tokens that write on after the end of a valid text.
         text.startswith(longer) => text.startswith(longer[: len(written) + 1])
             You compare the token's first letter only. All its letters must fit.
-        text.startswith(longer) => text.startswith(longer) and len(token) == 1
-            You allow single letters only. A token of several letters may fit as well.
         text.startswith(longer) => text[len(written) :].startswith(token)
             You do not check that the valid text begins with what is written. Another text may fit the token
             and not what stands before it.
-        text.startswith(longer) => text.startswith(longer) and text != longer
-            You forbid the token that completes a valid text.
         any(text.startswith(longer) for text in valid) => all(text.startswith(longer) for text in valid)
             It is enough that one valid text begins like this.
         = [token for token, one in zip(vocabulary, it) if one]
             Those are the allowed tokens themselves. Return True or False for each token of the vocabulary.
-        = [i for i, one in enumerate(it) if one]
-            Those are places in the vocabulary. Return True or False for each token.
     """,
     right="Every other logit becomes -inf, so whatever the model is, the text stays in the grammar.",
 )
@@ -436,8 +382,6 @@ def trace_cases(seed):
             without it the text may have been cut off.
         parts[1].strip() == answer + "." => parts[1].strip() == answer
             The answer is followed by a full stop.
-        parts[1].strip() == answer + "." => parts[1].strip().lower() == answer.lower() + "."
-            Yours accepts capital letters. The answer must be exactly the given one.
         parts[1].strip() == answer + "." => parts[1] == " " + answer + "."
         parts[1].strip() == answer + "." => parts[1] == answer + "."
         parts[1].strip() == answer + "." => parts[1].lstrip() == answer + "."
@@ -448,8 +392,6 @@ def trace_cases(seed):
             the texts themselves, or use `re.escape`.
         = it == 1.0
             That is True or False. A reward is a number, 1.0 or 0.0.
-        = 1.0 - it
-            The rewards are exchanged.
     """,
     right="What a checker accepts beyond the right answer is what training on its rewards finds.",
 )

@@ -47,12 +47,7 @@ class TestMLP:
         torch.testing.assert_close(trained.mean(0), sure[0], rtol=0.05, atol=0.05)
 
     @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            ((0, 4), "d_model=0"),
-            ((4, 0), "d_ff=0"),
-            ((4, 8, 1.0), "dropout=1.0"),
-        ],
+        ("arguments", "message"), [((0, 4), "d_model=0"), ((4, 0), "d_ff=0"), ((4, 8, 1.0), "dropout=1.0")]
     )
     def test_errors(self, arguments, message):
         with pytest.raises(ValueError, match=message):
@@ -87,13 +82,7 @@ class TestBlock:
         assert block.attn.seen is None
 
 
-THIRD = {
-    "no attention": 6.600,
-    "no MLP": 6.757,
-    "no norms": 6.456,
-    "no residual": 6.441,
-    "norm after": 6.364,
-}
+THIRD = {"no attention": 6.600, "no MLP": 6.757, "no norms": 6.456, "no residual": 6.441, "norm after": 6.364}
 """The loss of the third step of the runs that the chapter reads from its log."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.folders import raises_one_line
 
@@ -48,7 +48,6 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @given(st.integers(2, 90), st.integers(1, 40), st.integers(1, 25))
-@settings(deadline=None)
 def test_windows_are_unfolds(n_tokens, context_length, stride):
     if n_tokens <= context_length:
         with pytest.raises(ValueError, match=f"context_length={context_length} is too long"):
@@ -118,7 +117,6 @@ def test_padding_and_truncating(rows, length):
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(1, 17))
-@settings(deadline=None)
 def test_rows_ask_each_question_once(lengths, context_length):
     starts = np.cumsum([0, *lengths])
     tokens = np.arange(1000, 1001 + starts[-1])

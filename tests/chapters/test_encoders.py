@@ -6,14 +6,7 @@ from itertools import islice
 import pytest
 import torch
 
-from companion.encoders import (
-    encoder,
-    encoder_decoder,
-    gap_batches,
-    mask_words,
-    pair_batches,
-    pair_loss,
-)
+from companion.encoders import encoder, encoder_decoder, gap_batches, mask_words, pair_batches, pair_loss
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.generation.sampling_arguments import translate
 from companion.training import TrainConfig, Trainer

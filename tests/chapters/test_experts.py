@@ -150,6 +150,7 @@ def test_a_checkpoint_brings_the_biases_back(tmp_path):
 
 
 def test_lora_and_quantization_take_the_experts_and_leave_the_router(tmp_path):
+    torch.manual_seed(1)  # where two experts are nearly equal, rounding may choose the other
     model = noisy(experts(dataclasses.replace(SHAPE, vocab_size=300, balance=0.1)))
     save_checkpoint(tmp_path / "m", model, TOKENIZER)
     tokens = torch.randint(300, (2, 9))

@@ -12,12 +12,7 @@ from companion import load
 from companion.classification import Classifier, TextClassifier, fit_head
 from companion.cli._shared import SHIPPED
 from companion.datasets import bits_per_byte, encode_documents
-from companion.evaluation import (
-    Example,
-    bootstrap_interval,
-    calibration,
-    multiple_choice,
-)
+from companion.evaluation import Example, bootstrap_interval, calibration, multiple_choice
 from companion.inside import ask, hidden_states, probe
 from companion.quantization import calibrate, quantize, restore, round_to_grid
 from companion.rewards import RewardModel

@@ -125,8 +125,7 @@ class TestTying:
 
 class TestCounts:
     @pytest.mark.parametrize(
-        ("size", "count"),
-        [("nano", 16041728), ("small", 124439808), ("xl", 1557611200)],
+        ("size", "count"), [("nano", 16041728), ("small", 124439808), ("xl", 1557611200)]
     )
     def test_published_sizes(self, size, count):
         model = gpt2(GPT2_SIZES[size], meta=True)

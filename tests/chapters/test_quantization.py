@@ -252,8 +252,7 @@ def test_saved_and_loaded(folder, tokenizer):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "message"),
-    [({"bits": 4, "group": 12}, "scale is"), ("nf4", "config.json: quantization")],
+    ("scheme", "message"), [({"bits": 4, "group": 12}, "scale is"), ("nf4", "config.json: quantization")]
 )
 def test_another_scheme_than_the_weights_have_is_an_error(folder, scheme, message):
     path = folder / "config.json"

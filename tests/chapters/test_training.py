@@ -143,7 +143,7 @@ def test_gradients_of_several_batches_are_those_of_one(data):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_a_step_clips_and_follows_the_schedule(data):
+def test_a_step_clips_and_counts_its_tokens(data):
     settings = config(grad_clip=1e-3, warmup_steps=0, lr=0.01)
     trainer = trainer_of(small_model(data, dropout=0.0), data, settings)
     batch = [next(training_batches(data.train, settings))]
@@ -154,14 +154,9 @@ def test_a_step_clips_and_follows_the_schedule(data):
     assert length > 1e-2
     for p, q in zip(trainer.model.parameters(), copy.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad * 1e-3 / length, rtol=1e-3, atol=1e-8)
-    rates = []
-    for _ in range(39):
-        rates.append(trainer.optimizers[0].param_groups[1]["lr"])
-        trainer.step()
-    assert rates == [cosine_schedule(step, 40, 0.01, 0.001, 0) for step in range(39)]
-    assert trainer.tokens == sum(
-        int((y != -100).sum()) for _, y in itertools.islice(training_batches(data.train, settings), 40)
-    )
+    trainer.step()
+    batches = itertools.islice(training_batches(data.train, settings), 2)
+    assert trainer.tokens == sum(int((y != -100).sum()) for _, y in batches)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -10,16 +10,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from safetensors.torch import save_file
-from support.runs import (
-    config,
-    contents,
-    press_ctrl_c,
-    refuse,
-    same_weights,
-    small_model,
-    texts,
-    trainer_of,
-)
+from support.runs import config, contents, press_ctrl_c, refuse, same_weights, small_model, texts, trainer_of
 
 from companion.datasets import Corpus, Split
 from companion.gpt import GPTConfig, gpt2

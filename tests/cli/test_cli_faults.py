@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
-from support.command_line import MINE, TINY, fails, planned, said
+from support.command_line import MINE, TINY, AtOnce, fails, planned, said
 
 from companion import village
 from companion.cli import main
@@ -182,13 +182,7 @@ def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, cap
 def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
     train = ["train", *MINE, *TINY, "--checkpoint", "runs/new"]
     fails(capsys, [*train, "--resume"], 2, "--resume: runs/new holds no saved run; leave it out")
-    fails(
-        capsys,
-        [*train, "--judge", "2"],
-        2,
-        "--judge works with the village only, not with",
-        "mine.txt",
-    )
+    fails(capsys, [*train, "--judge", "2"], 2, "--judge works with the village only, not with", "mine.txt")
     assert not (prepared / "runs/new").exists()
 
 
@@ -580,16 +574,6 @@ def test_linked_folders_are_read_once_and_a_link_to_nothing_is_named(here, capsy
     assert len(load_text("letters")) == 2
     Path("letters/c.txt").symlink_to("nowhere.txt")
     fails(capsys, ["prepare", "letters"], 2, "cannot be read: c.txt")
-
-
-class AtOnce:
-    """A threading.Timer whose time is over when it starts."""
-
-    def __init__(self, seconds, call):
-        self.start = call
-
-    def cancel(self):
-        pass
 
 
 def test_in_a_terminal_prepare_says_that_it_learns_the_vocabulary(here, monkeypatch, capsys):

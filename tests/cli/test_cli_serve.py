@@ -66,7 +66,7 @@ def test_it_answers_and_the_first_ctrl_c_ends_it_even_while_a_template_never_end
         with pytest.raises(TimeoutError):
             urllib.request.urlopen(request("loop"), timeout=1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0 and out == "Stopped.\n" and err == ""
     finally:
         process.kill()

@@ -281,10 +281,7 @@ def test_a_long_text_is_not_called_short(prepared):
     assert "memorizes" not in minutes_give(history, 350_000) and "memorizes" in minutes_give(history, 99_999)
 
 
-EVALUATED = [
-    ("--steps 9", 3),
-    ("--steps 5000", 400),
-]
+EVALUATED = [("--steps 9", 3), ("--steps 5000", 400)]
 
 
 @pytest.mark.parametrize("argv, eval_every", EVALUATED)

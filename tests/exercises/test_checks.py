@@ -98,7 +98,8 @@ def name_of(stored) -> str:
 
 @pytest.mark.gate
 @pytest.mark.parametrize("stored", [one for one in ANSWERS if one.right], ids=name_of)
-def test_right_answers_of_people_are_accepted(stored):
+def test_right_answers_of_people_are_accepted(stored, monkeypatch):
+    monkeypatch.setattr("companion.exercises.grade.SECONDS", 300)  # on a busy machine, too
     verdict = Checker()(stored.number, stored.answer)
     assert verdict.outcome == "right", verdict
 
@@ -106,8 +107,12 @@ def test_right_answers_of_people_are_accepted(stored):
 @pytest.mark.gate
 @pytest.mark.parametrize("stored", [one for one in ANSWERS if not one.right], ids=name_of)
 def test_wrong_answers_of_people_are_refused(stored, monkeypatch):
-    monkeypatch.setattr("companion.exercises.grade.SECONDS", 5)  # some never end
-    verdict = Checker()(stored.number, stored.answer)
+    for seconds in (5, 100):  # some never end; on a busy machine, others need longer than they should
+        monkeypatch.setattr("companion.exercises.grade.SECONDS", seconds)
+        verdict = Checker()(stored.number, stored.answer)
+        if stored.words in repr(verdict):
+            break
+        cases_of.cache_clear()  # they hold what took too long
     if isinstance(find(stored.number), Number) and "wants a number" in verdict.headline:
         return  # None, a list, a word: not even a wrong number
     assert verdict.outcome == "not yet", verdict

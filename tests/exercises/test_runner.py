@@ -83,11 +83,10 @@ def test_a_time_that_ends_while_the_limit_begins_or_ends_leaves_nothing(monkeypa
     monkeypatch.setattr(runner, "PAUSE", 1e-5)
     before = signal.getsignal(signal.SIGINT)
     for i in range(200):
-        n = (
-            10**15 if i % 4 == 0 else 1_000 * (i % 30)
-        )  # each fourth never ends; the others may or may not be in time
+        never_ends = i % 4 == 0  # the others may be in time or not
+        n = 10**15 if never_ends else 1_000 * (i % 30)
         found = attempt(lambda answer, n: answer(n), count, (n,), 1e-5 * (1 + i % 60))
-        assert i % 4 or isinstance(found.error, TimeUp)
+        assert not never_ends or isinstance(found.error, TimeUp)
         assert signal.getsignal(signal.SIGINT) is before
         assert runner.watchdog().limits == []
 
@@ -105,11 +104,12 @@ def test_of_a_call_within_a_call_each_has_its_own_time():
     def both():
         with pytest.raises(TimeUp):
             run_limited(busy, 0.1)
-        inner.append(run_limited(lambda: 5, 0.1))
+        inner.append(run_limited(lambda: 5, 60))
+        runner.watchdog().limits[0].deadline = 0  # now the time of the outer call is over
         busy()
 
     with pytest.raises(TimeUp):
-        run_limited(both, 0.5)
+        run_limited(both, 60)
     assert inner == [5]
     with pytest.raises(TimeUp):
         run_limited(lambda: run_limited(busy, 20), 0.1)
@@ -205,7 +205,7 @@ def test_the_readers_own_defaults_do_not_matter_and_stay():
 def outside(folder, *arguments, text=None):
     command = [sys.executable, *arguments]
     done = subprocess.run(
-        command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=folder
+        command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=600, cwd=folder
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

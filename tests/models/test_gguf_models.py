@@ -4,24 +4,25 @@ import sys
 
 import gguf
 import pytest
+import test_gguf_files
 import torch
 from support.public import write_family
 from support.weights import drawn_over
+from test_gguf_files import SHAPE, TOKENIZER
 
 import companion
 from companion.cli._shared import ANSWERER, SHIPPED
-from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, chat_ids
 from companion.models.gguf_files import interleaved, read_gguf, slowing, write_gguf
 from companion.models.gguf_models import load_gguf, separated, slowed
 from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
 from companion.models.names import folder_of, tokenizer_of
-from companion.modern import LlamaConfig, RoPE, llama, storyteller
+from companion.modern import LlamaConfig, RoPE, llama
 from companion.runtime.storage.hub import installed_file
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
-from companion.tokenization import GPT2_PATTERN, BPETokenizer
+from companion.tokenization import GPT2_PATTERN
 from companion.village import load_split
 
 TEXTS = [
@@ -34,22 +35,13 @@ TEXTS = [
     "\u00a0no break\u200bspaces",
     "In 1984 it's 3.14159, ٣ ½ x² = 007;",
 ]
-TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
-SHAPE = {
-    **{"vocab_size": 307, "context_length": 29, "n_layers": 2, "n_heads": 6, "n_kv_heads": 3},
-    **{"d_model": 64, "d_ff": 40, "head_width": 10, "rope_theta": 5000.0, "norm_eps": 3e-6},
-}
-SIZES = {"vocab_size": 307, "context_length": 29, "n_layers": 3, "n_heads": 2, "d_model": 64, "d_ff": 40}
-MODELS = {
-    "gpt2": lambda: gpt2(GPTConfig(**SIZES)),
-    "llama": lambda: llama(LlamaConfig(**SHAPE, tied=False)),
+MODELS = test_gguf_files.MODELS | {
     "llama, tied": lambda: llama(LlamaConfig(**SHAPE)),
     "llama 3": lambda: llama(LlamaConfig(**SHAPE, rope_factor=8.0, rope_original=16)),
     "llama 3, where no speed tells it": lambda: llama(
         LlamaConfig(**SHAPE | {"head_width": 16, "rope_theta": 5e5}, rope_factor=8.0, rope_original=32)
     ),
     "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"d_model": 60}, qkv_bias=True, tied=False)),
-    "qwen3": lambda: storyteller(LlamaConfig(**SHAPE)),
 }
 
 

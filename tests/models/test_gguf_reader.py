@@ -45,10 +45,7 @@ LIES = {
         file_of([NAME, key(b"split.count", 2, struct.pack("<H", 3))], n_keys=2),
         "is one of 3 parts; join them",
     ),
-    "a kind that is not read": (
-        file_of(lines=(line(dims=(256, 1), kind=10),)),
-        "is held in Q2_K; read",
-    ),
+    "a kind that is not read": (file_of(lines=(line(dims=(256, 1), kind=10),)), "is held in Q2_K; read"),
 }
 
 

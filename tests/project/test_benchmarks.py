@@ -1,11 +1,9 @@
 """The measurements: docs/benchmarks.md says what the log says, and its parts run without a peer."""
 
-import importlib
 import itertools
 import math
 import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,18 +13,7 @@ from companion.gpt import gpt2
 from companion.tokenization import Tokenizer
 from companion.village import DATA, load_split
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 TINY = {"n_layers": 1, "n_heads": 2, "d_model": 8}
-
-
-@pytest.fixture
-def scripts(monkeypatch):
-    """The benchmarks, importable as they import one another; forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in {"logs", "peers", "quality", "scaling", "training"} & set(sys.modules) - before:
-        del sys.modules[name]
 
 
 def test_the_page_of_benchmarks_says_what_the_log_says(scripts):

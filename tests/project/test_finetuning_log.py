@@ -1,31 +1,17 @@
 """The log of SmolLM2's fine-tuning, which chapters 16 and 17 read: its counts are those of its texts."""
 
-import importlib.util
 import json
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from companion.village import judge
 from companion.village.dialogues import has_both
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "smollm2" / "finetuning.py"
-
 
 @pytest.fixture(scope="module")
-def finetuning():
-    """The script as a module; the folder that it adds to the path is taken off again."""
-    path = list(sys.path)
-    had_logs = "logs" in sys.modules
-    spec = importlib.util.spec_from_file_location("smollm2_finetuning", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.path[:] = path
-    if not had_logs:
-        del sys.modules["logs"]
-    return module
+def finetuning(scripts):
+    return scripts("finetuning")
 
 
 @pytest.fixture(scope="module")

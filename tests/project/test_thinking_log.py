@@ -1,23 +1,11 @@
 """The sums of benchmarks/thinking.py: its questions, what it counts as a false step, and its log."""
 
-import sys
-from importlib import import_module
-from pathlib import Path
-
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def thinking():
-    """The script as a module; forgotten afterwards, with the folder that it needs on the path."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        before = set(sys.modules)
-        yield import_module("thinking")
-        for name in {"thinking", "logs"} & set(sys.modules) - before:
-            del sys.modules[name]
+def thinking(scripts):
+    return scripts("thinking")
 
 
 def test_no_two_questions_have_the_same_numbers(thinking):

@@ -238,10 +238,10 @@ def long_one(runs):
 
 
 def launch(folder):
-    """The longer run in two processes of torchrun."""
+    """The longer run in two processes of torchrun. It stands still behind its first save: see held.py."""
     torchrun = [sys.executable, *"-m torch.distributed.run --nproc-per-node 2 --master-port".split()]
     return subprocess.Popen(
-        [*torchrun, str(free_port()), "-m", "companion", *LONG, "--checkpoint", folder],
+        [*torchrun, str(free_port()), HERE.parents[1] / "support" / "held.py", *LONG, "--checkpoint", folder],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -263,6 +263,7 @@ def test_a_run_of_which_one_process_is_killed_ends_and_goes_on_from_its_last_sav
     begun("killed", [agent])
     children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
     os.kill(int(children[-1]), signal.SIGKILL)
+    Path("killed.go").touch()
     assert agent.wait(300) != 0 and "ChildFailedError" in agent.stderr.read()
     assert main([*LONG[:3], "--checkpoint", "killed", "--resume"]) == 0
     assert_same_run("killed", long_one)
@@ -273,6 +274,7 @@ def test_ctrl_c_under_torchrun_saves_once_and_the_run_goes_on(runs, long_one):
     agent = launch("launched")
     begun("launched", [agent])
     os.killpg(agent.pid, signal.SIGINT)
+    Path("launched.go").touch()
     out, err = agent.communicate(timeout=300)
     assert out.count("It stopped before step 160. To train the rest:") == 1 and "companion: " not in err
     assert "torchrun --nproc-per-node 2 -m companion train --data runs/data/mine --checkpoint launched" in out

@@ -4,21 +4,13 @@ import io
 import os
 import random
 import re
-import time
+import threading
 
 import pytest
+from support.command_line import AtOnce
 
 from companion.runtime.terminal import Styled, screens, waiting
-from companion.show.judged_text import (
-    ASCII,
-    COLORS,
-    SIGNS,
-    Marks,
-    marked,
-    marks_for,
-    one_line,
-    story,
-)
+from companion.show.judged_text import ASCII, COLORS, SIGNS, Marks, marked, marks_for, one_line, story
 from companion.village import judge, load_split
 
 COLOR, PLAIN = Marks(True, SIGNS), Marks(False, SIGNS)
@@ -142,8 +134,14 @@ def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
 @pytest.mark.parametrize(("stream", "said"), [(Terminal(), "Loading ...\n"), (io.StringIO(), "")])
 def test_work_that_takes_long_is_said_in_a_terminal(stream, said, monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr(threading, "Timer", AtOnce)
     with waiting("Loading"):
-        time.sleep(1.3)
+        assert stream.getvalue() == said
+
+
+def test_work_that_ends_before_is_not_said_afterwards(monkeypatch):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    before = set(threading.enumerate())
     with waiting("Working"):
-        pass
-    assert stream.getvalue() == said
+        (timer,) = set(threading.enumerate()) - before
+    assert timer.finished.is_set()

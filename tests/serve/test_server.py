@@ -23,7 +23,7 @@ from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
 from companion.serve import server
-from companion.serve.connections import check_host, check_token
+from companion.serve.connections import QuietProtocol, check_host, check_token
 from companion.serve.questions import Limits, Refused, StopTexts, read_question
 from companion.serve.server import hosts_of, read_events, running
 from companion.serve.small_talk import small_talk
@@ -53,12 +53,12 @@ def url(teller):
         yield url
 
 
-def call(url, body=None, method="POST", path="/v1/chat/completions", seconds=60, **headers):
+def call(url, body=None, method="POST", path="/v1/chat/completions", **headers):
     """(status, headers, body) of a request; body: bytes, or fields beside model and messages."""
     if not isinstance(body, bytes | None):
         body = json.dumps({"model": "tiny", "messages": HI} | body).encode()
     headers = {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
@@ -97,7 +97,7 @@ def joined(events):
 def connect(url, data=b""):
     """A client that has sent this and nothing more."""
     address = urlsplit(url)
-    client = socket.create_connection((address.hostname, address.port), timeout=20)
+    client = socket.create_connection((address.hostname, address.port), timeout=120)
     client.sendall(data)
     return client
 
@@ -114,7 +114,7 @@ def status_line(client):
 
 
 def wait_until(condition):
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -122,16 +122,16 @@ def wait_until(condition):
 
 @pytest.fixture
 def slow_engine(monkeypatch):
-    """A function that gives the engine of the server that was made last, each of its steps so long."""
+    """A function that gives the engine of the server that was made last, which pauses before each step."""
     made, make = [], server.make_app
     monkeypatch.setattr(server, "make_app", lambda *a: made.append(make(*a)) or made[-1])
 
-    def slowed(seconds):
+    def slowed(pause):
         engine = made[-1].state.engine
         step = engine.batch.step
 
         def slow():
-            time.sleep(seconds)
+            pause()
             return step()
 
         engine.batch.step = slow
@@ -301,10 +301,13 @@ def test_a_connection_that_never_ends_a_question_is_closed(teller, monkeypatch, 
 
 
 def test_a_connection_whose_answer_takes_long_stays_open(teller, slow_engine, monkeypatch):
-    monkeypatch.setattr("companion.serve.connections.QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("companion.serve.connections.QUIET_SECONDS", 0.5)
+    looked, look = threading.Event(), QuietProtocol.close_if_quiet
     with running(teller, "tiny", SMALL) as url:
-        slow_engine(0.05)
-        assert said(url, max_tokens=10, temperature=0)["choices"]
+        monkeypatch.setattr(QuietProtocol, "close_if_quiet", lambda *a: look(*a) or looked.set())
+        slow_engine(lambda: looked.wait(120))
+        assert said(url, max_tokens=2, temperature=0)["choices"]
+    assert looked.is_set()
 
 
 def test_above_the_limit_of_connections_is_503(teller, monkeypatch):
@@ -321,15 +324,16 @@ def test_above_the_limit_of_connections_is_503(teller, monkeypatch):
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_frees_its_slot(teller, slow_engine, stream):
     """The only slot is slowed down, so that it would be taken for long."""
-    body = json.dumps({"model": "tiny", "messages": HI, "stream": stream, "temperature": 1}).encode()
-    with running(teller, "tiny", Limits(slots=1, waiting=1, max_tokens=100)) as url:
-        engine = slow_engine(0.05)
+    body = json.dumps({"model": "tiny", "messages": HI, "stream": stream}).encode()
+    endless = draws(teller, *b"M")
+    with running(endless, "tiny", Limits(slots=1, waiting=1, max_tokens=100)) as url:
+        engine = slow_engine(lambda: time.sleep(0.05))
         with begin(url, body):
             wait_until(lambda: engine.batch.rows)
             [request] = engine.batch.rows
         wait_until(lambda: not engine.batch.rows)
-        assert request.finish == "late" and len(request.drawn) < 60
-        assert said(url, max_tokens=3)["usage"]["completion_tokens"] <= 3
+        assert request.finish == "late"
+        assert said(url, max_tokens=3)["usage"]["completion_tokens"] == 3
 
 
 def test_a_client_that_goes_away_with_half_a_body_leaves_no_word(teller, monkeypatch, capsys):
@@ -337,33 +341,36 @@ def test_a_client_that_goes_away_with_half_a_body_leaves_no_word(teller, monkeyp
     monkeypatch.setattr(server, "read_body", lambda *a: reading.set() or read(*a))
     with running(teller, "tiny", SMALL) as url:
         with begin(url, b'{"model": ', length=1000):
-            assert reading.wait(20)
+            assert reading.wait(120)
     assert capsys.readouterr().err == ""
 
 
 def test_reading_a_slow_question_stops_nobody_else(teller, monkeypatch):
     began, go, read = threading.Event(), threading.Event(), server.read_question
-    monkeypatch.setattr(server, "read_question", lambda *a: began.set() or go.wait(20) and read(*a))
+    monkeypatch.setattr(server, "read_question", lambda *a: began.set() or go.wait(120) and read(*a))
     with running(teller, "tiny", SMALL) as url, ThreadPoolExecutor(1) as pool:
         slow = pool.submit(call, url, {"max_tokens": 1})
-        assert began.wait(20)
-        assert call(url, method="GET", path="/health", seconds=10)[0] == 200 and not slow.done()
+        assert began.wait(120)
+        assert call(url, method="GET", path="/health")[0] == 200 and not slow.done()
         go.set()
         assert slow.result()[0] == 200
 
 
 def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, slow_engine):
-    with running(teller, "tiny", Limits(slots=1, waiting=1, seconds=1.5, max_tokens=100)) as url:
-        engine = slow_engine(0.3)
-        with ThreadPoolExecutor(3) as pool:
-            one = pool.submit(call, url, {"stream": True, "seed": 0})  # a drawn end would come in time
-            wait_until(lambda: engine.batch.rows)
-            two = pool.submit(call, url, {})
-            wait_until(lambda: engine.queue)
-            headers, error = refused(url, 429, {}, "1 requests are waiting")
-            assert headers["retry-after"] == "1" and error["code"] == "queue_full"
-            *_, last = read_events(one.result()[2].split(b"\n"))
-            assert "in time" in last["error"]["message"] and two.result()[0] == 504
+    go = threading.Event()
+    with running(teller, "tiny", Limits(slots=1, waiting=1)) as url, ThreadPoolExecutor(2) as pool:
+        engine = slow_engine(lambda: go.wait(120))
+        one = pool.submit(call, url, {"stream": True, "seed": 0})  # which draws no end at once
+        wait_until(lambda: engine.batch.rows)
+        two = pool.submit(call, url, {})
+        wait_until(lambda: engine.queue)
+        headers, error = refused(url, 429, {}, "1 requests are waiting")
+        assert headers["retry-after"] == "1" and error["code"] == "queue_full"
+        for request in [*engine.batch.rows, *engine.queue]:
+            request.deadline = float("-inf")
+        go.set()
+        *_, last = read_events(one.result()[2].split(b"\n"))
+        assert "in time" in last["error"]["message"] and two.result()[0] == 504
 
 
 def test_closing_ends_thread_and_port(teller):
@@ -380,7 +387,7 @@ def test_closing_ends_thread_and_port(teller):
 def test_an_answer_that_closing_cuts_off_says_so(teller, slow_engine, monkeypatch, capsys):
     monkeypatch.setattr(server, "GRACE", 2.0)
     with ThreadPoolExecutor(2) as pool, running(teller, "tiny", Limits(max_tokens=100)) as url:
-        engine = slow_engine(0.1)
+        engine = slow_engine(lambda: time.sleep(0.1))
         plain = pool.submit(call, url, {"seed": 0})
         streamed = pool.submit(call, url, {"seed": 0, "stream": True})
         wait_until(lambda: len(engine.batch.rows) == 2)
@@ -460,7 +467,7 @@ def test_what_fails_in_the_server_is_an_error_object(teller, slow_engine, monkey
         raise KeyError("a secret")
 
     with running(teller, "tiny", SMALL) as url:
-        monkeypatch.setattr(slow_engine(0), "submit", submit)
+        monkeypatch.setattr(slow_engine(lambda: None), "submit", submit)
         _, found = refused(url, 500, {}, "the server failed")
         assert found["type"] == "server_error"
         assert call(url, method="GET", path="/health")[0] == 200

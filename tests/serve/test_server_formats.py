@@ -1,12 +1,11 @@
 """Formats, calls and thoughts in the server's protocol, over real HTTP and with the shipped assistant."""
 
-import http.client
 import json
-from urllib.parse import urlsplit
 
 import pytest
 import torch
 from support.weights import scripted
+from test_server import call as request
 
 from companion import load
 from companion.cli._shared import ANSWERER
@@ -44,14 +43,8 @@ def url():
 
 def call(url, **fields):
     """(status, body) of a request."""
-    body = json.dumps({"model": "tiny", "messages": ORDER} | fields)
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    try:
-        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
+    status, _, body = request(url, {"messages": ORDER} | fields)
+    return status, body
 
 
 def answered(url, **fields):
@@ -162,11 +155,7 @@ HISTORY = [
 def test_calls_and_results_in_a_conversation_are_read_as_text(url):
     found = as_messages(ChatRequest(model="tiny", messages=HISTORY), is_public=True)
     calls = '{"name": "add", "arguments": {"n": 1}}\n{"name": "add", "arguments": {"n": 2}}'
-    wanted = [
-        *ORDER,
-        {"role": "assistant", "content": calls},
-        {"role": "user", "content": "seven\neight"},
-    ]
+    wanted = [*ORDER, {"role": "assistant", "content": calls}, {"role": "user", "content": "seven\neight"}]
     assert found == wanted
     fields = {"seed": 1, "max_tokens": 10}
     assert answered(url, messages=HISTORY, **fields) == answered(url, messages=wanted, **fields)

@@ -1,6 +1,7 @@
 """What the village knows of a message, before a model reads it."""
 
 import pytest
+from test_small_talk import STORY
 
 from companion.serve.story_chat import note_on_answer, unknown_words, with_names
 from companion.village import dialogues
@@ -42,33 +43,19 @@ def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
         assert with_names(f"who is {name}?") == f"who is {name}?"
 
 
-STORY = (
-    "Once the baker Mara sat at the mill and admired the red key Mara had found. "
-    "One day Mara met the fox Bram at the mill."
-)
-
-
-@pytest.mark.parametrize(
-    "answer, is_false",
-    [
-        ("Mara has the key.", False),
-        ("Bram has the key.", True),
-        ("It is the fox Mara.", True),
-        ("Nobody said.", False),
-    ],
-)
-def test_an_answer_that_the_story_contradicts_is_said_to_be_false(answer, is_false):
-    messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
-    assert bool(note_on_answer(messages)) is is_false
-
-
 @pytest.mark.parametrize(
     "answer, reason",
     [
+        ("Mara has the key.", ""),
+        ("Nobody said.", ""),
         ("Bram has the key.", "at its end, the answer is “Mara has the key.”"),
         ("Bram has the drum.", "the story does not say so at its end."),
+        ("It is the fox Mara.", "at its end, the answer is “It is the fox Bram.”"),
     ],
 )
-def test_the_judge_says_why_an_answer_is_false(answer, reason):
+def test_an_answer_that_the_story_contradicts_is_said_to_be_false_and_why(answer, reason):
     messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
-    assert note_on_answer(messages).endswith(f"finds this false: {reason}")
+    note = note_on_answer(messages)
+    assert note == (
+        f"The judge, a program that follows the story, finds this false: {reason}" if reason else ""
+    )

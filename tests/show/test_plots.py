@@ -141,8 +141,7 @@ def test_the_loss_curve_names_both_losses_and_its_levels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("difference", "power"),
-    [(1e-6, "1e-06"), (1.01e-6, "1e-05"), (0, "1e-07"), (30, "100")],
+    ("difference", "power"), [(1e-6, "1e-06"), (1.01e-6, "1e-05"), (0, "1e-07"), (30, "100")]
 )
 def test_a_difference_is_rounded_up_to_a_power_of_ten(difference, power):
     assert plots.power_above(difference) == power

@@ -111,17 +111,13 @@ def test_another_text_has_other_merges_and_one_that_does_not_fit_gives_a_line(to
     box.value = "the mill"
     assert [k for _, k in slider.options] == [k for k, _ in widgets.merge_steps(tokenizer, "the mill")]
     assert slider.index == len(slider.options) - 1 and panel.said.endswith(": 2 tokens.")
+    box.value = "a" * 60
+    assert panel.picture.value
     for text, said in [("", "The text is empty: type a few words."), ("a" * 61, "The text takes 61 places,")]:
         box.value = text
         assert panel.said.startswith(said) and said in panel.line.value and panel.picture.value == ""
     box.value = "the mill"
     assert "2 tokens" in panel.said and panel.picture.value
-
-
-def test_what_fits_exactly_is_drawn_and_one_more_is_not(tokenizer):
-    assert len(widgets.merge_steps(tokenizer, "z" * 60)[0][1]) == 60
-    with pytest.raises(ValueError, match="takes 61 places, and the picture has 60"):
-        widgets.merges(tokenizer, "z" * 61, (0,))
 
 
 # Attention

@@ -15,11 +15,7 @@ def noisy(model, seed=0):
 def drawn_over(make, seed=5):
     """The model that make() gives after a seed, with noise on each of its weights."""
     torch.manual_seed(seed)
-    model = make()
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn_like(p)
-    return model.eval()
+    return noisy(make(), seed).eval()
 
 
 def scripted(tokenizer, steps, context=96):

@@ -34,7 +34,6 @@ AWAY = TWO + "The fox Bram walked from the mill to the inn. "
 LAID = TWO + "The red lantern Mara put down stayed at the mill. " + AWAY.removeprefix(TWO)
 BORROWED = TWO + "The lantern Mara lent at the mill was now the lantern Bram had to bring back. "
 BROKEN = TWO + "Crack! The red lantern Mara had broke, and somebody said a very short word. "
-BOTH = TWO + "The blue key Bram found at the mill was as good as new. "
 TWO_PLUMS = FOOD + "Bram ate three of the plums. That left two. "
 THREE_PLUMS = FOOD + "Bram ate two of the plums. That left three. " + BEETLE + " "
 EIGHTEEN = (
@@ -199,11 +198,7 @@ FALSE_AND_MISPLACED = [
         "nobody named Nell",
     ),
     (KITE, "And there it lay, the red kite Mara wanted, right at the mill.", "wished for it, Bram"),
-    (
-        KITE_FOUND,
-        "A kind aunt sent the red kite Bram had asked for.",
-        "",
-    ),
+    (KITE_FOUND, "A kind aunt sent the red kite Bram had asked for.", ""),
 ]
 
 

@@ -8,14 +8,7 @@ import pytest
 
 from companion.tokenization import Tokenizer
 from companion.village import DATA, Village, load_split, story
-from companion.village.reader import (
-    END,
-    PerfectReader,
-    entropy,
-    next_words,
-    read_story,
-    read_tokens,
-)
+from companion.village.reader import END, PerfectReader, entropy, next_words, read_story, read_tokens
 from companion.village.words import Sentence
 
 

@@ -20,7 +20,7 @@ def opened(models):
     """Opens a page of the app."""
 
     def open_page(name: str, offer: Offer | None = None) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
+        app = AppTest.from_file(MAIN, default_timeout=300)
         app.session_state["offer"] = offer or Offer([str(models)], {}, ["cpu"])
         app.run()
         if name != "tell":

@@ -88,11 +88,7 @@ def test_we_load_peft_s_and_give_the_same_logits(model, kind, use_rslora, tmp_pa
 
 @pytest.mark.parametrize(
     "variant",
-    [
-        {"bias": "lora_only"},
-        {"modules_to_save": ["lm_head"]},
-        {"init_lora_weights": "pissa_niter_4"},
-    ],
+    [{"bias": "lora_only"}, {"modules_to_save": ["lm_head"]}, {"init_lora_weights": "pissa_niter_4"}],
 )
 def test_peft_s_variants_are_refused_in_one_line(variant, tmp_path):
     model = MAKERS["llama"]()

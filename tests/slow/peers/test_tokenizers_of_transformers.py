@@ -41,7 +41,7 @@ CHATS = {"Qwen": CHATML, "Llama 3": LLAMA3_CHAT, "Llama 2": ZEPHYR}
 @pytest.mark.parametrize("prompt", [True, False])
 @pytest.mark.parametrize("name", CHATS)
 @given(contents=st.lists(st.text(max_size=20), min_size=4, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(contents=[message["content"] for message in TALK])
 def test_chats_are_theirs(name, prompt, contents, pair):
     ours, theirs = pair(name, CHATS[name])
@@ -77,7 +77,7 @@ def loaded(tmp_path_factory):
 
 
 @given(text=WILD)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(text="a<|user|>b<pad> <|endoftext|>")
 def test_they_load_ours(loaded, text):
     for theirs in loaded:

@@ -6,11 +6,7 @@ Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
 import pytest
 import torch
 from transformers import LlamaConfig as TheirLlamaConfig
-from transformers import (
-    LlamaForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from transformers import LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from companion.modern import LlamaConfig, RoPE, llama, storyteller
