@@ -3,6 +3,7 @@
 import random
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -113,15 +114,14 @@ def run(options: Any) -> None:
     teller = load(options.model, options.device, revision=options.revision)
     check_thinks(options.model, teller)
     thinker = Thinker(options, teller)
-    for text in options.say:
-        thinker.reply(text.strip())
-    if options.say or sys.stdin is None:
-        return
-    if sys.stdin.isatty():
-        print(f"{HELP}\n")
-        thinker.new_story()
-    for text in typed_lines():
+    lines: Iterable[str] = options.say
+    if not options.say and sys.stdin is not None:
+        lines = typed_lines()
+        if sys.stdin.isatty():
+            print(f"{HELP}\n")
+            thinker.new_story()
+    for text in lines:
         try:
-            thinker.reply(text)
+            thinker.reply(text.strip())
         except ValueError as error:
             print(f"({error})")

@@ -233,6 +233,12 @@ COMMON = frozenset("answer better longer question sentenc story text today under
 """Content words of the chapters' questions that are frequent elsewhere, too."""
 
 
+WHICH_CHAPTER = re.compile(
+    r"(?i)wh?ich chapt\w+ (?:explains|covers|teaches|describes|introduces|is about) (.+?)\W*"
+)
+"""A question for a chapter, which is answered as a question where something is explained."""
+
+
 class CourseQuestions:
     """What can be answered without a model: small talk, and questions about the course.
 
@@ -264,6 +270,8 @@ class CourseQuestions:
     def find(self, question: str) -> Answered | None:
         """The answer and its source; None for a message that a model must answer."""
         question = self.american(question)
+        if which := WHICH_CHAPTER.fullmatch(question):
+            question = f"where is {which[1]} explained?"
         frequent, near = self.index.find(question)
         if near >= EXACT:
             return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")

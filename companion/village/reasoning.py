@@ -49,7 +49,9 @@ _GOODS = f"({'|'.join(GOODS)})"
 _NUMBER = "|".join(NUMBERS[:LARGEST_COUNT])
 _BEGIN = re.compile(f"{_NAME} has ({_NUMBER}) {_GOODS}[.]")
 _EVENT = re.compile(r"(?P<a>\w+) (?:(?P<verb>found|ate)|gave (?P<b>\w+)) (?P<n>" + _NUMBER + ")[.]")
-_ASKED = re.compile(f"How many {_GOODS} (?:does {_NAME} have now|do {_NAME} and {_NAME} have together)[?]")
+_ASKED = re.compile(
+    f"How many {_GOODS} (?:does {_NAME} have(?: now)?|do {_NAME} and {_NAME} have together)[?]"
+)
 
 
 def number_word(n: int) -> str:

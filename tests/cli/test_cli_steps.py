@@ -84,10 +84,16 @@ def test_most_of_several_texts_decide(thinker, capsys):
     assert answer == "three." and 2 < int(said[1]) < 20
 
 
+def test_what_cannot_be_read_ends_nothing(thinker, capsys):
+    said = ["steps", "Hi", PROVED, PROVED.replace(" now", "")]
+    lines = think(capsys, thinker, *(part for text in said for part in ("--say", text)))
+    assert lines[0] == "(there is no answer yet; press Enter for a story)"
+    assert lines[1].startswith("('Hi' is no question that can be read; write “Otto has five plums.”")
+    assert lines[2:] == ["(thought 1 step; type steps to see it)", "three."] * 2
+
+
 BAD = {
     "a model without steps": ("--model data/models/village", "has no tokens <think> and </think>"),
-    "no story": ("--say steps", "there is no answer yet; press Enter for a story"),
-    "another form": ("--say Hi", "is no question that can be read; write “Otto has five plums.”"),
     "what only the other chat does": ("--top-k 3", "--top-k does not work with --think; leave it out"),
 }
 

@@ -165,6 +165,7 @@ def test_nine_in_ten_of_them_in_other_words_get_their_chapter():
     [
         ("why does attention need a mask", 4, "mask"),
         ("which chapter explains KV cache?", 9, "keys and values"),
+        ("wich chapter covers LoRA", 17, "low-rank"),
         ("waht is a tokenizer", 1, "turns a text into ids"),
         ("waht is backpropogation", 3, "chain rule"),
         ("tell me more about lora", 17, "low-rank"),
