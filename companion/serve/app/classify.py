@@ -81,10 +81,13 @@ if asked:
         parts.complain(error)
 if "classified" in st.session_state:
     texts, answers = st.session_state["classified"]
+    labels = st.session_state["labels"]
+    if labels and labels.keys().isdisjoint(texts):
+        labels = None  # nothing is known of what was typed
     names = [max(shares, key=shares.get) for shares in answers]
     counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
     st.html(html_parts.note(f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."))
-    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], st.session_state["labels"]))
+    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], labels))
     if len(texts) > SHOWN:
         st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
     st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")
