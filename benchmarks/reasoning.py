@@ -4,7 +4,9 @@
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
     python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100
-    python benchmarks/reasoning.py small --lr 3e-3 --steps 300
+    python benchmarks/reasoning.py small --lr 3e-3 --steps 300 --arm before --arm simulator \\
+        --arm "teacher's texts" --arm "own texts"
+    python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
@@ -13,9 +15,9 @@ begin with reasoner-early, which learned for 700 steps. Rows with `tune` are sho
 questions of their own.
 
 `cells` has for each number of steps how many held-out questions were asked, how many were answered rightly
-at temperature 0, and in how many of these the steps prove the answer. `judged` counts the judge's verdicts,
-`false` the questions with a false step and those of them answered rightly, `repaired` the repaired of all
-false steps. `right` and `proved` have, for each of 80 questions, how many of 64 texts at temperature 1 were
+at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls were the
+ledger's). `judged` counts the judge's verdicts, `false` the questions with a false step and those of them
+answered rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for each of 80 questions, how many of 64 texts at temperature 1 were
 right, and right and proved; `majority` has the share of questions that a vote of 1, 2, 4, … texts answers
 rightly.
 """
@@ -62,7 +64,6 @@ TRAIN, TUNE, TEST, DRAWN = (
     4000,
 )  # seeds of questions; a run's own seed is added to the first
 DRAWS = 64
-RATES = {"answer": 4e-3, "think": 4e-3}
 
 
 def new_teller(seed: int, d_model: int = 64, n_layers: int = 3) -> LanguageModel:
