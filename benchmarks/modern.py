@@ -3,16 +3,19 @@
     python -m companion prepare village --stories 20000
     OMP_NUM_THREADS=1 python benchmarks/modern.py --all            # every row that is missing, hours
     OMP_NUM_THREADS=1 python benchmarks/modern.py rope --seeds 0   # one of them, minutes
+    OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed        # three architectures with two optimizers
     python benchmarks/modern.py --table                            # what is there
 
-A row is a recipe and a seed. It is trained on 20,000 stories of the village for the same number of tokens as
-all others, evaluated on the shipped validation split as it goes, and appended to data/models/modern.jsonl,
-with tokens per second of processor time and what it ran on. Rows that are there are skipped, so that the
-command can be stopped and run again. --tokens and --log make short rows elsewhere, to try it out.
+A row is a recipe, a seed, and what the recipe's learning rate is multiplied with (`times`, 1 unless said).
+It is trained on 20,000 stories of the village for the same number of tokens as all others, evaluated on the
+shipped validation split as it goes, and appended to data/models/modern.jsonl, with tokens per second of
+processor time and what it ran on. Rows that are there are skipped, so that the command can be stopped and
+run again. --tokens and --log make short rows elsewhere, to try it out.
 """
 
 import argparse
 import dataclasses
+import itertools
 import math
 import statistics
 import time
@@ -88,12 +91,16 @@ RECIPES = {
     "row": Recipe("the token's row handed down", row=True),
     "muon": Recipe("Muon for the matrices", **TUNED),
     "swift, adamw": Recipe("swift, AdamW", "swift"),
+    "storyteller, adamw": Recipe("storyteller, AdamW", "storyteller"),
     "storyteller": Recipe("storyteller, Muon", "storyteller", **TUNED),
     "no row": Recipe("swift without the row, Muon", "storyteller", shift=1, mlp_shift=1, **TUNED),
     "no shift": Recipe("swift without shifts, Muon", "storyteller", row=True, **TUNED),
     "one shift": Recipe("swift without the second shift, Muon", "swift", mlp_shift=0, **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
 }
+CROSSED = ["gpt2", "muon", "storyteller, adamw", "storyteller", "swift, adamw", "swift"]
+"""Three architectures, each with AdamW and with Muon."""
+TIMES = [1.0, 2.0, 0.5]
 
 
 class NoShift(nn.Module):
@@ -214,9 +221,9 @@ def early_loss(r: Recipe, seed: int) -> float:
     return round(statistics.mean(trainer.step() for _ in range(EARLY)), 4)
 
 
-def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
+def run_row(name: str, seed: int, times: float, tokens: int, corpus, lines) -> dict:
     """Train one row; what it came to."""
-    r = RECIPES[name]
+    r = dataclasses.replace(RECIPES[name], lr=RECIPES[name].lr * times)
     torch.manual_seed(seed)
     model = build(r, corpus.tokenizer.vocab_size)
     trainer = make_trainer(r, model, corpus.train, seed, tokens)
@@ -232,7 +239,8 @@ def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
             history.append({"tokens": trainer.tokens, "seconds": round(seconds, 1), "gap": gap})
             print(f"  {name}, seed {seed}: {history[-1]}, loss {loss:.3f}", flush=True)
     return {
-        "row": name, "seed": seed, "about": r.about, "tokens": trainer.tokens, "gap": history[-1]["gap"],
+        "row": name, "seed": seed, "times": times, "about": r.about, "tokens": trainer.tokens,
+        "gap": history[-1]["gap"],
         "bits_per_byte": round(bits, 5), "early": early_loss(r, seed),
         "tokens_per_second": round(trainer.tokens / seconds),
         "parameters": sum(p.numel() for p in model.parameters()), "history": history,
@@ -241,15 +249,17 @@ def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
 
 
 def table(rows: list[dict]) -> str:
-    """One line a recipe: the gaps left of its seeds, their mean, tokens per second."""
+    """One line a recipe and rate: the gaps left of its seeds, their mean, tokens per second."""
     found = []
     for name in RECIPES:
-        mine = [row for row in rows if row["row"] == name]
-        if mine:
+        for times in sorted({row["times"] for row in rows if row["row"] == name}):
+            mine = [row for row in rows if (row["row"], row["times"]) == (name, times)]
             gaps = [row["gap"] for row in mine]
             speed = statistics.median(row["tokens_per_second"] for row in mine)
             each = ", ".join(f"{gap:.2f}" for gap in gaps)
-            found.append(f"{name:18} {statistics.mean(gaps):.2f} ({each:16}) {speed:8,.0f} tokens/s")
+            rate = RECIPES[name].lr * times
+            mean = statistics.mean(gaps)
+            found.append(f"{name:18} {rate:7.4g} {mean:.2f} ({each:16}) {speed:8,.0f} tokens/s")
     return "\n".join(found)
 
 
@@ -258,6 +268,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(RECIPES))
     parser.add_argument("--all", action="store_true", help="every row")
+    parser.add_argument("--crossed", action="store_true", help=f"these, at {len(TIMES)} rates: {CROSSED}")
+    parser.add_argument("--times", type=float, nargs="+", help="multiply the learning rate (default: 1)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"(default: {TOKENS:,})")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
@@ -267,17 +279,18 @@ def main():
     if args.table:
         print(table(read_rows(args.log)))
         return
-    rows = list(RECIPES) if args.all else args.rows
+    rows = list(RECIPES) if args.all else CROSSED if args.crossed else args.rows
+    all_times = args.times or (TIMES if args.crossed else [1.0])
     if unknown := [name for name in rows if name not in RECIPES]:
         parser.error(f"no row is called {unknown[0]!r}; there are {', '.join(RECIPES)}")
     corpus, lines = load_prepared(args.data), reference_lines()
-    for seed in args.seeds:
-        for name in rows:
-            if holds(args.log, {"row": name, "seed": seed}):
-                continue
-            row = run_row(name, seed, args.tokens, corpus, lines)
-            append_row(args.log, row)
-            print(f"{name}, seed {seed}: gap left {row['gap']:.3f}, {row['tokens_per_second']:,} tokens/s")
+    for seed, times, name in itertools.product(args.seeds, all_times, rows):
+        if holds(args.log, {"row": name, "seed": seed, "times": times}):
+            continue
+        row = run_row(name, seed, times, args.tokens, corpus, lines)
+        append_row(args.log, row)
+        speed = f"{row['tokens_per_second']:,} tokens/s"
+        print(f"{name}, seed {seed}, rate times {times:g}: gap left {row['gap']:.3f}, {speed}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The best learning rate at three widths, with one rate for all weights and with muP's: chapter 12's table.
 
     python -m companion prepare village --stories 20000
-    OMP_NUM_THREADS=1 python benchmarks/rates.py            # every row that is missing, four minutes
+    OMP_NUM_THREADS=1 python benchmarks/rates.py            # every row that is missing, 12 minutes
     python benchmarks/rates.py --table                      # what is there
 
 A row is a GPT-2 of two blocks, trained on 20,000 stories of the village for 150,000 tokens with a warmup and
@@ -10,6 +10,8 @@ the same. Rows are appended to data/models/rates.jsonl; those that are there are
 """
 
 import argparse
+import itertools
+import statistics
 from functools import partial
 from pathlib import Path
 
@@ -24,18 +26,19 @@ from companion.village import DATA
 
 LOG = DATA / "models" / "rates.jsonl"
 BASE, HEAD, BATCH = 96, 48, 16
+SEEDS = (0, 1, 2)
 RATES = [1.75e-3, 3.5e-3, 7e-3, 1.4e-2, 2.8e-2, 5.6e-2]
 ROWS = [("one rate", 48), ("one rate", 96), ("one rate", 192), ("muP", 48), ("muP", 192)]
 
 
-def run_row(rule: str, width: int, lr: float, tokens: int, corpus) -> dict:
+def run_row(rule: str, width: int, lr: float, tokens: int, seed: int, corpus) -> dict:
     """Train one row; what it came to."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = gpt2(GPTConfig(corpus.tokenizer.vocab_size, 256, 2, width // HEAD, width))
     split = corpus.train
     steps = steps_for(split, tokens, BATCH)
     config = TrainConfig(
-        steps=steps, batch_size=BATCH, lr=lr, min_lr=0.0, warmup_steps=max(1, steps // 20),
+        steps=steps, batch_size=BATCH, lr=lr, min_lr=0.0, warmup_steps=max(1, steps // 20), seed=seed,
         device="cpu", dtype="float32",
     )  # fmt: skip
     if rule == "muP":
@@ -47,20 +50,20 @@ def run_row(rule: str, width: int, lr: float, tokens: int, corpus) -> dict:
         trainer.step()
     nats = evaluate(model, corpus.val, config.context_length).nats_per_token
     return {
-        "rule": rule, "width": width, "lr": lr, "budget": tokens, "tokens": trainer.tokens,
+        "rule": rule, "width": width, "lr": lr, "budget": tokens, "seed": seed, "tokens": trainer.tokens,
         "nats_per_token": round(nats, 4),
         "machine": machine(),
     }  # fmt: skip
 
 
 def table(rows: list[dict]) -> str:
-    """A line for each rule and width: nats a token at each rate."""
+    """A line for each rule and width: nats a token at each rate, the mean over the seeds."""
     rates = sorted({row["lr"] for row in rows})
     lines = [" " * 14 + "".join(f"{lr:9g}" for lr in rates)]
     for rule, width in ROWS:
         mine = [row for row in rows if (row["rule"], row["width"]) == (rule, width)]
-        found = {row["lr"]: row["nats_per_token"] for row in mine}
-        cells = "".join(f"{found.get(lr, float('nan')):9.3f}" for lr in rates)
+        nats = {lr: [row["nats_per_token"] for row in mine if row["lr"] == lr] for lr in rates}
+        cells = "".join(f"{statistics.mean(nats[lr]):9.3f}" if nats[lr] else " " * 9 for lr in rates)
         lines += [f"{rule:9}{width:5}{cells}"] if mine else []
     return "\n".join(lines)
 
@@ -75,14 +78,14 @@ def main():
     args = parser.parse_args()
     if not args.table:
         corpus = load_prepared(args.data)
-        for rule, width in ROWS:
-            for lr in RATES:
-                key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens}
-                if holds(args.log, key):
-                    continue
-                row = run_row(*key.values(), corpus)
-                append_row(args.log, row)
-                print(f"{rule}, {width} wide, {lr:g}: {row['nats_per_token']:.3f} nats a token", flush=True)
+        for seed, (rule, width), lr in itertools.product(SEEDS, ROWS, RATES):
+            key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens, "seed": seed}
+            if holds(args.log, key):
+                continue
+            row = run_row(*key.values(), corpus)
+            append_row(args.log, row)
+            what = f"{rule}, {width} wide, {lr:g}, seed {seed}"
+            print(f"{what}: {row['nats_per_token']:.3f} nats a token", flush=True)
     print(table(read_rows(args.log)))
 
 

@@ -14,6 +14,7 @@ from math import log2
 from random import Random
 
 from companion import village
+from companion.village.reader import read_story
 
 
 def words(text: str) -> list[str]:
@@ -87,6 +88,15 @@ def main():
     assert all(village.bits(text) for text in told)
     size = sum(map(village.story_bytes, told)) / 1e6
     print(f"tells {size / (middle - start):.2f} MB/s, reads {size / (time.process_time() - middle):.2f} MB/s")
+    stories = [village.story(rng) for _ in range(10_000)]
+    begun = time.process_time()
+    read = [read_story(told.text) for told in stories]
+    seconds, n_words = time.process_time() - begun, sum(map(len, read))
+    misses = [
+        abs(sum(word.surprise for word in ws) - told.bits) for told, ws in zip(stories, read, strict=True)
+    ]
+    print(f"the perfect reader: {n_words:,} words, {1e6 * seconds / n_words:.0f} μs a word", end=", ")
+    print(f"its sums miss the stories' bits by at most {max(misses):.0e}")
 
 
 if __name__ == "__main__":
