@@ -3,7 +3,8 @@
     python -m companion prepare village --stories 20000
     OMP_NUM_THREADS=1 python benchmarks/modern.py --all            # every row that is missing, hours
     OMP_NUM_THREADS=1 python benchmarks/modern.py rope --seeds 0   # one of them, minutes
-    OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed        # three architectures with two optimizers
+    OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --seeds 0 --times 0.5 1 2 4
+    OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --times 1 2
     python benchmarks/modern.py --table                            # what is there
 
 A row is a recipe, a seed, and what the recipe's learning rate is multiplied with (`times`, 1 unless said).
@@ -100,7 +101,6 @@ RECIPES = {
 }
 CROSSED = ["gpt2", "muon", "storyteller, adamw", "storyteller", "swift, adamw", "swift"]
 """Three architectures, each with AdamW and with Muon."""
-TIMES = [1.0, 2.0, 0.5]
 
 
 class NoShift(nn.Module):
@@ -268,8 +268,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(RECIPES))
     parser.add_argument("--all", action="store_true", help="every row")
-    parser.add_argument("--crossed", action="store_true", help=f"these, at {len(TIMES)} rates: {CROSSED}")
-    parser.add_argument("--times", type=float, nargs="+", help="multiply the learning rate (default: 1)")
+    parser.add_argument("--crossed", action="store_true", help=", ".join(CROSSED))
+    parser.add_argument(
+        "--times", type=float, nargs="+", default=[1.0], help="multiply the learning rate (default: 1)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"(default: {TOKENS:,})")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
@@ -280,11 +282,10 @@ def main():
         print(table(read_rows(args.log)))
         return
     rows = list(RECIPES) if args.all else CROSSED if args.crossed else args.rows
-    all_times = args.times or (TIMES if args.crossed else [1.0])
     if unknown := [name for name in rows if name not in RECIPES]:
         parser.error(f"no row is called {unknown[0]!r}; there are {', '.join(RECIPES)}")
     corpus, lines = load_prepared(args.data), reference_lines()
-    for seed, times, name in itertools.product(args.seeds, all_times, rows):
+    for seed, times, name in itertools.product(args.seeds, args.times, rows):
         if holds(args.log, {"row": name, "seed": seed, "times": times}):
             continue
         row = run_row(name, seed, times, args.tokens, corpus, lines)
