@@ -34,10 +34,8 @@ def test_the_versions_are_one_line(capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example_and_defaults(command, capsys):
-    out = said(capsys, [command, "--help"])
-    assert "Default: " in out or command in ("finetune", "export", "progress")
-    assert "example: companion" in out
+def test_help_shows_an_example(command, capsys):
+    assert "example: companion" in said(capsys, [command, "--help"])
 
 
 def test_help_says_what_each_field_of_a_configuration_is(capsys, monkeypatch):
