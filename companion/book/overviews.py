@@ -59,12 +59,14 @@ def overview_files(book: Book) -> dict[Path, bytes]:
     data = book.root / "data"
     readme = book.root / "README.md"
     contents = {}
+    table = ""
     if readme.exists():
-        contents[readme] = with_chapters(book, readme.read_text(encoding="utf-8"))
+        table = with_chapters(book, readme.read_text(encoding="utf-8"))
+        contents[readme] = table
     if (data / "ladder.toml").exists() or any(map(printed_rungs, notebooks.values())):
         contents[data / "ladder.toml"] = ladder(notebooks)
     if (book.root / "chapters" / "README.md").exists():
-        contents[book.root / "chapters" / "README.md"] = course_map(book, notebooks)
+        contents[book.root / "chapters" / "README.md"] = course_map(book, notebooks, described(table))
     if (data / "glossary.csv").exists():
         contents[data / "glossary.csv"] = glossary_rows(all_terms(notebooks))
     if (data / "questions.csv").exists():
@@ -158,12 +160,11 @@ def uses(book: Book, chapter: Chapter, notebook: NotebookNode) -> list[Chapter]:
 # -- the map, and README's table -----------------------------------------------------------------------------
 
 
-def course_map(book: Book, notebooks: dict[Chapter, NotebookNode]) -> str:
-    """The map of the course, chapters/README.md, as Markdown."""
+def course_map(book: Book, notebooks: dict[Chapter, NotebookNode], builds: dict[str, str]) -> str:
+    """The map of the course, chapters/README.md, as Markdown. `builds`: what each chapter builds, by name."""
     rows = []
     labels = []
     edges = []
-    builds = described(book)
     for chapter, notebook in notebooks.items():
         needs = built_on(book, chapter)
         besides = [other for other in uses(book, chapter, notebook) if other not in needs]
@@ -181,11 +182,9 @@ def course_map(book: Book, notebooks: dict[Chapter, NotebookNode]) -> str:
     return MAP.format(graph="".join(labels + edges), rows="".join(rows))
 
 
-def described(book: Book) -> dict[str, str]:
+def described(readme: str) -> dict[str, str]:
     """What each chapter builds, by README's table: {chapter's name: words, "" without a column for them}."""
-    readme = book.root / "README.md"
-    lines = readme.read_text(encoding="utf-8").split("\n") if readme.exists() else []
-    return {row[1]: row[2].strip(" |") for row in map(ROW.match, lines) if row}
+    return {row[1]: row[2].strip(" |") for row in map(ROW.match, readme.split("\n")) if row}
 
 
 def with_chapters(book: Book, readme: str) -> str:

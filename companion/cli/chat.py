@@ -205,8 +205,8 @@ def answer(talk: Talk, text: str) -> None:
     chat = open_model(talk)
     messages_before, dropped_before = chat.messages, chat.dropped
     pieces: list[str] = []
-    told = kept(chat.stream(text, talk.options.max_new_tokens, talk.seed), pieces)
-    for piece in marked(told, talk.marks, stories_only=True):
+    answer = kept(chat.stream(text, talk.options.max_new_tokens, talk.seed), pieces)
+    for piece in marked(answer, talk.marks, stories_only=True):
         print(piece, end="", flush=True)
         if not is_read():
             return

@@ -358,9 +358,9 @@ def make_app(
             message = await unless_gone(http, answer.message())
         finally:
             answer.give_up()
-        whole = completion(answer.name, name, message["content"], answer.finish, answer.used())
-        whole["choices"][0]["message"] |= message
-        return JSONResponse(whole)
+        reply = completion(answer.name, name, message["content"], answer.finish, answer.used())
+        reply["choices"][0]["message"] |= message
+        return JSONResponse(reply)
 
     return app
 

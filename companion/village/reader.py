@@ -55,7 +55,7 @@ class PerfectReader:
         self.state = State()
         self.drafts: list[Draft] = []
         self.sentence: list[str] = []  # the words of the sentence that is being read
-        self.told: Draft | None = None  # the last whole sentence
+        self.last: Draft | None = None  # the last whole sentence
         self._after: dict[str, PerfectReader] = {}  # the readers that `after` has made
         self._begin()
 
@@ -98,9 +98,9 @@ class PerfectReader:
 
     def last_words(self) -> str:
         """What was read last, for messages: of this sentence, else the whole sentence before."""
-        if self.sentence or not self.told:
+        if self.sentence or not self.last:
             return " ".join(self.sentence)
-        return self.told.pattern.fill([self.told.said[slot.letter] for slot in self.told.pattern.slots])
+        return self.last.pattern.fill([self.last.said[slot.letter] for slot in self.last.pattern.slots])
 
     def next_words(self) -> dict[str, float]:
         """The probability of each word that can come next; `END` alone where the story is over."""
@@ -127,9 +127,9 @@ class PerfectReader:
         self.sentence = [*self.sentence, word]
         self._after = {}
         if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
-            self.told = drafts[0]
+            self.last = drafts[0]
             self.state = self.state.copy()  # another reader may hold it, see `after`
-            self.village.advance(self.state, self.told.pattern, self.told.said, " ".join(self.sentence))
+            self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
             self.sentence = []
             if not self.state.over:
                 self._begin()
@@ -183,15 +183,15 @@ def read_story(text: str) -> list[Word]:
         last_said[bare] = i
         words.append(Word(word, "other", back, log2(1 / odds[word]), entropy(odds)))
         if len(kinds) + len(reader.sentence) < len(words):  # the word ended a sentence
-            kinds += kinds_of_words(reader.told)
+            kinds += kinds_of_words(reader.last)
     if not reader.state.over:
         raise ValueError(f"the story has no end: {text[-40:]!r}")
     return [word._replace(kind=kind) for word, kind in zip(words, kinds, strict=True)]
 
 
-def kinds_of_words(told: Draft) -> list[str]:
+def kinds_of_words(draft: Draft) -> list[str]:
     """For each word of a whole sentence the kind of the slot that it stands in, or "other"."""
-    pattern, said = told.pattern, told.said
+    pattern, said = draft.pattern, draft.said
     filled = [said[slot.letter] for slot in pattern.slots]
     kinds = ["other"] * len(pattern.fill(filled).split(" "))
     before = pattern.pieces[0]

@@ -4,10 +4,7 @@ import errno
 import itertools
 import json
 import os
-import random
 import shutil
-import signal
-import time
 
 import pytest
 import torch
@@ -17,15 +14,10 @@ from support.runs import (
     contents,
     press_ctrl_c,
     refuse,
-    restore_run,
-    save_run,
     small_model,
-    trainer_of,
 )
 
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.files.atomic import PART
-from companion.runtime.storage import checkpoints
 from companion.training import load_checkpoint, save_checkpoint, train
 
 # ---------------------------------------- checkpoints
@@ -144,52 +136,3 @@ def test_a_full_disk_leaves_the_last_saved_run(data, tmp_path, monkeypatch, fail
     assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
     monkeypatch.undo()
     assert_goes_on(data, tmp_path)
-
-
-def save_for_ever(folder, trainer, data):
-    """What the killed child does: weights, averages and place all say the same number."""
-    while True:
-        trainer.steps += 1
-        with torch.no_grad():
-            for p in trainer.model.parameters():
-                p.fill_(trainer.steps)
-                trainer.optimizers[0].state[p]["exp_avg"].fill_(trainer.steps)
-        save_run(folder, trainer, data)
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "fork"), reason="needs os.fork: importing torch anew for each kill takes seconds"
-)
-@pytest.mark.gate
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_kill_9_at_twenty_moments(data, tmp_path):
-    trainer = trainer_of(small_model(data), data, config(steps=10**6))
-    trainer.step()
-    save_run(tmp_path, trainer, data)
-    rng, seen = random.Random(0), [1]
-    for _ in range(20):
-        child = os.fork()
-        if child == 0:
-            try:
-                save_for_ever(tmp_path, trainer, data)
-            finally:
-                os._exit(1)
-        while True:  # until it has saved, then some moment later
-            time.sleep(0.002)
-            notes = checkpoints.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
-            if json.loads(notes)["steps"] > trainer.steps:
-                break
-        time.sleep(rng.random() * 0.02)
-        os.kill(child, signal.SIGKILL)
-        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        restore_run(trainer, tmp_path, data)
-        number = trainer.steps
-        assert number > seen[-1]
-        seen.append(number)
-        assert all((p == number).all() for p in trainer.model.parameters())
-        assert all((s["exp_avg"] == number).all() for s in trainer.optimizers[0].state.values())
-        load_checkpoint(tmp_path)
-    trainer.model.load_state_dict(small_model(data).state_dict())
-    trainer.step()
-    save_run(tmp_path, trainer, data)
-    assert not (tmp_path / PART).exists(), "the next save cleans up what a kill left"

@@ -1,16 +1,14 @@
-"""What can go wrong around a training: folders, saves, old runs, tampered states."""
+"""What can go wrong around a training: folders, saves, tampered states."""
 
 import copy
-import hashlib
 import itertools
 import json
 import os
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 from safetensors.torch import save_file
-from support.runs import config, contents, press_ctrl_c, refuse, same_weights, small_model, texts, trainer_of
+from support.runs import config, contents, press_ctrl_c, refuse, same_weights, small_model, texts
 
 from companion.datasets import Corpus, Split
 from companion.gpt import GPTConfig, gpt2
@@ -19,8 +17,6 @@ from companion.runtime.runs import resuming, sessions
 from companion.runtime.storage import checkpoints
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint, train
-
-# ---------------------------------------- faults of issue 13
 
 
 def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
@@ -69,45 +65,6 @@ def test_other_data_with_the_same_counts_are_not_resumed(data, tmp_path):
     swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
     with pytest.raises(ValueError, match="^tokenizer differs, so it cannot resume"):
         train(small_model(data), Corpus(data.train, data.val, swapped, {}), config(), tmp_path, resume=True)
-
-
-def write_old_run(folder, trainer, data):
-    """The five files as they were written before issue 13: one optimizer, counts but no fingerprints."""
-    names = {p: name for name, p in trainer.model.named_parameters()}
-    tensors = {f"model.{name}": t for name, t in trainer.model.state_dict().items()}
-    for p, state in trainer.optimizers[0].state.items():
-        tensors |= {f"optimizer.{names[p]}.{key}": t for key, t in state.items()}
-    free = ("steps", "eval_every", "device", "dtype", "compile")
-    settings = asdict(trainer.config) | asdict(trainer.model.config)
-    settings |= {"tokens": len(data.train.tokens), "documents": len(data.train.starts) - 1}
-    identity = {name: value for name, value in settings.items() if name not in free}
-    place = ("steps", "tokens", "seconds", "losses", "history")
-    notes = {name: getattr(trainer, name) for name in place} | {"identity": identity, "dtype": "float32"}
-    folder.mkdir()
-    data.tokenizer.save(folder / "tokenizer.json")
-    saved = {"architecture": "gpt2", **asdict(trainer.model.config)}
-    about = {"config": saved, "provenance": {"steps": trainer.steps, "train": asdict(trainer.config)}}
-    (folder / "config.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    words = (folder / "tokenizer.json").read_bytes()
-    mark = hashlib.sha256(json.dumps(saved, sort_keys=True).encode() + words).hexdigest()
-    save_file(trainer.model.state_dict(), folder / "model.safetensors", {"fingerprint": mark})
-    save_file(tensors, folder / "state.safetensors", {"notes": json.dumps(notes)})
-    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trainer.history))
-
-
-@pytest.mark.gate
-def test_a_run_that_was_saved_before_loads_and_goes_on(data, tmp_path):
-    straight, resumed = small_model(data), small_model(data, seed=8)
-    history = train(straight, data, config())
-    old = trainer_of(small_model(data), data, config())
-    for _ in range(17):
-        old.step()
-    old.losses, old.history = [], [history[0] | {"sample": "Once"}]
-    write_old_run(tmp_path / "old", old, data)
-    assert same_weights(load_checkpoint(tmp_path / "old")[0], old.model)
-    rows = train(resumed, data, config(), tmp_path / "old", resume=True)
-    assert same_weights(straight, resumed) and rows[0]["sample"] == "Once"
-    assert [row["step"] for row in rows] == [17, 34, 40]
 
 
 def test_a_state_of_another_shape_is_one_line_and_changes_nothing(data, tmp_path):

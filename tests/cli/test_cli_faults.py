@@ -241,13 +241,6 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
     assert main([*argv, "--stories", "0"]) == 0
 
 
-def test_a_gguf_file_that_is_missing_or_cut_off_is_one_line(tmp_path, capsys):
-    path = tmp_path / "village.gguf"
-    fails(capsys, ["eval", "--model", path], 2, "village.gguf is no whole GGUF file")
-    path.write_bytes(b"GGUF")
-    fails(capsys, ["eval", "--model", path], 2, "village.gguf is no whole GGUF file")
-
-
 # -- how long ------------------------------------------------------------------
 
 
@@ -529,12 +522,6 @@ def test_a_command_is_printed_as_this_one_was_called(program, found, typed, monk
     assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
     assert as_typed("jupyter", "lab") == f"{typed.replace('companion', 'jupyter')} lab"
     assert as_typed("torchrun", "-m", "companion") == "torchrun -m companion"
-
-
-def test_a_setting_without_a_word_is_none(here, capsys):
-    (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
-    words = "c.toml: --init='' is empty; name one, or leave it out"
-    fails(capsys, ["train", "--config", "c.toml"], 2, words)
 
 
 def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):

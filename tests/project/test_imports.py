@@ -52,7 +52,8 @@ def run(code, **environment):
 
 
 def test_importing_the_package_imports_no_chapter_and_the_village_no_torch():
-    printed = run("import sys, companion.village as v; v.story; print(*sys.modules)").split()
+    code = "import sys, companion, companion.village as v; v.story; list(companion.BUILDERS)"
+    printed = run(f"{code}; print(*sys.modules)").split()
     assert {name.split(".")[1] for name in printed if name.startswith("companion.")} == {"village"}
     assert "torch" not in printed
 

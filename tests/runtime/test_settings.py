@@ -82,12 +82,6 @@ def test_a_run_is_repeated_from_the_file_that_it_writes(trained, capsys):
     assert settings(trained / "other")["seed"] == 5
 
 
-@pytest.mark.gate
-def test_a_stopped_run_is_repeated_too_and_a_longer_one_has_its_steps(trained, capsys):
-    assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
-    assert tomllib.loads((trained / "runs/mine/config.toml").read_text())["training"]["steps"] == 4
-
-
 def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys):
     write(
         prepared,

@@ -171,20 +171,6 @@ def test_no_row_is_read_after_the_last_that_is_taken(tmp_path):
     assert read(tmp_path / "b.jsonl", *rows[:2], "{", limit=2) == ["one", "two"]
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b'[{"text": "elm"}]', ", line 1 is .*, and no object"),
-        (b'{\n "text": "elm"\n}\n', " is no JSON Lines, or cut off after row 0"),
-        (gzip.compress(b'{"text": "elm"}\n', mtime=0), " is no JSON Lines"),
-    ],
-)
-def test_another_file_that_is_named_as_json_lines_is_one_line(tmp_path, data, words):
-    (tmp_path / "a.jsonl").write_bytes(data)
-    with raises_one_line(ValueError, f"a.jsonl{words}"):
-        list(Documents([str(tmp_path / "a.jsonl")]))
-
-
 def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path):
     (tmp_path / "a.jsonl").symlink_to(tmp_path / "gone.jsonl")
     with raises_one_line(ValueError, "a.jsonl cannot be read .No such file"):
