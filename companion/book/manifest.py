@@ -78,7 +78,8 @@ class Book:
         root: The course's folder.
         title: Title of the course.
         repository: Address where the course is published, or "" if there is none.
-        parts: Names of the chapters by title of their part.
+        parts: Names of the chapters by title of their part, in the order of the contents. A part may name the
+            part that it comes `after`.
         chapters: The chapters in order.
     """
 
@@ -106,6 +107,12 @@ class Book:
                     names.append(block["name"])
                     chapter = Chapter(root, len(chapters), names[-1], block.get("module"), block["seconds"])
                     chapters.append(chapter)
+            titles = list(parts)
+            for part in data["part"]:
+                if "after" in part:
+                    titles.remove(part["title"])
+                    titles.insert(titles.index(part["after"]) + 1, part["title"])
+            parts = {title: parts[title] for title in titles}
             return cls(root, data["title"], data["repository"], parts, chapters)
         except FileNotFoundError:
             raise BookError(f"{root / 'book.toml'} is missing; run this in the repository's root") from None

@@ -219,8 +219,11 @@ def build_site(book: Book, folder: Path) -> str:
         source = Path(temporary) / "source"
         out = Path(temporary) / "html"
         source.mkdir()
+        print(f"Writing the pages of {len(book.chapters)} chapters …", flush=True)
         stage(book, source)
+        print("Sphinx makes HTML of them, which takes most of the time …", flush=True)
         run_sphinx(book, source, out, Path(temporary) / "doctrees")
+        print("Leaving out what no page loads …", flush=True)
         lighter_pages(out)
         shutil.rmtree(out / "_sources")
         (out / "_sources" / "chapters").mkdir(parents=True)

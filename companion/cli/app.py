@@ -71,7 +71,8 @@ def run(options: Options) -> None:
         raise ValueError(
             f"--models={', '.join(folders)} has no model in it; train one, or name another folder"
         )
-    others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and has_device(kind)]
+    kinds = [kind for kind in ("cpu", "cuda", "mps") if has_device(kind)]
+    others = [kind for kind in kinds if kind != options.device] if len(kinds) > 1 else []
     print(f"The app offers {len(models)} models.")
     serve(options, Offer(folders, named, [options.device, *others]))
 

@@ -28,8 +28,8 @@ from companion.cli._shared import (
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_read, is_terminal
-from companion.serve.faq import SMALL_TALK, CourseQuestions
-from companion.serve.small_talk import EXAMPLE
+from companion.serve.faq import SMALL_TALK, Answered, CourseQuestions
+from companion.serve.small_talk import EXAMPLE, briefly
 from companion.show.judged_text import Marks, marked
 from companion.village.strangers import DECLINE
 
@@ -102,6 +102,7 @@ class Talk:
         marks: How to show the judge's verdicts on a story. None for no marks.
         seed: Of the next answer. None: another each time.
         hinted: Whether HINT was printed.
+        answers: What was answered, and from where.
     """
 
     options: Options
@@ -110,6 +111,7 @@ class Talk:
     marks: Marks | None = None
     seed: int | None = None
     hinted: bool = False
+    answers: list[Answered] = field(default_factory=list)
 
 
 def run(options: Options) -> None:
@@ -198,19 +200,23 @@ def answer(talk: Talk, text: str) -> None:
     message stands which of its words the village does not know, below a story what was ordered and is not in
     it, and below an answer that the story contradicts what the judge says of it.
     """
-    found = talk.course.find(text) if talk.course else None
+    earlier = [one.answer for one in talk.answers]
+    found = talk.course.find(text, talk.answers[-1] if earlier else None) if talk.course else None
     if found:
-        print(found.answer if found.source == SMALL_TALK else f"{found.answer}\n(From {found.source}.)")
+        talk.answers.append(found)
+        said = briefly(found.answer, earlier)
+        print(said if found.source == SMALL_TALK else f"{said}\n(From {found.source}.)")
         return
     chat = open_model(talk)
     messages_before, dropped_before = chat.messages, chat.dropped
     pieces: list[str] = []
     answer = kept(chat.stream(text, talk.options.max_new_tokens, talk.seed), pieces)
     for piece in marked(answer, talk.marks, stories_only=True):
-        print(piece, end="", flush=True)
+        print(briefly(piece, earlier), end="", flush=True)
         if not is_read():
             return
     written = "".join(pieces)
+    talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")
     note = chat.note(text, written) if hasattr(chat, "note") else ""

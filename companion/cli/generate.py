@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Range, Tables
-from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of
+from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of, tells_of_the_village
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.terminal import is_read, is_terminal
+from companion.serve.village_words import note_of_unknown_words
 from companion.show.judged_text import marked
 
 
@@ -60,6 +61,8 @@ def run(options: Options) -> None:
     if tokens and all(is_part_of_letter(token) for token in tokens):
         note = "the model's tokenizer knows no letter of the prompt and reads it byte by byte"
         print(f"companion: {note}; expect a text that has nothing to do with it", file=sys.stderr)
+    elif tells_of_the_village(options.model, teller.tokenizer) and (note := note_of_unknown_words(prompt)):
+        print(f"companion: {note} Try a name such as Mara or Otto.", file=sys.stderr)
     marks = marks_of(options.marks, options.model, teller.tokenizer)
 
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1

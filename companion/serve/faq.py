@@ -15,7 +15,7 @@ import numpy as np
 
 from companion import village
 from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
-from companion.serve.village_words import LIGHT_WORDS, asks_the_village, content_words
+from companion.serve.village_words import LIGHT_WORDS, MORE, asks_the_village, content_words
 
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
@@ -267,8 +267,15 @@ class CourseQuestions:
                 spelled = re.sub(rf"\b{word}\b", tried, spelled)
         return spelled
 
-    def find(self, question: str) -> Answered | None:
-        """The answer and its source; None for a message that a model must answer."""
+    def find(self, question: str, before: Answered | None = None) -> Answered | None:
+        """The answer and its source; None for a message that a model must answer.
+
+        Args:
+            question: What is asked.
+            before: The last answer, with which "tell me more" goes on.
+        """
+        if before and re.fullmatch(MORE, question.lower()) and (following := self.following(before)):
+            return following
         question = self.american(question)
         if which := WHICH_CHAPTER.fullmatch(question):
             question = f"where is {which[1]} explained?"
@@ -300,6 +307,22 @@ class CourseQuestions:
         if is_foreign(question):
             return Answered(ENGLISH_ONLY, SMALL_TALK)
         return None
+
+    def following(self, before: Answered) -> Answered | None:
+        """The question after that of the last answer, in its list or chapter, with its answer."""
+        chapter = re.search(r"chapter \d+: [^;]+", before.source)
+        rows = [row for row in self.chapters.rows if chapter and row.chapter == chapter[0]]
+        source = (
+            f"the questions that learners ask, {chapter[0]}" if chapter else "the list of frequent questions"
+        )
+        if not chapter and before.source.startswith(source):
+            rows = self.index.rows
+        said = before.answer + before.source
+        after = max((i for i, row in enumerate(rows) if f"“{row.question}”" in said), default=-1) + 1
+        if not rows:
+            return None
+        row = rows[after % len(rows)]
+        return Answered(f"“{row.question}” {row.answer}", source)
 
     def about_chapter(self, question: str) -> Answered | None:
         """The terms of a chapter whose number a message names, or None."""

@@ -86,7 +86,8 @@ def legend(verdicts: Sequence[Verdict]) -> str:
     rows = []
     for kind, meaning in EXPLAINED.items():
         mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {WORDS[kind]}</span>'
-        rows.append(f'<div role="listitem">{mark} {meaning}: {counts[kind]}</div>')
+        count = f": {counts[kind]}" if verdicts else ""
+        rows.append(f'<div role="listitem">{mark} {meaning}{count}</div>')
     return f'<div class="c-legend" role="list" aria-label="The judge\'s marks">{"".join(rows)}</div>'
 
 

@@ -8,12 +8,20 @@ a whole clause of a message, and one answer.
 import re
 import tomllib
 import unicodedata
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
+
+
+QUESTIONS = (
+    "I can say who has a thing, where somebody or something is, whose a thing is, what color it has,"
+    " who broke it, and how many somebody has. Ask with a name or a thing of the story, or order another one."
+)
+"""The answer to a question that names nothing of the village."""
 
 
 class Intent(NamedTuple):
@@ -45,6 +53,13 @@ def read_intents(table: dict) -> tuple[Intent, ...]:
 TABLE = tomllib.loads(Path(__file__).with_name("small_talk.toml").read_text("utf-8"))
 INTENTS = read_intents(TABLE)
 ENGLISH_ONLY = next(intent.answer for intent in INTENTS if intent.name == "language")
+BRIEFLY = {
+    QUESTIONS: "Ask with a name or a thing of the story, or order another one.",
+    next(
+        intent.answer for intent in INTENTS if intent.name == "capability"
+    ): f"As I said. For example: {EXAMPLE}",
+}
+"""The long answers, and what stands instead of each from the second time on."""
 SHORT_FORMS = TABLE["short"]
 FOREIGN = frozenset(TABLE["lists"]["foreign"].split())
 INTERJECTIONS = frozenset(TABLE["lists"]["interjections"].split())
@@ -53,6 +68,11 @@ WORDS = {
 }
 WORDS -= {"bitch", "damn", "screw", "worst"}
 """The words of the patterns, to which a misspelled word is compared."""
+
+
+def briefly(answer: str, earlier: Iterable[str]) -> str:
+    """Return an answer, or the short one in its place where it was given earlier."""
+    return BRIEFLY.get(answer, answer) if answer in earlier else answer
 
 
 def small_talk(message: str) -> str | None:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 
 from companion.instructions import Chat, chat_ids
-from companion.serve.small_talk import EXAMPLE
+from companion.serve.small_talk import EXAMPLE, QUESTIONS
 from companion.serve.village_words import (
     AGAIN,
+    MORE,
     asked_thing,
     asks_for_a_summary,
     asks_for_the_cast,
+    asks_for_the_truth,
     has_known_form,
     missing,
     nearest_order,
@@ -39,11 +41,8 @@ TEMPERATURE = 0.8
 """At which a story is told, unless another is given. Questions are answered at 0."""
 NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
-QUESTIONS = (
-    "I can say who has a thing, where somebody or something is, whose a thing is, what color it has,"
-    " who broke it, and how many somebody has. Ask with a name or a thing of the story, or order another one."
-)
-"""The answer to a question that names nothing of the village."""
+DRAWS = 8
+"""How many stories are drawn at most until one has all people that were ordered."""
 BARE_ORDER = "Tell me a story."
 
 
@@ -69,11 +68,27 @@ class StoryChat(Chat):
         if orders_a_story(text):
             self.reset()
             options = {"temperature": TEMPERATURE} | self.options | options
+            if len(ordered_people(text)) > 1:
+                yield self.draw_with_people(text, max_new_tokens, seed, **options)
+                return
         else:
             if asks_for_a_summary(text):
                 text = SUMMARIES[1]
             self.make_room(text, max_new_tokens)
         yield from super().stream(text, max_new_tokens, seed, **options)
+
+    def draw_with_people(self, order: str, max_new_tokens: int, seed, **options) -> str:
+        """Return the first of some stories that has all people of an order, or else the one with most."""
+        found = []
+        for i in range(DRAWS):
+            self.reset()
+            drawn = None if seed is None else seed + 1000 * i
+            story = "".join(super().stream(order, max_new_tokens, drawn, **options))
+            found.append((len(missing(ordered_people(order), story)), story, self.messages))
+            if found[-1][0] == 0 or options["temperature"] == 0:
+                break
+        _, story, self.messages = min(found, key=lambda one: one[0])
+        return story
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model would only invent an answer to; else ""."""
@@ -87,6 +102,8 @@ class StoryChat(Chat):
             if one["role"] == "assistant" or not orders_a_story(one["content"])
         ]
         known = " ".join([*said, *told])
+        if asks_for_the_truth(text):
+            return truth_of(self.messages) or NO_STORY
         if asks_for_the_cast(question):
             return contents_of(known).replace("It has", "The story has", 1) or NO_STORY
         thing = asked_thing(question)
@@ -114,7 +131,10 @@ class StoryChat(Chat):
             return ""
         if orders_a_story(as_order(text)):
             left_out = note_of_unknown_words(text, ", so the story leaves that out")
-            notes = [left_out, note_on_order(as_order(text), answer)]
+            new = (
+                "I cannot continue a story, so this is a new one." if re.fullmatch(MORE, text.lower()) else ""
+            )
+            notes = [left_out, new, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 
@@ -169,6 +189,29 @@ def contents_of(story: str) -> str:
 def story_verdicts(answer: str) -> list[Verdict]:
     """What the judge says of each sentence of an answer that is a story of the village; else nothing."""
     return judge(answer) if is_story(answer) else []
+
+
+def ordered_people(order: str) -> list[str]:
+    """Return the names of the village in an order."""
+    words = [word for phrase in ordered_phrases(order) for word in phrase.split()]
+    return [word for word in words if word in KINDS["name"]]
+
+
+def truth_of(messages: list[dict[str, str]]) -> str:
+    """What the judge says of the last answer of a conversation, or of its story; empty without one."""
+    if note := note_on_answer(messages):
+        return note
+    judge_finds = "The judge, a program that follows the story, finds"
+    said = [one["content"] for one in messages if one["role"] == "assistant"]
+    if said and answered(said[-1]) and holds(said[-1], " ".join(said[:-1])):
+        return f"{judge_finds} this true: “{said[-1]}”"
+    stories = [text for text in said if is_story(text)]
+    if not stories:
+        return ""
+    false = [one for one in judge(stories[-1]) if one.kind == "contradiction"]
+    if not false:
+        return f"{judge_finds} nothing false in it."
+    return f"{judge_finds} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
 
 
 def note_on_order(order: str, story: str) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 
 from companion.village.dialogues import (
     ASKED,
+    HELD_OUT_ORDERS,
     LOOSE_ORDERS,
     ORDERS,
     PLAIN,
@@ -52,20 +53,22 @@ def stem(word: str) -> str:
 
 SPARE = "carries hello hey hi live ok okay own right thanks"
 """Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
+SPARE_IN_ORDER = "animal animals else good great new nice people somebody someone something thing village"
+"""Words that say nothing of what a story should be about."""
 
 
 @cache
 def order_words() -> set[str]:
-    """The content words that an order may name. Those of jokes and dreams are none: nobody meets a dragon."""
-    texts = [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
-    texts += [word for words in KINDS.values() for word in words if " " not in word]
-    return content_words(" ".join([*texts, *ORDERS, *LOOSE_ORDERS]))
+    """The content words that the model follows in an order: nouns, colors, numbers, usual wordings."""
+    words = [word for kind in (*NOUNS, "color", "number") for word in KINDS[kind]]
+    return content_words(" ".join([*words, *ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS, SPARE_IN_ORDER]))
 
 
 @cache
 def question_words() -> set[str]:
     """The content words of all stories, and of the wordings of questions that a model learns."""
     texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
+    texts += [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
     for phrases in KINDS.values():
         texts += phrases
     return order_words() | content_words(" ".join([*texts, *SUMMARIES, SPARE]))
@@ -74,13 +77,16 @@ def question_words() -> set[str]:
 def unknown_words(message: str) -> list[str]:
     """The words of a message that the village does not know, as they are typed.
 
-    Of an order for a story only the subject counts: what follows the first "about", "of", "with" or "where"
-    in its sentence.
+    Of an order for a story only two parts count: its kind, as in "a sad story", and the subject, which
+    follows the first "about", "for", "of", "with" or "where" in its sentence.
     """
     considered, known = message, question_words()
     if orders_a_story(message):
-        subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
-        considered, known = subject[1] if subject else "", order_words()
+        kind = (
+            r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale)\b|\b(?:some|any)thing (\w+)\W*$"
+        )
+        parts = re.findall(rf"{kind}|\b(?:about|for|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
+        considered, known = " ".join(" ".join(part) for part in parts), order_words()
     words = re.findall(r"\w+(?:['’]\w+)?", considered)
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
@@ -109,7 +115,8 @@ def note_of_unknown_words(message: str, so: str = "") -> str:
         so: What follows from that, for an order.
     """
     quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
-    return f"The village does not know {', '.join(quoted)}{so}." if quoted else ""
+    verb = "I cannot tell about" if so else "The village does not know"
+    return f"{verb} {', '.join(quoted)}{so}." if quoted else ""
 
 
 def with_names(message: str) -> str:
@@ -148,10 +155,16 @@ def missing(phrases: Iterable[str], story: str) -> list[str]:
     return [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", story, re.IGNORECASE)]
 
 
+MORE = (
+    r"\W*((please|ok|can you|so) )*((tell me |say |explain )?more( about (it|this|that))?|(in )?more details?"
+    r"|and then( what)?|then what|(and )?what('?s| is| comes)? next|next|continue|go on"
+    r"|keep going)( please)?\W*"
+)
+"""A wish that an answer, or a story, goes on."""
 AGAIN = (
     r"\W*((please|ok|and|now|tell|me|i|want|give|can|you|to|hear|just|yes) )*"
-    r"(again|more|another|another one|one more|a new one|next|next one|next story|continue|go on|keep going"
-    r"|stor(y|ies)|something|anything|surprise me)( please)?\W*"
+    r"(again|more|another|another one|one more|a new one|next one|next story"
+    rf"|stor(y|ies)|something|anything|surprise me)( please)?\W*|{MORE}"
 )
 """An order without a word on what the story is about, as it is typed after a first story."""
 
@@ -178,6 +191,21 @@ CAST = (
 def asks_for_the_cast(message: str) -> bool:
     """Whether a message asks who or what a story is about."""
     return re.fullmatch(CAST, message.strip().lower()) is not None
+
+
+TRUTH = (
+    r"\W*((and|so|but|ok|well) )?((is|was) (it|everything|(that|this|the|your)( (story|answer))?)"
+    r"( all| really)? (true|right|correct|false|wrong)"
+    r"|((is|was|are|were) there )?(an?|any|some) (mistake|error|lie|contradiction)s?"
+    r"|(what|where)('?s| is| was| are) (wrong|false|the (mistake|error|lie)s?)"
+    r"|did you (lie|make an?y? mistakes?))"
+    r"( (in|with|about) (it|that|this|there|(the|that|this|your) story))?\W*"
+)
+
+
+def asks_for_the_truth(message: str) -> bool:
+    """Whether a message asks if the story, or the last answer, is true."""
+    return re.fullmatch(TRUTH, message.strip().lower()) is not None
 
 
 ASKED_THING = (
@@ -216,7 +244,7 @@ def asks_the_village(message: str) -> bool:
         return False
     if re.fullmatch(AGAIN, message.lower()) or is_for_the_village(message):
         return True
-    if asks_for_a_summary(message) or asks_for_the_cast(message):
+    if asks_for_a_summary(message) or asks_for_the_cast(message) or asks_for_the_truth(message):
         return True
     if re.match(r"\W*what('?s| is| are) (an?\b|\w+\W*$)", message.strip().lower()):
         return False

@@ -494,7 +494,12 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 # -- judging what was answered -------------------------------------------------------------------------------
 
 
-STORY = r"\b(a|another|one more|new) story\b|^story\b|\bstory of \S|^another one\b"
+STORY = (
+    r"\b(an?|another|one more|new|some)( [\w-]+){0,2} (story|stories|tale)\b|^story\b"
+    r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
+    r"|^(please )?((can|could) you )?"
+    r"((tell|read|give) (me|us) )?(some|any)thing (?!wrong|else)[a-z]+\W*$"
+)
 TELL = r"\bhear (of|about)\b|^(please )?tell (me|us) (something )?about\b"
 ASKING = r"(what|how(?! about)|why|where|who|which|when|is|are|does|do(?! you know)|did|should)\b"
 WHO_IS = rf"who( is|'s) ({'|'.join(KINDS['name']).lower()})\W*"

@@ -29,6 +29,12 @@ def test_check_finds_no_difference():
     assert check(BOOK) == []
 
 
+def test_chapter_25_stands_after_18_in_the_contents_and_keeps_its_number():
+    parts = list(BOOK.parts.values())
+    place = parts.index(["25_reasoning"])
+    assert parts[place - 1][-1] == "18_rewards" and BOOK.find("25").number == 25
+
+
 def commands_of_readme() -> list[str]:
     """The commands in README's fenced blocks that make a virtual environment."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -352,3 +352,16 @@ def test_one_long_conversation_is_learned_and_not_held_out():
     for seed in range(9):
         learned, asked = instruct.split_rows(rows, 0.05, seed)
         assert len(learned) + len(asked) == 5 and asked and max(len(ids) for ids, _ in asked) == 5
+
+
+def test_generate_names_the_words_of_a_prompt_that_the_village_does_not_know(capsys):
+    for prompt, hint in (("Once the wizard Zork", "“wizard”, “Zork”"), ("Once the baker Mara", "")):
+        assert main(["generate", "--prompt", prompt, "--max-new-tokens", "3"]) == 0
+        error = capsys.readouterr().err
+        assert error.count("\n") == bool(hint) and hint in error
+
+
+def test_the_menu_is_short_the_second_time(monkeypatch, capsys):
+    out = chat(monkeypatch, capsys, ANSWERER, f"what can you do\nhelp\n{ORDER}\nwhy?\nwhy?\n").splitlines()
+    assert out[0].startswith("I can do three things") and out[1].startswith("As I said.")
+    assert len(out[-1]) < len(out[-2]) / 2

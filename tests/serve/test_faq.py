@@ -23,7 +23,7 @@ COURSE = CourseQuestions()
 
 
 def test_the_rows_are_whole_and_no_question_is_there_twice():
-    assert 30 <= len(ROWS) <= 50 and len({row.question.lower() for row in ROWS}) == len(ROWS)
+    assert 30 <= len(ROWS) <= 60 and len({row.question.lower() for row in ROWS}) == len(ROWS)
     assert all(row.question.strip() and len(row.answer) > 20 for row in ROWS)
     assert {meant for _, meant in ASKED} <= {row.question for row in ROWS}
 
@@ -82,6 +82,38 @@ def test_the_questions_of_issue_46_are_answered_and_their_source_is_said():
     found = COURSE.find("How long does it take?")
     assert "19 hours" in found.answer and "the list of frequent questions" in found.source
     assert "companion chat --model smollm2" in COURSE.find("is there a general assistant").answer
+
+
+@pytest.mark.parametrize(
+    "question, first, second",
+    [
+        ("What is attention?", "chapter 4: Attention", "chapter 4: Attention"),
+        ("Do I need a GPU?", "the list of frequent questions", "the list of frequent questions"),
+    ],
+)
+def test_tell_me_more_goes_on_with_the_next_question_each_time(question, first, second):
+    before = COURSE.find(question)
+    more = COURSE.find("tell me more", before)
+    again = COURSE.find("And then?", more)
+    assert more.source.endswith(first) and again.source.endswith(second)
+    assert len({before.answer, more.answer, again.answer}) == 3
+
+
+def test_after_a_story_or_small_talk_more_is_left_to_the_model():
+    assert COURSE.find("tell me more") is None
+    assert COURSE.find("and then?", COURSE.find("thank you")) is None
+
+
+@pytest.mark.parametrize(
+    "question, words",
+    [
+        ("how long does training take?", ["three minutes", "companion train"]),
+        ("how do I train on my own text?", ["companion prepare", "--preset text"]),
+        ("what do I need?", ["Python 3.11", "no GPU", "companion train"]),
+    ],
+)
+def test_how_to_begin_is_answered_with_the_command(question, words):
+    assert all(word in COURSE.find(question).answer for word in words)
 
 
 def test_the_reading_time_is_readmes():

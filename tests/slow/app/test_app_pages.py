@@ -31,6 +31,21 @@ def opened(models):
     return open_page
 
 
+def test_the_first_page_says_what_to_do_and_names_what_the_village_does_not_know(opened):
+    app = opened("tell")
+    assert "Type how a story begins" in app.markdown[0].value and "c-legend" in drawn(app)
+    assert not [box for box in app.selectbox if box.label == "Device"]
+    app.text_input(key="prompt").set_value("Once the wizard Mara")
+    assert "The village does not know “wizard”." in drawn(press(app, "Tell"))
+
+
+def test_a_click_asks_an_example_and_the_chat_goes_on(opened):
+    app = press(opened("chat"), "What is attention?")
+    app.chat_input[0].set_value("tell me more").run()
+    first, second = app.session_state["turns"]
+    assert "the glossary" in first.by and "questions that learners ask, chapter 4" in second.by
+
+
 def drawn(app: AppTest) -> str:
     """All HTML on the page that is ours, but the sheet."""
     return "\n".join(part.proto.body for part in app.get("html") if "<style>" not in part.proto.body)

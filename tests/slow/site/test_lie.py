@@ -5,6 +5,7 @@ import json
 import pytest
 from opened import BOOK
 
+from companion.book.cover import read_log
 from companion.book.lie import STORIES, explain, in_plain_words
 
 CHANCE = "() => document.querySelector('.lie .score').textContent"
@@ -98,7 +99,12 @@ def test_the_judge_waits_where_the_box_is_ticked(opened):
 
 def test_each_age_has_stories_and_each_story_a_false_sentence():
     stories = json.loads((BOOK.root / STORIES).read_text(encoding="utf-8"))
-    assert sorted({story["minutes"] for story in stories}) == [1, 3, 10, 88]
+    assert sorted({story["minutes"] for story in stories}) == [3, 10, 88]
+    first = [story for story in stories if story["minutes"] == 3]
+    n_false = [[one["kind"] for one in story["sentences"]].count("contradiction") for story in first]
+    assert 1 in n_false  # which the page tells first
+    shown = [row["sample"] for row in (read_log(BOOK)[1], read_log(BOOK)[-1])]
+    assert not any(story["sentences"][0]["text"] in text for story in stories for text in shown)
     for story in stories:
         assert story["steps"] > 0 and story["seconds"] > 0
         kinds = [sentence["kind"] for sentence in story["sentences"]]

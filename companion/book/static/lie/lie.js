@@ -24,9 +24,11 @@
   };
   const isFalse = (sentence) => sentence.kind === "contradiction";
 
-  // A story that was not seen yet, as long as there is one.
+  // A story that was not seen yet, as long as there is one. The first story has exactly one false sentence.
   const choose = (age) => {
-    const all = stories.filter((one) => one.minutes === age);
+    const ofAge = stories.filter((one) => one.minutes === age);
+    const easy = ofAge.filter((one) => one.sentences.filter(isFalse).length === 1);
+    const all = round === 0 && easy.length ? easy : ofAge;
     let fresh = all.filter((one) => !seen.has(one));
     if (!fresh.length) {
       all.forEach((one) => seen.delete(one));

@@ -7,6 +7,8 @@ import { UNKNOWN, after, costInWords, costsOf, entropy, inBits, key, truths } fr
 const ROWS = 8; // tokens whose vectors are drawn
 const LOOKS = 6; // tokens at most in the list of where a head looks
 const COLORS = 6; // of the tokens' chips
+const OWN_WORDS = "Your own words: a word that the village never uses is cut into small pieces, and the model"
+  + " goes on as if this were a story of its village, because it knows nothing else.";
 
 /** Fill the parts, which stand in the page without scripts too: at once with what the model did with an example
  *  when the site was made, which loads little, and whenever the reader runs the model. */
@@ -67,7 +69,8 @@ function drawTokens(view, { ids, names }, costs) {
   });
   const pieces = make("p", { class: "pieces" }, ...chips);
   view.replaceChildren(pieces);
-  if (costs !== null) view.append(costKey(), make("p", { class: "where" }, costLine(costs)));
+  if (costs === null) view.append(make("p", { class: "where" }, OWN_WORDS));
+  else view.append(costKey(), make("p", { class: "where" }, costLine(costs)));
 }
 
 /** What the colors of the bars below the tokens mean. */
@@ -117,14 +120,14 @@ function drawStrips(view, { names, embedded, config }) {
   view.replaceChildren(make("div", { class: "strips" }, ...rows), make("p", { class: "where" }, said));
 }
 
-/** A button for each block, which opens it, and says what the model would answer if it ended there. */
+/** A button for each block, which opens it, and says what the model would answer after it. */
 function drawBlocks(view, trace) {
   const { looked, would } = trace;
   const opened = make("div", { class: "opened" });
   const buttons = looked.map((_, layer) => {
     const [, token, share] = would[layer + 1];
-    const guess = make("small", {}, `if it ended here: ${quoted(token)} ${percent(share)}`);
-    return make("button", { type: "button" }, `Block ${layer}`, guess);
+    const guess = make("small", {}, `its best guess so far: ${quoted(token)} ${percent(share)}`);
+    return make("button", { type: "button" }, `After block ${layer + 1} of ${looked.length}`, guess);
   });
   const open = (layer) => {
     buttons.forEach((button, i) => button.setAttribute("aria-expanded", String(i === layer)));
