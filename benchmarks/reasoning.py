@@ -8,8 +8,10 @@
         --arm "teacher's texts" --arm "own texts"
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
-    python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm longer         # one to six steps, not four
-    for lr in 3e-3 6e-3 1.2e-2; do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500; done
+    python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm longer  # learns one to six steps
+    for lr in 3e-3 6e-3 1.2e-2
+        do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500
+    done
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -19,10 +21,12 @@ questions of their own.
 `cells` has for each number of steps how many held-out questions were asked, how many were answered
 rightly at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls
 were the ledger's). The arms of `tool` differ in what stands before each number of a call: nothing
-(`numbers`), its person (`names`), or the same word each time, of one token as a name (`filler`). `judged` counts the judge's verdicts, `false` the questions with a false step and
-those of them answered rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for
-each of 80 questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority`
-has the share of questions that a vote of 1, 2, 4, … texts answers rightly.
+(`numbers`), its person (`names`), or the same word each time, of one token as a name (`filler`).
+
+`judged` counts the judge's verdicts, `false` the questions with a false step and those of them answered
+rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for each of 80 questions, how
+many of 64 texts at temperature 1 were right, and right and proved; `majority` has the share of questions that
+a vote of 1, 2, 4, … texts answers rightly.
 """
 
 import argparse

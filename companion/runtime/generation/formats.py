@@ -219,8 +219,8 @@ def json_schema(schema: Any, place: str = "schema", depth: int = 0):
 def json_object() -> tuple:
     """Return the grammar of any JSON object.
 
-    Strings and names have at most MAX_CHARACTERS characters, objects and arrays at most MAX_ITEMS entries, and
-    they are nested at most FREE_DEPTH deep.
+    Strings and names have at most MAX_CHARACTERS characters. Objects and arrays have at most MAX_ITEMS
+    entries, and they are nested at most FREE_DEPTH deep.
     """
     values = [STRING, NUMBER, SIMPLE["boolean"], SIMPLE["null"]]
     for _ in range(FREE_DEPTH):
