@@ -12,6 +12,7 @@
     for lr in 3e-3 6e-3 1.2e-2
         do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500
     done
+    python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
