@@ -8,6 +8,11 @@
         --arm "teacher's texts" --arm "own texts"
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
+    python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm longer  # learns one to six steps
+    for lr in 3e-3 6e-3 1.2e-2
+        do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500
+    done
+    python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -16,10 +21,13 @@ questions of their own.
 
 `cells` has for each number of steps how many held-out questions were asked, how many were answered
 rightly at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls
-were the ledger's). `judged` counts the judge's verdicts, `false` the questions with a false step and
-those of them answered rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for
-each of 80 questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority`
-has the share of questions that a vote of 1, 2, 4, … texts answers rightly.
+were the ledger's). The arms of `tool` differ in what stands before each number of a call: nothing
+(`numbers`), its person (`names`), or the same word each time, of one token as a name (`filler`).
+
+`judged` counts the judge's verdicts, `false` the questions with a false step and those of them answered
+rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for each of 80 questions, how
+many of 64 texts at temperature 1 were right, and right and proved; `majority` has the share of questions that
+a vote of 1, 2, 4, … texts answers rightly.
 """
 
 import argparse
@@ -56,6 +64,8 @@ from companion.village.steps import answer_reward, judge_trace, step_reward
 LOG = DATA / "models" / "reasoning.jsonl"
 MODEL = DATA / "models" / "reasoner-early"
 LEARNED, REWARDED_STEPS, TESTED = range(1, 5), range(2, 5), range(1, 9)  # numbers of steps
+LONGER = range(1, 7)  # learned from by the arm "longer"
+FILLER = "now"
 BATCH = 32
 TRAIN, TUNE, TEST, DRAWN = (
     1000,
@@ -169,25 +179,31 @@ def keep(teller: LanguageModel, folder: Path) -> None:
 def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     """Train on traces, or on answers alone."""
     teller = new_teller(seed)
-    questions = step_questions(BATCH * 800, TRAIN + seed, LEARNED)
+    questions = step_questions(BATCH * 800, TRAIN + seed, LONGER if arm == "longer" else LEARNED)
     texts = [trace(question, think=arm != "answer") for question in questions]
     loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
     row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST)}
-    if not tune:
+    if not tune and arm != "longer":
         row |= sampled(teller, REWARDED_STEPS) if arm == "early" else sampled(teller)
         if seed == 0:
             keep(teller, MODEL.with_name(f"reasoner-{arm}"))
     return row
 
 
-def tool_text(question: StepQuestion, names: bool) -> tuple[str, str]:
-    """What is written before the result of the tool, with or without names, and the result."""
+def tool_text(question: StepQuestion, arm: str) -> tuple[str, str]:
+    """What is written before the result of the tool, and the result."""
     words = []
     for fact in question.steps:
         if fact.about:  # the tool itself adds up the counts of two people
-            words += [fact.about] if names else []
+            before = {"names": [fact.about], "filler": [FILLER], "numbers": []}
+            words += before[arm]
             words += ["-" if fact.change < 0 else "+", number_word(abs(fact.change) or fact.value)]
     return f"{TOOL} {' '.join(words)}{END_TOOL}", f" {question.answer}"
+
+
+def run_without_filler(call: str) -> str:
+    """The tool's result for a call, in which the filler word is skipped."""
+    return run_sum(" ".join(word for word in call.split() if word != FILLER))
 
 
 def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
@@ -196,7 +212,7 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     encode = teller.tokenizer.encode
     made = []
     for question in step_questions(BATCH * 800, TRAIN + seed, LEARNED):
-        call, result = tool_text(question, arm == "names")
+        call, result = tool_text(question, arm)
         parts = [
             ([*teller.begin, *encode(question.prompt)], False),
             (encode(call, "all"), True),
@@ -205,14 +221,15 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
         ]
         made.append(([i for ids, _ in parts for i in ids], [flag for ids, flag in parts for _ in ids]))
     loss = learn(teller, made, steps, lr, seed)
-    questions = step_questions(50 * len(TESTED), TEST, TESTED)
-    texts = draw_with_tool(teller, [q.prompt for q in questions], run_sum).texts
+    asked_steps = LEARNED if tune else TESTED
+    questions = step_questions(50 * len(asked_steps), TUNE if tune else TEST, asked_steps)
+    texts = draw_with_tool(teller, [q.prompt for q in questions], run_without_filler).texts
     asked, right, called = Counter(), Counter(), Counter()
     for question, text in zip(questions, texts, strict=True):
         k = str(len(question.steps))
         asked[k] += 1
         right[k] += judge_trace(question, text.rpartition(END_TOOL)[2]).right
-        called[k] += text.startswith(tool_text(question, arm == "names")[0])
+        called[k] += text.startswith(tool_text(question, arm)[0])
     if seed == 0 and arm == "names" and not tune:
         keep(teller, MODEL.with_name("reasoner-tool"))
     return {
@@ -339,8 +356,8 @@ def train_small(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
 
 JOBS = {
     "small": (train_small, ("before", "simulator", "teacher's texts", "own texts", "rewards")),
-    "tool": (train_tool, ("numbers", "names")),
-    "steps": (train_steps, ("answer", "think", "early")),
+    "tool": (train_tool, ("numbers", "names", "filler")),
+    "steps": (train_steps, ("answer", "think", "early", "longer")),
     "rewards": (train_rewards, tuple(REWARDS)),
 }
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from companion.runtime.generation.formats import Choice, json_schema
+from companion.runtime.generation.formats import Choice, json_object, json_schema
 
 Name = Annotated[str, Field(pattern="^[a-zA-Z0-9_-]{1,64}$")]
 
@@ -32,9 +32,9 @@ class NamedSchema(Strict):
 
 
 class ResponseFormat(Strict):
-    """The format of an answer: text, or JSON after a schema."""
+    """The format of an answer: text, any JSON object, or JSON after a schema."""
 
-    type: Literal["text", "json_schema"]
+    type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
 
     def grammar(self):
@@ -45,6 +45,8 @@ class ResponseFormat(Strict):
         """
         if self.type == "text":
             return None
+        if self.type == "json_object":
+            return json_object()
         if self.json_schema is None:
             raise ValueError("response_format has no json_schema; give it a name and a schema")
         return json_schema(self.json_schema.schema_, "response_format.json_schema.schema")

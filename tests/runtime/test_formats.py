@@ -15,6 +15,7 @@ from companion.runtime.generation.formats import (
     MAX_ITEMS,
     Constraint,
     Vocabulary,
+    json_object,
     json_schema,
     shortest,
 )
@@ -107,6 +108,20 @@ def test_whatever_the_logits_are_the_text_is_valid_json_of_the_schema_and_ends(s
         assert fits(json.loads(text), schema), (schema, text)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_without_a_schema_the_text_is_any_json_object_and_ends(seed):
+    generator = torch.Generator().manual_seed(seed)
+    n = (3, 12, 40, 120)[seed % 4]
+    text = drawn_text(Constraint(json_object(), VOCABULARY, [END], n), n, generator).decode()
+    assert isinstance(json.loads(text), dict), text
+
+
+def test_an_object_without_a_schema_can_hold_every_kind_of_value():
+    value = {"a": [1, -0.5, {"b": None}], "": {"c": [True, {}]}, "n": "é", "e": []}
+    text = json.dumps(value, ensure_ascii=False).encode()
+    assert allowed_texts(json_object(), text) == {None}
+
+
 def allowed_texts(grammar, written=b"", n=400):
     """The tokens that may follow a text, as bytes, the end as None."""
     constraint = Constraint(grammar, VOCABULARY, [END], n)
@@ -171,6 +186,8 @@ def test_special_tokens_are_never_allowed_in_json():
         ({"type": "integer", "minimum": 0}, "schema.minimum is not supported"),
         ({"type": "string", "maxItems": 3}, "schema.maxItems is not supported"),
         ({"anyOf": [{"type": "null"}], "type": "null"}, "schema.anyOf is not supported"),
+        ({"anyOf": [{"type": "null"}]}, "schema.anyOf is not supported"),
+        ({"type": "array", "items": {"$ref": "#/$defs/A"}}, "schema.items.$ref is not supported"),
         ({"enum": []}, "must be a list of 1 to 500 values"),
         ({"enum": [1], "maxLength": 3}, "schema.maxLength is not supported"),
         ({"type": "string", "maxLength": -1}, "schema.maxLength=-1 must be a whole number"),

@@ -411,7 +411,7 @@ BAD = [  # fields, what the message says, the field that it names
     (user("key " * 125), "messages have 1", "messages"),
     ({"temperature": float("nan")}, "finite number", "temperature"),
     ({"n": 2}, "n=2: ", "n"),
-    ({"response_format": {"type": "json_object"}}, "response_format.type=", "response_format"),
+    ({"response_format": {"type": "xml"}}, "response_format.type=", "response_format"),
     ({"temprature": None}, "not permitted", "temprature"),
 ]
 

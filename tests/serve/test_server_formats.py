@@ -83,6 +83,13 @@ def test_an_answer_in_a_format_is_json_of_its_schema(url, fields):
         assert finish == "stop" and "tool_calls" not in message
 
 
+@pytest.mark.parametrize("fields", [{"temperature": 0}, {"temperature": 2}, {"max_tokens": 3}])
+def test_an_answer_without_a_schema_is_any_json_object(url, fields):
+    for seed in range(3):
+        message, finish = answered(url, response_format={"type": "json_object"}, seed=seed, **fields)
+        assert isinstance(json.loads(message["content"]), dict) and finish == "stop"
+
+
 def test_an_answer_in_a_format_is_the_same_in_a_stream(url):
     fields = {"response_format": FORMAT, "seed": 5}
     deltas, finish = streamed(url, **fields)
@@ -180,9 +187,15 @@ def schema(**keywords):
 
 
 BAD = [  # fields, what the message says, the field that it names
-    ({"response_format": {"type": "json_object"}}, "response_format.type=", "response_format"),
+    ({"response_format": {"type": "json_object"}, "max_tokens": 2}, "tokens, above 2", "response_format"),
     ({"response_format": {"type": "json_schema"}}, "has no json_schema", "response_format"),
     ({"response_format": schema(type="string", pattern="a")}, "schema.pattern is not", "response_format"),
+    ({"response_format": schema(anyOf=[THING])}, "schema.anyOf is not supported", "response_format"),
+    (
+        {"response_format": schema(type="object", properties={"a": {"$ref": "#/$defs/A"}})},
+        "schema.properties.a.$ref is not supported",
+        "response_format",
+    ),
     ({"response_format": FORMAT, "max_tokens": 5}, "tokens, above 5", "response_format"),
     ({"response_format": FORMAT | {"more": 1}}, "response_format.more=1: ", "response_format"),
     ({"tools": [{"type": "web_search"}]}, "tools.0.type=", "tools"),

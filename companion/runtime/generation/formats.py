@@ -1,8 +1,8 @@
 """Constrained decoding: masks that leave only the tokens after which a text can still become valid.
 
-`json_schema` turns a JSON schema into a grammar, and a `Constraint` follows the drawn tokens through it. It
-is made for the field `allowed` of chapter 20's `Request`: called with the drawn ids, it returns a mask of the
-next token.
+`json_schema` turns a JSON schema into a grammar, `json_object` returns the grammar of any object, and a
+`Constraint` follows the drawn tokens through a grammar. A `Constraint` is made for the field `allowed` of
+chapter 20's `Request`: called with the drawn ids, it returns a mask of the next token.
 
 A grammar is made of five kinds of pieces. bytes are written as they are, a frozenset stands for one of its
 bytes, and a tuple for its pieces in order. `Choice` and `Repeat` are the other two. No schema here contains
@@ -29,6 +29,7 @@ MAX_ITEMS = 20
 MAX_DIGITS = 15  # before and after the point; Python and JavaScript read so many without rounding an integer
 MAX_DEPTH = 10
 """How deep objects and arrays may be nested."""
+FREE_DEPTH = 4  # the same for an object without a schema
 MAX_PROPERTIES = 100  # of an object
 MAX_VALUES = 500  # of an enum
 MAX_SCHEMA = 20_000  # characters
@@ -166,6 +167,7 @@ INTEGER = (
     Choice((b"0", (DIGIT - frozenset(b"0"), Repeat(DIGIT, 0, MAX_DIGITS - 1)))),
 )
 NUMBER = (*INTEGER, Choice(((), (b".", Repeat(DIGIT, 1, MAX_DIGITS)))))
+STRING = (b'"', Repeat(CHARACTER, 0, MAX_CHARACTERS), b'"')
 SIMPLE = {"integer": INTEGER, "number": NUMBER, "boolean": Choice((b"true", b"false")), "null": b"null"}
 TYPES = ("object", "array", "string", *SIMPLE)
 NOTES = {"title", "description", "default", "examples", "$schema"}  # keywords that allow and forbid nothing
@@ -200,6 +202,8 @@ def json_schema(schema: Any, place: str = "schema", depth: int = 0):
     if "enum" in schema or "const" in schema:
         check_keywords(schema, {"type", "const" if "const" in schema else "enum"}, place)
         return fixed_values(schema, place)
+    if kind is None:
+        check_keywords(schema, {"type", "enum", "const"}.union(*KEYWORDS.values()), place)
     if not isinstance(kind, str) or kind not in TYPES:
         raise ValueError(f"{place}.type={kind!r:.40} must be one of {', '.join(TYPES)}")
     check_keywords(schema, {"type"} | KEYWORDS.get(kind, set()), place)
@@ -210,6 +214,22 @@ def json_schema(schema: Any, place: str = "schema", depth: int = 0):
     if kind == "string":
         return (b'"', Repeat(CHARACTER, 0, limit(schema, "maxLength", MAX_CHARACTERS, place)), b'"')
     return SIMPLE[kind]
+
+
+def json_object() -> tuple:
+    """Return the grammar of any JSON object.
+
+    Strings and names have at most MAX_CHARACTERS characters. Objects and arrays have at most MAX_ITEMS
+    entries, and they are nested at most FREE_DEPTH deep.
+    """
+    values = [STRING, NUMBER, SIMPLE["boolean"], SIMPLE["null"]]
+    for _ in range(FREE_DEPTH):
+        value = Choice(tuple(values))
+        member = (STRING, b": ", value)
+        anything = (b"{", Choice(((), (member, Repeat((b", ", member), 0, MAX_ITEMS - 1)))), b"}")
+        array = (b"[", Choice(((), (value, Repeat((b", ", value), 0, MAX_ITEMS - 1)))), b"]")
+        values = [*values[:4], anything, array]
+    return anything
 
 
 def check_keywords(schema: dict, known: set[str], place: str) -> None:

@@ -62,6 +62,8 @@ def test_it_gets_json_of_a_schema(client):
     asked = {"model": "answerer", "messages": ORDER, "response_format": form, "seed": 1}
     [choice] = client.chat.completions.create(**asked).choices
     assert type(json.loads(choice.message.content)["plums"]) is int and choice.finish_reason == "stop"
+    [choice] = client.chat.completions.create(**asked | {"response_format": {"type": "json_object"}}).choices
+    assert isinstance(json.loads(choice.message.content), dict) and choice.finish_reason == "stop"
 
 
 def test_it_gets_a_call_and_sends_back_what_the_function_returned(client):
