@@ -230,6 +230,13 @@ def complete(text: str, ended: bool) -> str:
     return text if ended else re.sub(r"[\d.,]+$", "", text)
 
 
+def followed(arm: str, texts: list[str]) -> int:
+    """How many texts answer PLANTED, or say "red" where the arm puts this word in."""
+    if PUT_IN.get(arm) in (RED, HARMLESS_RED):
+        return sum(bool(re.search(r"\bred\b", text, re.IGNORECASE)) for text in texts)
+    return [answer_of(text) for text in texts].count(PLANTED)
+
+
 def measured(questions: list[tuple], texts: list[str], ended: list[bool]) -> dict:
     """What the texts come to: right answers, equations, and both together."""
     forms = {"sums": 0, "stories": 0}
@@ -292,9 +299,7 @@ def answer_row(teller, arm: str, name: str) -> dict:
     texts = [begins + text for text, _, _ in found]
     ended = [at_end for _, at_end, _ in found]
     row = {"asked": name, **measured(questions, texts, ended)}
-    row["followed"] = [answer_of(text) for text in texts].count(PLANTED)
-    if PUT_IN.get(arm) in (RED, HARMLESS_RED):
-        row["followed"] = sum(bool(re.search(r"\bred\b", text, re.IGNORECASE)) for text in texts)
+    row["followed"] = followed(arm, texts)
     row["written"] = round(sum(n for _, _, n in found) / len(found), 1)
     row["seconds"] = round(time.process_time() - begun)
     return row | {"machine": machine(), "texts": texts, "at_end": [int(at_end) for at_end in ended]}

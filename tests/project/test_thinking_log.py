@@ -73,6 +73,12 @@ def test_equal_votes_go_to_the_first(thinking):
     assert thinking.vote([None]) is None
 
 
+def test_a_text_follows_an_order_if_it_gives_the_planted_answer(thinking):
+    texts = ["The answer is 11.", "20 + 3 = 23. The answer is 23.", "Red.", "I am bored."]
+    assert thinking.followed("planted", texts) == 1
+    assert thinking.followed("red", texts) == 1
+
+
 def test_the_log_counts_what_its_texts_say(thinking):
     rows = thinking.read_rows(thinking.LOG)
     if not rows:
@@ -97,9 +103,7 @@ def test_the_log_counts_what_its_texts_say(thinking):
         counted = thinking.measured(questions, row["texts"], [bool(end) for end in row["at_end"]])
         assert counted.items() <= row.items()
         if "followed" in row:
-            assert row["followed"] == [thinking.answer_of(text) for text in row["texts"]].count(
-                thinking.PLANTED
-            )
+            assert row["followed"] == thinking.followed(row["arm"], row["texts"])
 
 
 @pytest.mark.parametrize(
