@@ -8,6 +8,7 @@
         --arm "teacher's texts" --arm "own texts"
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
+    python benchmarks/reasoning.py handed --lr LR --steps STEPS                             # hand-overs
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -47,6 +48,7 @@ from companion.village.reasoning import (
     MARKS,
     TOOL,
     StepQuestion,
+    hand_over_questions,
     number_word,
     step_questions,
     trace,
@@ -66,14 +68,15 @@ TRAIN, TUNE, TEST, DRAWN = (
 DRAWS = 64
 
 
-def new_teller(seed: int, d_model: int = 64, n_layers: int = 3) -> LanguageModel:
+def new_teller(seed: int, d_model: int = 64, n_layers: int = 3, ask=step_questions) -> LanguageModel:
     """A model that knows nothing yet, and its tokenizer, which is the same for every seed."""
-    texts = [f"{q.prompt} {fact.text}" for q in step_questions(2000, 0, range(1, 10)) for fact in q.steps]
-    tokenizer = BPETokenizer.train(texts, 420, ("<|endoftext|>", *MARKS))
+    texts = [f"{q.prompt} {fact.text}" for q in ask(2000, 0, range(1, 10)) for fact in q.steps]
+    vocab_size = 420 if ask is step_questions else 350  # the words of the other kinds give no more
+    tokenizer = BPETokenizer.train(texts, vocab_size, ("<|endoftext|>", *MARKS))
     torch.manual_seed(seed)
     d_ff = d_model * 8 // 3 // 8 * 8
     sizes = {"n_layers": n_layers, "d_model": d_model, "d_ff": d_ff, "n_heads": 4, "n_kv_heads": 4}
-    config = LlamaConfig(vocab_size=420, context_length=256, qk_norm=True, tied=True, shift=2, **sizes)
+    config = LlamaConfig(vocab_size=vocab_size, context_length=256, qk_norm=True, tied=True, shift=2, **sizes)
     return LanguageModel(swift(config), tokenizer)
 
 
@@ -113,9 +116,9 @@ def learn(teller: LanguageModel, made: list[tuple], steps: int, lr: float, seed:
     return round(float(loss), 4)
 
 
-def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST) -> dict:
+def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST, ask=step_questions) -> dict:
     """How many held-out questions are answered rightly at temperature 0, and what the judge says."""
-    questions = step_questions(per_cell * len(TESTED), seed, TESTED)
+    questions = ask(per_cell * len(TESTED), seed, TESTED)
     texts = draw_texts(teller, [q.prompt for q in questions], temperature=0.0).texts
     asked, right, proved, judged = Counter(), Counter(), Counter(), Counter()
     false_then, false_right, false_steps, repaired = 0, 0, 0, 0
@@ -166,14 +169,14 @@ def keep(teller: LanguageModel, folder: Path) -> None:
 # -- the arms ------------------------------------------------------------------------------------------------
 
 
-def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
-    """Train on traces, or on answers alone."""
-    teller = new_teller(seed)
-    questions = step_questions(BATCH * 800, TRAIN + seed, LEARNED)
+def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool, ask=step_questions) -> dict:
+    """Train on traces, or on answers alone. With ask, on questions of another kind."""
+    teller = new_teller(seed, ask=ask)
+    questions = ask(BATCH * 800, TRAIN + seed, LEARNED)
     texts = [trace(question, think=arm != "answer") for question in questions]
     loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
-    row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST)}
-    if not tune:
+    row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST, ask)}
+    if not tune and ask is step_questions:
         row |= sampled(teller, REWARDED_STEPS) if arm == "early" else sampled(teller)
         if seed == 0:
             keep(teller, MODEL.with_name(f"reasoner-{arm}"))
@@ -341,6 +344,7 @@ JOBS = {
     "small": (train_small, ("before", "simulator", "teacher's texts", "own texts", "rewards")),
     "tool": (train_tool, ("numbers", "names")),
     "steps": (train_steps, ("answer", "think", "early")),
+    "handed": (partial(train_steps, ask=hand_over_questions), ("answer", "think")),
     "rewards": (train_rewards, tuple(REWARDS)),
 }
 
