@@ -8,7 +8,8 @@
         --arm "teacher's texts" --arm "own texts"
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
-    python benchmarks/reasoning.py handed --lr LR --steps STEPS                             # hand-overs
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 600
+    python benchmarks/reasoning.py agent --lr 6e-3 --steps 300
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -18,7 +19,10 @@ questions of their own.
 `cells` has for each number of steps how many held-out questions were asked, how many were answered
 rightly at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls
 were the ledger's). `judged` counts the judge's verdicts, `false` the questions with a false step and
-those of them answered rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for
+those of them answered rightly, `repaired` the repaired of all false steps. For `agent`, `cells` has for
+worlds of the trained sizes and for larger ones: episodes, those that end rightly, those that also need no
+more calls than the least number that surely suffices, all calls, those of the program in the same worlds,
+those of a look at the places in their order, and the sum of the least numbers. `right` and `proved` have, for
 each of 80 questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority`
 has the share of questions that a vote of 1, 2, 4, … texts answers rightly.
 """
@@ -43,6 +47,7 @@ from companion.runtime.storage.checkpoints import write_model
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import DATA
+from companion.village.hidden import episode, least_calls, searches
 from companion.village.reasoning import (
     END_TOOL,
     MARKS,
@@ -68,10 +73,14 @@ TRAIN, TUNE, TEST, DRAWN = (
 DRAWS = 64
 
 
-def new_teller(seed: int, d_model: int = 64, n_layers: int = 3, ask=step_questions) -> LanguageModel:
+def texts_of(ask=step_questions) -> list[str]:
+    """The texts from which a tokenizer is made: 2,000 questions with their steps."""
+    return [f"{q.prompt} {fact.text}" for q in ask(2000, 0, range(1, 10)) for fact in q.steps]
+
+
+def new_teller(seed, d_model=64, n_layers=3, texts=None, vocab_size=420) -> LanguageModel:
     """A model that knows nothing yet, and its tokenizer, which is the same for every seed."""
-    texts = [f"{q.prompt} {fact.text}" for q in ask(2000, 0, range(1, 10)) for fact in q.steps]
-    vocab_size = 420 if ask is step_questions else 350  # the words of the other kinds give no more
+    texts = texts or texts_of()
     tokenizer = BPETokenizer.train(texts, vocab_size, ("<|endoftext|>", *MARKS))
     torch.manual_seed(seed)
     d_ff = d_model * 8 // 3 // 8 * 8
@@ -171,7 +180,8 @@ def keep(teller: LanguageModel, folder: Path) -> None:
 
 def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool, ask=step_questions) -> dict:
     """Train on traces, or on answers alone. With ask, on questions of another kind."""
-    teller = new_teller(seed, ask=ask)
+    vocab_size = 420 if ask is step_questions else 350  # the words of hand-overs give no more
+    teller = new_teller(seed, texts=texts_of(ask), vocab_size=vocab_size)
     questions = ask(BATCH * 800, TRAIN + seed, LEARNED)
     texts = [trace(question, think=arm != "answer") for question in questions]
     loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
@@ -223,6 +233,49 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
         "cells": {k: [asked[k], right[k], called[k]] for k in sorted(asked)},
         "shown": texts[:8],
     }
+
+
+SIZES = {"trained": (range(1, 4), range(2, 6)), "larger": (range(4, 7), range(5, 8))}  # people, places
+MOST_CALLS = 8
+
+
+def measured(teller: LanguageModel, n: int, seed: int) -> dict:
+    """What happens in new worlds: see the top of this file."""
+    cells, shown = {}, []
+    for name, (people, places) in SIZES.items():
+        found = searches(n, seed, people, places)
+        prompts, runs = [search.prompt for search in found], [search.run for search in found]
+        texts = draw_with_tool(teller, prompts, runs, max_new_tokens=12, calls=MOST_CALLS).texts
+        right = [text.endswith(search.answer) for search, text in zip(found, texts, strict=True)]
+        calls = [text.count(TOOL) for text in texts]
+        least = [least_calls(len(search.people), len(search.places)) for search in found]
+        within = [yes and k <= most for yes, k, most in zip(right, calls, least, strict=True)]
+        by_program = sum(len(episode(search)) for search in found)
+        in_order = sum(search.in_order() for search in found)
+        cells[name] = [n, sum(right), sum(within), sum(calls), by_program, in_order, sum(least)]
+        shown.append([[search.prompt, text] for search, text in zip(found[:10], texts, strict=False)])
+    return {"cells": cells, "shown": shown}
+
+
+def train_agent(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train on episodes of the program; the results of its calls are not learned."""
+    made, texts = [], []
+    episodes = [
+        (search, episode(search)) for search in searches(BATCH * 400, TRAIN + seed, *SIZES["trained"])
+    ]
+    for search in searches(2000, 0, range(1, 7), range(2, 8)):  # the same tokenizer for every seed
+        told = " ".join(f"{call} {result}" for call, result in episode(search))
+        texts.append(f"{search.prompt} {told} {search.answer}")
+    teller = new_teller(seed, texts=texts, vocab_size=380)
+    encode = teller.tokenizer.encode
+    for search, calls in episodes:
+        parts = [([*teller.begin, *encode(search.prompt)], False)]
+        for call, result in calls:
+            parts += [(encode(f"{TOOL} {call}{END_TOOL}", "all"), True), (encode(f" {result}"), False)]
+        parts.append(([*encode(f" {search.answer}"), teller.end], True))
+        made.append(([i for ids, _ in parts for i in ids], [flag for ids, flag in parts for _ in ids]))
+    loss = learn(teller, made, steps, lr, seed)
+    return {"loss": loss, **measured(teller, 50 if tune else 100, TUNE if tune else TEST)}
 
 
 def anywhere(question: StepQuestion, text: str) -> float:
@@ -345,6 +398,7 @@ JOBS = {
     "tool": (train_tool, ("numbers", "names")),
     "steps": (train_steps, ("answer", "think", "early")),
     "handed": (partial(train_steps, ask=hand_over_questions), ("answer", "think")),
+    "agent": (train_agent, ("episodes",)),
     "rewards": (train_rewards, tuple(REWARDS)),
 }
 

@@ -6,7 +6,9 @@ import pytest
 
 from companion.village.hidden import Search, episode, least_calls, searches
 
-WORLD = Search(("Mara", "Tom", "Finn"), ("mill", "barn", "well"), ("Mara", "Finn"), "well", ("mill", "well", "mill"))
+WORLD = Search(
+    ("Mara", "Tom", "Finn"), ("mill", "barn", "well"), ("Mara", "Finn"), "well", ("mill", "well", "mill")
+)
 
 
 def searched(worlds: frozenset[Search]) -> int:
@@ -29,7 +31,9 @@ def test_least_calls_are_those_of_a_search_over_all_worlds(people, places):
     names, where = ("Mara", "Tom", "Finn")[:people], ("mill", "barn", "well", "inn")[:places]
     chains = [(names[0], *later) for k in range(people) for later in permutations(names[1:], k)]
     # Nobody stands anywhere: who is at a place says nothing of the key.
-    worlds = frozenset(Search(names, where, chain, place, ("",) * people) for chain in chains for place in where)
+    worlds = frozenset(
+        Search(names, where, chain, place, ("",) * people) for chain in chains for place in where
+    )
     assert least_calls(people, places) == searched(worlds)
 
 
