@@ -9,7 +9,8 @@
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 600
-    python benchmarks/reasoning.py agent --lr 6e-3 --steps 300
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think
+    python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
