@@ -20,8 +20,8 @@ questions of their own.
 `cells` has for each number of steps how many held-out questions were asked, how many were answered
 rightly at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls
 were the ledger's). `judged` counts the judge's verdicts, `false` the questions with a false step and
-those of them answered rightly, `repaired` the repaired of all false steps. For `agent`, `cells` has for
-worlds of the trained sizes and for larger ones: episodes, those that end rightly, those that also need no
+those of them answered rightly, `repaired` the repaired of all false steps. `begins` has the
+first step of each text about a hand-over. For `agent`, `cells` has for worlds of the trained sizes and for larger ones: episodes, those that end rightly, those that also need no
 more calls than the least number that surely suffices, all calls, those of the program in the same worlds,
 those of a look at the places in their order, and the sum of the least numbers. `right` and `proved` have, for
 each of 80 questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority`
@@ -146,7 +146,11 @@ def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST, ask=step
         repaired += sum(step.repaired for step in false)
     cells = {k: [asked[k], right[k], proved[k]] for k in sorted(asked)}
     false = {"false": [false_then, false_right], "repaired": [repaired, false_steps]}
-    return {"cells": cells, "judged": dict(sorted(judged.items())), **false}
+    row = {"cells": cells, "judged": dict(sorted(judged.items())), **false}
+    if ask is not step_questions and judged:
+        all_steps = [judge_trace(q, text).steps for q, text in zip(questions, texts, strict=True)]
+        row["begins"] = [steps[0].step if steps else "" for steps in all_steps]
+    return row
 
 
 def sampled(teller: LanguageModel, steps: range = range(3, 9), n: int = 80, draws: int = DRAWS) -> dict:
