@@ -17,15 +17,17 @@ and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-t
 begin with reasoner-early, which learned for 700 steps. Rows with `tune` are short runs at several rates, on
 questions of their own.
 
-`cells` has for each number of steps how many held-out questions were asked, how many were answered
-rightly at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls
-were the ledger's). `judged` counts the judge's verdicts, `false` the questions with a false step and
-those of them answered rightly, `repaired` the repaired of all false steps. `begins` has the
-first step of each text about a hand-over. For `agent`, `cells` has for worlds of the trained sizes and for larger ones: episodes, those that end rightly, those that also need no
-more calls than the least number that surely suffices, all calls, those of the program in the same worlds,
-those of a look at the places in their order, and the sum of the least numbers. `right` and `proved` have, for
-each of 80 questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority`
-has the share of questions that a vote of 1, 2, 4, … texts answers rightly.
+`cells` has for each number of steps how many held-out questions were asked, how many were answered rightly at
+temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls were the
+ledger's). `judged` counts the judge's verdicts, `false` the questions with a false step and those of them
+answered rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for each of 80
+questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority` has the share of
+questions that a vote of 1, 2, 4, … texts answers rightly.
+
+`begins` has the first step of each text about hand-overs. For `agent`, `cells` has for worlds of the trained
+sizes and for larger ones: episodes, those that end rightly, those that also need no more calls than the least
+number that surely suffices, all calls, those of the program in the same worlds, those of a look at the places
+in their order, and the sum of the least numbers.
 """
 
 import argparse
