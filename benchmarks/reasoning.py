@@ -10,6 +10,7 @@
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 600
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
     python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
@@ -24,10 +25,10 @@ answered rightly, `repaired` the repaired of all false steps. `right` and `prove
 questions, how many of 64 texts at temperature 1 were right, and right and proved; `majority` has the share of
 questions that a vote of 1, 2, 4, … texts answers rightly.
 
-`begins` has the first step of each text about hand-overs. For `agent`, `cells` has for worlds of the trained
-sizes and for larger ones: episodes, those that end rightly, those that also need no more calls than the least
-number that surely suffices, all calls, those of the program in the same worlds, those of a look at the places
-in their order, and the sum of the least numbers.
+`begins`, which rows before it do not have, lists the first step of each text about hand-overs. For `agent`,
+`cells` has for worlds of the trained sizes and for larger ones: episodes, those that end rightly, those that
+also need no more calls than the least number that surely suffices, all calls, those of the program in the
+same worlds, those of a look at the places in their order, and the sum of the least numbers.
 """
 
 import argparse
