@@ -13,6 +13,10 @@
         do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500
     done
     python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 600 --arm answer --arm think
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think --arm holder
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
+    python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -28,9 +32,17 @@ were the ledger's). The arms of `tool` differ in what stands before each number 
 rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for each of 80 questions, how
 many of 64 texts at temperature 1 were right, and right and proved; `majority` has the share of questions that
 a vote of 1, 2, 4, … texts answers rightly.
+
+`begins`, which rows before it do not have, lists the first step of each text about hand-overs. Texts of the
+arm `holder` begin with who has the asked thing first, and `holder` counts the right ones.
+
+For `agent`, `cells` has for worlds of the trained sizes and for larger ones: episodes, those that end rightly,
+those that also need no more calls than the least number that surely suffices, all calls, those of the program
+in the same worlds, those of a look at the places in their order, and the sum of the least numbers.
 """
 
 import argparse
+import re
 import time
 from collections import Counter
 from functools import cache, partial
@@ -50,11 +62,14 @@ from companion.runtime.storage.checkpoints import write_model
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import DATA
+from companion.village.hidden import episode, least_calls, searches
 from companion.village.reasoning import (
     END_TOOL,
     MARKS,
+    THINK,
     TOOL,
     StepQuestion,
+    hand_over_questions,
     number_word,
     step_questions,
     trace,
@@ -76,14 +91,19 @@ TRAIN, TUNE, TEST, DRAWN = (
 DRAWS = 64
 
 
-def new_teller(seed: int, d_model: int = 64, n_layers: int = 3) -> LanguageModel:
+def texts_of(ask=step_questions) -> list[str]:
+    """The texts from which a tokenizer is made: 2,000 questions with their steps."""
+    return [f"{q.prompt} {fact.text}" for q in ask(2000, 0, range(1, 10)) for fact in q.steps]
+
+
+def new_teller(seed, d_model=64, n_layers=3, texts=None, vocab_size=420) -> LanguageModel:
     """A model that knows nothing yet, and its tokenizer, which is the same for every seed."""
-    texts = [f"{q.prompt} {fact.text}" for q in step_questions(2000, 0, range(1, 10)) for fact in q.steps]
-    tokenizer = BPETokenizer.train(texts, 420, ("<|endoftext|>", *MARKS))
+    texts = texts or texts_of()
+    tokenizer = BPETokenizer.train(texts, vocab_size, ("<|endoftext|>", *MARKS))
     torch.manual_seed(seed)
     d_ff = d_model * 8 // 3 // 8 * 8
     sizes = {"n_layers": n_layers, "d_model": d_model, "d_ff": d_ff, "n_heads": 4, "n_kv_heads": 4}
-    config = LlamaConfig(vocab_size=420, context_length=256, qk_norm=True, tied=True, shift=2, **sizes)
+    config = LlamaConfig(vocab_size=vocab_size, context_length=256, qk_norm=True, tied=True, shift=2, **sizes)
     return LanguageModel(swift(config), tokenizer)
 
 
@@ -123,10 +143,24 @@ def learn(teller: LanguageModel, made: list[tuple], steps: int, lr: float, seed:
     return round(float(loss), 4)
 
 
-def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST) -> dict:
-    """How many held-out questions are answered rightly at temperature 0, and what the judge says."""
-    questions = step_questions(per_cell * len(TESTED), seed, TESTED)
+def with_holder(question: StepQuestion) -> str:
+    """A trace of hand-overs that begins with who has the asked thing first, such as "Otto has it."."""
+    return trace(question).replace(THINK, f"{THINK} {question.steps[0].giver} has it.", 1)
+
+
+def greedy(
+    teller: LanguageModel, per_cell: int = 50, seed: int = TEST, ask=step_questions, holder=False
+) -> dict:
+    """How many held-out questions are answered rightly at temperature 0, and what the judge says.
+
+    holder: Texts begin with who has the asked thing first. The judge, who does not know this step, reads what
+        comes after it; `holder` counts the right ones.
+    """
+    questions = ask(per_cell * len(TESTED), seed, TESTED)
     texts = draw_texts(teller, [q.prompt for q in questions], temperature=0.0).texts
+    openings = [f"{q.steps[0].giver} has it." if holder else "" for q in questions]
+    named = [opening in text for opening, text in zip(openings, texts, strict=True)]
+    texts = [re.sub(r"(?<=<think>) \w+ has it[.]", "", text) if holder else text for text in texts]
     asked, right, proved, judged = Counter(), Counter(), Counter(), Counter()
     false_then, false_right, false_steps, repaired = 0, 0, 0, 0
     for question, text in zip(questions, texts, strict=True):
@@ -143,7 +177,12 @@ def greedy(teller: LanguageModel, per_cell: int = 50, seed: int = TEST) -> dict:
         repaired += sum(step.repaired for step in false)
     cells = {k: [asked[k], right[k], proved[k]] for k in sorted(asked)}
     false = {"false": [false_then, false_right], "repaired": [repaired, false_steps]}
-    return {"cells": cells, "judged": dict(sorted(judged.items())), **false}
+    row = {"cells": cells, "judged": dict(sorted(judged.items())), **false}
+    if ask is not step_questions and judged:
+        all_steps = [judge_trace(q, text).steps for q, text in zip(questions, texts, strict=True)]
+        row["begins"] = [steps[0].step if steps else "" for steps in all_steps]
+        row |= {"holder": [sum(named), len(named)]} if holder else {}
+    return row
 
 
 def sampled(teller: LanguageModel, steps: range = range(3, 9), n: int = 80, draws: int = DRAWS) -> dict:
@@ -176,14 +215,15 @@ def keep(teller: LanguageModel, folder: Path) -> None:
 # -- the arms ------------------------------------------------------------------------------------------------
 
 
-def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
-    """Train on traces, or on answers alone."""
-    teller = new_teller(seed)
-    questions = step_questions(BATCH * 800, TRAIN + seed, LONGER if arm == "longer" else LEARNED)
-    texts = [trace(question, think=arm != "answer") for question in questions]
+def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool, ask=step_questions) -> dict:
+    """Train on traces, or on answers alone. With ask, on questions of another kind."""
+    vocab_size = 420 if ask is step_questions else 350  # the words of hand-overs give no more
+    teller = new_teller(seed, texts=texts_of(ask), vocab_size=vocab_size)
+    questions = ask(BATCH * 800, TRAIN + seed, LONGER if arm == "longer" else LEARNED)
+    texts = [with_holder(q) if arm == "holder" else trace(q, think=arm != "answer") for q in questions]
     loss = learn(teller, rows(teller, questions, texts), steps, lr, seed)
-    row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST)}
-    if not tune and arm != "longer":
+    row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST, ask, arm == "holder")}
+    if not tune and ask is step_questions and arm != "longer":
         row |= sampled(teller, REWARDED_STEPS) if arm == "early" else sampled(teller)
         if seed == 0:
             keep(teller, MODEL.with_name(f"reasoner-{arm}"))
@@ -237,6 +277,49 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
         "cells": {k: [asked[k], right[k], called[k]] for k in sorted(asked)},
         "shown": texts[:8],
     }
+
+
+SIZES = {"trained": (range(1, 4), range(2, 6)), "larger": (range(4, 7), range(5, 8))}  # people, places
+MOST_CALLS = 8
+
+
+def measured(teller: LanguageModel, n: int, seed: int) -> dict:
+    """What happens in new worlds: see the top of this file."""
+    cells, shown = {}, []
+    for name, (people, places) in SIZES.items():
+        found = searches(n, seed, people, places)
+        prompts, runs = [search.prompt for search in found], [search.run for search in found]
+        texts = draw_with_tool(teller, prompts, runs, max_new_tokens=12, calls=MOST_CALLS).texts
+        right = [text.endswith(search.answer) for search, text in zip(found, texts, strict=True)]
+        calls = [text.count(TOOL) for text in texts]
+        least = [least_calls(len(search.people), len(search.places)) for search in found]
+        within = [yes and k <= most for yes, k, most in zip(right, calls, least, strict=True)]
+        by_program = sum(len(episode(search)) for search in found)
+        in_order = sum(search.in_order() for search in found)
+        cells[name] = [n, sum(right), sum(within), sum(calls), by_program, in_order, sum(least)]
+        shown.append([[search.prompt, text] for search, text in zip(found[:10], texts, strict=False)])
+    return {"cells": cells, "shown": shown}
+
+
+def train_agent(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train on episodes of the program; the results of its calls are not learned."""
+    made, texts = [], []
+    episodes = [
+        (search, episode(search)) for search in searches(BATCH * 400, TRAIN + seed, *SIZES["trained"])
+    ]
+    for search in searches(2000, 0, range(1, 7), range(2, 8)):  # the same tokenizer for every seed
+        told = " ".join(f"{call} {result}" for call, result in episode(search))
+        texts.append(f"{search.prompt} {told} {search.answer}")
+    teller = new_teller(seed, texts=texts, vocab_size=380)
+    encode = teller.tokenizer.encode
+    for search, calls in episodes:
+        parts = [([*teller.begin, *encode(search.prompt)], False)]
+        for call, result in calls:
+            parts += [(encode(f"{TOOL} {call}{END_TOOL}", "all"), True), (encode(f" {result}"), False)]
+        parts.append(([*encode(f" {search.answer}"), teller.end], True))
+        made.append(([i for ids, _ in parts for i in ids], [flag for ids, flag in parts for _ in ids]))
+    loss = learn(teller, made, steps, lr, seed)
+    return {"loss": loss, **measured(teller, 50 if tune else 100, TUNE if tune else TEST)}
 
 
 def anywhere(question: StepQuestion, text: str) -> float:
@@ -358,6 +441,8 @@ JOBS = {
     "small": (train_small, ("before", "simulator", "teacher's texts", "own texts", "rewards")),
     "tool": (train_tool, ("numbers", "names", "filler")),
     "steps": (train_steps, ("answer", "think", "early", "longer")),
+    "handed": (partial(train_steps, ask=hand_over_questions), ("answer", "think", "holder")),
+    "agent": (train_agent, ("episodes",)),
     "rewards": (train_rewards, tuple(REWARDS)),
 }
 

@@ -262,44 +262,50 @@ def run_sum(call: str) -> str:
 
 # Cell 64060e60, under “A tool that counts”
 # The package's draw_with_tool: the loop stops at a call, and goes on after the result
-def draw_with_tool(teller, prompts, run: Callable, max_new_tokens=48) -> Draws:
+def draw_with_tool(teller, prompts, run: Callable | Sequence[Callable], max_new_tokens=48, calls=1) -> Draws:
     """Continue each prompt at temperature 0; where a call ends, a program writes its result.
 
     Args:
         teller: A LanguageModel whose tokenizer has <tool> and </tool>.
         prompts: Texts to continue.
-        run: Called with the text of a call; returns the result, which is written after a space.
-        max_new_tokens: Largest number of tokens before the result, and after it.
+        run: Called with the text of a call; returns the result, which is written after a space. Or a list
+            with one such function for each prompt.
+        max_new_tokens: Largest number of tokens before a result, and after the last one.
+        calls: Largest number of calls in a text.
 
     Returns:
         The texts with calls and results. The mask is False for results: the model did not write them.
+
+    Raises:
+        ValueError: If there are as many functions neither as prompts nor one.
     """
     tokenizer = teller.tokenizer
     begin, stop = (tokenizer.special_tokens[name] for name in (TOOL, END_TOOL))
     rows = prompt_rows(teller, prompts)
-    first = written_until(teller, rows, (*teller.ends, stop), max_new_tokens)
-    results = []
-    for written in first:
-        called = stop in written and begin in written
-        call = tokenizer.decode(written[written.index(begin) + 1 : -1]) if called else ""
-        results.append(tokenizer.encode(f" {run(call)}") if called else [])
-    longer = [
-        torch.tensor([*row.tolist(), *written, *result])
-        for row, written, result in zip(rows, first, results, strict=True)
-    ]
-    going_on = [i for i, result in enumerate(results) if result]
-    second = [[] for _ in rows]
-    if going_on:
-        more = written_until(teller, [longer[i] for i in going_on], teller.ends, max_new_tokens)
-        for i, written in zip(going_on, more, strict=True):
-            second[i] = written
-    texts, sequences, learned = [], [], []
-    for row, before, result, after in zip(rows, first, results, second, strict=True):
-        new = [*before, *result, *after]
-        texts.append(tokenizer.decode(list(until(new, teller.ends))))
-        sequences.append([*row.tolist(), *new])
-        parts = ((len(row) - 1, False), (len(before), True), (len(result), False), (len(after), True))
-        learned.append([flag for n, flag in parts for _ in range(n)])
+    runs = [run] * len(rows) if callable(run) else list(run)
+    if len(runs) != len(rows):
+        raise ValueError(f"run has {len(runs)} functions, must have one, or {len(rows)}, one for each prompt")
+    sequences = [row.tolist() for row in rows]
+    learned = [[False] * (len(row) - 1) for row in rows]
+    waiting = list(range(len(rows)))  # whose text goes on
+    for turn in range(calls + 1):
+        stops = (*teller.ends, stop) if turn < calls else teller.ends
+        drawn = written_until(teller, [torch.tensor(sequences[i]) for i in waiting], stops, max_new_tokens)
+        called = []
+        for i, new in zip(waiting, drawn, strict=True):
+            sequences[i] += new
+            learned[i] += [True] * len(new)
+            if turn < calls and stop in new and begin in new:
+                result = tokenizer.encode(f" {runs[i](tokenizer.decode(new[new.index(begin) + 1 : -1]))}")
+                sequences[i] += result
+                learned[i] += [False] * len(result)
+                called.append(i)
+        waiting = called
+        if not waiting:
+            break
+    texts = []
+    for row, ids in zip(rows, sequences, strict=True):
+        texts.append(tokenizer.decode(list(until(ids[len(row) :], teller.ends))))
     tokens, _ = pad_batch(sequences, teller.end)  # (N, T)
     mask, _ = pad_batch(learned, 0)  # (N, T - 1)
     return Draws(texts, tokens, mask.bool())

@@ -24,6 +24,7 @@ reading a story recovers every choice, and with them its exact probability.
 - `companion.village.splits`: the shipped stories, and files of others.
 - `companion.village.wordings`: the same sentences in the chronicle's words, and as data for other languages.
 - `companion.village.reasoning`, `steps`: questions that need several steps, and the judge of steps.
+- `companion.village.hidden`: a hidden key, calls that find it, and the least number of them.
 """
 
 from companion.village.judge import Verdict, judge

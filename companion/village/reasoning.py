@@ -11,18 +11,27 @@ every moment, and so each step of the way. `companion.village.steps` judges the 
 
 A step is one fact in one short sentence. Its wording is fixed: "Otto has five." is where a count begins,
 "Otto got two: seven." and "Otto lost one: six." change it, and "Together twelve." adds two counts.
+
+A second kind of question follows a thing from person to person:
+
+    Otto has the key. Mara has the cup.
+    Otto gave Nell what he had. Mara gave Tom what she had. Nell gave Otto what she had.
+    Where is the key now?
+
+Its steps are the hand-overs of this thing, "Otto gave it to Nell." and "Nell gave it to Otto."
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from random import Random
+from typing import ClassVar
 
-from companion.village.words import KINDS, NUMBERS
+from companion.village.words import KINDS, NUMBERS, SHE
 
 THINK, END_THINK = "<think>", "</think>"
 TOOL, END_TOOL = "<tool>", "</tool>"
@@ -32,6 +41,8 @@ MARKS = (THINK, END_THINK, TOOL, END_TOOL)
 NAMES = tuple(KINDS["name"][:12])
 GOODS = ("plums", "pears", "nuts", "buns")
 PEOPLE = 3
+THINGS = ("key", "cup", "drum", "bell", "book", "kite")
+HOLDERS, HELD = 8, 3  # people and things of a story in which things are handed over
 LARGEST_COUNT, LARGEST_CHANGE = 20, 5
 MOST_STEPS = 9
 FORMS = (
@@ -97,13 +108,37 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """A hand-over of the thing that a question asks for.
+
+    Attributes:
+        time: The number of the sentence that tells it.
+        giver: Who had the thing before.
+        receiver: Who has it from then on.
+        premises: The hand-over of this thing before, if there is one.
+        about: What a step calls the thing: "it".
+    """
+
+    time: int
+    giver: str
+    receiver: str
+    premises: tuple[HandOver, ...] = ()
+    about: ClassVar[str] = "it"
+
+    @property
+    def text(self) -> str:
+        """The hand-over in the wording of a step."""
+        return f"{self.giver} gave it to {self.receiver}."
+
+
+@dataclass(frozen=True)
 class StepQuestion:
     """A question about a story, with all that is true in the story.
 
     Attributes:
         story: The story.
         question: The question.
-        answer: The word that answers.
+        answer: What answers: a number word, or "with" and a name.
         steps: The facts that the answer needs, in order.
         facts: All facts of the story, in order, and the sum if one is asked for.
     """
@@ -111,8 +146,8 @@ class StepQuestion:
     story: str
     question: str
     answer: str
-    steps: tuple[Fact, ...]
-    facts: tuple[Fact, ...]
+    steps: tuple[Fact | HandOver, ...]
+    facts: tuple[Fact | HandOver, ...]
 
     @property
     def prompt(self) -> str:
@@ -216,6 +251,61 @@ def step_questions(n: int, seed: int, steps: Iterable[int] = range(1, 5)) -> lis
     Raises:
         ValueError: If n is below 1, or a number of steps is out of range.
     """
+    return _in_turns(n, seed, steps, _about_counts)
+
+
+def hand_over_questions(n: int, seed: int, steps: Iterable[int] = range(1, 5)) -> list[StepQuestion]:
+    """n questions where a thing is now, each about another new story. The same seed gives the same questions.
+
+    The asked thing is handed over once for each step, and other things are handed over in between. The
+    sentences of the hand-overs do not name the thing, and nobody has two things at a time.
+
+    Args:
+        n: Number of questions.
+        seed: Seed of all choices.
+        steps: Numbers of hand-overs of the asked thing, from 1 to 9, which take turns.
+
+    Raises:
+        ValueError: If n is below 1, or a number of steps is out of range.
+    """
+    return _in_turns(n, seed, steps, _about_things)
+
+
+def _about_counts(rng: Random, k: int) -> list[StepQuestion]:
+    """Questions about the counts of one new story, some of them perhaps with k steps."""
+    ledger = told(rng, rng.randint(k - 1, k + 3))
+    people = list(ledger.latest)
+    return [ledger.ask(names) for names in [*([name] for name in people), rng.sample(people, 2)]]
+
+
+def _about_things(rng: Random, k: int) -> list[StepQuestion]:
+    """Where a thing of one new story is: a question for each thing that was handed over k times."""
+    people, things = rng.sample(NAMES, HOLDERS), rng.sample(THINGS, HELD)
+    holders = dict(zip(things, people, strict=False))  # the other people have nothing yet
+    sentences = [f"{name} has the {thing}." for thing, name in holders.items()]
+    passed: dict[str, list[HandOver]] = {thing: [] for thing in things}
+    for _ in range(rng.randint(k + 1, 2 * k + 1)):
+        thing = rng.choice(things)
+        giver = holders[thing]
+        receiver = rng.choice([name for name in people if name not in holders.values()])
+        before = tuple(passed[thing][-1:])
+        passed[thing].append(HandOver(len(sentences), giver, receiver, before))
+        sentences.append(f"{giver} gave {receiver} what {'she' if giver in SHE else 'he'} had.")
+        holders[thing] = receiver
+    story = " ".join(sentences)
+    return [
+        StepQuestion(
+            story, f"Where is the {thing} now?", f"with {holders[thing]}", tuple(steps), tuple(steps)
+        )
+        for thing, steps in passed.items()
+        if len(steps) == k
+    ]
+
+
+def _in_turns(
+    n: int, seed: int, steps: Iterable[int], about_story: Callable[[Random, int], list[StepQuestion]]
+) -> list[StepQuestion]:
+    """n questions, whose numbers of steps take turns, each from another story of about_story(rng, k)."""
     if n < 1:
         raise ValueError(f"n={n} must be at least 1")
     steps = list(steps)
@@ -226,10 +316,7 @@ def step_questions(n: int, seed: int, steps: Iterable[int] = range(1, 5)) -> lis
     asked = []
     for k in islice(cycle(waiting), n):
         while not waiting[k]:
-            ledger = told(rng, rng.randint(k - 1, k + 3))
-            people = list(ledger.latest)
-            groups = [*([name] for name in people), rng.sample(people, 2)]
-            found = [question for question in map(ledger.ask, groups) if len(question.steps) in waiting]
+            found = [question for question in about_story(rng, k) if len(question.steps) in waiting]
             if found:
                 chosen = rng.choice(found)  # one question a story; it waits for its turn
                 waiting[len(chosen.steps)].append(chosen)

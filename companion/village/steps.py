@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass, replace
 
 from companion.village.judge import Verdict
-from companion.village.reasoning import END_THINK, NAMES, NUMBER_WORDS, THINK, Fact, StepQuestion
+from companion.village.reasoning import END_THINK, NAMES, NUMBER_WORDS, THINK, Fact, HandOver, StepQuestion
 
-_NAME = f"(?P<name>{'|'.join(NAMES)})"
-_VALUE = f"(?P<value>{'|'.join(NUMBER_WORDS)})"
-_CHANGE = f"(?P<verb>got|lost) (?P<change>{'|'.join(NUMBER_WORDS)})"
-_STEP = re.compile(f"(?:{_NAME} (?:has|{_CHANGE}:)|Together) {_VALUE}[.]")
+_NAMES, _NUMBERS = "|".join(NAMES), "|".join(NUMBER_WORDS)
+_COUNT = f"(?:(?P<name>{_NAMES}) (?:has|(?:got|lost) (?:{_NUMBERS}):)|Together) (?:{_NUMBERS})[.]"
+_STEP = re.compile(f"{_COUNT}|(?:{_NAMES}) gave (?P<thing>it) to (?:{_NAMES})[.]")
 _SENTENCE = re.compile(r"\S[^.]*(?:[.]|\Z)")
 _TRACE = re.compile(rf"\s*(?:{THINK}(?P<thought>.*?)(?:{END_THINK}|\Z))?(?P<answer>.*)", re.DOTALL)
 
@@ -35,7 +34,7 @@ class StepVerdict:
 
     step: str
     kind: str
-    should: Fact | None = None
+    should: Fact | HandOver | None = None
     repaired: bool = False
 
 
@@ -71,22 +70,18 @@ class TraceVerdict:
         return self.right and not self.sound
 
 
-def claimed(step: str) -> tuple[str, int, int] | None:
-    """What a step says: about whom, the change and the count. None if it is no step."""
+def subject(step: str) -> str | None:
+    """About what a step speaks: a name, "" for a sum, "it" for a hand-over. None if it is no step."""
     found = _STEP.fullmatch(step)
-    if not found:
-        return None
-    change = NUMBER_WORDS.index(found["change"]) + 1 if found["change"] else 0
-    if found["verb"] == "lost":
-        change = -change
-    return found["name"] or "", change, NUMBER_WORDS.index(found["value"]) + 1
+    return (found["name"] or found["thing"] or "") if found else None
 
 
 def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
     """Judge every step of a text, and its answer.
 
-    Each person's count has its history in the story. The n-th step about a person is compared with the n-th
-    fact of this history; a false step may also be said again, corrected. The order of people is free.
+    Each person's count has its history in the story, and so have the hand-overs of the asked thing. The n-th
+    step about a person, or the thing, is compared with the n-th fact of this history; a false step may also
+    be said again, corrected. The order of people is free.
 
     Args:
         question: The question.
@@ -94,27 +89,26 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
             these marks, the text is the answer. Without the second mark, there is no answer.
     """
     parts = _TRACE.fullmatch(text)
-    histories: dict[str, list[Fact]] = {}
+    histories: dict[str, list[Fact | HandOver]] = {}
     for fact in question.facts:
         histories.setdefault(fact.about, []).append(fact)
     place = dict.fromkeys(histories, 0)  # how many facts of each history have been passed
     last_false = dict.fromkeys(histories, False)
     steps: list[StepVerdict] = []
     about: list[str | None] = []
-    written: list[Fact] = []
+    written: list[Fact | HandOver] = []
     for sentence in map(str.rstrip, _SENTENCE.findall(parts["thought"] or "")):
-        claim = claimed(sentence)
-        about.append(claim[0] if claim else None)
-        if claim is None:
+        name = subject(sentence)
+        about.append(name)
+        if name is None:
             steps.append(StepVerdict(sentence, "unreadable"))
             continue
-        name = claim[0]
         history = histories.get(name, [])
         i = place.get(name, 0)
-        if last_false.get(name) and _says(claim, history[i - 1 : i]):
+        if last_false.get(name) and sentence == history[i - 1].text:
             i -= 1  # a false step, said again
         fact = history[i] if i < len(history) else None
-        if _says(claim, [fact]):
+        if fact is not None and sentence == fact.text:
             kind, should = ("true" if fact in question.steps else "irrelevant"), None
             written.append(fact)
         else:
@@ -144,8 +138,3 @@ def step_reward(question: StepQuestion, text: str) -> float:
     kinds = [step.kind for step in verdict.steps]
     bad = kinds.count("false") + kinds.count("unreadable")
     return verdict.right + (kinds.count("true") - bad) / len(question.steps)
-
-
-def _says(claim: tuple[str, int, int], facts: list[Fact | None]) -> bool:
-    """Whether the claim is the fact, if there is one."""
-    return any(fact is not None and claim == (fact.about, fact.change, fact.value) for fact in facts)

@@ -205,3 +205,27 @@ def test_results_of_a_tool_are_not_learned(caller):
         assert row[after : after + len(seven)].tolist() == seven
         assert not mask[after - 1 : after - 1 + len(seven)].any()
         assert mask[after - 2] and mask[after - 1 + len(seven)]
+
+
+def test_each_prompt_has_its_own_tool(caller):
+    draws = draw_with_tool(caller, PROMPTS[:2], [lambda call: "seven", lambda call: "nine"])
+    assert [text.rpartition(">")[2] for text in draws.texts] == [" seven.", " nine."]
+    with pytest.raises(ValueError, match="run has 3 functions"):
+        draw_with_tool(caller, PROMPTS[:2], [run_sum] * 3)
+
+
+def test_several_calls_in_a_text(caller):
+    asked = []
+
+    def run(call):
+        asked.append(call)
+        return f"seven.\n{PROMPTS[0]}"  # as the result asks again, the model calls again
+
+    one, two = (draw_with_tool(caller, PROMPTS[:1], run, calls=calls) for calls in (1, 2))
+    assert len(asked) == 3 and one.texts[0].count("</tool> seven") == 1
+    assert two.texts[0].count("</tool> seven") == 2
+    result = caller.tokenizer.encode(f" seven.\n{PROMPTS[0]}")
+    first = two.tokens[0].tolist().index(caller.tokenizer.special_tokens["</tool>"])
+    assert not two.mask[0, first : first + len(result)].any() and two.mask[0, first + len(result)]
+    second = two.tokens[0].tolist().index(caller.tokenizer.special_tokens["</tool>"], first + 1)
+    assert not two.mask[0, second : second + len(result)].any()

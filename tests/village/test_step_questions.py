@@ -4,8 +4,15 @@ import re
 
 import pytest
 
-from companion.village.reasoning import NUMBER_WORDS, number_word, read_question, step_questions, trace
-from companion.village.steps import answer_reward, claimed, judge_trace, step_reward
+from companion.village.reasoning import (
+    NUMBER_WORDS,
+    hand_over_questions,
+    number_word,
+    read_question,
+    step_questions,
+    trace,
+)
+from companion.village.steps import answer_reward, judge_trace, step_reward, subject
 from companion.village.words import NUMBERS
 
 QUESTION = next(q for q in step_questions(60, 3, [4]) if "together" not in q.question)
@@ -72,7 +79,7 @@ def test_number_words_of_the_village_go_on(n):
     if n <= 20:
         assert number_word(n) == NUMBERS[n - 1]
     assert NUMBER_WORDS.index(number_word(n)) == n - 1
-    assert claimed(f"Together {number_word(n)}.") == ("", 0, n)
+    assert subject(f"Together {number_word(n)}.") == ""
 
 
 @pytest.mark.parametrize(
@@ -154,6 +161,96 @@ def test_what_is_no_step_is_unreadable(step):
 @pytest.mark.parametrize("text", ["", "<think>", "<think> Tom", f"<think> {QUESTION.answer}.", "</think>"])
 def test_without_an_answer_nothing_is_right(text):
     assert not judge_trace(QUESTION, text).right
+
+
+# -- hand-overs --------------------------------------------------------------------------------------------
+
+
+HANDED = hand_over_questions(1, 3, [4])[0]
+HAND_OVERS = [step.text for step in HANDED.steps]
+
+
+def followed(story: str) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    """Who has each thing at the end, and all hand-overs (thing, giver, receiver), read from the sentences."""
+    holders: dict[str, str] = {}
+    hand_overs = []
+    for sentence in re.findall(r"[^.]+(?=[.])", story):
+        words = sentence.split()
+        if words[1] == "has":
+            holders[words[-1]] = words[0]
+            continue
+        [thing] = [thing for thing, holder in holders.items() if holder == words[0]]
+        holders[thing] = words[2]
+        hand_overs.append((thing, words[0], words[2]))
+        assert len(set(holders.values())) == len(holders), "nobody has two things"
+    return holders, hand_overs
+
+
+def test_hand_overs_are_what_the_sentences_say():
+    for question in hand_over_questions(200, 5, range(1, 9)):
+        holders, hand_overs = followed(question.story)
+        thing = question.question.split()[-2]
+        assert question.question == f"Where is the {thing} now?"
+        assert question.answer == f"with {holders[thing]}"
+        steps = [f"{giver} gave it to {receiver}." for what, giver, receiver in hand_overs if what == thing]
+        assert [step.text for step in question.steps] == steps
+
+
+def test_other_things_are_handed_over_too():
+    questions = hand_over_questions(200, 5, range(1, 9))
+    others = [len(followed(question.story)[1]) - len(question.steps) for question in questions]
+    assert min(others) >= 1
+
+
+def test_the_last_receiver_is_often_not_the_answer():
+    questions = hand_over_questions(400, 5, [1, 2, 3, 4])
+    last = [f"with {followed(question.story)[1][-1][2]}" for question in questions]
+    assert sum(name == question.answer for name, question in zip(last, questions, strict=True)) < 240
+
+
+def test_numbers_of_hand_overs_take_turns_and_a_seed_gives_the_same():
+    assert [len(q.steps) for q in hand_over_questions(6, 5, [1, 8])] == [1, 8] * 3
+    assert hand_over_questions(8, 5) == hand_over_questions(12, 5)[:8]
+    with pytest.raises(ValueError, match="steps="):
+        hand_over_questions(1, 5, [10])
+    with pytest.raises(ValueError, match="n=0"):
+        hand_over_questions(0, 5)
+
+
+def test_the_own_hand_overs_prove_the_answer():
+    for question in hand_over_questions(100, 9, range(1, 9)):
+        verdict = judge_trace(question, trace(question))
+        assert verdict.right and verdict.sound
+        assert {step.kind for step in verdict.steps} == {"true"}
+        assert judge_trace(question, trace(question, think=False)).lucky
+
+
+@pytest.mark.parametrize("i", range(4))
+def test_a_wrong_receiver_is_false_and_says_who_it_should_be(i):
+    giver, receiver = HANDED.steps[i].giver, HANDED.steps[i].receiver
+    wrong = next(name for name in ("Otto", "Mara") if name not in (giver, receiver))
+    steps = [*HAND_OVERS[:i], f"{giver} gave it to {wrong}.", *HAND_OVERS[i + 1 :]]
+    verdict = judge_trace(HANDED, thought(steps, HANDED.answer))
+    assert [step.kind for step in verdict.steps] == ["true"] * i + ["false"] + ["true"] * (3 - i)
+    assert verdict.steps[i].should == HANDED.steps[i] and verdict.lucky
+
+
+def test_the_hand_over_of_another_thing_is_false():
+    thing = HANDED.question.split()[-2]
+    hand_overs = followed(HANDED.story)[1]
+    giver, receiver = next((a, b) for what, a, b in hand_overs if what != thing)
+    verdict = judge_trace(HANDED, thought([f"{giver} gave it to {receiver}.", *HAND_OVERS], HANDED.answer))
+    assert verdict.steps[0].kind == "false" and not verdict.sound
+
+
+def test_hand_overs_turned_round_left_out_or_of_another_language_prove_nothing():
+    turned = [HAND_OVERS[1], HAND_OVERS[0], *HAND_OVERS[2:]]
+    assert "false" in [step.kind for step in judge_trace(HANDED, thought(turned, HANDED.answer)).steps]
+    for i in range(4):
+        verdict = judge_trace(HANDED, thought(HAND_OVERS[:i] + HAND_OVERS[i + 1 :], HANDED.answer))
+        assert verdict.right and not verdict.sound
+    unreadable = [f"{HANDED.steps[0].giver} gave {HANDED.steps[0].receiver} it.", "Otto gave it to Zoe."]
+    assert [step.kind for step in judge_trace(HANDED, thought(unreadable)).steps] == ["unreadable"] * 2
 
 
 # -- typed questions ---------------------------------------------------------------------------------------
