@@ -37,8 +37,9 @@ a vote of 1, 2, 4, … texts answers rightly.
 arm `holder` begin with who has the asked thing first, and `holder` counts the right ones.
 
 For `agent`, `cells` has for worlds of the trained sizes and for larger ones: episodes, those that end
-rightly, those that also need no more calls than the least number that surely suffices, all calls, those of the program
-in the same worlds, those of a look at the places in their order, and the sum of the least numbers.
+rightly, those that also need no more calls than the least number that surely suffices, all calls, those of
+the program in the same worlds, those of a look at the places in their order, and the sum of the least
+numbers.
 """
 
 import argparse
