@@ -13,8 +13,8 @@ from companion.serve.small_talk import EXAMPLE, briefly
 from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.strangers import DECLINE
 
+# Messages that a click sends. (Streamlit would show a docstring here on the page.)
 EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
-"""Messages that a click sends."""
 
 
 @dataclass

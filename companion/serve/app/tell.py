@@ -6,8 +6,8 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.village_words import note_of_unknown_words
 
+# Beginnings that a click puts into the field. (Streamlit would show a docstring here on the page.)
 EXAMPLES = ("Once", "Once the baker Mara", "Once upon a time, the goat Otto")
-"""Beginnings that a click puts into the field."""
 
 
 def choose_example() -> None:
