@@ -14,8 +14,10 @@
     done
     python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 600 --arm answer --arm think
-    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think --arm holder
-    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
+    for steps in 1000 3000
+        do python benchmarks/reasoning.py handed --lr 6e-3 --steps $steps --arm think --arm holder
+        python benchmarks/reasoning.py handed --lr 6e-3 --steps $steps --arm answer --seed 0
+    done
     python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
