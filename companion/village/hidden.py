@@ -89,7 +89,8 @@ def least_calls(people: int, places: int) -> int:
 
 def episode(search: Search) -> list[tuple[str, str]]:
     """The calls of a program that needs the least number at worst, and their results. It prefers to ask."""
-    people, places = list(search.people), list(search.places)
+    people = list(search.people)
+    places = list(search.places)
     calls = []
     while people and len(places) > 1:
         ask = least_calls(len(people) - 1, len(places)) <= least_calls(len(people), len(places) - 1)
