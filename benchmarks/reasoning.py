@@ -14,11 +14,15 @@
     done
     python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 600 --arm answer --arm think
-    for steps in 1000 3000
-        do python benchmarks/reasoning.py handed --lr 6e-3 --steps $steps --arm think --arm holder
-        python benchmarks/reasoning.py handed --lr 6e-3 --steps $steps --arm answer --seed 0
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think --arm holder
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
+    python benchmarks/reasoning.py handed --lr 6e-3 --steps 3000
+    for lr in 3e-3 6e-3 1.2e-2 2.4e-2 4.8e-2
+        do python benchmarks/reasoning.py agent --tune --seed 9 --lr $lr --steps 150
+        python benchmarks/reasoning.py agent --tune --seed 9 --lr $lr --steps 600
     done
     python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
+    python benchmarks/reasoning.py agent --lr 6e-3 --steps 600
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
