@@ -31,10 +31,10 @@ __all__ = [
     "perplexity",
     "next_token_loss",
     "evaluate",
+    "cosine_schedule",
     "make_optimizer",
     "set_gradients",
     "training_batches",
-    "cosine_schedule",
     "TrainConfig",
     "Trainer",
     "train",
@@ -118,7 +118,30 @@ def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torc
     return Loss(nats / n_targets, bits_per_byte(nats, split.n_bytes))
 
 
-# Cell 83ed7a05, under “Three additions of the package”
+# Cell 6ed5e289, under “A learning-rate schedule”
+def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_steps: int) -> float:
+    """Compute the learning rate of a step: linear warm-up, then half a cosine.
+
+    The last step is at min_lr, if two or more steps follow the warm-up.
+
+    Args:
+        step: Number of the step, from 0 to steps - 1.
+        steps: Steps of the whole run.
+        lr: Largest learning rate, reached at the end of the warm-up.
+        min_lr: Learning rate of the last step.
+        warmup_steps: Steps of the warm-up; 0 for none.
+
+    Reference:
+        Loshchilov and Hutter, 2017, arXiv:1608.03983, equation 5.
+    """
+    if step < warmup_steps:
+        return lr * (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, steps - 1 - warmup_steps)  # 0 after the warm-up, 1 at the end
+    progress = min(1.0, progress)
+    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
+
+
+# Cell 72840824, under “The version in the package”
 # The package's make_optimizer, AdamW with weight decay on matrices only
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
     """Make AdamW with weight decay on matrices only.
@@ -152,7 +175,7 @@ def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW
     return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
-# Cell b76d5b5d, under “Three additions of the package”
+# Cell 9078fb3c, under “The version in the package”
 # The package's set_gradients, for gradient accumulation
 def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[float, int]:
     """Set .grad to the gradient of the mean loss over all targets of several batches.
@@ -182,7 +205,7 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
     return float(total / count), count
 
 
-# Cell fa6c8e30, under “Three additions of the package”
+# Cell fa6c8e30, under “The version in the package”
 # The package's training_batches, which depend on the number of the batch and the seed only
 def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
     """Make batches with little padding, without end. A batch depends on its number and the seed only.
@@ -226,30 +249,7 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: 
         number += pool - number % pool
 
 
-# Cell 6ed5e289, under “A learning-rate schedule”
-def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_steps: int) -> float:
-    """Compute the learning rate of a step: linear warm-up, then half a cosine.
-
-    The last step is at min_lr, if two or more steps follow the warm-up.
-
-    Args:
-        step: Number of the step, from 0 to steps - 1.
-        steps: Steps of the whole run.
-        lr: Largest learning rate, reached at the end of the warm-up.
-        min_lr: Learning rate of the last step.
-        warmup_steps: Steps of the warm-up; 0 for none.
-
-    Reference:
-        Loshchilov and Hutter, 2017, arXiv:1608.03983, equation 5.
-    """
-    if step < warmup_steps:
-        return lr * (step + 1) / warmup_steps
-    progress = (step - warmup_steps) / max(1, steps - 1 - warmup_steps)  # 0 after the warm-up, 1 at the end
-    progress = min(1.0, progress)
-    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
-
-
-# Cell 5dae0f78, under “Settings and steps”
+# Cell 5dae0f78, under “The version in the package”
 # The package's TrainConfig, the hyperparameters of a run
 @dataclass
 class TrainConfig:
@@ -301,7 +301,7 @@ class TrainConfig:
             self.warmup_steps = min(50, self.steps // 2)
 
 
-# Cell 0f17cc21, under “Settings and steps”
+# Cell 0f17cc21, under “The version in the package”
 # The package's Trainer, whose step also checks that the loss is a number
 class Trainer:
     """A model, its optimizers and its place in the data: all that the next training step depends on.
@@ -366,7 +366,7 @@ class Trainer:
         return loss
 
 
-# Cell 73637fa6, under “A run that can stop and go on”
+# Cell 73637fa6, under “The version in the package”
 # The package's train, a loop of training steps and evaluations
 def train(
     model,
