@@ -184,7 +184,7 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
             allowed[i] = row.allowed(row.drawn)
     logits = logits.masked_fill(~allowed, float("-inf"))
 
-    same_settings: list[tuple[dict, list[int]]] = []  # settings, and the numbers of the rows that have them
+    same_settings: list[tuple[dict, list[int]]] = []  # settings, and the rows that have them
     for i, row in enumerate(rows):
         for settings, which in same_settings:
             if settings == row.options:
