@@ -46,6 +46,7 @@ ROWS += [("lora", names, rank, 8, lr, seed) for names, rank, lr in BEST for seed
 ROWS += [("lora", *PLACES[0], 8, 4e-2, 0), ("lora", *PLACES[0], 8, 2e-2, 1), ("lora", *PLACES[0], 8, 2e-2, 2)]
 ROWS += [("lora", ALL, 16, 32, 5e-3, 1), ("lora", ALL, 1, 2, 5e-3, 1), ("lora", ALL, 16, 32, 1.5e-3, 0)]
 ROWS += [("lora", ALL, rank, 2 * rank, 5e-3, seed) for rank, seed in ((16, 2), (1, 2), (32, 1), (32, 2))]
+ROWS += [("lora", ALL, rank, 8, 5e-3, 2) for rank in (1, 32)]
 KEY = ("method", "names", "rank", "alpha", "lr", "seed")
 
 

@@ -5,6 +5,7 @@
     OMP_NUM_THREADS=1 python benchmarks/modern.py rope --seeds 0   # one of them, minutes
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --seeds 0 --times 0.5 1 2 4
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --times 1 2
+    OMP_NUM_THREADS=1 python benchmarks/modern.py "gpt2, as muon" --times 2
     python benchmarks/modern.py --table                            # what is there
 
 A row is a recipe, a seed, and what the recipe's learning rate is multiplied with (`times`, 1 unless said).
@@ -36,7 +37,7 @@ from companion.embeddings import GPTEmbedding, TokenEmbedding
 from companion.gpt import GPT, GPTConfig, init_gpt2
 from companion.modern import GroupedQueryAttention, Muon, RMSNorm, RoPE, Shift, SwiGLU
 from companion.runtime.models.architectures import Doubled, FirstHalf
-from companion.runtime.runs.optimizers import beside_adamw
+from companion.runtime.runs.optimizers import MATRICES, beside_adamw
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
 from companion.village import DATA, load_split
@@ -70,6 +71,7 @@ class Recipe:
     muon: bool = False
     lr: float = 3.5e-3
     linear: bool = False
+    others: float | None = None
     n_layers: int = 4
     n_heads: int = 2
     d_model: int = 96
@@ -98,7 +100,11 @@ RECIPES = {
     "no shift": Recipe("swift without shifts, Muon", "storyteller", row=True, **TUNED),
     "one shift": Recipe("swift without the second shift, Muon", "swift", mlp_shift=0, **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
+    "gpt2, as muon": Recipe("AdamW with Muon's other settings", "gpt2", linear=True, others=0.01),
 }
+CONTROLS = ["gpt2, as muon"]
+"""Not in --all. AdamW in the place of Muon, with all else that the rows with Muon have: a line to 0, no
+weight decay, and `others`, AdamW's rate beside Muon, for all parameters but the matrices of the blocks."""
 CROSSED = ["gpt2", "muon", "storyteller, adamw", "storyteller", "swift, adamw", "swift"]
 """Three architectures, each with AdamW and with Muon."""
 
@@ -197,11 +203,23 @@ def make_trainer(r: Recipe, model: GPT, split, seed: int, tokens: int) -> Traine
         seed=seed, device="cpu", dtype="float32",
     )  # fmt: skip
     optimizers = beside_adamw(Muon, model, r.lr) if r.muon else None
+    if r.others:
+        optimizers = [
+            torch.optim.AdamW(parameters, lr=lr, betas=config.betas, weight_decay=0.0, fused=True)
+            for parameters, lr in zip(apart(model), (r.lr, r.others), strict=True)
+        ]
     trainer = Trainer(model, partial(training_batches, split, config), config, optimizers=optimizers)
     if r.linear:
         for optimizer in trainer.optimizers:
             optimizer.register_step_pre_hook(lambda o, *_: line_to_zero(o, trainer))
     return trainer
+
+
+def apart(model: GPT) -> tuple[list, list]:
+    """The matrices of the blocks, and all other parameters, as beside_adamw divides them."""
+    named = list(model.named_parameters())
+    matrices = [parameter for name, parameter in named if name.endswith(MATRICES)]
+    return matrices, [parameter for name, parameter in named if not name.endswith(MATRICES)]
 
 
 def line_to_zero(optimizer, trainer: Trainer) -> None:
@@ -281,7 +299,8 @@ def main():
     if args.table:
         print(table(read_rows(args.log)))
         return
-    rows = list(RECIPES) if args.all else CROSSED if args.crossed else args.rows
+    every = [name for name in RECIPES if name not in CONTROLS]
+    rows = every if args.all else CROSSED if args.crossed else args.rows
     if unknown := [name for name in rows if name not in RECIPES]:
         parser.error(f"no row is called {unknown[0]!r}; there are {', '.join(RECIPES)}")
     corpus, lines = load_prepared(args.data), reference_lines()

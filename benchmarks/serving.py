@@ -6,7 +6,8 @@
 A row of kind "batch" is 32 answers of 1 to 200 tokens drawn by lot, by the shipped answerer, or of 1 to 40
 by an untrained model of GPT-2 small's shape: by continuous batching, by the same program in static batches,
 or by chapter 8's generate. Steps, and tokens per second of CPU time, prompts read included, the best of three
-runs in turn. One of kind "load" is clients that ask the answerer at once over HTTP on this machine, each
+runs in turn. One of kind "again" has the seconds of four runs of the answerer in each way, in turn, on
+another day. One of kind "load" is clients that ask the answerer at once over HTTP on this machine, each
 once, for up to 60 tokens: whole answers, refusals (429), seconds until the last had either, tokens per
 second of wall time.
 Rows are appended to data/models/serving.jsonl; those that are there are skipped.
@@ -101,6 +102,21 @@ def measure_batches() -> None:
                 append_row(LOG, row | {"processor": processor(), "machine": machine()})
 
 
+def measure_again(rounds: int = 4) -> None:
+    """The answerer's two ways in turn, with the seconds of each round, to see how far the gain varies."""
+    for slots in (4, 8):
+        key = {"kind": "again", "model": "answerer", "slots": slots}
+        if holds(LOG, key):
+            continue
+        seconds = {"static": [], "continuous": []}
+        for _ in range(rounds):
+            for kind, taken in seconds.items():
+                asked, begun = requests(200), time.process_time()
+                KINDS[kind](TELLER.model.eval(), asked, slots)
+                taken.append(round(time.process_time() - begun, 3))
+        append_row(LOG, key | {"seconds": seconds, "processor": processor(), "machine": machine()})
+
+
 def ask(url: str, i: int) -> int:
     """Tokens of a client's answer, 0 for one that was refused."""
     body = {"model": "answerer", "messages": [ASKED[i % ANSWERS]], "seed": i, "max_tokens": 60}
@@ -140,5 +156,6 @@ if __name__ == "__main__":
     parser.add_argument("--table", action="store_true", help="print what is there, and no more")
     if not parser.parse_args().table:
         measure_batches()
+        measure_again()
         measure_load()
     table()

@@ -184,14 +184,18 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
             allowed[i] = row.allowed(row.drawn)
     logits = logits.masked_fill(~allowed, float("-inf"))
 
-    same_settings: dict[tuple, list[int]] = {}  # settings -> numbers of the rows that have them
+    same_settings: list[tuple[dict, list[int]]] = []  # settings, and the rows that have them
     for i, row in enumerate(rows):
-        settings = tuple(sorted(row.options.items()))
-        same_settings.setdefault(settings, []).append(i)
+        for settings, which in same_settings:
+            if settings == row.options:
+                which.append(i)
+                break
+        else:
+            same_settings.append((row.options, [i]))
 
     probs = torch.empty_like(logits, dtype=torch.float32)  # (B, V)
-    for settings, which in same_settings.items():
-        probs[which] = sampling_distribution(logits[which], **dict(settings))
+    for settings, which in same_settings:
+        probs[which] = sampling_distribution(logits[which], **settings)
 
     numbers = []
     for row in rows:
