@@ -9,13 +9,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from companion import village
 from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
-from companion.serve.village_words import LIGHT_WORDS, MORE, asks_the_village, content_words
+from companion.serve.village_words import (
+    LIGHT_WORDS,
+    asks_the_village,
+    content_words,
+    kind_of_question,
+)
 
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
@@ -54,7 +60,9 @@ def pieces(text: str) -> Counter:
     words = re.findall(r"\w+", text.lower())
     found = Counter(words)
     for word in words:
-        found.update(f" {word} "[i : i + n] for n in (3, 4, 5) for i in range(len(word) + 3 - n))
+        padded = f" {word} "
+        for length in (3, 4, 5):
+            found.update(padded[start : start + length] for start in range(len(padded) + 1 - length))
     return found
 
 
@@ -87,17 +95,19 @@ class Index:
     """
 
     def __init__(self, rows: Sequence[Any]):
-        self.rows, counted = list(rows), [pieces(row.question) for row in rows]
+        self.rows = list(rows)
+        counted = [pieces(row.question) for row in rows]
         self.content = [content_words(row.question) for row in rows]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
-        have = Counter(piece for found in counted for piece in found)
+        have = Counter(chain.from_iterable(counted))
         self.rarity = np.log((1 + len(rows)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
         self.unseen = np.log(1 + len(rows)) + 1
         self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
 
     def vector(self, found: Counter) -> np.ndarray:
         """Counted pieces -> (pieces,) of length 1 at most: pieces that no row has make it shorter."""
-        known, strange = np.zeros(len(self.places)), 0.0
+        known = np.zeros(len(self.places))
+        strange = 0.0
         for piece, n in found.items():
             if piece in self.places:
                 known[self.places[piece]] = (1 + np.log(n)) * self.rarity[self.places[piece]]
@@ -155,6 +165,10 @@ class Answered(NamedTuple):
     def chapter(self) -> str:
         """The chapter that the source names."""
         return self.source.removeprefix("the glossary, ")
+
+    def with_source(self) -> str:
+        """The answer, and below it where it is from, except for small talk."""
+        return self.answer if self.source == SMALL_TALK else f"{self.answer}\n(From {self.source}.)"
 
 
 def read_glossary() -> dict[str, Answered]:
@@ -234,9 +248,22 @@ COMMON = frozenset("answer better longer question sentenc story text today under
 
 
 WHICH_CHAPTER = re.compile(
-    r"(?i)wh?ich chapt\w+ (?:explains|covers|teaches|describes|introduces|is about) (.+?)\W*"
+    r"""(?ix)
+    (?: (?:and|so|ok|please|tell[ ]me)[ ] )*
+    (?:
+        (?:in[ ])? (?:wh?ich|what)[ ]chapt\w+[ ] (?: explains? | covers? | teach(?:es)? | describes? | on
+        | introduces? | discusses | has | about | talks[ ]about | deals[ ]with | (?:is|are)[ ](?:about|on|for)
+        | (?:do|should|can)[ ]i[ ](?:read|need)[ ](?:for|about) ) [ ] (.+?)
+    |   in[ ](?:wh?ich|what)[ ]chapt\w+[ ] (?:is|are|do[ ]i[ ]learn(?:[ ]about)?) [ ] (.+?) (?:[ ]explained)?
+    |   where[ ](?:is|are)[ ] (.+?) [ ](?:explained|covered|introduced|taught|described|discussed)
+    |   where[ ](?:do|can|could|should)[ ](?:i|we|you|one)[ ]
+        (?: learn(?:[ ]more)?(?:[ ]about|[ ]how[ ]to)?
+        | (?:read|find[ ]out|find[ ](?:something|more|information))(?:[ ]more)?[ ](?:about|on) ) [ ] (.+?)
+    )
+    (?: [ ]in[ ](?:this|the)[ ]course )? (?: ,?[ ]please )? \W*
+    """
 )
-"""A question for a chapter, which is answered as a question where something is explained."""
+"""A question for a chapter, with what it should explain."""
 
 
 class CourseQuestions:
@@ -274,19 +301,61 @@ class CourseQuestions:
             question: What is asked.
             before: The last answer, with which "tell me more" goes on.
         """
-        if before and re.fullmatch(MORE, question.lower()) and (following := self.following(before)):
+        following = self.following(before) if before and kind_of_question(question)[0] == "more" else None
+        if following:
             return following
         question = self.american(question)
-        if which := WHICH_CHAPTER.fullmatch(question):
-            question = f"where is {which[1]} explained?"
+        which = WHICH_CHAPTER.fullmatch(" ".join(question.split()))
+        if which:
+            return self.chapter_for(next(filter(None, which.groups())))
+        return self.listed(question)
+
+    def said(self, message: str) -> str | None:
+        """The answer to a message with its source, as one text; None for a message for a model."""
+        found = self.find(message)
+        return found.with_source() if found else None
+
+    def chapter_for(self, topic: str) -> Answered:
+        """The chapter that explains a topic, and then what the lists say of it."""
+        entry = self.entry(_spoken(re.sub(r"(?i)^(an?|the) ", "", topic.lower())))
+        chapters = [entry.chapter] if entry else []
+        chapters += [row.chapter for row in self.chapters.rows if is_title(topic, row.chapter)]
+        found = self.listed(f"where is {topic} explained?")
+        if found is None and not chapters:
+            found = self.with_words_of(topic)
+        said = f"{found.source} {found.answer}" if found else ""
+        chapters += re.findall(r"chapter \d+(?:: [^;]+)?", said, re.IGNORECASE)
+        if chapters and chapters[0] not in said:
+            found = self.about_chapter(chapters[0])
+        if found is None:
+            return Answered(
+                f"No chapter has “{topic}” in its terms. chapters/README.md lists all.", "the glossary"
+            )
+        if not chapters:
+            return found
+        lead = f"C{chapters[0][1:]}. "
+        return Answered(lead + found.answer.removeprefix(lead), found.source)
+
+    def with_words_of(self, topic: str) -> Answered | None:
+        """The first question of a list that has all words of a topic; None where no question has."""
+        for row in (*self.index.rows, *self.chapters.rows):
+            if content_words(topic) <= content_words(row.question):
+                source = row.chapter if isinstance(row, OfChapter) else "the list of frequent questions"
+                return Answered(f"“{row.question}” {row.answer}", source)
+        return None
+
+    def listed(self, question: str) -> Answered | None:
+        """The answer of the lists to a question; None for a message that a model must answer."""
         frequent, near = self.index.find(question)
         if near >= EXACT:
             return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
         if asks_the_village(question):
             return None
-        if near < CLEAR and (said := small_talk(question)):
+        said = small_talk(question) if near < CLEAR else None
+        if said:
             return Answered(said, SMALL_TALK)
-        if term := self.term(question):
+        term = self.term(question)
+        if term:
             return term
         asked, asked_near = self.chapters.find(question)
         if near >= max(THRESHOLD, asked_near):
@@ -294,7 +363,8 @@ class CourseQuestions:
         entries = self.entries(question)
         if asked_near >= QUESTION_THRESHOLD:
             return with_entries(asked, entries, asked_near >= SURE)
-        if about := self.about_chapter(question):
+        about = self.about_chapter(question)
+        if about:
             return about
         if not entries and near == asked_near == 0:
             asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
@@ -337,7 +407,7 @@ class CourseQuestions:
 
     def shares_a_rare_word(self, question: str) -> Callable[[OfChapter], bool]:
         """Return whether a row has a content word of the question that at most two questions have."""
-        counts = Counter(word for row in self.chapters.content for word in row)
+        counts = Counter(chain.from_iterable(self.chapters.content))
         asked = content_words(question)
         rare = {word for word in asked if counts[word] in (1, 2)} - COMMON if len(asked) > 1 else set()
         return lambda row: not rare.isdisjoint(content_words(row.question))
@@ -388,6 +458,12 @@ class CourseQuestions:
                     taken |= places
                     n_everyday += name.removesuffix("s") in EVERYDAY
         return [] if n_everyday == len(found) == 1 else found[:2]
+
+
+def is_title(topic: str, chapter: str) -> bool:
+    """Whether all that a topic is about stands in the title of a chapter."""
+    about = content_words(topic)
+    return bool(about) and about <= content_words(chapter.partition(": ")[2])
 
 
 def with_entries(asked: OfChapter | None, entries: list[Answered], is_sure: bool) -> Answered:

@@ -109,7 +109,8 @@ def is_foreign(message: str) -> bool:
 
 def clauses(message: str) -> list[str]:
     """Return the clauses of a message in plain words."""
-    parts = [plain(part) for part in re.split(r"[.,;:!?\n…-]+", message)]
+    calculation = re.sub(r"(?<=\d)\s*[-+*/x×÷^]\s*(?=\d)", " plus ", message)  # whichever it is
+    parts = [plain(part) for part in re.split(r"[.,;:!?\n…-]+", calculation)]
     return [part for part in parts if part]
 
 
