@@ -18,6 +18,7 @@ from companion import village
 from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
 from companion.serve.village_words import (
     LIGHT_WORDS,
+    TABLE,
     asks_the_village,
     content_words,
     kind_of_question,
@@ -133,21 +134,7 @@ class Index:
 
 # -- the glossary --------------------------------------------------------------------------------------------
 
-TERM_ASKED = re.compile(
-    r"""
-    (?: (?:please|pls|can\s+you) \s+ )?
-    (?:
-        what(?:['’]?s|\s+is|\s+are|\s+does|\s+do)? | how\s+do(?:es)? | define | explain | tell\s+me\s+what
-    )
-    \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
-    (?P<term> .+?)
-    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|to\s+me) )?
-    (?: \s+ in\s+(?:this|the)\s+course )?
-    (?: ,? \s+ please )?
-    \s* [?.!]*
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+TERM_ASKED = re.compile(TABLE["course"]["term"], re.IGNORECASE | re.VERBOSE)
 """A question what something is, such as "What is attention?", or how it works."""
 
 
@@ -219,6 +206,11 @@ class OfChapter(NamedTuple):
     answer: str
     chapter: str
 
+    @property
+    def title(self) -> str:
+        """The title of the chapter."""
+        return self.chapter.partition(": ")[2]
+
 
 def read_questions() -> list[OfChapter]:
     """The questions that learners ask, of all chapters."""
@@ -233,36 +225,13 @@ def read_questions() -> list[OfChapter]:
 
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
-EVERYDAY = frozenset(
-    """
-    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context
-    draw expert floor gate generation gradient group head hook hub id inference key layer mask
-    memory merge merging model nat outlier padding parameter policy position probe projection prompt
-    query rank recall reference replay reward router sampling scale scan shard slot state stream
-    stride surprise target temperature turn utilization value weight
-    """.split()
-)
+EVERYDAY = frozenset(TABLE["lists"]["everyday"].split())
 """Terms that are words of everyday English, too: alone, they do not make a message one about the course."""
 COMMON = frozenset("answer better longer question sentenc story text today understand villag word".split())
 """Content words of the chapters' questions that are frequent elsewhere, too."""
 
 
-WHICH_CHAPTER = re.compile(
-    r"""(?ix)
-    (?: (?:and|so|ok|please|tell[ ]me)[ ] )*
-    (?:
-        (?:in[ ])? (?:wh?ich|what)[ ]chapt\w+[ ] (?: explains? | covers? | teach(?:es)? | describes? | on
-        | introduces? | discusses | has | about | talks[ ]about | deals[ ]with | (?:is|are)[ ](?:about|on|for)
-        | (?:do|should|can)[ ]i[ ](?:read|need)[ ](?:for|about) ) [ ] (.+?)
-    |   in[ ](?:wh?ich|what)[ ]chapt\w+[ ] (?:is|are|do[ ]i[ ]learn(?:[ ]about)?) [ ] (.+?) (?:[ ]explained)?
-    |   where[ ](?:is|are)[ ] (.+?) [ ](?:explained|covered|introduced|taught|described|discussed)
-    |   where[ ](?:do|can|could|should)[ ](?:i|we|you|one)[ ]
-        (?: learn(?:[ ]more)?(?:[ ]about|[ ]how[ ]to)?
-        | (?:read|find[ ]out|find[ ](?:something|more|information))(?:[ ]more)?[ ](?:about|on) ) [ ] (.+?)
-    )
-    (?: [ ]in[ ](?:this|the)[ ]course )? (?: ,?[ ]please )? \W*
-    """
-)
+WHICH_CHAPTER = re.compile(TABLE["course"]["chapter"], re.IGNORECASE | re.VERBOSE)
 """A question for a chapter, with what it should explain."""
 
 
@@ -317,38 +286,29 @@ class CourseQuestions:
 
     def chapter_for(self, topic: str) -> Answered:
         """The chapter that explains a topic, and then what the lists say of it."""
+        about = content_words(topic)
         entry = self.entry(_spoken(re.sub(r"(?i)^(an?|the) ", "", topic.lower())))
         chapters = [entry.chapter] if entry else []
-        chapters += [row.chapter for row in self.chapters.rows if is_title(topic, row.chapter)]
+        chapters += [row.chapter for row in self.chapters.rows if about and about <= content_words(row.title)]
         found = self.listed(f"where is {topic} explained?")
         if found is None and not chapters:
-            found = self.with_words_of(topic)
+            row, near = self.index.find(topic, lambda row: about <= content_words(row.question))
+            found = from_frequent(row) if near else None
         said = f"{found.source} {found.answer}" if found else ""
         chapters += re.findall(r"chapter \d+(?:: [^;]+)?", said, re.IGNORECASE)
         if chapters and chapters[0] not in said:
             found = self.about_chapter(chapters[0])
         if found is None:
-            return Answered(
-                f"No chapter has “{topic}” in its terms. chapters/README.md lists all.", "the glossary"
-            )
-        if not chapters:
-            return found
-        lead = f"C{chapters[0][1:]}. "
+            said = f"No chapter has “{topic}” in its terms. chapters/README.md lists all."
+            return Answered(said, "the glossary")
+        lead = f"C{chapters[0][1:]}. " if chapters else ""
         return Answered(lead + found.answer.removeprefix(lead), found.source)
-
-    def with_words_of(self, topic: str) -> Answered | None:
-        """The first question of a list that has all words of a topic; None where no question has."""
-        for row in (*self.index.rows, *self.chapters.rows):
-            if content_words(topic) <= content_words(row.question):
-                source = row.chapter if isinstance(row, OfChapter) else "the list of frequent questions"
-                return Answered(f"“{row.question}” {row.answer}", source)
-        return None
 
     def listed(self, question: str) -> Answered | None:
         """The answer of the lists to a question; None for a message that a model must answer."""
         frequent, near = self.index.find(question)
         if near >= EXACT:
-            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
+            return from_frequent(frequent)
         if asks_the_village(question):
             return None
         said = small_talk(question) if near < CLEAR else None
@@ -359,7 +319,7 @@ class CourseQuestions:
             return term
         asked, asked_near = self.chapters.find(question)
         if near >= max(THRESHOLD, asked_near):
-            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
+            return from_frequent(frequent)
         entries = self.entries(question)
         if asked_near >= QUESTION_THRESHOLD:
             return with_entries(asked, entries, asked_near >= SURE)
@@ -460,10 +420,9 @@ class CourseQuestions:
         return [] if n_everyday == len(found) == 1 else found[:2]
 
 
-def is_title(topic: str, chapter: str) -> bool:
-    """Whether all that a topic is about stands in the title of a chapter."""
-    about = content_words(topic)
-    return bool(about) and about <= content_words(chapter.partition(": ")[2])
+def from_frequent(row: Frequent) -> Answered:
+    """The answer to a frequent question, with its source."""
+    return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
 
 
 def with_entries(asked: OfChapter | None, entries: list[Answered], is_sure: bool) -> Answered:

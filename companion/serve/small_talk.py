@@ -87,7 +87,7 @@ def intent_of(clause: str) -> Intent | None:
     """Return the last intent with a pattern for the whole clause, also without an interjection around it."""
     first, _, rest = clause.partition(" ")
     if first in INTERJECTIONS and rest:
-        return intent_of(rest) or intent_of(first)
+        return intent_of(rest) or (None if " " in rest else intent_of(first))
     before, _, last = clause.rpartition(" ")
     if last in INTERJECTIONS and before:
         return intent_of(before)

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from companion.instructions import Chat, chat_ids
 from companion.serve.small_talk import EXAMPLE, QUESTIONS
 from companion.serve.village_words import (
+    TABLE,
+    content_words,
     kind_of_question,
     missing,
     nearest_order,
     note_of_unknown_words,
     ordered_phrases,
+    spoken,
     unknown_words,
     village_forms,
     village_nouns,
@@ -41,13 +44,6 @@ DRAWS = 8
 BARE_ORDER = "Tell me a story."
 LEARNED = ("sentence", "thing", "learned")
 """The kinds of questions that the model learned to answer."""
-LEARNED_WORDS = {
-    r"\b(what|where|who)'?s\b": r"\1 is",
-    r"\bwas\b": "is",
-    r"\b(did|do) (\w+) (have|hold|own|carry)\b": r"does \2 have",
-    r"\bhad\b": "has",
-}
-"""What is typed, and what the model learned instead."""
 SAD_END = r"still (sad|cross|lonely|nervous|grumpy)\.$"
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
@@ -110,38 +106,40 @@ class StoryChat(Chat):
             return truth_of(self.messages) or NO_STORY
         if kind in READ or kind in READ_ABOUT:
             return self.read(text) or NO_STORY
-        if (
-            known
-            and kind in ("thing", "event")
-            and set(unknown_words(text.lower())) <= {word}
-            and missing([word], known)
-        ):
+        is_of_thing = kind in ("thing", "event") and set(unknown_words(text.lower())) <= {word}
+        if known and is_of_thing and missing([word], known):
             return f"The story has no {word}. {contents_of(known)}".strip()
-        if strange and kind != "sentence" and (missing(nouns, known) or not nouns):
+        if strange and kind not in ("sentence", "unsaid") and (missing(nouns, known) or not nouns):
             return DECLINE
         if not known:
             return NO_STORY
         absent = missing(nouns, known)
         if absent:
             return f"The story has no {absent[0]}. {contents_of(known)}".strip()
-        if kind == "sentence" or (nouns and kind in ("thing", "learned") and not strange):
+        if kind == "sentence" or (nouns and kind in LEARNED and not strange):
             return ""
         if kind == "why":
             return f"{WHY} {self.read(text)}".strip()
-        return self.read(text) or QUESTIONS
+        said = self.read(text)
+        if said or kind != "unsaid":
+            return said or (QUESTIONS if nouns or kind else DECLINE)
+        return f"The story does not say so. {contents_of(known)}".strip()
 
     def read(self, text: str) -> str:
         """What a program reads in the last story about a question; "" where there is no story, or nothing."""
         *told, question = sentences_of_message(text)
         stories = [said for said in (*self.contents(), " ".join(told)) if is_story(said)]
         kind, word = kind_of_question(question)
-        if not stories or kind in LEARNED:
+        if not stories:
             return ""
         if kind in READ:
-            return READ[kind](stories[-1])
+            return READ[kind].format(**readings(stories[-1]))
         if kind in READ_ABOUT:
             return READ_ABOUT[kind](stories[-1], word)
-        return quoted(stories[-1], village_nouns(with_names(question)))
+        words = village_nouns(with_names(question))
+        if kind == "unsaid" and not words:
+            words = [word for word in spoken(question).split() if content_words(word)]
+        return quoted(stories[-1], words)
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
@@ -213,7 +211,7 @@ def as_learned(question: str) -> str:
     """A question in the words that the model learned: of now, and in full."""
     if kind_of_question(question)[0] == "sentence":
         return SUMMARIES[1]
-    for typed, learned in LEARNED_WORDS.items():
+    for typed, learned in TABLE["learned"].items():
         question = re.sub(typed, learned, question, flags=re.IGNORECASE)
     return question
 
@@ -241,42 +239,17 @@ def sentences_of(story: str) -> list[str]:
     return [one.sentence for one in verdicts if one.kind != "unknown" or not one.sentence.endswith("?")]
 
 
-def cast_of(story: str) -> str:
-    """Who and what is in a story, at its end."""
-    return contents_of(story).replace("It has", "The story has", 1)
-
-
-def ending_of(story: str) -> str:
-    """The last sentence of a story, in a sentence."""
-    return f"The story ends so: “{sentences_of(story)[-1]}”"
-
-
-def continuation_of(story: str) -> str:
-    """What happens after a story: nothing."""
-    return f"{ending_of(story)} I cannot continue it, but I can tell another. Type: another one"
-
-
-def summary_of(story: str) -> str:
-    """Who is in a story, and how it ends."""
-    return f"{cast_of(story)} {ending_of(story)}"
-
-
-def places_of(story: str) -> str:
-    """Where everybody is at the end of a story."""
-    places = [f"{name} is at the {place}" for name, place in state_of(story).place.items()]
-    return f"At the end of the story, {' and '.join(places)}."
-
-
-def day_of(story: str) -> str:
-    """The day of a story, if it names one."""
-    day = state_of(story).day
-    return f"It is {day} in the story." if day else "The story names no day."
-
-
-def weather_of(story: str) -> str:
-    """The weather of a story, if it names one."""
-    weather = state_of(story).weather
-    return f"There is {weather} in the story." if weather else "The story says nothing about the weather."
+def readings(story: str) -> dict[str, str]:
+    """What the answers of questions.toml say of a story."""
+    state = state_of(story)
+    return {
+        "story": story,
+        "cast": contents_of(story).replace("It has", "The story has", 1),
+        "last": sentences_of(story)[-1],
+        "places": " and ".join(f"{name} is at the {place}" for name, place in state.place.items()),
+        "day": state.day or "not named",
+        "weather": state.weather or "not named",
+    }
 
 
 def quoted(story: str, words: list[str]) -> str:
@@ -304,17 +277,8 @@ def how_many(story: str, word: str) -> str:
     return f"At the end, {' '.join(found)}" if found else quoted(story, [word]) or whether_it_has(story, word)
 
 
-READ = {
-    "retell": str,
-    "end": ending_of,
-    "next": continuation_of,
-    "cast": cast_of,
-    "summary": summary_of,
-    "place": places_of,
-    "day": day_of,
-    "weather": weather_of,
-}
-"""The kinds of questions about a whole story, with what reads the answer in it."""
+READ = TABLE["answers"]
+"""The kinds of questions about a whole story, with the answer that a program reads in it."""
 READ_ABOUT = {"has": whether_it_has, "count": how_many}
 """The same for questions about a word."""
 

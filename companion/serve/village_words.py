@@ -19,16 +19,9 @@ from companion.village.dialogues import (
 from companion.village.machine import VILLAGE
 from companion.village.words import KINDS
 
-LIGHT_WORDS = frozenset(
-    """
-    a about all also am an and any anything are at be been between but by can change could decide did
-    difference do does doing each else explain get give go had has have how i if in is it its know like
-    many may me mean meant more most much must my need needed no nor not nothing of off on one only or
-    other our out please possible required run shall should show so some somebody take tell than that the
-    their them then there these they this those to too up us use used want was we were what when where
-    which who whom whose why will with without work would you your
-    """.split()
-)
+TABLE = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-8"))
+"""Lists of words, and patterns of what is asked."""
+LIGHT_WORDS = frozenset(TABLE["lists"]["light"].split())
 """Words that say nothing of what a question is about: it is about the others, its content words."""
 
 
@@ -53,12 +46,9 @@ def stem(word: str) -> str:
 # -- what the village knows ----------------------------------------------------------------------------------
 
 
-SPARE = "carries hello hey hi live ok okay own right thanks"
+SPARE = TABLE["lists"]["spare"]
 """Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
-SPARE_IN_ORDER = """
-animal animals else end ending ends good great happily happy new nice people somebody someone something
-thing village
-"""
+SPARE_IN_ORDER = TABLE["lists"]["spare_in_order"]
 """Words that say nothing of what a story should be about."""
 
 
@@ -93,9 +83,8 @@ def unknown_words(message: str) -> list[str]:
     considered = message
     known = question_words()
     if orders_a_story(message):
-        kind = (
-            r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale)\b|\b(?:some|any)thing (\w+)\W*$"
-        )
+        kind = r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
+        kind += r"|\b(?:some|any)thing (\w+)\W*$"
         parts = re.findall(rf"{kind}|\b(?:about|for|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
         considered = " ".join(map(" ".join, parts))
         known = order_words()
@@ -189,11 +178,10 @@ def spoken(message: str) -> str:
 
 @cache
 def patterns() -> list[tuple[str, re.Pattern]]:
-    """The patterns of story_questions.toml, each with its kind."""
-    table = tomllib.loads(Path(__file__).with_name("story_questions.toml").read_text("utf-8"))
-    words = table["words"] | {"noun": "|".join(village_forms())}
+    """The patterns of questions.toml, each with its kind."""
+    words = TABLE["words"] | {"noun": "|".join(village_forms())}
     found = []
-    for kind, lines in table["kinds"].items():
+    for kind, lines in TABLE["kinds"].items():
         for line in lines.strip().splitlines():
             text = f"(?:<before> )*(?:{line})(?: <after>)*"
             for name, alternatives in words.items():
@@ -202,8 +190,12 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     return found
 
 
+ANYWHERE = ("count", "event", "thing", "learned", "why", "unsaid")
+"""The kinds of questions that one may also ask of something else than a story."""
+
+
 def kind_of_question(message: str) -> tuple[str, str]:
-    """The kind of story_questions.toml that a message is, and the word that it asks about; both may be ""."""
+    """The kind of questions.toml that a message is, and the word that it asks about; both may be ""."""
     text = spoken(message)
     for kind, pattern in patterns():
         found = pattern.fullmatch(text)
@@ -219,7 +211,7 @@ def asks_the_village(message: str) -> bool:
     """
     if re.fullmatch(r"my name is \w+\W*", message.strip().lower()):
         return False
-    if kind_of_question(message)[0] not in ("", "count", "thing", "learned", "why"):
+    if kind_of_question(message)[0] not in ("", *ANYWHERE):
         return True
     if is_for_the_village(message):
         return True

@@ -508,7 +508,7 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 
 
 STORY = (
-    r"\b(an?|another|one more|new|some)( [\w-]+){0,2} (story|stories|tale)\b|^story\b"
+    r"\b(an?|another|one more|new|some)( [\w-]+){0,2} (story|stories|tale|fable|yarn)\b|^story\b"
     r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
     r"|^(please )?((can|could) you )?"
     r"((tell|read|give) (me|us) )?(some|any)thing (?!wrong|else)[a-z]+\W*$"

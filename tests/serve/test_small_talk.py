@@ -174,7 +174,9 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("tell it again please", STORY),
         ("can you repeat the story?", STORY),
         ("where did it happen?", "At the end of the story, Mara is at the mill and Bram is at the mill."),
-        ("what day was it", "The story names no day."),
+        ("did they fight?", f"The story does not say so. {CONTENTS}"),
+        ("and who gave it away?", f"The story does not say so. {CONTENTS}"),
+        ("what day was it", "The day in the story: not named."),
         ("why did Bram cry?", f"{WHY} The story says: {LAST}"),
     ],
 )
@@ -184,12 +186,10 @@ def test_a_program_reads_the_answer_in_the_story(question, read):
 
 
 def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
-    story = f"{STORY} The goose Nell stopped at the mill with five plums. Nell ate two of the plums. That left three."
-    story = f"{STORY} The goose Nell stopped at the mill with five plums."
-    story += " Nell ate two of the plums. That left three."
-        story_chat("A story.", story).without_model("how many plums?") == "At the end, Nell has three plums."
-    )
-    assert "nothing about the weather" in story_chat("A story.", story).without_model("how was the weather?")
+    goods = "The goose Nell stopped at the mill with five plums. Nell ate two of the plums. That left three."
+    after = story_chat("A story.", f"{STORY} {goods}")
+    assert after.without_model("how many plums?") == "At the end, Nell has three plums."
+    assert after.without_model("how was the weather?") == "The weather in the story: not named."
 
 
 def test_what_happens_next_is_nothing_and_the_last_story_is_the_one_that_is_read():
@@ -257,7 +257,7 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
     assert after.without_model("How many buns has Mara?") == f"The story has no buns. {contents_of(STORY)}"
     assert after.without_model("who is otto?") == f"The story has no Otto. {contents_of(STORY)}"
     assert after.without_model("Who has the key?") == after.without_model("tell it in one sentence") == ""
-    assert after.without_model("does he love it") == QUESTIONS and after.without_model("why?") == WHY
+    assert after.without_model("who has it") == QUESTIONS and after.without_model("why?") == WHY
     before = story_chat()
     assert before.without_model("Who has the key?") == before.without_model("why?") == NO_STORY
     assert before.without_model(f"{STORY} Who has the key?") == ""
