@@ -206,11 +206,6 @@ class OfChapter(NamedTuple):
     answer: str
     chapter: str
 
-    @property
-    def title(self) -> str:
-        """The title of the chapter."""
-        return self.chapter.partition(": ")[2]
-
 
 def read_questions() -> list[OfChapter]:
     """The questions that learners ask, of all chapters."""
@@ -289,7 +284,8 @@ class CourseQuestions:
         about = content_words(topic)
         entry = self.entry(_spoken(re.sub(r"(?i)^(an?|the) ", "", topic.lower())))
         chapters = [entry.chapter] if entry else []
-        chapters += [row.chapter for row in self.chapters.rows if about and about <= content_words(row.title)]
+        titles = [row.chapter for row in self.chapters.rows]
+        chapters += [one for one in titles if about and about <= content_words(one.partition(": ")[2])]
         found = self.listed(f"where is {topic} explained?")
         if found is None and not chapters:
             row, near = self.index.find(topic, lambda row: about <= content_words(row.question))
@@ -342,9 +338,9 @@ class CourseQuestions:
         """The question after that of the last answer, in its list or chapter, with its answer."""
         chapter = re.search(r"chapter \d+: [^;]+", before.source)
         rows = [row for row in self.chapters.rows if chapter and row.chapter == chapter[0]]
-        source = (
-            f"the questions that learners ask, {chapter[0]}" if chapter else "the list of frequent questions"
-        )
+        source = "the list of frequent questions"
+        if chapter:
+            source = f"the questions that learners ask, {chapter[0]}"
         if not chapter and before.source.startswith(source):
             rows = self.index.rows
         said = before.answer + before.source

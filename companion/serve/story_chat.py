@@ -44,7 +44,9 @@ DRAWS = 8
 BARE_ORDER = "Tell me a story."
 LEARNED = ("sentence", "thing", "learned")
 """The kinds of questions that the model learned to answer."""
-SAD_END = r"still (sad|cross|lonely|nervous|grumpy)\.$"
+NEW_STORY = "I cannot continue a story, so this is a new one."
+SENTENCES = r"(?<=[.!?])\s+"
+"""Between two sentences of a message."""
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
@@ -97,7 +99,7 @@ class StoryChat(Chat):
         """Return the answer to a message that the model would only invent an answer to; else ""."""
         if orders_a_story(text):
             return DECLINE if unknown_words(text) else ""
-        *told, question = sentences_of_message(text)
+        *told, question = re.split(SENTENCES, text.strip())
         kind, word = kind_of_question(question)
         known = " ".join([*self.contents(), *told])
         nouns = village_nouns(with_names(question))
@@ -127,11 +129,9 @@ class StoryChat(Chat):
 
     def read(self, text: str) -> str:
         """What a program reads in the last story about a question; "" where there is no story, or nothing."""
-        *told, question = sentences_of_message(text)
+        *told, question = re.split(SENTENCES, text.strip())
         stories = [said for said in (*self.contents(), " ".join(told)) if is_story(said)]
-        kind, word = kind_of_question(question)
-        if not stories:
-            return ""
+        kind, word = kind_of_question(question) if stories else ("", "")
         if kind in READ:
             return READ[kind].format(**readings(stories[-1]))
         if kind in READ_ABOUT:
@@ -139,7 +139,7 @@ class StoryChat(Chat):
         words = village_nouns(with_names(question))
         if kind == "unsaid" and not words:
             words = [word for word in spoken(question).split() if content_words(word)]
-        return quoted(stories[-1], words)
+        return quoted(stories[-1], words) if stories else ""
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
@@ -163,10 +163,10 @@ class StoryChat(Chat):
             return ""
         if orders_a_story(as_order(text)):
             left_out = note_of_unknown_words(text, ", so the story leaves that out")
-            goes_on = kind_of_question(text)[0] == "more"
-            new = "I cannot continue a story, so this is a new one." if goes_on else ""
-            sad = re.search(r"\bhapp(y|ily)\b.*\bend", text.lower()) and re.search(SAD_END, answer.strip())
-            unhappy = "You ordered a happy end; this story has none." if sad else ""
+            new = NEW_STORY if kind_of_question(text)[0] == "more" else ""
+            is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
+            ordered = is_sad and re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
+            unhappy = "You ordered a happy end; this story has none." if ordered else ""
             notes = [left_out, new, unhappy, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
@@ -226,11 +226,6 @@ def contents_of(story: str) -> str:
     if len(found) < 2:
         return f"It has {found[0]}." if found else ""
     return f"It has {', '.join(found[:-1])} and {found[-1]}."
-
-
-def sentences_of_message(text: str) -> list[str]:
-    """The sentences of a message. The last one is what is asked."""
-    return re.split(r"(?<=[.!?])\s+", text.strip())
 
 
 def sentences_of(story: str) -> list[str]:

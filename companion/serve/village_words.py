@@ -96,14 +96,12 @@ def nearest_order(order: str) -> str:
     """An order for a story about those of an order's people, things and places that the village knows."""
     subjects = []
     for phrase in ordered_phrases(order):
-        *before, noun = phrase.split()
-        if noun in KINDS["name"]:
-            subjects.append(f"the {phrase}" if before else phrase)
-        elif noun in KINDS["place"]:
+        noun = phrase.split()[-1]
+        if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
             subjects.append(f"the {phrase}")
-        elif noun in KINDS["goods"]:
+        elif noun in KINDS["name"] or noun in KINDS["goods"]:
             subjects.append(phrase)
-        elif noun in (*KINDS["role"], *KINDS["thing"]):
+        elif noun in village_forms().values():
             subjects.append(f"a {phrase}")
     return f"Tell me a story about {' and '.join(subjects)}."
 
@@ -137,8 +135,7 @@ def village_forms() -> dict[str, str]:
     forms = {"geese": "goose", "mice": "mouse", "scarves": "scarf", "cherry": "cherries"}
     for role_or_thing in (*KINDS["role"], *KINDS["thing"]):
         forms[f"{role_or_thing}s"] = forms[f"{role_or_thing}es"] = role_or_thing
-    for goods in KINDS["goods"]:
-        forms[goods.removesuffix("s")] = goods
+    forms |= {goods.removesuffix("s"): goods for goods in KINDS["goods"]}
     for kind in NOUNS:
         for word in KINDS[kind]:
             forms[word.lower()] = word
@@ -211,9 +208,7 @@ def asks_the_village(message: str) -> bool:
     """
     if re.fullmatch(r"my name is \w+\W*", message.strip().lower()):
         return False
-    if kind_of_question(message)[0] not in ("", *ANYWHERE):
-        return True
-    if is_for_the_village(message):
+    if kind_of_question(message)[0] not in ("", *ANYWHERE) or is_for_the_village(message):
         return True
     if re.match(r"\W*what('?s| is| are) (an?\b|\w+\W*$)", message.strip().lower()):
         return False

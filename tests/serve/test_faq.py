@@ -16,6 +16,7 @@ from companion.serve.faq import (
     read_glossary,
     read_questions,
 )
+from companion.serve.village_words import kind_of_question
 
 ROWS = read_frequent()
 INDEX = Index(ROWS)
@@ -262,3 +263,16 @@ def test_why_models_hallucinate_names_the_judge_and_the_chapter():
 def test_small_talk_is_answered_and_not_the_course():
     for message in ("thank you", "who are you?", "Hola, como estas?"):
         assert COURSE.find(message).source == SMALL_TALK
+
+
+def test_how_many_chapters_there_are_is_no_question_about_a_story():
+    found = COURSE.find("how many chapters are there")
+    assert found is None or "Twenty-five" in found.answer
+    assert kind_of_question("how many chapters are there")[0] != "count"
+    assert kind_of_question("how many plums are there") == ("count", "plums")
+
+
+def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_none():
+    assert COURSE.said("What is attention?").endswith("\n(From the glossary, chapter 4: Attention.)")
+    assert COURSE.said("thank you") == COURSE.find("thank you").answer
+    assert COURSE.said("Who has the kite?") is None
