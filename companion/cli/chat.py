@@ -28,7 +28,7 @@ from companion.cli._shared import (
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_read, is_terminal
-from companion.serve.faq import SMALL_TALK, Answered, CourseQuestions
+from companion.serve.faq import Answered, CourseQuestions
 from companion.serve.small_talk import EXAMPLE, briefly
 from companion.show.judged_text import Marks, marked
 from companion.village.strangers import DECLINE
@@ -204,8 +204,7 @@ def answer(talk: Talk, text: str) -> None:
     found = talk.course.find(text, talk.answers[-1] if earlier else None) if talk.course else None
     if found:
         talk.answers.append(found)
-        said = briefly(found.answer, earlier)
-        print(said if found.source == SMALL_TALK else f"{said}\n(From {found.source}.)")
+        print(found._replace(answer=briefly(found.answer, earlier)).with_source())
         return
     chat = open_model(talk)
     messages_before, dropped_before = chat.messages, chat.dropped

@@ -9,13 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from companion import village
 from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
-from companion.serve.village_words import LIGHT_WORDS, MORE, asks_the_village, content_words
+from companion.serve.village_words import (
+    LIGHT_WORDS,
+    TABLE,
+    asks_the_village,
+    content_words,
+    kind_of_question,
+)
 
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
@@ -54,7 +61,9 @@ def pieces(text: str) -> Counter:
     words = re.findall(r"\w+", text.lower())
     found = Counter(words)
     for word in words:
-        found.update(f" {word} "[i : i + n] for n in (3, 4, 5) for i in range(len(word) + 3 - n))
+        padded = f" {word} "
+        for length in (3, 4, 5):
+            found.update(padded[start : start + length] for start in range(len(padded) + 1 - length))
     return found
 
 
@@ -87,17 +96,19 @@ class Index:
     """
 
     def __init__(self, rows: Sequence[Any]):
-        self.rows, counted = list(rows), [pieces(row.question) for row in rows]
+        self.rows = list(rows)
+        counted = [pieces(row.question) for row in rows]
         self.content = [content_words(row.question) for row in rows]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
-        have = Counter(piece for found in counted for piece in found)
+        have = Counter(chain.from_iterable(counted))
         self.rarity = np.log((1 + len(rows)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
         self.unseen = np.log(1 + len(rows)) + 1
         self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
 
     def vector(self, found: Counter) -> np.ndarray:
         """Counted pieces -> (pieces,) of length 1 at most: pieces that no row has make it shorter."""
-        known, strange = np.zeros(len(self.places)), 0.0
+        known = np.zeros(len(self.places))
+        strange = 0.0
         for piece, n in found.items():
             if piece in self.places:
                 known[self.places[piece]] = (1 + np.log(n)) * self.rarity[self.places[piece]]
@@ -123,21 +134,7 @@ class Index:
 
 # -- the glossary --------------------------------------------------------------------------------------------
 
-TERM_ASKED = re.compile(
-    r"""
-    (?: (?:please|pls|can\s+you) \s+ )?
-    (?:
-        what(?:['’]?s|\s+is|\s+are|\s+does|\s+do)? | how\s+do(?:es)? | define | explain | tell\s+me\s+what
-    )
-    \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
-    (?P<term> .+?)
-    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|to\s+me) )?
-    (?: \s+ in\s+(?:this|the)\s+course )?
-    (?: ,? \s+ please )?
-    \s* [?.!]*
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+TERM_ASKED = re.compile(TABLE["course"]["term"], re.IGNORECASE | re.VERBOSE)
 """A question what something is, such as "What is attention?", or how it works."""
 
 
@@ -155,6 +152,10 @@ class Answered(NamedTuple):
     def chapter(self) -> str:
         """The chapter that the source names."""
         return self.source.removeprefix("the glossary, ")
+
+    def with_source(self) -> str:
+        """The answer, and below it where it is from, except for small talk."""
+        return self.answer if self.source == SMALL_TALK else f"{self.answer}\n(From {self.source}.)"
 
 
 def read_glossary() -> dict[str, Answered]:
@@ -219,24 +220,14 @@ def read_questions() -> list[OfChapter]:
 
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
-EVERYDAY = frozenset(
-    """
-    advantage alignment baseline batch bit block calibration capacity cell circuit collapse context
-    draw expert floor gate generation gradient group head hook hub id inference key layer mask
-    memory merge merging model nat outlier padding parameter policy position probe projection prompt
-    query rank recall reference replay reward router sampling scale scan shard slot state stream
-    stride surprise target temperature turn utilization value weight
-    """.split()
-)
+EVERYDAY = frozenset(TABLE["lists"]["everyday"].split())
 """Terms that are words of everyday English, too: alone, they do not make a message one about the course."""
 COMMON = frozenset("answer better longer question sentenc story text today understand villag word".split())
 """Content words of the chapters' questions that are frequent elsewhere, too."""
 
 
-WHICH_CHAPTER = re.compile(
-    r"(?i)wh?ich chapt\w+ (?:explains|covers|teaches|describes|introduces|is about) (.+?)\W*"
-)
-"""A question for a chapter, which is answered as a question where something is explained."""
+WHICH_CHAPTER = re.compile(TABLE["course"]["chapter"], re.IGNORECASE | re.VERBOSE)
+"""A question for a chapter, with what it should explain."""
 
 
 class CourseQuestions:
@@ -274,27 +265,62 @@ class CourseQuestions:
             question: What is asked.
             before: The last answer, with which "tell me more" goes on.
         """
-        if before and re.fullmatch(MORE, question.lower()) and (following := self.following(before)):
+        following = self.following(before) if before and kind_of_question(question)[0] == "more" else None
+        if following:
             return following
         question = self.american(question)
-        if which := WHICH_CHAPTER.fullmatch(question):
-            question = f"where is {which[1]} explained?"
+        which = WHICH_CHAPTER.fullmatch(" ".join(question.split()))
+        if which:
+            return self.chapter_for(next(filter(None, which.groups())))
+        return self.listed(question)
+
+    def said(self, message: str) -> str | None:
+        """The answer to a message with its source, as one text; None for a message for a model."""
+        found = self.find(message)
+        return found.with_source() if found else None
+
+    def chapter_for(self, topic: str) -> Answered:
+        """The chapter that explains a topic, and then what the lists say of it."""
+        about = content_words(topic)
+        entry = self.entry(_spoken(re.sub(r"(?i)^(an?|the) ", "", topic.lower())))
+        chapters = [entry.chapter] if entry else []
+        titles = [row.chapter for row in self.chapters.rows]
+        chapters += [one for one in titles if about and about <= content_words(one.partition(": ")[2])]
+        found = self.listed(f"where is {topic} explained?")
+        if found is None and not chapters:
+            row, near = self.index.find(topic, lambda row: about <= content_words(row.question))
+            found = from_frequent(row) if near else None
+        said = f"{found.source} {found.answer}" if found else ""
+        chapters += re.findall(r"chapter \d+(?:: [^;]+)?", said, re.IGNORECASE)
+        if chapters and chapters[0] not in said:
+            found = self.about_chapter(chapters[0])
+        if found is None:
+            said = f"No chapter has “{topic}” in its terms. chapters/README.md lists all."
+            return Answered(said, "the glossary")
+        lead = f"C{chapters[0][1:]}. " if chapters else ""
+        return Answered(lead + found.answer.removeprefix(lead), found.source)
+
+    def listed(self, question: str) -> Answered | None:
+        """The answer of the lists to a question; None for a message that a model must answer."""
         frequent, near = self.index.find(question)
         if near >= EXACT:
-            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
+            return from_frequent(frequent)
         if asks_the_village(question):
             return None
-        if near < CLEAR and (said := small_talk(question)):
+        said = small_talk(question) if near < CLEAR else None
+        if said:
             return Answered(said, SMALL_TALK)
-        if term := self.term(question):
+        term = self.term(question)
+        if term:
             return term
         asked, asked_near = self.chapters.find(question)
         if near >= max(THRESHOLD, asked_near):
-            return Answered(frequent.answer, f"the list of frequent questions: “{frequent.question}”")
+            return from_frequent(frequent)
         entries = self.entries(question)
         if asked_near >= QUESTION_THRESHOLD:
             return with_entries(asked, entries, asked_near >= SURE)
-        if about := self.about_chapter(question):
+        about = self.about_chapter(question)
+        if about:
             return about
         if not entries and near == asked_near == 0:
             asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
@@ -312,9 +338,9 @@ class CourseQuestions:
         """The question after that of the last answer, in its list or chapter, with its answer."""
         chapter = re.search(r"chapter \d+: [^;]+", before.source)
         rows = [row for row in self.chapters.rows if chapter and row.chapter == chapter[0]]
-        source = (
-            f"the questions that learners ask, {chapter[0]}" if chapter else "the list of frequent questions"
-        )
+        source = "the list of frequent questions"
+        if chapter:
+            source = f"the questions that learners ask, {chapter[0]}"
         if not chapter and before.source.startswith(source):
             rows = self.index.rows
         said = before.answer + before.source
@@ -337,7 +363,7 @@ class CourseQuestions:
 
     def shares_a_rare_word(self, question: str) -> Callable[[OfChapter], bool]:
         """Return whether a row has a content word of the question that at most two questions have."""
-        counts = Counter(word for row in self.chapters.content for word in row)
+        counts = Counter(chain.from_iterable(self.chapters.content))
         asked = content_words(question)
         rare = {word for word in asked if counts[word] in (1, 2)} - COMMON if len(asked) > 1 else set()
         return lambda row: not rare.isdisjoint(content_words(row.question))
@@ -388,6 +414,11 @@ class CourseQuestions:
                     taken |= places
                     n_everyday += name.removesuffix("s") in EVERYDAY
         return [] if n_everyday == len(found) == 1 else found[:2]
+
+
+def from_frequent(row: Frequent) -> Answered:
+    """The answer to a frequent question, with its source."""
+    return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
 
 
 def with_entries(asked: OfChapter | None, entries: list[Answered], is_sure: bool) -> Answered:

@@ -249,7 +249,7 @@ def make_app(
     limits: Limits,
     token: str | None = None,
     hosts: tuple[str, ...] = (),
-    small_talk: Callable[[str], str | None] | None = None,
+    from_lists: Callable[[str], str | None] | None = None,
 ):
     """Return the web application: a FastAPI with /v1/models, /v1/chat/completions, /health and /docs.
 
@@ -259,7 +259,7 @@ def make_app(
         limits: The limits of the server.
         token: The token that clients must send, except for /health. None asks nobody for a token.
         hosts: Names by which the server may be called. Without any, each name is right.
-        small_talk: Returns the answer to a message that needs no model, or None. Default: the model answers
+        from_lists: Returns the answer to a message that needs no model, or None. Default: the model answers
             every message.
     """
     engine = Engine(teller.reader(), limits.slots, limits.waiting)
@@ -343,8 +343,8 @@ def make_app(
             raise Refused(504, "the messages were not read in time; shorten them, or ask later") from None
         last = asked.messages[-1]
         said = None
-        if small_talk and last.role == "user" and request.allowed is None:
-            said = small_talk(last.as_dict(tokenizer.is_public)["content"])
+        if from_lists and last.role == "user" and request.allowed is None:
+            said = from_lists(last.as_dict(tokenizer.is_public)["content"])
         if said is not None:
             return fixed_answer(asked, said, name, len(request.tokens))
         answer = Answer(asked, request, tokenizer, deadline)
@@ -439,11 +439,11 @@ def running(
     name: str = "model",
     limits: Limits | None = None,
     token: str | None = None,
-    small_talk: Callable[[str], str | None] | None = None,
+    from_lists: Callable[[str], str | None] | None = None,
 ) -> Iterator[str]:
     """`with running(teller) as url:` serves on 127.0.0.1, at a free port, in a thread, as long as inside."""
     bound = open_socket("127.0.0.1", 0)
-    server = Server(make_app(teller, name, limits or Limits(), token, LOCAL, small_talk))
+    server = Server(make_app(teller, name, limits or Limits(), token, LOCAL, from_lists))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:

@@ -17,10 +17,8 @@ EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
 
 
-QUESTIONS = (
-    "I can say who has a thing, where somebody or something is, whose a thing is, what color it has,"
-    " who broke it, and how many somebody has. Ask with a name or a thing of the story, or order another one."
-)
+TABLE = tomllib.loads(Path(__file__).with_name("small_talk.toml").read_text("utf-8"))
+QUESTIONS = TABLE["questions"]
 """The answer to a question that names nothing of the village."""
 
 
@@ -50,15 +48,10 @@ def read_intents(table: dict) -> tuple[Intent, ...]:
     return tuple(intents)
 
 
-TABLE = tomllib.loads(Path(__file__).with_name("small_talk.toml").read_text("utf-8"))
 INTENTS = read_intents(TABLE)
-ENGLISH_ONLY = next(intent.answer for intent in INTENTS if intent.name == "language")
-BRIEFLY = {
-    QUESTIONS: "Ask with a name or a thing of the story, or order another one.",
-    next(
-        intent.answer for intent in INTENTS if intent.name == "capability"
-    ): f"As I said. For example: {EXAMPLE}",
-}
+ANSWERS = {intent.name: intent.answer for intent in INTENTS}
+ENGLISH_ONLY = ANSWERS["language"]
+BRIEFLY = {QUESTIONS: TABLE["briefly"], ANSWERS["capability"]: f"As I said. For example: {EXAMPLE}"}
 """The long answers, and what stands instead of each from the second time on."""
 SHORT_FORMS = TABLE["short"]
 FOREIGN = frozenset(TABLE["lists"]["foreign"].split())
@@ -87,7 +80,7 @@ def intent_of(clause: str) -> Intent | None:
     """Return the last intent with a pattern for the whole clause, also without an interjection around it."""
     first, _, rest = clause.partition(" ")
     if first in INTERJECTIONS and rest:
-        return intent_of(rest) or intent_of(first)
+        return intent_of(rest) or (None if " " in rest else intent_of(first))
     before, _, last = clause.rpartition(" ")
     if last in INTERJECTIONS and before:
         return intent_of(before)
@@ -109,7 +102,8 @@ def is_foreign(message: str) -> bool:
 
 def clauses(message: str) -> list[str]:
     """Return the clauses of a message in plain words."""
-    parts = [plain(part) for part in re.split(r"[.,;:!?\n…-]+", message)]
+    calculation = re.sub(r"(?<=\d)\s*[-+*/x×÷^]\s*(?=\d)", " plus ", message)  # whichever it is
+    parts = [plain(part) for part in re.split(r"[.,;:!?\n…-]+", calculation)]
     return [part for part in parts if part]
 
 

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from companion.instructions import Chat, chat_ids
 from companion.serve.small_talk import EXAMPLE, QUESTIONS
 from companion.serve.village_words import (
-    AGAIN,
-    MORE,
-    asked_thing,
-    asks_for_a_summary,
-    asks_for_the_cast,
-    asks_for_the_truth,
-    has_known_form,
+    TABLE,
+    content_words,
+    kind_of_question,
     missing,
     nearest_order,
     note_of_unknown_words,
     ordered_phrases,
+    spoken,
     unknown_words,
+    village_forms,
     village_nouns,
     with_names,
 )
@@ -44,6 +42,13 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 DRAWS = 8
 """How many stories are drawn at most until one has all people that were ordered."""
 BARE_ORDER = "Tell me a story."
+LEARNED = ("sentence", "thing", "learned")
+"""The kinds of questions that the model learned to answer."""
+NEW_STORY = "I cannot continue a story, so this is a new one."
+SENTENCES = r"(?<=[.!?])\s+"
+"""Between two sentences of a message."""
+READ_NOTE = "A program read this in the story."
+WHY = "I cannot say why: a story tells what happens, and no reasons."
 
 
 class StoryChat(Chat):
@@ -61,7 +66,8 @@ class StoryChat(Chat):
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
         text = as_order(text)
-        if said := self.without_model(text):
+        said = self.without_model(text)
+        if said:
             yield said
             return
         text = with_names(text)
@@ -72,8 +78,7 @@ class StoryChat(Chat):
                 yield self.draw_with_people(text, max_new_tokens, seed, **options)
                 return
         else:
-            if asks_for_a_summary(text):
-                text = SUMMARIES[1]
+            text = as_learned(text)
             self.make_room(text, max_new_tokens)
         yield from super().stream(text, max_new_tokens, seed, **options)
 
@@ -94,30 +99,55 @@ class StoryChat(Chat):
         """Return the answer to a message that the model would only invent an answer to; else ""."""
         if orders_a_story(text):
             return DECLINE if unknown_words(text) else ""
-        *told, question = re.split(r"(?<=[.!?])\s+", text.strip())
-        can_answer = asks_for_a_summary(question) or (village_nouns(question) and has_known_form(question))
-        said = [
+        *told, question = re.split(SENTENCES, text.strip())
+        kind, word = kind_of_question(question)
+        known = " ".join([*self.contents(), *told])
+        nouns = village_nouns(with_names(question))
+        strange = unknown_words(text)
+        if kind == "truth":
+            return truth_of(self.messages) or NO_STORY
+        if kind in READ or kind in READ_ABOUT:
+            return self.read(text) or NO_STORY
+        is_of_thing = kind in ("thing", "event") and set(unknown_words(text.lower())) <= {word}
+        if known and is_of_thing and missing([word], known):
+            return f"The story has no {word}. {contents_of(known)}".strip()
+        if strange and kind not in ("sentence", "unsaid") and (missing(nouns, known) or not nouns):
+            return DECLINE
+        if not known:
+            return NO_STORY
+        absent = missing(nouns, known)
+        if absent:
+            return f"The story has no {absent[0]}. {contents_of(known)}".strip()
+        if kind == "sentence" or (nouns and kind in LEARNED and not strange):
+            return ""
+        if kind == "why":
+            return f"{WHY} {self.read(text)}".strip()
+        said = self.read(text)
+        if said or kind != "unsaid":
+            return said or (QUESTIONS if nouns or kind else DECLINE)
+        return f"The story does not say so. {contents_of(known)}".strip()
+
+    def read(self, text: str) -> str:
+        """What a program reads in the last story about a question; "" where there is no story, or nothing."""
+        *told, question = re.split(SENTENCES, text.strip())
+        stories = [said for said in (*self.contents(), " ".join(told)) if is_story(said)]
+        kind, word = kind_of_question(question) if stories else ("", "")
+        if kind in READ:
+            return READ[kind].format(**readings(stories[-1]))
+        if kind in READ_ABOUT:
+            return READ_ABOUT[kind](stories[-1], word)
+        words = village_nouns(with_names(question))
+        if kind == "unsaid" and not words:
+            words = [word for word in spoken(question).split() if content_words(word)]
+        return quoted(stories[-1], words) if stories else ""
+
+    def contents(self) -> list[str]:
+        """What was told and answered, and what the user said besides orders."""
+        return [
             one["content"]
             for one in self.messages
             if one["role"] == "assistant" or not orders_a_story(one["content"])
         ]
-        known = " ".join([*said, *told])
-        if asks_for_the_truth(text):
-            return truth_of(self.messages) or NO_STORY
-        if asks_for_the_cast(question):
-            return contents_of(known).replace("It has", "The story has", 1) or NO_STORY
-        thing = asked_thing(question)
-        if known and thing and set(unknown_words(text.lower())) <= {thing} and missing([thing], known):
-            return f"The story has no {thing}. {contents_of(known)}".strip()
-        if unknown_words(text) and not asks_for_a_summary(text):
-            return DECLINE
-        if not known:
-            return NO_STORY
-        if not can_answer:
-            return QUESTIONS
-        if absent := missing(village_nouns(with_names(question)), known):
-            return f"The story has no {absent[0]}. {contents_of(known)}".strip()
-        return ""
 
     def note(self, text: str, answer: str) -> str:
         """What to say below the answer to a text.
@@ -127,14 +157,17 @@ class StoryChat(Chat):
         """
         if answer.strip() == DECLINE:
             return note_of_unknown_words(text)
+        if answer.strip() and answer == self.read(text):
+            return READ_NOTE
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
         if orders_a_story(as_order(text)):
             left_out = note_of_unknown_words(text, ", so the story leaves that out")
-            new = (
-                "I cannot continue a story, so this is a new one." if re.fullmatch(MORE, text.lower()) else ""
-            )
-            notes = [left_out, new, note_on_order(as_order(text), answer)]
+            new = NEW_STORY if kind_of_question(text)[0] == "more" else ""
+            is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
+            ordered = is_sad and re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
+            unhappy = "You ordered a happy end; this story has none." if ordered else ""
+            notes = [left_out, new, unhappy, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 
@@ -164,7 +197,7 @@ def as_order(text: str) -> str:
     such as "Tell me about Berlin." may be no order for a story, so it stays as it is.
     """
     text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], text)
-    if re.fullmatch(AGAIN, text.lower()):
+    if kind_of_question(text)[0] in ("more", "again"):
         return BARE_ORDER
     if not orders_a_story(text):
         return text
@@ -172,6 +205,15 @@ def as_order(text: str) -> str:
     if village_nouns(text):
         return nearest_order(text) if unknown else text
     return text if unknown and not is_for_the_village(text) else BARE_ORDER
+
+
+def as_learned(question: str) -> str:
+    """A question in the words that the model learned: of now, and in full."""
+    if kind_of_question(question)[0] == "sentence":
+        return SUMMARIES[1]
+    for typed, learned in TABLE["learned"].items():
+        question = re.sub(typed, learned, question, flags=re.IGNORECASE)
+    return question
 
 
 def contents_of(story: str) -> str:
@@ -186,6 +228,56 @@ def contents_of(story: str) -> str:
     return f"It has {', '.join(found[:-1])} and {found[-1]}."
 
 
+def sentences_of(story: str) -> list[str]:
+    """The sentences of a story, as the judge cuts them, without a question that a user asked after it."""
+    verdicts = judge(story)
+    return [one.sentence for one in verdicts if one.kind != "unknown" or not one.sentence.endswith("?")]
+
+
+def readings(story: str) -> dict[str, str]:
+    """What the answers of questions.toml say of a story."""
+    state = state_of(story)
+    return {
+        "story": story,
+        "cast": contents_of(story).replace("It has", "The story has", 1),
+        "last": sentences_of(story)[-1],
+        "places": " and ".join(f"{name} is at the {place}" for name, place in state.place.items()),
+        "day": state.day or "not named",
+        "weather": state.weather or "not named",
+    }
+
+
+def quoted(story: str, words: list[str]) -> str:
+    """The sentences of a story with all of some words, or else with any of them; "" where there are none."""
+    sentences = sentences_of(story)
+    found = [one for one in sentences if not missing(words, one)]
+    found = found or [one for one in sentences if len(missing(words, one)) < len(words)]
+    if not words or not found:
+        return ""
+    return f"The story says: {' … '.join(found[:4])}"
+
+
+def whether_it_has(story: str, word: str) -> str:
+    """Whether a word is in a story: the first sentence with it, or what there is instead."""
+    word = village_forms().get(word, word)
+    found = [one for one in sentences_of(story) if not missing([word], one)]
+    return f"Yes: “{found[0]}”" if found else f"No, the story has no {word}. {contents_of(story)}".strip()
+
+
+def how_many(story: str, word: str) -> str:
+    """How many of some goods each person has at the end of a story."""
+    word = village_forms().get(word, word)
+    counts = facts_of(state_of(story))["how many"]
+    found = [f"{name} has {number} {goods}." for goods, number, name in counts if goods == word]
+    return f"At the end, {' '.join(found)}" if found else quoted(story, [word]) or whether_it_has(story, word)
+
+
+READ = TABLE["answers"]
+"""The kinds of questions about a whole story, with the answer that a program reads in it."""
+READ_ABOUT = {"has": whether_it_has, "count": how_many}
+"""The same for questions about a word."""
+
+
 def story_verdicts(answer: str) -> list[Verdict]:
     """What the judge says of each sentence of an answer that is a story of the village; else nothing."""
     return judge(answer) if is_story(answer) else []
@@ -193,13 +285,14 @@ def story_verdicts(answer: str) -> list[Verdict]:
 
 def ordered_people(order: str) -> list[str]:
     """Return the names of the village in an order."""
-    words = [word for phrase in ordered_phrases(order) for word in phrase.split()]
+    words = " ".join(ordered_phrases(order)).split()
     return [word for word in words if word in KINDS["name"]]
 
 
 def truth_of(messages: list[dict[str, str]]) -> str:
     """What the judge says of the last answer of a conversation, or of its story; empty without one."""
-    if note := note_on_answer(messages):
+    note = note_on_answer(messages)
+    if note:
         return note
     judge_finds = "The judge, a program that follows the story, finds"
     said = [one["content"] for one in messages if one["role"] == "assistant"]

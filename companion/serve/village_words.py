@@ -1,8 +1,10 @@
 """The words of a message: what it is about, and what of it the village knows."""
 
 import re
+import tomllib
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 from companion.village.dialogues import (
     ASKED,
@@ -17,16 +19,9 @@ from companion.village.dialogues import (
 from companion.village.machine import VILLAGE
 from companion.village.words import KINDS
 
-LIGHT_WORDS = frozenset(
-    """
-    a about all also am an and any anything are at be been between but by can change could decide did
-    difference do does doing each else explain get give go had has have how i if in is it its know like
-    many may me mean meant more most much must my need needed no nor not nothing of off on one only or
-    other our out please possible required run shall should show so some somebody take tell than that the
-    their them then there these they this those to too up us use used want was we were what when where
-    which who whom whose why will with without work would you your
-    """.split()
-)
+TABLE = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-8"))
+"""Lists of words, and patterns of what is asked."""
+LIGHT_WORDS = frozenset(TABLE["lists"]["light"].split())
 """Words that say nothing of what a question is about: it is about the others, its content words."""
 
 
@@ -51,27 +46,32 @@ def stem(word: str) -> str:
 # -- what the village knows ----------------------------------------------------------------------------------
 
 
-SPARE = "carries hello hey hi live ok okay own right thanks"
+SPARE = TABLE["lists"]["spare"]
 """Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
-SPARE_IN_ORDER = "animal animals else good great new nice people somebody someone something thing village"
+SPARE_IN_ORDER = TABLE["lists"]["spare_in_order"]
 """Words that say nothing of what a story should be about."""
 
 
 @cache
 def order_words() -> set[str]:
     """The content words that the model follows in an order: nouns, colors, numbers, usual wordings."""
-    words = [word for kind in (*NOUNS, "color", "number") for word in KINDS[kind]]
-    return content_words(" ".join([*words, *ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS, SPARE_IN_ORDER]))
+    texts = [*ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS, SPARE_IN_ORDER]
+    for kind in (*NOUNS, "color", "number"):
+        texts += KINDS[kind]
+    return content_words(" ".join(texts))
 
 
 @cache
 def question_words() -> set[str]:
     """The content words of all stories, and of the wordings of questions that a model learns."""
-    texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
-    texts += [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
+    texts = [*SUMMARIES, SPARE]
+    for kind, asked in ASKED.items():
+        texts += [*asked.wordings, *PLAIN[kind]]
+    for pattern in VILLAGE.patterns:
+        texts += pattern.pieces
     for phrases in KINDS.values():
         texts += phrases
-    return order_words() | content_words(" ".join([*texts, *SUMMARIES, SPARE]))
+    return order_words() | content_words(" ".join(texts))
 
 
 def unknown_words(message: str) -> list[str]:
@@ -80,13 +80,14 @@ def unknown_words(message: str) -> list[str]:
     Of an order for a story only two parts count: its kind, as in "a sad story", and the subject, which
     follows the first "about", "for", "of", "with" or "where" in its sentence.
     """
-    considered, known = message, question_words()
+    considered = message
+    known = question_words()
     if orders_a_story(message):
-        kind = (
-            r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale)\b|\b(?:some|any)thing (\w+)\W*$"
-        )
+        kind = r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
+        kind += r"|\b(?:some|any)thing (\w+)\W*$"
         parts = re.findall(rf"{kind}|\b(?:about|for|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
-        considered, known = " ".join(" ".join(part) for part in parts), order_words()
+        considered = " ".join(map(" ".join, parts))
+        known = order_words()
     words = re.findall(r"\w+(?:['’]\w+)?", considered)
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
@@ -95,14 +96,12 @@ def nearest_order(order: str) -> str:
     """An order for a story about those of an order's people, things and places that the village knows."""
     subjects = []
     for phrase in ordered_phrases(order):
-        *before, noun = phrase.split()
-        if noun in KINDS["name"]:
-            subjects.append(f"the {phrase}" if before else phrase)
-        elif noun in KINDS["place"]:
+        noun = phrase.split()[-1]
+        if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
             subjects.append(f"the {phrase}")
-        elif noun in KINDS["goods"]:
+        elif noun in KINDS["name"] or noun in KINDS["goods"]:
             subjects.append(phrase)
-        elif noun in (*KINDS["role"], *KINDS["thing"]):
+        elif noun in village_forms().values():
             subjects.append(f"a {phrase}")
     return f"Tell me a story about {' and '.join(subjects)}."
 
@@ -130,17 +129,29 @@ NOUNS = ("name", "role", "thing", "goods", "place")
 """The kinds of words that a question about a story names."""
 
 
+@cache
+def village_forms() -> dict[str, str]:
+    """The words of the village by what is typed for them: "Mara" by "mara", "plums" by "plum"."""
+    forms = {"geese": "goose", "mice": "mouse", "scarves": "scarf", "cherry": "cherries"}
+    for role_or_thing in (*KINDS["role"], *KINDS["thing"]):
+        forms[f"{role_or_thing}s"] = forms[f"{role_or_thing}es"] = role_or_thing
+    forms |= {goods.removesuffix("s"): goods for goods in KINDS["goods"]}
+    for kind in NOUNS:
+        for word in KINDS[kind]:
+            forms[word.lower()] = word
+    return forms
+
+
 def village_nouns(message: str) -> list[str]:
-    """The village's people, things, goods and places in a message, as they are typed."""
-    known = {form.lower() for kind in NOUNS for form in KINDS[kind]}
+    """The village's people, things, goods and places in a message, as the village calls them."""
     named = re.sub(r"\b(?<!the )(?<!a )(well|mine)\b", "", message, flags=re.IGNORECASE)  # mostly no places
-    return [word for word in re.findall(r"\w+", named) if word.lower() in known]
+    forms = village_forms()
+    return [forms[word] for word in re.findall(r"\w+", named.lower()) if word in forms]
 
 
 def ordered_phrases(order: str) -> list[str]:
     """What an order names: neighboring words of the village, such as "red kite" or "nine buns"."""
-    kinds = (*NOUNS, "color", "number")
-    known = {form.lower(): form for kind in kinds for form in KINDS[kind]} | {"one": ""}
+    known = {word: word for word in (*KINDS["color"], *KINDS["number"])} | village_forms() | {"one": ""}
     phrases: list[list[str]] = [[]]
     for word in re.findall(r"\w+", order.lower()):
         if known.get(word):
@@ -155,84 +166,39 @@ def missing(phrases: Iterable[str], story: str) -> list[str]:
     return [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", story, re.IGNORECASE)]
 
 
-MORE = (
-    r"\W*((please|ok|can you|so) )*((tell me |say |explain )?more( about (it|this|that))?|(in )?more details?"
-    r"|and then( what)?|then what|(and )?what('?s| is| comes)? next|next|continue|go on"
-    r"|keep going)( please)?\W*"
-)
-"""A wish that an answer, or a story, goes on."""
-AGAIN = (
-    r"\W*((please|ok|and|now|tell|me|i|want|give|can|you|to|hear|just|yes) )*"
-    r"(again|more|another|another one|one more|a new one|next one|next story"
-    rf"|stor(y|ies)|something|anything|surprise me)( please)?\W*|{MORE}"
-)
-"""An order without a word on what the story is about, as it is typed after a first story."""
-
-SUMMARY = (
-    r"\W*((and|so|but|ok) )?(how (does|did|will) (it|the story|this) end"
-    r"|what (happened|happens)( (next|then|in the (end|story)))?"
-    r"|summari[sz]e (it|this|the story)|tell (it|me the story) in one sentence|give me a summary|the end)"
-    r"(,? in one sentence)?( please)?\W*"
-)
+def spoken(message: str) -> str:
+    """A message in small letters, without marks, and with "who is" for "who's"."""
+    text = message.lower().replace("’", "'")
+    text = re.sub(r"\b(who|what|where|how|there|it|that|when)'?s\b", r"\1 is", text)
+    return " ".join(re.findall(r"\w+", text))
 
 
-def asks_for_a_summary(message: str) -> bool:
-    """Whether a message asks how a story ends."""
-    return re.fullmatch(SUMMARY, message.strip().lower()) is not None
+@cache
+def patterns() -> list[tuple[str, re.Pattern]]:
+    """The patterns of questions.toml, each with its kind."""
+    words = TABLE["words"] | {"noun": "|".join(village_forms())}
+    found = []
+    for kind, lines in TABLE["kinds"].items():
+        for line in lines.strip().splitlines():
+            text = f"(?:<before> )*(?:{line})(?: <after>)*"
+            for name, alternatives in words.items():
+                text = text.replace(f"<{name}>", alternatives)
+            found.append((kind, re.compile(text)))
+    return found
 
 
-CAST = (
-    r"\W*((and|so|but|ok) )?(who(?: is|'s| are) (the |its )?(main )?(hero(es|ine)?|characters?|people)"
-    r"( (of|in) (it|(the|this) story))?|who(?: is|'s) in (it|(the|this) story)"
-    r"|what(?: is|'s) (it|(the|this) story) about)\W*"
-)
+ANYWHERE = ("count", "event", "thing", "learned", "why", "unsaid")
+"""The kinds of questions that one may also ask of something else than a story."""
 
 
-def asks_for_the_cast(message: str) -> bool:
-    """Whether a message asks who or what a story is about."""
-    return re.fullmatch(CAST, message.strip().lower()) is not None
-
-
-TRUTH = (
-    r"\W*((and|so|but|ok|well) )?((is|was) (it|everything|(that|this|the|your)( (story|answer))?)"
-    r"( all| really)? (true|right|correct|false|wrong)"
-    r"|((is|was|are|were) there )?(an?|any|some) (mistake|error|lie|contradiction)s?"
-    r"|(what|where)('?s| is| was| are) (wrong|false|the (mistake|error|lie)s?)"
-    r"|did you (lie|make an?y? mistakes?))"
-    r"( (in|with|about) (it|that|this|there|(the|that|this|your) story))?\W*"
-)
-
-
-def asks_for_the_truth(message: str) -> bool:
-    """Whether a message asks if the story, or the last answer, is true."""
-    return re.fullmatch(TRUTH, message.strip().lower()) is not None
-
-
-ASKED_THING = (
-    r"\b(?:who (?:has|holds|owns|found|finds|lost|broke|carries)|where(?: is|'s)|whose is|what colou?r is)"
-    r" the (\w+)\W*$|\bhow many (\w+) (?:has|does|did)\b"
-)
-"""A question about one thing, whether the village knows it or not."""
-
-
-def asked_thing(question: str) -> str:
-    """The thing that a question is about, or ""."""
-    found = re.search(ASKED_THING, question.lower())
-    return (found[1] or found[2]) if found else ""
-
-
-FORMS = (
-    r"\W*((and|so|but|ok|please|hello|hi|hey|thanks|do you know|tell me|can you tell me) )*"
-    r"(who|whose|whom|where|in whose|in which|at which|to whom|which|count|how many|the name of"
-    r"|what('?s| is) the (name|colou?r)|what (colou?r|number|does|do|has)\b|what('?s| is) .* (called|name)"
-    r"|(name|give) .* colou?r|of what|in what|what is .* like|and)\b.*"
-)
-"""How a question begins that a model of the village learned to answer."""
-
-
-def has_known_form(question: str) -> bool:
-    """Whether a question has a form that a model of the village learned to answer."""
-    return re.fullmatch(FORMS, question.strip().lower(), re.DOTALL) is not None
+def kind_of_question(message: str) -> tuple[str, str]:
+    """The kind of questions.toml that a message is, and the word that it asks about; both may be ""."""
+    text = spoken(message)
+    for kind, pattern in patterns():
+        found = pattern.fullmatch(text)
+        if found:
+            return kind, found.groupdict().get("word") or ""
+    return "", ""
 
 
 def asks_the_village(message: str) -> bool:
@@ -242,9 +208,7 @@ def asks_the_village(message: str) -> bool:
     """
     if re.fullmatch(r"my name is \w+\W*", message.strip().lower()):
         return False
-    if re.fullmatch(AGAIN, message.lower()) or is_for_the_village(message):
-        return True
-    if asks_for_a_summary(message) or asks_for_the_cast(message) or asks_for_the_truth(message):
+    if kind_of_question(message)[0] not in ("", *ANYWHERE) or is_for_the_village(message):
         return True
     if re.match(r"\W*what('?s| is| are) (an?\b|\w+\W*$)", message.strip().lower()):
         return False

@@ -137,7 +137,8 @@ def _beginnings(story: str) -> Iterator[Beginning]:
 
 def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list[Beginning]], Iterator[str]]:
     """For each kind the beginnings about which it can be asked, of that many new stories or more."""
-    remaining, pool = fresh(seed), {kind: [] for kind in kinds}
+    remaining = fresh(seed)
+    pool = {kind: [] for kind in kinds}
     for number, story in enumerate(remaining, 1):
         for beginning in _beginnings(story):
             for kind in pool:
@@ -180,9 +181,9 @@ def _plain_exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -
         question = asked_as(wording, (x, y, z), beginning.facts)
         return typed(question, rng), answer.format(x=x, y=y, z=z)
     words = set(re.findall(r"\w+", beginning.text))
-    new = {
-        of: rng.choice([word for word in KINDS[of] if word not in words]) for of in ("name", "role", about)
-    }
+    new = {}
+    for of in ("name", "role", about):
+        new[of] = rng.choice([word for word in KINDS[of] if word not in words])
     question = wording.format(
         x=new[about],
         y=new["name"],
@@ -239,7 +240,9 @@ def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = 
         known: Whether the story tells the answer. If not, the story does not mention what is asked about, and
             the answer is `NOBODY`.
     """
-    kinds, rng, stories = checked_kinds(kinds, ASKED), Random(seed), fresh(seed)
+    kinds = checked_kinds(kinds, ASKED)
+    rng = Random(seed)
+    stories = fresh(seed)
     found: list[Dialogue] = []
     for kind in islice(cycle(kinds), n):
         for story in stories:
@@ -276,15 +279,18 @@ def lessons(
         kinds: Keys of `ASKED`, the kinds of questions.
         plain: The share of questions that are asked as people type them, see `PLAIN`.
     """
-    kinds, rng = checked_kinds(kinds, ASKED), Random(seed)
-    (pool, _), found = _pool(seed, stories, kinds), []
+    kinds = checked_kinds(kinds, ASKED)
+    rng = Random(seed)
+    pool, _ = _pool(seed, stories, kinds)
+    found = []
     for kind in islice(cycle(kinds), n):
         beginning = rng.choice(pool[kind])
         others = [other for other in kinds if beginning.facts[other] and other != kind]
         others.sort(key=lambda other: rng.random() * len(pool[other]))
         chosen = [kind, *others[: turns - 1]]
         rng.shuffle(chosen)
-        contents, labels = [], []
+        contents = []
+        labels = []
         for one in chosen:
             known = rng.random() >= unknown
             contents += _exchange(beginning, one, rng, known, plain)
@@ -308,14 +314,16 @@ def orders(
         forms: The wordings of an order.
         plain: The share of orders and of questions that are as people type them, see `typed` and `PLAIN`.
     """
-    rng, found = Random(seed), []
+    rng = Random(seed)
+    found = []
     for story in fresh(seed):
         if len(found) == n:
             return found
         early = next((s.copy() for i, (s, _) in enumerate(moments(story)) if i == 3), None)
         if early is None or not early.thing:
             continue
-        (name, role), held = next(iter(early.role.items())), rng.choice(list(early.thing.values()))
+        name, role = next(iter(early.role.items()))
+        held = rng.choice(list(early.thing.values()))
         order = rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun, p=early.place[name])
         if plain and rng.random() < plain:
             order = typed(order, rng)
@@ -330,7 +338,8 @@ def orders(
 
 def summaries(n: int, seed: int) -> list[Dialogue]:
     """n new stories, and how each ends in one sentence: who has a thing, and where."""
-    rng, found = Random(seed), []
+    rng = Random(seed)
+    found = []
     for story in fresh(seed):
         if len(found) == n:
             return found
@@ -375,7 +384,8 @@ def second_orders(n: int, seed: int) -> list[Dialogue]:
 
 def untold(n: int, seed: int) -> list[Dialogue]:
     """n conversations of one question about the village before any story; the answer is `NOBODY`."""
-    rng, found = Random(seed), []
+    rng = Random(seed)
+    found = []
     for _ in range(n):
         kind = rng.choice(list(ASKED))
         nothing = Beginning("", {}, tuple(KINDS["name"]))
@@ -395,7 +405,8 @@ def lacking(n: int, seed: int, words: Sequence[str] = ()) -> list[str]:
         seed: Seed of all choices.
         words: The words to take. Without any, the words are those of the lists that `LACKED` names.
     """
-    rng, found = Random(seed), []
+    rng = Random(seed)
+    found = []
     while len(found) < n:
         kind = rng.choice(("who has", "where is the thing", "what color", "order", "order", "order"))
         wordings = (*ORDERS, *LOOSE_ORDERS) if kind == "order" else ASKED[kind].wordings + PLAIN[kind]
@@ -448,11 +459,13 @@ def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) ->
         seed: Seed of the messages and of all choices.
         share: The share of conversations that are interrupted.
     """
-    dialogues, rng = list(dialogues), Random(seed)
+    dialogues = list(dialogues)
+    rng = Random(seed)
     messages = iter(unfit_messages(2 * len(dialogues), seed, longest=60))
     found = []
     for dialogue in dialogues:
-        contents, kinds = [message["content"] for message in dialogue.messages], list(dialogue.kinds)
+        contents = [message["content"] for message in dialogue.messages]
+        kinds = list(dialogue.kinds)
         if rng.random() < share:
             for _ in range(rng.randint(1, 2)):
                 place = rng.choice((0, rng.randrange(len(kinds))))  # half of the time before all others
@@ -495,7 +508,7 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 
 
 STORY = (
-    r"\b(an?|another|one more|new|some)( [\w-]+){0,2} (story|stories|tale)\b|^story\b"
+    r"\b(an?|another|one more|new|some)( [\w-]+){0,2} (story|stories|tale|fable|yarn)\b|^story\b"
     r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
     r"|^(please )?((can|could) you )?"
     r"((tell|read|give) (me|us) )?(some|any)thing (?!wrong|else)[a-z]+\W*$"
@@ -530,7 +543,8 @@ def has_both(order: str, story: str) -> bool:
 def answered(text: str) -> tuple[str, dict[str, str]] | None:
     """The kind of `ASKED` that a text answers, and the words in its slots; None for another text."""
     for kind, asked in ASKED.items():
-        if words := _parts(asked.answer, text.strip()):
+        words = _parts(asked.answer, text.strip())
+        if words:
             return kind, words
     return None
 
@@ -549,7 +563,8 @@ def holds(answer: str, story: str) -> bool | None:
 
 def is_true(summary: str, story: str) -> bool:
     """Whether a summary is of the form of `SUMMARY`, and true at the end of the story."""
-    v, state = _parts(SUMMARY, summary.strip()), state_of(story)
+    v = _parts(SUMMARY, summary.strip())
+    state = state_of(story)
     if v is None:
         return False
     held = state.thing.get(v["A"])

@@ -16,6 +16,7 @@ from companion.serve.faq import (
     read_glossary,
     read_questions,
 )
+from companion.serve.village_words import kind_of_question
 
 ROWS = read_frequent()
 INDEX = Index(ROWS)
@@ -235,6 +236,43 @@ def test_dropout_is_explained():
     assert "set to 0" in COURSE.find("what is dropout").answer
 
 
+@pytest.mark.parametrize(
+    "question, chapter",
+    [
+        ("which chapter explains attention?", "4: Attention. Attention: "),
+        ("wich chapter covers LoRA", "17: LoRA. LoRA: "),
+        ("where do I learn about quantisation", "19: Quantization. Quantization, "),
+        ("what chapter is about rewards?", "18: Rewards. It explains: "),
+        ("Where can I find out about mixture of experts?", "24: Mixture of experts. "),
+    ],
+)
+def test_a_question_for_a_chapter_is_answered_with_the_chapter_first(question, chapter):
+    assert COURSE.find(question).answer.startswith(f"Chapter {chapter}")
+
+
+def test_of_what_no_chapter_explains_that_is_said_and_a_thing_is_no_topic():
+    assert COURSE.find("which chapter is about football").answer.startswith("No chapter has “football”")
+    assert COURSE.find("Where can I find the kite?") is None
+
+
+def test_why_models_hallucinate_names_the_judge_and_the_chapter():
+    answer = COURSE.find("why do you hallucinate?").answer
+    assert "judge" in answer and "chapter 16" in answer
+
+
 def test_small_talk_is_answered_and_not_the_course():
     for message in ("thank you", "who are you?", "Hola, como estas?"):
         assert COURSE.find(message).source == SMALL_TALK
+
+
+def test_how_many_chapters_there_are_is_no_question_about_a_story():
+    found = COURSE.find("how many chapters are there")
+    assert found is None or "Twenty-five" in found.answer
+    assert kind_of_question("how many chapters are there")[0] != "count"
+    assert kind_of_question("how many plums are there") == ("count", "plums")
+
+
+def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_none():
+    assert COURSE.said("What is attention?").endswith("\n(From the glossary, chapter 4: Attention.)")
+    assert COURSE.said("thank you") == COURSE.find("thank you").answer
+    assert COURSE.said("Who has the kite?") is None

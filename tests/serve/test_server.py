@@ -580,7 +580,7 @@ def test_hosts_are_checked_where_only_this_machine_may_call():
 
 def test_small_talk_is_answered_without_the_model_where_the_server_is_told_so(teller):
     thanks = {"messages": [{"role": "user", "content": "thank you!"}]}
-    with running(teller, "tiny", SMALL, small_talk=small_talk) as url:
+    with running(teller, "tiny", SMALL, from_lists=small_talk) as url:
         status, _, body = call(url, thanks)
         _, _, streamed = call(url, thanks | {"stream": True})
     answer = json.loads(body)["choices"][0]

@@ -37,7 +37,7 @@ NAMED = {"type": "function", "function": {"name": "add"}}
 
 @pytest.fixture(scope="module")
 def url():
-    with running(load(ANSWERER, "cpu"), "tiny", Limits(slots=4, max_tokens=80), small_talk=small_talk) as url:
+    with running(load(ANSWERER, "cpu"), "tiny", Limits(slots=4, max_tokens=80), from_lists=small_talk) as url:
         yield url
 
 
