@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from companion.exercises.comparison import DIGITS, EXACT, Comparison, Difference, a, changes, show, size
-from companion.exercises.exercise import Exercise, Function, Number, Problem, apply
 from companion.exercises.normalize import as_number, snapshot, type_name
+from companion.exercises.notation import Exercise, Function, Number, Problem, apply
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Report
 from companion.exercises.runner import MEMORY, MemoryUp, Stopped, Trial, attempt, isolated
 
