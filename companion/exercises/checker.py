@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.exercises.grade import grade
-from companion.exercises.notation import Exercise
+from companion.exercises.notation import Function, Number
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Report
 from companion.runtime.files.atomic import read_json_or_empty, write_atomic
 
@@ -32,12 +32,12 @@ def all_numbers() -> dict[int, list[str]]:
     return numbers
 
 
-def exercises_of(chapter: int) -> list[Exercise]:
+def exercises_of(chapter: int) -> list[Function | Number]:
     """The exercises of a chapter that has some, in order."""
     return importlib.import_module(f"companion.exercises.ch{chapter:02d}").chapter.exercises
 
 
-def find(number: str) -> Exercise | str:
+def find(number: str) -> Function | Number | str:
     """The exercise with this number, or a sentence on why there is none."""
     match = re.fullmatch(r"(\d{1,2})\.(\d{1,2})", number)
     if not match:

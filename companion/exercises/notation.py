@@ -130,7 +130,7 @@ class Chapter:
     """The exercises of one chapter, in their order."""
 
     def __init__(self):
-        self.exercises: list[Exercise] = []
+        self.exercises: list[Function | Number] = []
 
     def function(
         self,
