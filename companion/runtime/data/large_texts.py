@@ -33,6 +33,7 @@ from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 BATCH_BYTES = 2**20  # UTF-8 bytes of the text that a process takes at a time
 SAVE_EVERY = 64  # batches after which a run that is killed goes on: some 15 million tokens
+SAMPLE_BYTES = 2**24
 
 
 @dataclass
@@ -232,16 +233,17 @@ def in_process(batch: Batch) -> tuple:
     return globals()["WORK"](batch)
 
 
-def sample_of(documents: Iterable[str], n_bytes: int = 2**24) -> list[str]:
+def sample_of(documents: Iterable[str], n_bytes: int | None = None) -> list[str]:
     """Return the first documents that stay, about n_bytes of text: what a tokenizer is trained on.
 
     Args:
         documents: The texts.
-        n_bytes: Bytes of the sample.
+        n_bytes: Bytes of the sample. The default is SAMPLE_BYTES.
 
     Raises:
         ValueError: If no document is left.
     """
+    n_bytes = n_bytes or SAMPLE_BYTES
     sample, left_out = [], Counter()
     for document in deduplicated(documents):
         if refused := refused_by(document):
