@@ -242,16 +242,16 @@ def scores_line(scores: dict, n: int) -> str:
 # -- the file of settings, config.toml --------------------
 
 
-def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:
+def write_settings(path: Path, tables: Mapping[str, Mapping], about: str) -> None:
     """Write a file of settings, without those that are None.
 
     Args:
         path: The file.
-        tables: The settings by table and name. The table "" comes first, without a heading.
+        tables: The settings by table and name. The table "" stands first, and has no heading.
         about: Comment at the beginning of the file.
     """
     lines = [f"# {line}".rstrip() for line in about.splitlines()]
-    for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
+    for table, values in tables.items():
         lines += ["", f"[{table}]"] if table else []
         lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
     write_atomic(path, "\n".join(lines) + "\n")

@@ -18,6 +18,7 @@ from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_
 from companion.runtime.files.arguments import check_unused, check_writable, number
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
+from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed, waiting
 from companion.runtime.text.documents import new_stories, source_of
 from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens
@@ -242,7 +243,8 @@ def report(options: Options, folder: Path, meta: dict) -> None:
     print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if options.text == ["village"] else ["--preset", "text"]
     if options.tokenizer not in (None, *OURS):
-        from companion.models.names import has_weights
+        from companion.models.names import is_public
 
-        preset = ["--init", options.tokenizer] if has_weights(options.tokenizer) else preset
+        if is_public(options.tokenizer) or holds_model(options.tokenizer):
+            preset = ["--init", options.tokenizer]
     print(f"  {as_typed('companion', 'train', *preset, '--data', folder)}")

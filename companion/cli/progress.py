@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from companion.cli._shared import table
-from companion.exercises.progress import all_numbers, progress_file, read_progress
+from companion.exercises.checker import all_numbers, progress_file, read_progress
 from companion.exercises.report import NOT_YET, RIGHT
 
 

@@ -341,7 +341,7 @@ def model_to_go_on_with(
     model_names.check_floats("--init", folder)
     config, build = model_names.shape_of(folder)
     theirs = model_names.tokenizer_of(folder)
-    model_names.check_prepared_for(name, theirs, tokenizer, data, source or "village")
+    model_names.check_prepared_for(name, theirs, tokenizer, data, source)
     origin = model_names.origin_of(name, folder)
     # Of the folder, not of the name, so that what was checked here is what is trained.
     return Model(dataclasses.replace(config, dropout=0.0), build, folder, origin)

@@ -7,9 +7,8 @@ import random
 import regex  # noqa: F401 - a mistake of 1.5 uses it
 
 from companion.exercises.comparison import a, show
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_list, as_number
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 from companion.tokenization import GPT2_PATTERN, BPETokenizer, WordTokenizer  # noqa: F401 - edits use the pattern
 
 chapter = Chapter()

@@ -5,9 +5,8 @@ import random
 
 import torch
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_list, to_tensor
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 from companion.tokenization import END_OF_TEXT
 
 chapter = Chapter()

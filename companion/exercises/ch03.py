@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from companion.exercises.comparison import changes
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_tensor, snapshot
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

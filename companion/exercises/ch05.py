@@ -10,8 +10,7 @@ from torch import nn
 
 from companion.blocks import LayerNorm
 from companion.exercises.comparison import a, show
-from companion.exercises.exercise import Problem
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

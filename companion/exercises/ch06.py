@@ -12,8 +12,7 @@ from torch import nn
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.exercises.comparison import a
-from companion.exercises.exercise import Problem
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 from companion.gpt import GPTConfig, gpt2
 
 chapter = Chapter()

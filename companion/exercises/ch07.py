@@ -7,9 +7,8 @@ import random
 import torch
 from torch import nn
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_list, as_number
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -6,8 +6,7 @@ import random
 import torch
 from torch import nn
 
-from companion.exercises.exercise import Problem
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

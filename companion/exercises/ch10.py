@@ -6,9 +6,8 @@ import random
 import torch
 
 from companion.exercises.comparison import a
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import normalize
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from companion.exercises.comparison import a
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_list, as_number, as_tensor, normalize
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from companion.exercises.comparison import a
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_list, as_number, normalize
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 from companion.gpt import GPTConfig, gpt2
 
 chapter = Chapter()

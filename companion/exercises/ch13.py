@@ -9,9 +9,8 @@ from itertools import islice
 import torch
 
 from companion.evaluation import Example
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_number, normalize
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -5,9 +5,8 @@ from collections import Counter
 
 import torch
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -6,8 +6,7 @@ from collections import Counter
 
 import torch
 
-from companion.exercises.exercise import Problem
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -4,9 +4,8 @@ import random
 
 import torch
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_tensor
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -6,9 +6,8 @@ import re  # noqa: F401 - mistakes of 20.4 and 20.5 use it
 import struct
 
 from companion.exercises.comparison import a
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_list, as_number, normalize
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

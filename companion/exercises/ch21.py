@@ -7,8 +7,7 @@ import random
 import torch
 import torch.nn.functional as F
 
-from companion.exercises.exercise import Problem
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

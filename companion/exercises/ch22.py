@@ -6,9 +6,8 @@ import random
 import torch
 from torch import nn
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_number, as_tensor, type_name
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 from companion.recurrent import LSTM, RNN
 
 chapter = Chapter()

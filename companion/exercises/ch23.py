@@ -5,9 +5,8 @@ from random import Random
 
 import torch
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_list, type_name
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -5,9 +5,8 @@ import math  # noqa: F401, an input uses it
 import torch
 from torch.overrides import TorchFunctionMode
 
-from companion.exercises.exercise import Problem
 from companion.exercises.normalize import Record, as_tensor, normalize
-from companion.exercises.notation import Chapter
+from companion.exercises.notation import Chapter, Problem
 
 chapter = Chapter()
 

@@ -2,42 +2,81 @@
 
 import dataclasses
 import importlib
-import pkgutil
+import json
+import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
-import companion.exercises
-from companion.exercises.exercise import Exercise
 from companion.exercises.grade import grade
-from companion.exercises.progress import keep_outcome, progress_file, read_progress
+from companion.exercises.notation import Function, Number
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Report
+from companion.runtime.files.atomic import read_json_or_empty, write_atomic
+
+KEPT = (RIGHT, NOT_YET)
+"""The outcomes that are kept. An exercise that was not attempted leaves an earlier outcome as it is."""
+
+HEADING = re.compile(r'^    "(\d+\.\d+) [^"]*★+"', re.MULTILINE)
+"""How an exercise begins in its chapter's module, as in `"1.5 Longest first ★★",`."""
 
 
-def chapters() -> list[int]:
-    """The chapters that have exercises."""
-    names = [module.name for module in pkgutil.iter_modules(companion.exercises.__path__)]
-    return sorted(int(name[2:]) for name in names if re.fullmatch(r"ch\d\d", name))
+def all_numbers() -> dict[int, list[str]]:
+    """The numbers of the exercises of each chapter, read from the modules without running them.
+
+    To import them all would take several seconds.
+    """
+    numbers = {}
+    for path in sorted(Path(__file__).parent.glob("ch[0-9][0-9].py")):
+        numbers[int(path.stem[2:])] = HEADING.findall(path.read_text(encoding="utf-8"))
+    return numbers
 
 
-def exercises_of(chapter: int) -> list[Exercise]:
+def exercises_of(chapter: int) -> list[Function | Number]:
     """The exercises of a chapter that has some, in order."""
     return importlib.import_module(f"companion.exercises.ch{chapter:02d}").chapter.exercises
 
 
-def find(number: str) -> Exercise | str:
+def find(number: str) -> Function | Number | str:
     """The exercise with this number, or a sentence on why there is none."""
     match = re.fullmatch(r"(\d{1,2})\.(\d{1,2})", number)
     if not match:
         return f'{number!r:.40} is no exercise\'s number; write the chapter, a point and the exercise: "1.2".'
     chapter = int(match[1])
-    if chapter not in chapters():
-        return f"Chapter {chapter} has no exercises. These have: {', '.join(map(str, chapters()))}."
+    numbers = all_numbers()
+    if chapter not in numbers:
+        return f"Chapter {chapter} has no exercises. These have: {', '.join(map(str, numbers))}."
     exercises = {exercise.number: exercise for exercise in exercises_of(chapter)}
     if number not in exercises:
         first, *_, last = exercises
         return f"There is no {number}; chapter {chapter} has {first} to {last}."
     return exercises[number]
+
+
+def progress_file() -> Path:
+    """Where the outcomes are kept: `runs/progress.json` of the course, or of the folder where Python runs."""
+    here = Path(os.path.abspath("."))
+    for folder in (here, *here.parents):
+        if (folder / "book.toml").is_file():
+            return folder / "runs" / "progress.json"
+    return here / "runs" / "progress.json"
+
+
+def read_progress(path: Path) -> dict[str, str]:
+    """Outcomes by the exercise's number. A file that is missing or damaged holds none."""
+    return {number: outcome for number, outcome in read_json_or_empty(path).items() if outcome in KEPT}
+
+
+def keep_outcome(path: Path, number: str, outcome: str) -> None:
+    """Write one outcome into the file. A folder that cannot be written to is no reason to fail a check."""
+    if outcome not in KEPT:
+        return
+    outcomes = read_progress(path) | {number: outcome}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(outcomes, indent=1, sort_keys=True) + "\n")
+    except OSError:
+        return
 
 
 class Checker:

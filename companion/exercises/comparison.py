@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from companion.exercises.normalize import Other, Record, normalize, snapshot, to_tensor, type_name
+from companion.exercises.normalize import Other, Record, snapshot, to_tensor, type_name
 
 WIDTH = 100
 """Characters of a value that are shown."""
@@ -124,23 +124,6 @@ class Difference:
     digits: int = DIGITS
 
 
-def difference(got: Any, expected: Any, tolerance: float, exact_dtype: bool = False) -> Difference | None:
-    """The first difference of a value from the expected one; None where there is none.
-
-    A right value in another container is right: a list, tuple, range, generator, array or tensor of the same
-    numbers, numbers of any kind, of any width. Floating point numbers may differ by `tolerance`, relative to
-    those above 1; where integers are expected, floating point numbers must be whole. A bool is no number, a
-    str is no bytes, and shapes must be the same. NaN is only NaN.
-
-    Args:
-        got: The value.
-        expected: The right one.
-        tolerance: Allowed difference of floating point numbers.
-        exact_dtype: Whether tensors must have the expected dtype, and numbers be ints where one is expected.
-    """
-    return Comparison(tolerance, exact_dtype).differ(normalize(got), normalize(expected))
-
-
 def changes(after: Any, before: Any, right: Any = None) -> Difference | None:
     """The first difference of two snapshots of an input, to the bit.
 
@@ -190,7 +173,17 @@ def leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How exactly plain data are compared."""
+    """How exactly plain data are compared.
+
+    A right value in another container is right: a list, tuple, range, generator, array or tensor of the same
+    numbers, numbers of any kind, of any width. Floating point numbers may differ by `tolerance`, relative to
+    those above 1; where integers are expected, floating point numbers must be whole. A bool is no number, a
+    str is no bytes, and shapes must be the same. NaN is only NaN.
+
+    Attributes:
+        tolerance: Allowed difference of floating point numbers.
+        exact_dtype: Whether tensors must have the expected dtype, and numbers be ints where one is expected.
+    """
 
     tolerance: float
     exact_dtype: bool

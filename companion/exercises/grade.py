@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from companion.exercises.comparison import DIGITS, EXACT, Comparison, Difference, a, changes, show, size
-from companion.exercises.exercise import Exercise, Function, Number, Problem, apply
 from companion.exercises.normalize import as_number, snapshot, type_name
+from companion.exercises.notation import Exercise, Function, Number, Problem, apply
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Report
 from companion.exercises.runner import MEMORY, MemoryUp, Stopped, Trial, attempt, isolated
 
@@ -22,12 +22,10 @@ class Unclear(Exception):
     """The check itself is at fault: its cases or its own answer failed."""
 
 
-def grade(exercise: Exercise, answer: Any) -> Report:
+def grade(exercise: Function | Number, answer: Any) -> Report:
     """The verdict on an answer."""
     if isinstance(exercise, Number):
         return grade_number(exercise, answer)
-    if not isinstance(exercise, Function):
-        raise TypeError(f"exercise={exercise!r} must be a Function or a Number")
     try:
         return grade_function(exercise, answer)
     except Unclear as fault:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy
 import torch
 
-from companion.exercises.exercise import Problem
+from companion.exercises.notation import Problem
 
 MAX_ELEMENTS = 100_000
 """How many elements a result may have in all; an endless generator is read so far."""

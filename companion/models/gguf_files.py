@@ -12,7 +12,7 @@ from typing import Any
 import gguf
 import torch
 
-from companion.models.gguf_reader import GGUFFile
+from companion.models.gguf_reader import GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_to_gguf
 from companion.pretrained import FAMILIES
 from companion.runtime.files.atomic import new_file
@@ -49,10 +49,8 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
     """
     header = gguf_header(model.config, tokenizer, kind)
     check_parts(model)
-    n = model.config.n_layers
     architecture = header["general.architecture"]
-    numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
-    names = gguf.get_tensor_name_map(numbers[architecture], n)
+    names = tensor_names(architecture, model.config.n_layers)
     with new_file(path) as new:
         writer = gguf.GGUFWriter(new, architecture)
         for key, value in header.items():
@@ -102,12 +100,13 @@ def read_gguf(path: str | Path) -> tuple[dict[str, Any], dict[str, tuple[str, to
 def tensors_of(model, architecture: str):
     """(Hugging Face's name, float32 tensor on the CPU, (out, in)) of each tensor that the file holds."""
     config, ours = model.config, model.state_dict()
-    order = interleaved if architecture == "llama" else (lambda rows, n_heads: rows)
-    heads = {"q_proj": config.n_heads, "k_proj": getattr(config, "n_kv_heads", config.n_heads)}
+    heads = {}
+    if architecture == "llama":
+        heads = {"q_proj": config.n_heads, "k_proj": config.n_kv_heads}
     for theirs, parts in FAMILIES[family_of(config)].places(model).items():
         tensor = torch.cat([ours[part] for part in parts]).detach().float().cpu().contiguous()
         projection = theirs.split(".")[-2]
-        yield theirs, order(tensor, heads[projection]) if projection in heads else tensor
+        yield theirs, interleaved(tensor, heads[projection]) if projection in heads else tensor
     if getattr(config, "rope_factor", 1) != 1:
         rope = model.blocks[0].attn.rope
         yield "rope_freqs.weight", slowing(rope, config.rope_theta)

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 import torch
 
-from companion.models.gguf_reader import GGUFFile
+from companion.models.gguf_reader import GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
 
@@ -150,8 +149,7 @@ def fill_from_gguf(file: GGUFFile, model: torch.nn.Module, places: Mapping[str, 
         ValueError: In one line, before any tensor is read, if the file's tensors are not the model's.
     """
     architecture = file.header["general.architecture"]
-    number = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}[architecture]
-    names = gguf.get_tensor_name_map(number, model.config.n_layers)
+    names = tensor_names(architecture, model.config.n_layers)
     wanted = {names.get_name(theirs, (".weight", ".bias")): parts for theirs, parts in places.items()}
     check_tensors(file, wanted, model.state_dict())
     heads = {}

@@ -26,6 +26,12 @@ def is_gguf(path: str | Path) -> bool:
         return False
 
 
+def tensor_names(architecture: str, n_layers: int) -> gguf.TensorNameMap:
+    """Return the library's map from Hugging Face's names of tensors to those of a GGUF file."""
+    numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    return gguf.get_tensor_name_map(numbers[architecture], n_layers)
+
+
 class FastReader(gguf.GGUFReader):
     """The library's reader, and its arrays taken at once.
 

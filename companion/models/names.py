@@ -17,7 +17,6 @@ from companion.runtime.storage.checkpoints import (
     TOKENIZER,
     WEIGHTS,
     build_empty,
-    holds_model,
     read_config,
 )
 from companion.runtime.storage.hub import SMALL, find_model, installed_file, is_hub_name, is_installable
@@ -41,11 +40,6 @@ def is_public(name: str | Path) -> bool:
     if path.is_dir():
         return "model_type" in read_json_or_empty(path / CONFIG)
     return is_gguf(path) or is_installable(name) or is_hub_name(path)
-
-
-def has_weights(name: str | Path) -> bool:
-    """Return whether a name is of a model, and not only of a tokenizer."""
-    return is_public(name) or holds_model(name)
 
 
 def is_export(folder: Path) -> bool:

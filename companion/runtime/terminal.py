@@ -123,13 +123,13 @@ def is_terminal(stream: Any = None) -> bool:
         return False
 
 
-def shows_color(stream: Any = None) -> bool:
-    """Whether a stream, or else standard output, is a terminal that shows colors.
+def shows_color() -> bool:
+    """Whether standard output is a terminal that shows colors.
 
     Reference:
         https://no-color.org: a variable NO_COLOR that is not empty switches colors off.
     """
-    if not is_terminal(stream) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not is_terminal() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     if os.name == "nt":  # the old console shows the codes as they are
         return any(name in os.environ for name in ("WT_SESSION", "ANSICON", "TERM"))

@@ -8,7 +8,6 @@ in strangers.toml.
 
 import re
 import string
-from collections.abc import Sequence
 from random import Random
 
 from companion.village.splits import DATA
@@ -103,9 +102,10 @@ def strange_messages(n: int, seed: int, longest: int = 500) -> list[str]:
     return found
 
 
-def held_out_messages(n: int, seed: int, kinds: Sequence[str] = tuple(HELD_OUT)) -> list[tuple[str, str]]:
+def held_out_messages(n: int, seed: int) -> list[tuple[str, str]]:
     """n pairs of kind and message, of the kinds in `HELD_OUT` in turn. No model learned from such a kind."""
     rng = Random(seed)
+    kinds = list(HELD_OUT)
     found = []
     for i in range(n):
         kind = kinds[i % len(kinds)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from companion.exercises.checker import find
-from companion.exercises.exercise import Function
+from companion.exercises.notation import Function
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")

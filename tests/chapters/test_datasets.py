@@ -243,14 +243,6 @@ def test_a_file_that_is_no_text_stops_a_folder_and_is_named(tmp_path):
         load_text(tmp_path)
 
 
-def test_skip_leaves_out_a_file_that_is_no_text(tmp_path):
-    (tmp_path / "a.txt").write_bytes("Übermut".encode("latin-1"))
-    (tmp_path / "b.txt").write_bytes(b"elm")
-    skipped = []
-    assert load_text(tmp_path, skip=skipped.append) == ["elm"]
-    assert len(skipped) == 1 and "a.txt is no UTF-8" in skipped[0]
-
-
 def test_a_prepared_folder_remembers_where_its_text_came_from(tmp_path, monkeypatch, bpe):
     (tmp_path / "letters.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)
@@ -259,13 +251,6 @@ def test_a_prepared_folder_remembers_where_its_text_came_from(tmp_path, monkeypa
     assert prepared_source("data") is None
     prepare([TEXT], bpe, "data", 0.1, source="here")
     assert prepared_source("data") == "here"
-
-
-def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="'vilage'.* lamplighter.* pydoc") as error:
-        load_text("vilage")
-    assert "village," in str(error.value)
 
 
 def test_splits_are_the_villages():

@@ -169,15 +169,6 @@ def test_gpt2_has_its_ids_and_merges(tmp_path):
     assert loaded.vocab == ours.vocab and loaded.encode(STORY) == ours.encode(STORY)
 
 
-def test_gpt2_without_files_or_network_is_an_error(monkeypatch):
-    def no_network(name):
-        raise OSError("no route\nto host")
-
-    monkeypatch.setattr(tiktoken, "get_encoding", no_network)
-    with pytest.raises(ConnectionError, match="^OSError while fetching.*TIKTOKEN_CACHE_DIR.*$"):
-        BPETokenizer.gpt2()
-
-
 def test_merges_are_recovered_from_the_tokens_alone():
     assert recover_merges([BPE.vocab[i] for i in range(996)]) == BPE.merges
 
@@ -228,17 +219,10 @@ def test_without_unknown_token_a_new_piece_is_an_error(kind):
         tokenizer.encode("z")
 
 
-# ------------------------------------------------------------------------------------------------- decoding
-
-
 # ------------------------------------------------------------------------------------------ arguments' errors
 
 
-def test_a_vocabulary_too_small_or_too_large_is_an_error():
-    with pytest.raises(
-        ValueError, match="^vocab_size=257 must be at least 258; it has 256 bytes and 2 special tokens$"
-    ):
-        BPETokenizer.train(STORY, 257, special_tokens=("a", "b"))
+def test_a_vocabulary_larger_than_the_text_can_give_is_an_error():
     with pytest.raises(ValueError, match="^vocab_size=300 is more than this text can give.* at most 259$"):
         BPETokenizer.train("aaaa", 300)
     assert BPETokenizer.train("aaaa", 259).merges == [(b"a", b"a"), (b"aa", b"aa")]

@@ -19,7 +19,7 @@ from support.command_line import MINE, TINY, AtOnce, fails, planned, said
 from companion import village
 from companion.cli import main
 from companion.datasets import load_prepared, load_text
-from companion.runtime.runs import resuming, sessions
+from companion.runtime.runs import resuming
 from companion.runtime.storage import checkpoints
 from companion.runtime.terminal import as_typed, screens
 from companion.training import Trainer
@@ -327,13 +327,6 @@ def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
     assert main(argv.split()) == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "companion: stopped"
-
-
-def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(prepared, capsys, monkeypatch):
-    press_before(monkeypatch, sessions, "tqdm")
-    argv = ["train", *MINE, "--checkpoint", "runs/new", *TINY]
-    fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
-    assert not list((prepared / "runs/new").glob("[!.]*"))
 
 
 def twice(patch, place):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from companion.book.manifest import Book
 from companion.book.text import read_text
-from companion.exercises.exercise import Function, Number
 from companion.exercises.grade import grade
+from companion.exercises.notation import Function, Number
 
 BOOK = Book.read(Path(__file__).parents[2])
 

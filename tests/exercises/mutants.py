@@ -9,8 +9,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from companion.exercises.exercise import Function
-from companion.exercises.notation import Source
+from companion.exercises.notation import Function, Source
 
 COMPARISONS = {
     ast.Lt: ast.LtE,

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.exercises.checker import find
-from companion.exercises.exercise import Function
-from companion.exercises.notation import OR, alternatives, join_diffs
+from companion.exercises.notation import OR, Function, alternatives, join_diffs
 
 FOLDER = Path(__file__).parent / "answers"
 HEAD = re.compile(r"^== (?:(common)|(\d+\.\d+) (right|wrong)(?:: (.*))?)$", re.MULTILINE)

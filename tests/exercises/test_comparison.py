@@ -9,11 +9,17 @@ import pytest
 import torch
 from exercise_helpers import about, total
 
-from companion.exercises.comparison import difference, show
+from companion.exercises.comparison import EXACT, Comparison, show
 from companion.exercises.grade import grade
-from companion.exercises.normalize import Record, as_list, as_number, as_tensor, snapshot
+from companion.exercises.normalize import Record, as_list, as_number, as_tensor, normalize, snapshot
 
 T = torch.tensor
+PLAIN = Comparison(tolerance=1e-5, exact_dtype=False)
+
+
+def difference(got, expected, compared=PLAIN):
+    """The first difference of any two values."""
+    return compared.differ(normalize(got), normalize(expected))
 
 
 def named_by_position(value) -> str:
@@ -44,7 +50,7 @@ def named_by_position(value) -> str:
     ids=named_by_position,
 )
 def test_a_right_value_in_another_container_is_right(got, expected):
-    assert difference(got, expected, 1e-5) is None
+    assert difference(got, expected) is None
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_a_right_value_in_another_container_is_right(got, expected):
     ids=named_by_position,
 )
 def test_wrong_is_wrong_in_any_container(got, expected):
-    assert difference(got, expected, 1e-5) is not None
+    assert difference(got, expected) is not None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_wrong_is_wrong_in_any_container(got, expected):
     ids=named_by_position,
 )
 def test_the_first_difference(got, expected, place, text):
-    found = difference(got, expected, 1e-5)
+    found = difference(got, expected)
     assert (found.place, found.text) == (place, text)
 
 
@@ -92,8 +98,8 @@ def test_the_first_difference(got, expected, place, text):
     ("got", "expected"), [(T([1.0]).double(), T([1.0])), (T([1.0]), T([1])), ([1], T([1])), (1.0, 1)]
 )
 def test_where_the_dtype_counts_it_must_be_right(got, expected):
-    assert difference(got, expected, 1e-5) is None
-    assert difference(got, expected, 1e-5, exact_dtype=True) is not None
+    assert difference(got, expected) is None
+    assert difference(got, expected, EXACT) is not None
 
 
 @pytest.mark.parametrize(
@@ -183,6 +189,6 @@ def test_a_changed_input_is_named_unless_a_right_answer_changes_it_too(make, cha
     before = snapshot(given)
     text = repr(grade(about(lambda x: 1, given), answer))
     assert "Your answer changes its input" in text and words in text
-    assert difference(snapshot(given), before, 0.0) is None
+    assert EXACT.differ(snapshot(given), before) is None
     assert repr(grade(about(lambda x: 1, make()), lambda x: 1)) == "1.1 right. It adds."
     assert repr(grade(about(answer, make()), answer)) == "1.1 right. It adds."

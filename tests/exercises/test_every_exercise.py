@@ -15,13 +15,14 @@ from support.cells import bound, used
 import companion.exercises
 from companion.book.overviews import imported
 from companion.book.text import tags
-from companion.exercises.checker import chapters, exercises_of
-from companion.exercises.exercise import Exercise, Number
+from companion.exercises.checker import all_numbers, exercises_of
+from companion.exercises.notation import Exercise, Number
 
 MODULES = [f"companion.{chapter.module}" for chapter in BOOK.chapters if chapter.module]
 ROOMS = "companion.serve.", "companion.models."
 """Rooms above the chapters in which code of chapters stands too."""
-EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
+CHAPTERS = list(all_numbers())
+EXERCISES = [exercise for chapter in CHAPTERS for exercise in exercises_of(chapter)]
 
 
 def chapter_of(exercise: Exercise) -> int:
@@ -42,14 +43,14 @@ def exercise(request) -> Exercise:
     return request.param
 
 
-@pytest.mark.parametrize("chapter", chapters())
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_numbers_are_consecutive_and_the_text_has_all(chapter):
     numbers = [exercise.number for exercise in exercises_of(chapter)]
     assert numbers == [f"{chapter}.{i}" for i in range(1, len(numbers) + 1)]
     assert len(cells_by_exercise(chapter)) == len(numbers)
 
 
-@pytest.mark.parametrize("chapter", chapters())
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_has_five_exercises_a_hard_one_and_a_number(chapter):
     exercises = exercises_of(chapter)
     assert len(exercises) >= 5
@@ -57,7 +58,7 @@ def test_a_chapter_has_five_exercises_a_hard_one_and_a_number(chapter):
     assert any(isinstance(exercise, Number) for exercise in exercises)
 
 
-@pytest.mark.parametrize("chapter", [c.number for c in BOOK.chapters if c.module and c.number in chapters()])
+@pytest.mark.parametrize("chapter", [c.number for c in BOOK.chapters if c.module and c.number in CHAPTERS])
 def test_half_of_a_chapters_exercises_build_on_the_package(chapter):
     code = [cell.source for cell in exercise_cells(chapter) if cell.cell_type == "code"]
     imports = {found for source in code for found in imported(ast.parse(source))}
@@ -67,7 +68,7 @@ def test_half_of_a_chapters_exercises_build_on_the_package(chapter):
     assert sum(any(re.search(rf"\b{name}\b", text) for name in names) for text in building) * 2 >= len(groups)
 
 
-@pytest.mark.parametrize("chapter", chapters())
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_right_answers_to_each_exercise_are_stored(chapter):
     stored = stored_answers(FOLDER / f"ch{chapter:02d}.txt")
     right = Counter(answer.number for answer in stored if answer.right)
@@ -92,7 +93,7 @@ def test_its_cells_are_there_in_their_order(exercise):
     assert name not in [node.name for node in ast.parse(solution.source).body if hasattr(node, "name")]
 
 
-@pytest.mark.parametrize("chapter", chapters())
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_its_cells_need_no_name_from_before_them(chapter):
     """A reader may begin with the exercises. The notebooks run the cells, behind all the others."""
     known = {*dir(builtins), "__name__"}
@@ -111,7 +112,7 @@ def test_messages_are_sentences(exercise):
         assert text[-1] in ".?" and text.count("`") % 2 == 0
 
 
-@pytest.mark.parametrize("chapter", chapters())
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_check_uses_no_chapter_later_than_its_own(chapter):
     known = tuple(f"companion.{c.module}" for c in BOOK.chapters if c.module and c.number <= chapter)
     path = Path(companion.exercises.__file__).parent / f"ch{chapter:02d}.py"

@@ -12,7 +12,7 @@ from exercise_helpers import about, exercise, number, total, verdict
 
 from companion.exercises import grade
 from companion.exercises.checker import Checker, exercises_of
-from companion.exercises.exercise import Problem
+from companion.exercises.notation import Problem
 
 T = torch.tensor
 

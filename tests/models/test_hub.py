@@ -131,10 +131,16 @@ def find(server, tmp_path, monkeypatch):
     """find_model, asking this server, with a cache of its own, in an empty folder."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    # The library reads HF_HUB_OFFLINE where it is imported, which may have been another test.
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    address, cache = server.address, tmp_path / "cache"
-    return lambda name, revision=None: find_model(name, revision, endpoint=address, cache=cache)
+    # The library reads its variables where it is imported, which may have been another test.
+    patched = {
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "ENDPOINT": server.address,
+        "HUGGINGFACE_CO_URL_TEMPLATE": f"{server.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+    }
+    for name, value in patched.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    return find_model
 
 
 # -- the hub

@@ -51,15 +51,8 @@ def test_the_village_and_its_like_stay():
     assert {refused_by(story) for story in load_split("train")[:1000]} == {None}
 
 
-def too_quiet(document):
-    return "quiet" in document
-
-
-def test_the_first_rule_gives_the_name_and_rules_can_be_others():
+def test_the_first_rule_gives_the_name():
     assert refused_by("<b>!</b>") == "too short"
-    assert refused_by("<b>!</b>", RULES[-2:]) == "markup"
-    assert refused_by("x", ()) is None
-    assert refused_by("a quiet night", [too_quiet]) == "too quiet"
 
 
 @given(st.text())
@@ -75,9 +68,6 @@ def test_documents_that_say_the_same_are_one():
     assert list(deduplicated([*same, *other, *same])) == [same[0], *other]
 
 
-def test_duplicates_are_found_while_they_are_read_and_across_calls():
+def test_duplicates_are_found_while_they_are_read():
     endless = (f"story {n % 7}" for n in itertools.count())
     assert list(itertools.islice(deduplicated(endless), 7)) == [f"story {n}" for n in range(7)]
-    seen = set()
-    assert list(deduplicated(["one", "two"], seen)) == ["one", "two"]
-    assert list(deduplicated(["Two", "three"], seen)) == ["three"] and len(seen) == 3

@@ -89,14 +89,6 @@ def test_an_error_on_the_way_leaves_the_old_data(tmp_path, bpe, monkeypatch):
     assert load_prepared(tmp_path).meta == before and not (tmp_path / atomic.PART).exists()
 
 
-def test_a_folder_that_was_never_prepared(tmp_path):
-    with pytest.raises(ValueError, match="nowhere.*run prepare"):
-        load_prepared(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="lacks meta.json; run prepare"):
-        load_prepared(tmp_path)
-    assert os.listdir(tmp_path) == []
-
-
 def meta_with(**changes):
     """A way to damage a folder: other entries in meta.json; None takes one out."""
 

@@ -269,10 +269,6 @@ def test_an_empty_text_is_an_error(kind, text):
         kind.train(text)
 
 
-def test_one_str_is_one_document_and_a_list_is_several():
-    assert WordTokenizer.train("a b").words == WordTokenizer.train(["a b"]).words == [" b", "a"]
-
-
 @pytest.mark.parametrize("pattern", ["(", r"\p{Nonsense}"])
 @pytest.mark.parametrize("make", [partial(BPETokenizer, []), partial(WordTokenizer.train, "a b")])
 def test_an_invalid_pattern_is_an_error(make, pattern):

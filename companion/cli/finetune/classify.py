@@ -147,7 +147,7 @@ def run(options: Options) -> None:
             by_words = classes_by_words([texts[i] for i in learned], truth[learned], others)
             report = measured(shares, truth[held_out], truth[learned], by_words, classes)
             save_report(output, report)
-            draw(output, shares, truth[held_out], classes)
+            draw(output, report, calibrated(shares, truth[held_out]))
     print_report(report)
     print(f"In {output}: the classifier, report.json, confusion.png, calibration.png.")
     print("To classify a text, here one that was held out:\n")
@@ -250,11 +250,9 @@ def calibrated(shares: torch.Tensor, truth: torch.Tensor):
     return calibration(shares.max(-1).values.double().clamp(max=1), right)
 
 
-def draw(output: Path, shares: torch.Tensor, truth: torch.Tensor, classes: list[str]) -> None:
-    """Write the two pictures."""
-    matrix = confusion_matrix(truth, shares.argmax(-1), len(classes))
-    plots.save(output / "confusion.png", plots.confusion, matrix, classes)
-    found = calibrated(shares, truth)
+def draw(output: Path, report: dict, found) -> None:
+    """Write the two pictures: of a report's confusion matrix, and of what `calibrated` returned."""
+    plots.save(output / "confusion.png", plots.confusion, report["confusion"], report["classes"])
     points = (found.confidence, found.accuracy, found.count)
     plots.save(output / "calibration.png", plots.reliability, *points)
 

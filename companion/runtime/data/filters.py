@@ -9,7 +9,7 @@ import hashlib
 import re
 import string
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 SPACES = string.whitespace.encode()
 SIGNS = (string.digits + string.punctuation).encode()
@@ -95,9 +95,9 @@ def name_of(rule: Callable) -> str:
     return rule.__name__.replace("_", " ")
 
 
-def refused_by(document: str, rules: Sequence[Callable[[str], bool]] = RULES) -> str | None:
+def refused_by(document: str) -> str | None:
     """The name of the first rule that refuses a document; None for one that may stay."""
-    return next((name_of(rule) for rule in rules if rule(document)), None)
+    return next((name_of(rule) for rule in RULES if rule(document)), None)
 
 
 def digest(document: str) -> bytes:
@@ -109,15 +109,9 @@ def digest(document: str) -> bytes:
     return hashlib.blake2b(text.translate(None, SPACES), digest_size=8).digest()
 
 
-def deduplicated(documents: Iterable[str], seen: set[bytes] | None = None) -> Iterator[str]:
-    """Yield the documents in their order, each only the first time that it comes (see digest).
-
-    Args:
-        documents: The documents.
-        seen: The digests of documents that came before. The set grows. It takes about 80 MB for a million
-            documents, from 65 to 100 MB, depending on how full the set's table is.
-    """
-    seen = set() if seen is None else seen
+def deduplicated(documents: Iterable[str]) -> Iterator[str]:
+    """Yield the documents in their order, each only the first time that it comes (see digest)."""
+    seen: set[bytes] = set()
     for document in documents:
         if (known := digest(document)) not in seen:
             seen.add(known)

@@ -114,7 +114,6 @@ class Clock:
         eval_every: Most steps between two evaluations, for a new run that has at least three. None to leave
             the setting of the run as it is.
         now: Returns the time in seconds.
-        cpu: Returns the processor time of this process in seconds.
     """
 
     def __init__(
@@ -124,14 +123,12 @@ class Clock:
         elapsed: float = 0.0,
         eval_every: int | None = None,
         now: Callable[[], float] = time.perf_counter,
-        cpu: Callable[[], float] = time.process_time,
     ):
         self.seconds = seconds
         self.most_steps = most_steps
         self.before = elapsed
         self.eval_every = eval_every
         self.now = now
-        self.cpu = cpu
         self.evaluation = 0.0  # seconds that the last evaluation took
         self.share = 1.0  # of the time of its threads that this process had
         self.knows_speed = False  # whether the steps are planned yet
@@ -140,14 +137,14 @@ class Clock:
     def start(self) -> None:
         """Let the time begin."""
         self.begun = self.now()
-        self.cpu_begun = self.cpu()
+        self.cpu_begun = time.process_time()
         self.ended: float | None = None
 
     def stop(self) -> None:
         """Let the time end, and note which share of its threads' time this process got."""
         self.ended = self.now()
         had = max(1e-9, self.trained()) * torch.get_num_threads()
-        self.share = min(1.0, (self.cpu() - self.cpu_begun) / had)
+        self.share = min(1.0, (time.process_time() - self.cpu_begun) / had)
 
     def trained(self) -> float:
         """Return the seconds since the run began or was resumed."""

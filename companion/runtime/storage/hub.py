@@ -31,12 +31,7 @@ SMALL = (
 SHORT = {"gpt2": "openai-community/gpt2"}  # models of the hub that have a name without an owner
 
 
-def find_model(
-    name: str | Path,
-    revision: str | None = None,
-    endpoint: str | None = None,
-    cache: str | Path | None = None,
-) -> Path:
+def find_model(name: str | Path, revision: str | None = None) -> Path:
     """Return the folder with a model's files: config.json, safetensors, the tokenizer's.
 
     The hub's files are fetched once into its cache (HF_HOME); without a network, or with HF_HUB_OFFLINE=1,
@@ -45,8 +40,6 @@ def find_model(
     Args:
         name: A folder, or a model's name on the hub: see is_hub_name.
         revision: A branch, tag or commit of the hub's.
-        endpoint: Another server than HF_ENDPOINT's.
-        cache: Another cache than HF_HOME's.
 
     Raises:
         ValueError: In one line, if there is no such model or revision, if it is private or asks for a
@@ -56,7 +49,7 @@ def find_model(
     folder = expand_user(name)
     if is_hub_name(name):
         text = Path(name).as_posix()
-        folder = fetched(SHORT.get(text, text), revision, endpoint, cache)
+        folder = fetched(SHORT.get(text, text), revision)
     elif revision is not None:
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
     if os.path.isfile(folder / CONFIG) and not weight_paths(folder):
@@ -84,14 +77,13 @@ def is_hub_name(name: str | Path) -> bool:
     return bool(named) and owner != "runs" and not Path(text).exists() and not Path(owner).exists()
 
 
-def fetched(name: str, revision: str | None, endpoint: str | None, cache: str | Path | None) -> Path:
+def fetched(name: str, revision: str | None) -> Path:
     """Return the folder in the hub's cache with a model's files, fetched where they are not there."""
     from huggingface_hub import errors, snapshot_download
 
-    where = {"revision": revision, "endpoint": endpoint, "cache_dir": cache}
     unknown = (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError)
     try:
-        return Path(snapshot_download(name, allow_patterns=[*SMALL, WEIGHTS, PARTS], **where))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*SMALL, WEIGHTS, PARTS]))
     except unknown as error:
         rule = "check both, and log in with `hf auth login` if it is private or asks for a licence"
         problem = f"no model {name!r} at revision {revision or 'main'!r} is on the hub for you"
