@@ -197,8 +197,11 @@ def as_order(text: str) -> str:
     such as "Tell me about Berlin." may be no order for a story, so it stays as it is.
     """
     text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], text)
-    if kind_of_question(text)[0] in ("more", "again"):
+    kind, word = kind_of_question(text)
+    if kind in ("more", "again"):
         return BARE_ORDER
+    if kind == "again_with" and not orders_a_story(text):
+        text = f"Tell a story about {word}."
     if not orders_a_story(text):
         return text
     unknown = unknown_words(text)

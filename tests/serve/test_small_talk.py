@@ -135,6 +135,11 @@ def test_forty_more_messages_get_a_sensible_answer():
         ),
         ("and then?", BARE_ORDER, "I cannot continue a story, so this is a new one."),
         ("another one", BARE_ORDER, ""),
+        (
+            "same again but with a goose",
+            "Tell a story about a goose.",
+            "You ordered goose; that is not in the story.",
+        ),
     ],
 )
 def test_an_order_with_unknown_words_gets_the_nearest_story_and_a_note(order, nearest, note):
