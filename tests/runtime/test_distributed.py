@@ -239,9 +239,12 @@ def long_one(runs):
 
 def launch(folder):
     """The longer run in two processes of torchrun. It stands still behind its first save: see held.py."""
-    torchrun = [sys.executable, *"-m torch.distributed.run --nproc-per-node 2 --master-port".split()]
+    torchrun = [
+        sys.executable,
+        *"-m torch.distributed.run --nproc-per-node 2 --standalone --local-addr 127.0.0.1".split(),
+    ]
     return subprocess.Popen(
-        [*torchrun, str(free_port()), HERE.parents[1] / "support" / "held.py", *LONG, "--checkpoint", folder],
+        [*torchrun, HERE.parents[1] / "support" / "held.py", *LONG, "--checkpoint", folder],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

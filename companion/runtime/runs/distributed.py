@@ -160,13 +160,15 @@ def companion_in(processes: int, words: Sequence) -> None:
     """Run `companion` with these words; with more than one process, under torchrun, and wait for its end.
 
     Raises:
-        RuntimeError: With the command's own message, if it fails. Its other output is not shown.
+        RuntimeError: With the command's own message, if it fails, or else with all that it printed.
     """
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
+    torchrun.append("--local-addr=127.0.0.1")  # not the machine's name, which a network may fail to find
+    torchrun.append("--max-restarts=1")  # if the processes do not find each other
     command = [sys.executable, *(torchrun if processes > 1 else []), "-m", "companion", *map(str, words)]
     settings = os.environ | {"OMP_NUM_THREADS": "1", "USE_LIBUV": "0"}  # Windows' PyTorch has no libuv
     done = subprocess.run(command, env=settings, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        ours = [line for line in lines if line.startswith("companion")]  # torchrun adds a table of its own
-        raise RuntimeError((ours or lines or [f"companion ended with status {done.returncode}"])[0])
+        printed = done.stderr + done.stdout
+        ours = [line for line in printed.splitlines() if line.startswith("companion: ")]
+        raise RuntimeError(ours[0] if ours else f"companion ended with status {done.returncode}:\n{printed}")
