@@ -39,8 +39,9 @@ TEMPERATURE = 0.8
 """At which a story is told, unless another is given. Questions are answered at 0."""
 NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
-DRAWS = 8
-"""How many stories are drawn at most until one has all people that were ordered."""
+DRAWS = 16
+"""How many stories are drawn at most until one has all that was ordered."""
+PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 BARE_ORDER = "Tell me a story."
 LEARNED = ("sentence", "thing", "learned")
 """The kinds of questions that the model learned to answer."""
@@ -74,22 +75,22 @@ class StoryChat(Chat):
         if orders_a_story(text):
             self.reset()
             options = {"temperature": TEMPERATURE} | self.options | options
-            if len(ordered_people(text)) > 1:
-                yield self.draw_with_people(text, max_new_tokens, seed, **options)
+            if len(ordered_phrases(text)) > 1:
+                yield self.draw_with_all(text, max_new_tokens, seed, **options)
                 return
         else:
             text = as_learned(text)
             self.make_room(text, max_new_tokens)
         yield from super().stream(text, max_new_tokens, seed, **options)
 
-    def draw_with_people(self, order: str, max_new_tokens: int, seed, **options) -> str:
-        """Return the first of some stories that has all people of an order, or else the one with most."""
+    def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> str:
+        """Return the first of some stories that has all that was ordered, or else the one with most of it."""
         found = []
         for i in range(DRAWS):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
             story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            found.append((len(missing(ordered_people(order), story)), story, self.messages))
+            found.append((len(missing(ordered_phrases(order), story)), story, self.messages))
             if found[-1][0] == 0 or options["temperature"] == 0:
                 break
         _, story, self.messages = min(found, key=lambda one: one[0])
@@ -286,12 +287,6 @@ def story_verdicts(answer: str) -> list[Verdict]:
     return judge(answer) if is_story(answer) else []
 
 
-def ordered_people(order: str) -> list[str]:
-    """Return the names of the village in an order."""
-    words = " ".join(ordered_phrases(order)).split()
-    return [word for word in words if word in KINDS["name"]]
-
-
 def truth_of(messages: list[dict[str, str]]) -> str:
     """What the judge says of the last answer of a conversation, or of its story; empty without one."""
     note = note_on_answer(messages)
@@ -315,10 +310,23 @@ def note_on_order(order: str, story: str) -> str:
     absent = missing(ordered_phrases(order), story)
     if not absent:
         return ""
+    named = " and ".join(map(with_article, absent))
     things = {*KINDS["thing"], *KINDS["goods"]}
     if all(phrase.split()[-1].lower() in things for phrase in absent):
-        return f"You ordered {' and '.join(absent)}; the story has none."
-    return f"You ordered {' and '.join(absent)}; that is not in the story."
+        return f"You ordered {named}; the story has none."
+    return f"You ordered {named}; that is not in the story."
+
+
+def with_article(phrase: str) -> str:
+    """What was ordered as a sentence has it: "a red kite", "the mill", "nine buns"."""
+    noun = phrase.split()[-1]
+    if noun in KINDS["place"]:
+        return f"the {phrase}"
+    if noun not in (*KINDS["role"], *KINDS["thing"]):
+        return phrase
+    if phrase.split()[0] in NUMBERS:
+        return phrase.removesuffix(noun) + PLURALS.get(noun, f"{noun}s")
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
 def note_on_answer(messages: list[dict[str, str]]) -> str:

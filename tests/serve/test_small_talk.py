@@ -86,9 +86,9 @@ def is_sensible(kind, message, *contents):
     return said == ANSWERS[kind] and "the story," not in said
 
 
-def test_forty_more_messages_get_a_sensible_answer():
-    """14 of them did before this file was written, and all do now."""
-    assert len(SECOND_MESSAGES) == 40
+def test_more_messages_get_a_sensible_answer():
+    """Of the first 40, 14 did before this file was written, and of the others none."""
+    assert len(SECOND_MESSAGES) == 48
     after = ("Tell me a story.", STORY)
     moments = {"before": [()], "after": [after], "both": [(), after]}
     wrong = [
@@ -138,7 +138,7 @@ def test_forty_more_messages_get_a_sensible_answer():
         (
             "same again but with a goose",
             "Tell a story about a goose.",
-            "You ordered goose; that is not in the story.",
+            "You ordered a goose; that is not in the story.",
         ),
     ],
 )
@@ -272,11 +272,11 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
     "order, note",
     [
         ("Tell a story about nine buns.", "You ordered nine buns; the story has none."),
-        ("a story about mara and a blue kite", "You ordered blue kite; the story has none."),
+        ("a story about mara and a blue kite", "You ordered a blue kite; the story has none."),
         ("a story about the goat Otto", "You ordered goat Otto; that is not in the story."),
         ("one story about the fox Bram and the red key", ""),
         ("a story about a plum", "You ordered plums; the story has none."),
-        ("a story about foxes, a key and geese", "You ordered goose; that is not in the story."),
+        ("a story about foxes, a key and geese", "You ordered a goose; that is not in the story."),
     ],
 )
 def test_what_was_ordered_and_is_not_in_the_story_is_said(order, note):
