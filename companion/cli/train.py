@@ -137,7 +137,7 @@ class Options:
             limit.
 
     Example:
-        companion train --minutes 10 --seed 7
+        companion train --preset text --data runs/data/my_letters --minutes 10
     """
 
     preset: Literal["village", "modern", "text", "gpu"] | None = None

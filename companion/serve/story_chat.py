@@ -320,7 +320,7 @@ def note_on_order(order: str, story: str) -> str:
 def with_article(phrase: str) -> str:
     """What was ordered as a sentence has it: "a red kite", "the mill", "nine buns"."""
     noun = phrase.split()[-1]
-    if noun in KINDS["place"]:
+    if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
         return f"the {phrase}"
     if noun not in (*KINDS["role"], *KINDS["thing"]):
         return phrase

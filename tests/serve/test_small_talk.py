@@ -273,7 +273,7 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
     [
         ("Tell a story about nine buns.", "You ordered nine buns; the story has none."),
         ("a story about mara and a blue kite", "You ordered a blue kite; the story has none."),
-        ("a story about the goat Otto", "You ordered goat Otto; that is not in the story."),
+        ("a story about the goat Otto", "You ordered the goat Otto; that is not in the story."),
         ("one story about the fox Bram and the red key", ""),
         ("a story about a plum", "You ordered plums; the story has none."),
         ("a story about foxes, a key and geese", "You ordered a goose; that is not in the story."),
