@@ -8,6 +8,7 @@
     sample.facts.holder  # {"red lantern": "Mara"}: who holds what at the end
     sample.bits          # −log2 of the story's probability; no reader can do with fewer on average
     bits(sample.text)    # the same number, from the text alone; None if the village cannot tell it
+    next_words("Once the baker")   # the exact probability of each word that can come next
     judge("Mara ate a key.")   # sentence by sentence: ok, misplaced, contradiction or unknown
 
 A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is
@@ -40,6 +41,7 @@ from companion.village.measures import (
     story_bytes,
     village_scores,
 )
+from companion.village.reader import entropy, next_words
 from companion.village.splits import (
     DATA,
     SPLITS,
@@ -64,6 +66,7 @@ __all__ = [
     "Village",
     "abilities",
     "bits",
+    "entropy",
     "floor",
     "fresh",
     "fresh_stories",
@@ -71,6 +74,7 @@ __all__ = [
     "judge",
     "byte_frequency_loss",
     "load_split",
+    "next_words",
     "places",
     "read_stories",
     "recalled_places",

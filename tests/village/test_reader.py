@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from companion.tokenization import Tokenizer
-from companion.village import DATA, Village, load_split, story
-from companion.village.reader import END, PerfectReader, entropy, next_words, read_story, read_tokens
+from companion.village import DATA, Village, entropy, load_split, next_words, story
+from companion.village.reader import END, PerfectReader, read_story, read_tokens
 from companion.village.words import Sentence
 
 
