@@ -37,12 +37,12 @@ __all__ = [
     "LayerCache",
     "KVCache",
     "prefill",
-    "select",
     "cache_bytes",
     "PromptLookup",
     "verify",
     "ModelDraft",
     "speculative",
+    "select",
     "SlidingCache",
     "inline",
     "inline_linear",
@@ -106,7 +106,7 @@ class Track:
         return self.buffer.narrow(-2, 0, self.end).to(new.dtype)
 
 
-# Cell 3c59503f, under “Rows of different lengths”
+# Cell 3c59503f, under “The cache of the whole model”
 # The package's LayerCache, the keys and values of one layer
 class LayerCache:
     """The keys and values of one layer, and other vectors that the layer keeps by name.
@@ -271,31 +271,6 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
         each_row = torch.arange(len(rows), device=device)
         last = torch.cat(pieces, dim=1)[each_row, lengths - 1]  # (B, T, C) -> (B, C)
         return model.logits(last)
-
-
-# Cell 7d047df9, under “Sharing a beginning”
-# The package's select, which copies rows of a cache into a new cache
-def select(cache: KVCache, rows: list[int]) -> KVCache:
-    """Copy rows of a cache into a new cache.
-
-    Args:
-        cache: The cache to copy from. It stays as it is.
-        rows: The rows to copy, in this order. [0] * 16 copies one beginning sixteen times, and [0, 2] leaves
-            out row 1.
-
-    Raises:
-        ValueError: If there are no rows, or the cache does not have one of them.
-    """
-    n_rows = cache.plan.batch_size
-    rows = [int(row) for row in rows]
-    if not rows or not all(0 <= row < n_rows for row in rows):
-        raise ValueError(f"rows={rows} must be at least one of 0 to {n_rows - 1}")
-    chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
-    for layer, old in zip(chosen.layers, cache.layers, strict=True):
-        for name, track in old.tracks.items():
-            if track.buffer is not None:
-                layer.tracks[name] = rows_of(track, rows, chosen.plan)
-    return chosen
 
 
 # Cell 22f3c9c5, under “The cost in memory”
@@ -463,6 +438,31 @@ def speculative(
             yield accepted
 
     return passes(row.tolist(), max_new_tokens)
+
+
+# Cell 7d047df9, under “Sharing a beginning”
+# The package's select, which copies rows of a cache into a new cache
+def select(cache: KVCache, rows: list[int]) -> KVCache:
+    """Copy rows of a cache into a new cache.
+
+    Args:
+        cache: The cache to copy from. It stays as it is.
+        rows: The rows to copy, in this order. [0] * 16 copies one beginning sixteen times, and [0, 2] leaves
+            out row 1.
+
+    Raises:
+        ValueError: If there are no rows, or the cache does not have one of them.
+    """
+    n_rows = cache.plan.batch_size
+    rows = [int(row) for row in rows]
+    if not rows or not all(0 <= row < n_rows for row in rows):
+        raise ValueError(f"rows={rows} must be at least one of 0 to {n_rows - 1}")
+    chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
+    for layer, old in zip(chosen.layers, cache.layers, strict=True):
+        for name, track in old.tracks.items():
+            if track.buffer is not None:
+                layer.tracks[name] = rows_of(track, rows, chosen.plan)
+    return chosen
 
 
 # Cell 2d7e5a82, under “The end of the context: `SlidingCache`”
