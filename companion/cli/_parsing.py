@@ -255,7 +255,8 @@ def add_options(parser: Parser, module: str) -> None:
             add_field(parser, field)
             continue
         for name in field.marks:
-            group = parser.add_argument_group(f"fields of {name}")
+            title = f"fields of {name} (the preset or the command may have other defaults)"
+            group = parser.add_argument_group(title)
             for key, found in fields_of(module, name).items():
                 if key not in seen:
                     add_field(group, dataclasses.replace(found, help=texts.get(key, found.help)), both=True)

@@ -70,8 +70,8 @@ class Reporter:
             more["marks"] = "".join(self.plan.marks.sign(verdict) for verdict in judge(sample)[:MARKED])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
-            f"step {row['step']:>6}  loss: training {row['train']:.3f}, held-out {row['val']:.3f}"
-            f" (perplexity {perplexity:.2f}, {row['bits_per_byte']:.3f} bits per byte)"
+            f"step {row['step']:>6}  loss: held-out {row['val']:.3f} (perplexity {perplexity:.2f},"
+            f" {row['bits_per_byte']:.3f} bits per byte), mean in training since the last look {row['train']:.3f}"
         )
         if row["step"] < self.plan.train.steps:
             shown = shortened(readable(sample), self.plan.marks)
@@ -127,7 +127,7 @@ def print_results(
         f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
     )
     if next(teller.model.parameters()).device.type == "cpu":
-        print(share_line(clock))
+        print(share_line(clock, gets_better=not is_overfitted(history)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
         gap = gap_left(last["bits_per_byte"], lines)
@@ -160,11 +160,11 @@ def time_of(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
 
 
-def share_line(clock: Clock) -> str:
-    """How much of the processor a run had, and that the machine was busy if it was."""
+def share_line(clock: Clock, gets_better: bool = True) -> str:
+    """How much of the processor a run had, and that the machine was busy if more time would help."""
     n = torch.get_num_threads()
     line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
-    if clock.share >= IDLE:
+    if clock.share >= IDLE or not gets_better:
         return line
     return f"{line} The machine was busy: with more minutes, or on an idle machine, the model gets better."
 
@@ -208,6 +208,11 @@ def minutes_give(history: list[dict], n_bytes: int) -> str:
     if warning:
         lines.append(warning)
     return "\n".join(lines)
+
+
+def is_overfitted(history: list[dict]) -> bool:
+    """Whether the held-out loss has risen by more than 2 % since it was lowest."""
+    return history[-1]["val"] > 1.02 * lowest_row(history)["val"]
 
 
 def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:

@@ -24,6 +24,7 @@ from companion.cli._shared import DRAWING, RUNS, VILLAGE
 from companion.cli._training_report import (
     Reporter,
     best_is_elsewhere,
+    is_overfitted,
     print_results,
     time_of,
     write_run_settings,
@@ -470,9 +471,10 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         begun = f"Training continues from the weights of {plan.origin['name']}"
         print(f"{begun}, in rows of at most {config.context_length} tokens.")
     n_parameters = sum(p.numel() for p in model.parameters())
+    source = "the village's stories" if corpus.meta.get("source") == "village" else plan.data
     print(
-        f"The model has {n_parameters:,} parameters and trains for {length_of(plan)} of {config.batch_size}"
-        " rows. Ctrl-C saves it and ends the training."
+        f"The model has {n_parameters:,} parameters and trains on {source} for {length_of(plan)} of"
+        f" {config.batch_size} rows. Ctrl-C saves it and ends the training."
     )
     n = world_size()
     if n > 1:
@@ -551,7 +553,8 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     if reached < plan.train.steps:
         end = f"step {plan.train.steps:,}" if plan.clock.seconds is None else "its time was over"
         print(f"\nIt stopped before {end}. To train the rest:\n\n  {as_typed(*resume)}")
-    print(f"\nTo train it for 10 more minutes:\n\n  {as_typed(*resume, '--minutes', 10)}")
+    if not history or not is_overfitted(history):
+        print(f"\nTo train it for 10 more minutes:\n\n  {as_typed(*resume, '--minutes', 10)}")
     if not history:
         return
     best = plan.folder / BEST if best_is_elsewhere(history, plan.folder) else plan.folder

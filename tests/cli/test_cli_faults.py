@@ -66,7 +66,7 @@ def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(options, word
 BAD_OPTIONS = [
     ("eval --stories -1", "--stories=-1"),
     ("eval --temperature hot", "--temperature='hot' must be a number"),
-    ("eval --data nowhere", "folder='nowhere' lacks meta.json; run prepare to make it"),
+    ("eval --data nowhere", "folder='nowhere' is not there; companion prepare makes it"),
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --device abacus", "abacus"),

@@ -15,6 +15,7 @@ from companion.cli._training_report import (
     NO_TEXT,
     NOTHING,
     gap_means,
+    is_overfitted,
     minutes_give,
     readable,
     scores_line,
@@ -167,6 +168,7 @@ def test_a_busy_machine_is_named(monkeypatch):
     clock.share = 0.41
     wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
     assert share_line(clock).startswith(wanted)
+    assert share_line(clock, gets_better=False) == "It had 41% of the time of 2 processor threads."
     clock.share = 0.97
     assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
@@ -271,6 +273,11 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
     assert main(told) == 0
     assert capsys.readouterr().out == load("runs/mine").tell("", seed=1, max_new_tokens=9) + "\n"
+
+
+def test_a_loss_that_rises_again_is_overfitting():
+    assert is_overfitted([{"val": 1.0}, {"val": 1.03}])
+    assert not is_overfitted([{"val": 1.1}, {"val": 1.0}, {"val": 1.01}])
 
 
 def test_a_long_text_is_not_called_short(prepared):

@@ -164,7 +164,8 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
     folder = Path(folder)
     if not is_prepared(folder):
         begun = "is not prepared to its end; run the same prepare to go on"
-        remedy = begun if (folder / BEGUN).is_dir() else "lacks meta.json; run prepare to make it"
+        there = "holds no prepared text" if folder.is_dir() else "is not there"
+        remedy = begun if (folder / BEGUN).is_dir() else f"{there}; companion prepare makes it"
         raise ValueError(f"folder='{folder}' {remedy}")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
