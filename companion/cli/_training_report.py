@@ -71,7 +71,7 @@ class Reporter:
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
             f"step {row['step']:>6}  loss: held-out {row['val']:.3f} (perplexity {perplexity:.2f},"
-            f" {row['bits_per_byte']:.3f} bits per byte), mean in training since the last look {row['train']:.3f}"
+            f" {row['bits_per_byte']:.3f} bits per byte), mean of the training steps {row['train']:.3f}"
         )
         if row["step"] < self.plan.train.steps:
             shown = shortened(readable(sample), self.plan.marks)

@@ -22,7 +22,7 @@ window.addEventListener("keydown", (event) => {
 /** The text from which a result's lines are taken: a term with its meaning, or else the page without menus. */
 function searchedText(html, anchor) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  page.querySelectorAll(".headerlink, script, style, noscript").forEach((element) => element.remove());
+  page.querySelectorAll(".headerlink, .cell_input, .cell_output, .math, script, style, noscript").forEach((element) => element.remove());
   const found = anchor && page.getElementById(decodeURIComponent(anchor.slice(1)));
   if (!found) return page.querySelector(".bd-article")?.textContent ?? "";
   let meaning = found.matches("dt") ? found : null;

@@ -10,7 +10,7 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import Answered, CourseQuestions
 from companion.serve.small_talk import EXAMPLE, briefly
-from companion.serve.story_chat import StoryChat, story_verdicts
+from companion.serve.story_chat import READ_NOTE, StoryChat, story_verdicts
 from companion.village.strangers import DECLINE
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
@@ -53,6 +53,10 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
         if isinstance(chat, StoryChat):
             turn.note = chat.note(turn.asked, turn.answer)
+            if turn.note == READ_NOTE:
+                turn.by = "a program"
+            elif turn.answer.strip() == DECLINE:
+                turn.by = "a rule"
         if turn.answer.strip() != DECLINE:  # it would take room from the next story
             st.session_state["messages"] = chat.messages
     except parts.FAULTS as error:

@@ -69,7 +69,7 @@ function drawTokens(view, { ids, names }, costs) {
   });
   const pieces = make("p", { class: "pieces" }, ...chips);
   view.replaceChildren(pieces);
-  if (costs === null) view.append(make("p", { class: "where" }, OWN_WORDS));
+  if (costs === null && names.length > 1) view.append(make("p", { class: "where" }, OWN_WORDS));
   else view.append(costKey(), make("p", { class: "where" }, costLine(costs)));
 }
 
@@ -175,7 +175,9 @@ function drawProbabilities(view, { top }, odds, take) {
     view.replaceChildren(bars, make("p", { class: "where" }, UNKNOWN));
     return;
   }
-  const said = `On average, ${inBits(entropy(odds))} bits are unavoidable here: the perfect reader pays them too.`;
+  const bits = inBits(entropy(odds));
+  const said = bits === "0.0" ? "The perfect reader is sure of the next token, so all bits here are avoidable."
+    : `On average, ${bits} bits are unavoidable here: the perfect reader pays them too.`;
   view.replaceChildren(key("the model"), bars, make("p", { class: "where" }, said));
 }
 

@@ -179,8 +179,9 @@ class Story {
     if (!given.length || !given.every(({ odds, id }) => odds?.[id])) return "";
     const sum = (name) => given.reduce((all, token) => all + token[name], 0);
     const [bits, unavoidable] = [sum("bits"), sum("unavoidable")];
+    const rest = inBits(Number(inBits(bits)) - Number(inBits(unavoidable))); // the printed numbers add up
     return ` The words that you gave cost the model ${inBits(bits)} bits: ${inBits(unavoidable)} unavoidable,`
-      + ` ${inBits(bits - unavoidable)} avoidable.`;
+      + ` ${rest} avoidable.`;
   }
 
   /** The token to look at first: the last name that was told before, or else the boldest draw. In a story that
