@@ -250,7 +250,7 @@ class CourseQuestions:
 
     def american(self, question: str) -> str:
         """The question with "quantisation" as "quantization", and "attenshun" as "attention"."""
-        spelled = question
+        spelled = re.sub(r"(?i)\bwhats\b", "what is", question)
         for word in re.findall(r"\w+", question):
             tried = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word.lower())
             tried = re.sub(r"shun$", "tion", tried)
@@ -302,9 +302,11 @@ class CourseQuestions:
 
     def listed(self, question: str) -> Answered | None:
         """The answer of the lists to a question; None for a message that a model must answer."""
-        frequent, near = self.index.find(question)
+        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", question)
+        frequent, near = self.index.find(of_any_chapter)
         if near >= EXACT:
             return from_frequent(frequent)
+        frequent, near = self.index.find(question)
         if asks_the_village(question):
             return None
         said = small_talk(question) if near < CLEAR else None

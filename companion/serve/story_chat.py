@@ -124,9 +124,12 @@ class StoryChat(Chat):
         if kind == "why":
             return f"{WHY} {self.read(text)}".strip()
         said = self.read(text)
-        if said or kind != "unsaid":
-            return said or (QUESTIONS if nouns or kind else DECLINE)
-        return f"The story does not say so. {contents_of(known)}".strip()
+        if said:
+            return said
+        asked = [word for word in spoken(question).split() if content_words(word)]
+        if kind == "unsaid" or (kind == "learned" and asked and missing(asked, known) == asked):
+            return f"The story does not say so. {contents_of(known)}".strip()
+        return QUESTIONS if nouns or kind else DECLINE
 
     def read(self, text: str) -> str:
         """What a program reads in the last story about a question; "" where there is no story, or nothing."""
@@ -163,8 +166,10 @@ class StoryChat(Chat):
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
         if orders_a_story(as_order(text)):
-            left_out = note_of_unknown_words(text, ", so the story leaves that out")
-            new = NEW_STORY if kind_of_question(text)[0] == "more" else ""
+            kind, word = kind_of_question(text)
+            asked = f"Tell a story about {word}." if kind == "again_with" else text
+            left_out = note_of_unknown_words(asked, ", so the story leaves that out")
+            new = NEW_STORY if kind == "more" else ""
             is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
             ordered = is_sad and re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
             unhappy = "You ordered a happy end; this story has none." if ordered else ""
