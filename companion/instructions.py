@@ -226,7 +226,7 @@ def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 
 
 
 # Cell e61cfd63, under “Judging the answers exactly”
-# The package's exact_matches: says_one for many rows. Each answer is judged after the right answers before it
+# The package's exact_matches: says_one for many rows, each answer after the right answers before it
 @torch.no_grad()
 def exact_matches(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
     """Tell for each row whether greedy decoding would produce its learned tokens.
