@@ -281,9 +281,16 @@ def how_many(story: str, word: str) -> str:
     return f"At the end, {' '.join(found)}" if found else quoted(story, [word]) or whether_it_has(story, word)
 
 
+def who_it_is(story: str, word: str) -> str:
+    """The role of a person in a story."""
+    name = village_forms().get(word, word)
+    role = state_of(story).role.get(name)
+    return f"{name} is the {role}." if role else f"The story has no {name}. {contents_of(story)}".strip()
+
+
 READ = TABLE["answers"]
 """The kinds of questions about a whole story, with the answer that a program reads in it."""
-READ_ABOUT = {"has": whether_it_has, "count": how_many}
+READ_ABOUT = {"has": whether_it_has, "count": how_many, "who": who_it_is}
 """The same for questions about a word."""
 
 
