@@ -1,6 +1,7 @@
 """Five ways to learn who sings, with 100, 1,000 and 10,000 labels: chapter 15's figure.
 
     OMP_NUM_THREADS=1 python benchmarks/labels.py           # every row that is missing, twenty minutes
+    OMP_NUM_THREADS=1 python benchmarks/labels.py --draws   # the rows of ten hundreds, five minutes
     python benchmarks/labels.py --table                     # what is there
 
 A row is one classifier, trained on the first labels of `singers` (seed 16) and asked about 1,000 others (seed
@@ -10,12 +11,16 @@ data/models/labels.jsonl; those that are there are skipped.
 Two more controls are no lines of the figure. `word pairs` counts neighboring words instead of single words,
 with a head on the 3,000 most frequent pairs. `from scratch, rate ...` is the new network at another learning
 rate, for one pass over 10,000 labels.
+
+`--draws` asks how much the choice of a hundred labels matters: `head, draws` and `last block, draws`
+learn from ten different hundreds, and `draw` says which (0 is the hundred of the figure).
 """
 
 import argparse
 import time
 from collections import Counter
 from functools import cache, partial
+from pathlib import Path
 
 import torch
 from logs import append_row, holds, machine, read_rows
@@ -42,6 +47,8 @@ LOG = DATA / "models" / "labels.jsonl"
 ARMS = ["words", "word pairs", "from scratch", "head", "last block", "all"]
 OTHER_RATES = {"from scratch, rate 0.0003": 3e-4, "from scratch, rate 0.003": 3e-3}  # with 10,000 labels only
 SIZES = {100: (10, 3), 1000: (2, 2), 10_000: (1, 1)}  # labels -> (passes over them, seeds)
+DRAWS = ["head, draws", "last block, draws"]
+N_DRAWS, DRAWN = 10, 100  # hundreds of labels, and labels in each
 MOST, TESTED, BATCH, LR = 10_000, 1000, 16, 1e-3
 
 
@@ -84,9 +91,14 @@ def count_pairs(texts: list[str], pairs: list | None = None) -> tuple[torch.Tens
     return counts, pairs
 
 
-def trained(arm: str, n: int, passes: int, seed: int) -> tuple[torch.Tensor, float]:
-    """(scores of the tests, mean loss of the first ten steps) of a network that learned."""
+def trained(arm: str, n: int, passes: int, seed: int, first: int = 0) -> tuple[torch.Tensor, float]:
+    """(scores of the tests, mean loss of the first ten steps) of a network that learned.
+
+    first: Where its n labels begin.
+    """
     train, labels, test, _ = examples()
+    train = train[first : first + n]
+    labels = labels[first : first + n]
     lr = OTHER_RATES.get(arm, LR)
     new = arm.startswith("from scratch")
     torch.manual_seed(seed)
@@ -102,7 +114,7 @@ def trained(arm: str, n: int, passes: int, seed: int) -> tuple[torch.Tensor, flo
     )  # fmt: skip
     groups = depth_groups(classifier, lr, factor=1.0 if new else 0.5)
     optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
-    batches = partial(class_batches, reader.rows(train[:n]), labels[:n], BATCH, seed, False)
+    batches = partial(class_batches, reader.rows(train), labels, BATCH, seed, False)
     trainer = Trainer(classifier, batches, config, class_loss, [optimizer])
     losses = [trainer.step() for _ in range(steps)]
     with torch.no_grad():
@@ -111,7 +123,7 @@ def trained(arm: str, n: int, passes: int, seed: int) -> tuple[torch.Tensor, flo
 
 def run_row(arm: str, n: int, passes: int, seed: int) -> dict:
     """Train one classifier; what it came to."""
-    train, labels, test, truth = examples()
+    train, labels, test, _ = examples()
     begun, early = time.perf_counter(), None
     if arm == "words":
         counts, words = word_counts(train[:n])
@@ -123,6 +135,27 @@ def run_row(arm: str, n: int, passes: int, seed: int) -> dict:
         scores = fit_head(states()[0][:n], labels[:n], 2)(states()[1])
     else:
         scores, early = trained(arm, n, passes, seed)
+    return result(arm, n, passes, seed, scores, early, begun)
+
+
+def run_draw(arm: str, draw: int) -> dict:
+    """Train one classifier on another hundred labels; what it came to."""
+    train, labels, _, _ = examples()
+    passes, _ = SIZES[DRAWN]
+    first = draw * DRAWN
+    begun, early = time.perf_counter(), None
+    way = arm.removesuffix(", draws")
+    if way == "head":
+        drawn = slice(first, first + DRAWN)
+        scores = fit_head(states()[0][drawn], labels[drawn], 2)(states()[1])
+    else:
+        scores, early = trained(way, DRAWN, passes, 0, first)
+    return result(arm, DRAWN, passes, 0, scores, early, begun) | {"draw": draw}
+
+
+def result(arm: str, n: int, passes: int, seed: int, scores: torch.Tensor, early, begun: float) -> dict:
+    """A row of the log."""
+    truth = examples()[3]
     right = (scores.argmax(1) == truth).view(-1, 2).sum(1)  # (pairs,)
     return {
         "arm": arm, "labels": n, "seed": seed, "passes": passes, "early": early and round(early, 4),
@@ -140,19 +173,39 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def table_of_draws(rows: list[dict]) -> str:
+    """A line for each way: the accuracy with each of the ten hundreds."""
+    lines = []
+    for arm in DRAWS:
+        found = sorted((row["draw"], row["accuracy"]) for row in rows if row["arm"] == arm)
+        lines.append(f"{arm:26}" + "".join(f"{accuracy:7.3f}" for _, accuracy in found))
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--table", action="store_true")
-    if not parser.parse_args().table:
+    parser.add_argument("--draws", action="store_true", help="ten hundreds of labels")
+    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/labels.jsonl)")
+    args = parser.parse_args()
+    log = args.log
+    if args.draws:
+        for arm in DRAWS:
+            for draw in range(N_DRAWS):
+                if not holds(log, {"arm": arm, "draw": draw}):
+                    append_row(log, row := run_draw(arm, draw))
+                    print(arm, draw, row["accuracy"], row["seconds"], flush=True)
+    elif not args.table:
         for n, (passes, seeds) in SIZES.items():
             for arm in [*ARMS, *(OTHER_RATES if n == MOST else ())]:
                 tried = seeds if arm in ("from scratch", "last block", "all") else 1
                 taken = 2 * passes if (arm, n) == ("from scratch", 10_000) else passes
                 for seed in range(tried):
-                    if not holds(LOG, {"arm": arm, "labels": n, "seed": seed}):
-                        append_row(LOG, row := run_row(arm, n, taken, seed))
+                    if not holds(log, {"arm": arm, "labels": n, "seed": seed}):
+                        append_row(log, row := run_row(arm, n, taken, seed))
                         print(arm, n, seed, row["accuracy"], row["seconds"], flush=True)
-    print(table(read_rows(LOG)))
+    print(table(read_rows(log)))
+    print(table_of_draws(read_rows(log)))
 
 
 if __name__ == "__main__":
