@@ -15,7 +15,8 @@ corrected: columns one after the other, errors pushed on, with the activations o
 `avoidable`: what the words of 300 of the test stories cost such models beyond what the perfect reader pays,
 by kind of word, with intervals as in benchmarks/excess.py; `more` is what a kind costs beyond float32's.
 `parts`:
-the loss on 200 test stories with one kind of matrix alone at 3 bits; of the token rows also only where they
+the loss on 200 test stories with one kind of matrix alone at 3 bits, or with all of the blocks' at once
+("blocks"); of the token rows also only where they
 are looked up, and only where they score, and at 4 and 8 bits. `damping`: the loss on the same 200, corrected
 with each damp.
 `speed`: tokens a second of processor time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of
@@ -29,6 +30,7 @@ import copy
 import itertools
 import os
 import statistics
+from pathlib import Path
 
 import torch
 from excess import group_of, read_once, with_intervals
@@ -50,7 +52,7 @@ STORIES.append({"bits": 8, "group": 0, "corrected": False, "inputs": 14})
 NUMBERS = {32: 2000, 2: 300}
 """Stories asked for, where not 1,000."""
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-PARTS += ("token", "token, looked up", "token, scores")
+PARTS += ("token", "token, looked up", "token, scores", "blocks")
 AVOIDABLE = [(32, 0, False), (8, 0, False), (4, 32, False), (3, 32, False), (3, 32, True), (2, 32, False)]
 DAMPS = (0.01, 0.1, 0.3, 1.0)
 ROUNDS, MANY = 5, int8_products.MANY
@@ -157,6 +159,8 @@ def short(row: dict) -> str:
 def matrices(model, part: str) -> list:
     """The layers of one kind; of the token rows, where they are looked up, where they score, or both."""
     table = model.embed.token
+    if part == "blocks":
+        return list(linear_layers(model).values())
     if not part.startswith("token"):
         return [layer for path, layer in linear_layers(model).items() if path.endswith(part)]
     if part == "token":
@@ -243,10 +247,13 @@ ARMS = {"stories": stories, "avoidable": avoidable, "parts": parts, "damping": d
 
 
 def main() -> None:
+    global LOG
     parser = argparse.ArgumentParser()
     parser.add_argument("arm", nargs="*", choices=[*ARMS, []], default=[])
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/quantization.jsonl)")
     args = parser.parse_args()
+    LOG = args.log
     if not args.table:
         for arm in args.arm or ARMS:
             ARMS[arm]()
