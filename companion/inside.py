@@ -32,7 +32,8 @@ __all__ = [
 
 
 # Cell 44a841b1, under “A test of 100 questions”
-# The package's ask. eval_mode switches dropout off, and finite raises an error for NaN or infinity
+# The package's ask: the log-probabilities of the token that follows each row, for rows of different lengths
+# in one batch. eval_mode switches dropout off, and finite raises an error for NaN or infinity
 @torch.no_grad()
 def ask(model: nn.Module, rows: list) -> torch.Tensor:
     """Compute the log-probabilities of the token that follows each row.
@@ -176,7 +177,7 @@ def head_scores(maps: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
 
 
 # Cell 6fb6a9d9, under “The logit lens: when does the answer appear?”
-# The package's logit_lens, the last norm and the head for states of any layer
+# The package's logit_lens, the same for any number of states of any layer
 def logit_lens(model: nn.Module, states: torch.Tensor) -> torch.Tensor:
     """Compute the logits that the model would give if it ended after a layer.
 
@@ -247,7 +248,8 @@ def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn
 
 
 # Cell 05b5c8ae, under “Ablation: take a head out”
-# The package's head_means and ablate, for any heads of any layers
+# The package's head_means and ablate, for any heads of any layers. Instead of zeros, ablate can put
+# a head's mean there, which head_means measures
 @torch.no_grad()
 def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Compute the mean output of each head, before o_proj mixes the heads.
