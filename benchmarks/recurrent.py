@@ -1,7 +1,8 @@
 """A state against attention, in equal time: chapter 22's figure.
 
-    OMP_NUM_THREADS=1 python benchmarks/recurrent.py            # every row missing; 30 minutes or more
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py            # every row missing; 40 minutes or more
     OMP_NUM_THREADS=1 python benchmarks/recurrent.py --memory   # only the memory task; 6 minutes
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py --rates    # only the other learning rates; 10 minutes
     python benchmarks/recurrent.py --table                      # what is there
 
 A row is one training of a model of `MODELS`, about 555,000 parameters each, on the village's training split,
@@ -16,13 +17,17 @@ A row with `task` "memory" is one training of an LSTM of 32 numbers on the chapt
 empty tokens which of eight tokens came first. `forget_bias` is the forget gate's bias at the start, `rate`
 the learning rate, `right` the share of right answers in ten batches of 64 that end with each step of `at`.
 
-Rows are appended to data/models/recurrent.jsonl; those that are there are skipped.
+A row with `task` "rates" is one training of a model of `MODELS` at another learning rate, `rate`, with as
+many steps as the logged run of 80 seconds with the same seed had, however long they take.
+
+Rows are appended to data/models/recurrent.jsonl, or to the file of --log; those that are there are skipped.
 """
 
 import argparse
 import math
 import time
 from bisect import bisect_right
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -83,21 +88,34 @@ for other_rate in (3e-3, 3e-2):
     MEMORY_ROWS += [(bias, other_rate, seed, (250,)) for seed in range(3) for bias in (1.0, 5.0)]
 
 
+RATE_ROWS = [
+    ("GPT", 1e-2), ("LSTM + attention", 1e-2), ("GPT", 2.5e-3), ("LSTM + attention", 2e-2),
+    ("LSTM", 2e-2), ("LSTM", 5e-3),
+]  # fmt: skip
+"""Other learning rates than those of `MODELS`, with seed 0."""
+
+
 def rate_now(rate: float, steps: int, share: float) -> float:
     """The learning rate after so many steps, with this share of the time used."""
     return rate * min(1, (steps + 1) / WARMUP) * (0.05 + 0.475 * (1 + math.cos(math.pi * share)))
 
 
-def trained(name: str, seed: int, seconds: float, split) -> tuple:
-    """A model after so many seconds of processor time, the losses of its steps, and the tokens it saw."""
-    make, rate = MODELS[name]
+def trained(name: str, seed: int, seconds: float, split, rate: float = 0.0, steps: int = 0) -> tuple:
+    """A model after so many seconds of processor time, the losses of its steps, and the tokens it saw.
+
+    rate: The learning rate, or 0 for that of `MODELS`.
+    steps: Train for so many steps instead, however long they take. With 0, the time counts.
+    """
+    make, own_rate = MODELS[name]
+    rate = rate or own_rate
     torch.manual_seed(seed)
     model, losses, tokens, used = make(), [], 0, 0.0
     optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
     batches = random_batches(split.tokens, BATCH, 256, torch.Generator().manual_seed(seed), split.starts)
-    while used < seconds:
+    share = 0.0
+    while share < 1:
         begun = time.process_time()
-        optimizer.param_groups[0]["lr"] = rate_now(rate, len(losses), used / seconds)
+        optimizer.param_groups[0]["lr"] = rate_now(rate, len(losses), share)
         x, y = next(batches)
         loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
         optimizer.zero_grad()
@@ -106,6 +124,7 @@ def trained(name: str, seed: int, seconds: float, split) -> tuple:
         optimizer.step()
         losses.append(loss.item())
         tokens, used = tokens + int((y >= 0).sum()), used + time.process_time() - begun
+        share = len(losses) / steps if steps else used / seconds
     return model.eval(), losses, tokens
 
 
@@ -132,11 +151,11 @@ def measured(model, split, places: list, decode) -> dict:
     }  # fmt: skip
 
 
-def run_row(name: str, seed: int, seconds: float) -> dict:
-    """Train once; what it came to."""
+def run_row(name: str, seed: int, seconds: float, rate: float = 0.0, n_steps: int = 0) -> dict:
+    """Train once; what it came to. The last two arguments are as for `trained`."""
     tokenizer, texts = Tokenizer.load(DATA / "village" / "tokenizer.json"), load_split("val")
     train, val = (encode_documents(documents, tokenizer) for documents in (load_split("train"), texts))
-    model, losses, tokens = trained(name, seed, seconds, train)
+    model, losses, tokens = trained(name, seed, seconds, train, rate, n_steps)
     places = village.recalled_places(texts, val.starts, val.tokens, tokenizer.decode)
     return {
         "model": name, "seed": seed, "seconds": seconds, "steps": len(losses), "tokens": tokens,
@@ -185,6 +204,21 @@ def run_memory_rows() -> None:
             print(row, flush=True)
 
 
+def run_rate_rows(log) -> None:
+    """Train every missing row at another learning rate."""
+    for name, rate in RATE_ROWS:
+        [at_own_rate] = [
+            row for row in read_rows(LOG)
+            if "task" not in row and (row["model"], row["seed"], row["seconds"]) == (name, 0, SECONDS)
+        ]  # fmt: skip
+        key = {"task": "rates", "model": name, "seed": 0, "rate": rate}
+        if not holds(log, key):
+            row = run_row(name, 0, SECONDS, rate, at_own_rate["steps"])
+            del row["seconds"]
+            append_row(log, key | row)
+            print(key | row, flush=True)
+
+
 def table(rows: list[dict]) -> str:
     """A line for each training of a language model."""
     lines = ["model            seed seconds steps   tokens  bits   recalled words right, by distance"]
@@ -203,10 +237,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
     parser.add_argument("--memory", action="store_true", help="train only the rows of the memory task")
+    parser.add_argument("--rates", action="store_true", help="train only the rows at other learning rates")
+    parser.add_argument("--log", type=Path, default=LOG, help="where the rows at other rates are appended")
     args = parser.parse_args()
-    if not args.table:
+    everything = not (args.table or args.memory or args.rates)
+    if args.memory or everything:
         run_memory_rows()
-    if not args.table and not args.memory:
+    if args.rates or everything:
+        run_rate_rows(args.log)
+    if everything:
         for name, seed, seconds in ROWS:
             if not holds(LOG, {"model": name, "seed": seed, "seconds": seconds}):
                 append_row(LOG, found := run_row(name, seed, seconds))
