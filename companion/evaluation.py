@@ -341,7 +341,7 @@ def calibration(confidence, right, bins: int = 10) -> Calibration:
     return Calibration(mean_confidence, accuracy, count[filled].long(), error)
 
 
-# Cell cf0d3e40, under “Break it: the test in the training text”
+# Cell fa972532, under “Finding a test in the training text”
 # The package's contamination, the share of known n-grams in each text
 def contamination(texts: Iterable[str], seen: Iterable[str], n: int = 13) -> list[float]:
     """Compute the share of each text's n-grams of words that occur in other texts.
