@@ -473,8 +473,8 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
     n_parameters = sum(p.numel() for p in model.parameters())
     source = "the village's stories" if corpus.meta.get("source") == "village" else plan.data
     print(
-        f"The model has {n_parameters:,} parameters and trains on {source} for {length_of(plan)} of"
-        f" {config.batch_size} rows. Ctrl-C saves it and ends the training."
+        f"The model has {n_parameters:,} parameters and trains for {length_of(plan)} of {config.batch_size}"
+        f" rows of {source}. Ctrl-C saves it and ends the training."
     )
     n = world_size()
     if n > 1:

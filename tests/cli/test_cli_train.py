@@ -137,7 +137,8 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     out = capsys.readouterr().out
     rows = [json.loads(line) for line in (prepared / "runs/mine/log.jsonl").read_text().splitlines()]
     for row in rows:
-        assert f"training {row['train']:.3f}, held-out {row['val']:.3f} (perplexity " in out
+        assert f"held-out {row['val']:.3f} (perplexity " in out
+        assert f"mean of the training steps {row['train']:.3f}\n" in out
     first = " ".join(readable(rows[0]["sample"]).split())[:160]
     assert f"\n  {first}" in out  # in one line, where the sample has many
     assert re.search(r"^step +3 .*\n\nA sample of what your model writes:\n", out, re.MULTILINE)
