@@ -67,7 +67,7 @@ class Reporter:
         if self.plan.options.judge and self.is_village:
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
         if self.plan.marks:
-            more["marks"] = "".join(self.plan.marks.sign(verdict) for verdict in judge(sample)[:MARKED])
+            more["marks"] = "".join(self.plan.marks.sign(verdict.kind) for verdict in judge(sample)[:MARKED])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
             f"step {row['step']:>6}  loss: held-out {row['val']:.3f} (perplexity {perplexity:.2f},"

@@ -222,6 +222,10 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     """
     asked = asked_for(options)
     preset = pick_preset(asked)
+    if options.preset == "text" and options.data is None:
+        raise ValueError(
+            "--preset=text is for a text of yours; name its folder, which prepare made, with --data"
+        )
     data = options.data or VILLAGE
     source = prepared_source(data)
     if source not in (None, "village"):
@@ -476,6 +480,10 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         f"The model has {n_parameters:,} parameters and trains for {length_of(plan)} of {config.batch_size}"
         f" rows of {source}. Ctrl-C saves it and ends the training."
     )
+    if plan.marks:
+        print(
+            "On the way it begins stories, and a judge marks each sentence:", plan.marks.legend(), sep="\n  "
+        )
     n = world_size()
     if n > 1:
         kind = plan.options.parallel or "ddp"

@@ -39,10 +39,13 @@ class Marks:
     color: bool  # what is not right has a sign as well, for readers who do not see the colors
     signs: dict[str, str]  # of each verdict
 
-    def sign(self, verdict: Verdict) -> str:
-        """The sign of a verdict, in its color."""
-        sign = self.signs[verdict.kind]
-        return f"\x1b[{COLORS[verdict.kind]}m{sign}\x1b[0m" if self.color else sign
+    def sign(self, kind: str) -> str:
+        """The sign of a kind of verdict, in its color."""
+        return f"\x1b[{COLORS[kind]}m{self.signs[kind]}\x1b[0m" if self.color else self.signs[kind]
+
+    def legend(self) -> str:
+        """What each sign means, in one line."""
+        return Styled("; ".join(f"{self.sign(kind)} {meaning}" for kind, meaning in MEANINGS.items()))
 
     def sentence(self, verdict: Verdict, text: str | None = None) -> str:
         """A sentence with its mark. If only a part of the sentence is shown, `text` is that part."""

@@ -276,6 +276,10 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     assert capsys.readouterr().out == load("runs/mine").tell("", seed=1, max_new_tokens=9) + "\n"
 
 
+def test_the_preset_for_an_own_text_is_not_trained_on_the_village(here, capsys):
+    fails(capsys, ["train", "--preset", "text"], 2, "--preset=text is for a text of yours", "--data")
+
+
 def test_a_loss_that_rises_again_is_overfitting():
     assert is_overfitted([{"val": 1.0}, {"val": 1.03}])
     assert not is_overfitted([{"val": 1.1}, {"val": 1.0}, {"val": 1.01}])
