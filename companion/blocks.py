@@ -46,7 +46,7 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
-# Cell 233d2fda, under “The layer, and why it is 4C wide”
+# Cell 233d2fda, under “The layer”
 # The package's MLP
 class MLP(nn.Module):
     """Multilayer perceptron (feed-forward layer): two linear maps with GELU between them.
