@@ -4,6 +4,7 @@
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
     python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100
+    python benchmarks/reasoning.py pairs --lr 3e-4 --steps 100
     python benchmarks/reasoning.py small --lr 3e-3 --steps 300 --arm before --arm simulator \\
         --arm "teacher's texts" --arm "own texts"
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
@@ -38,6 +39,9 @@ were the ledger's). The arms of `tool` differ in what stands before each number 
 rightly, `repaired` the repaired of all false steps. `right` and `proved` have, for each of 80 questions, how
 many of 64 texts at temperature 1 were right, and right and proved; `majority` has the share of questions that
 a vote of 1, 2, 4, … texts answers rightly.
+
+For `pairs`, 600 new questions are asked of the models before and after the rewards: how many `both` answer
+rightly, the one before alone, the one after alone, and `neither`.
 
 `begins`, which rows before it do not have, lists the first step of each text about hand-overs. Texts of the
 arm `holder` begin with who has the asked thing first, and `holder` counts the right ones.
@@ -89,12 +93,8 @@ LEARNED, REWARDED_STEPS, TESTED = range(1, 5), range(2, 5), range(1, 9)  # numbe
 LONGER = range(1, 7)  # learned from by the arm "longer"
 FILLER = "now"
 BATCH = 32
-TRAIN, TUNE, TEST, DRAWN = (
-    1000,
-    2000,
-    3000,
-    4000,
-)  # seeds of questions; a run's own seed is added to the first
+# Seeds of questions; a run's own seed is added to the first.
+TRAIN, TUNE, TEST, DRAWN, PAIRED = 1000, 2000, 3000, 4000, 5000
 DRAWS = 64
 
 
@@ -344,8 +344,11 @@ REWARDS = {
 }
 
 
-def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
-    """Train with rewards from the model of seed 0; steps is the number of draws, with two updates each."""
+def with_rewards(arm: str, seed: int, lr: float, steps: int) -> tuple[LanguageModel, RLVR, list[dict]]:
+    """Train with rewards from the model of seed 0; steps is the number of draws, with two updates each.
+
+    Returns the model, what it learned from, and an entry for each draw.
+    """
     teller = companion.load(MODEL, device="cpu")
     switch, reward = REWARDS[arm]
     questions = step_questions(16 * steps, TRAIN + 500 + seed, REWARDED_STEPS)
@@ -370,14 +373,40 @@ def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dic
                     "flat": sum(len(set(group)) == 1 for group in learner.rewards.view(-1, 8).tolist()),
                 }
             )
+    return teller, learner, curve
+
+
+def train_rewards(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train with rewards, and ask the held-out questions."""
+    teller, learner, curve = with_rewards(arm, seed, lr, steps)
     row = {
         "curve": curve,
-        "shown": draws.texts[:3],
+        "shown": learner.draws.texts[:3],
         **greedy(teller, 25 if tune else 50, TUNE if tune else TEST),
     }
     if not tune:
         row |= sampled(teller, REWARDED_STEPS)
     return row
+
+
+def compare_pairs(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Train with rewards again, and ask the models before and after the same 600 new questions."""
+    questions = step_questions(600, PAIRED, REWARDED_STEPS)
+    before = right_answers(companion.load(MODEL, device="cpu"), questions)
+    after = right_answers(with_rewards(arm, seed, lr, steps)[0], questions)
+    pairs = Counter(zip(before, after, strict=True))
+    return {
+        "both": pairs[True, True],
+        "before only": pairs[True, False],
+        "after only": pairs[False, True],
+        "neither": pairs[False, False],
+    }
+
+
+def right_answers(teller: LanguageModel, questions: list[StepQuestion]) -> list[bool]:
+    """Which questions the model answers rightly at temperature 0."""
+    texts = draw_texts(teller, [q.prompt for q in questions], temperature=0.0).texts
+    return [judge_trace(q, text).right for q, text in zip(questions, texts, strict=True)]
 
 
 def own_texts(small: LanguageModel, questions: list[StepQuestion], seed: int, begin: int = 0):
@@ -451,6 +480,7 @@ JOBS = {
     "handed": (partial(train_steps, ask=hand_over_questions), ("answer", "think", "holder")),
     "agent": (train_agent, ("episodes",)),
     "rewards": (train_rewards, tuple(REWARDS)),
+    "pairs": (compare_pairs, ("grpo", "each step")),
 }
 
 
@@ -477,7 +507,7 @@ def main() -> None:
             row = key | train(arm, seed, options.lr, options.steps, options.tune)
             row |= {"seconds": round(time.process_time() - begun), "machine": machine()}
             append_row(options.log, row)
-            print({k: row[k] for k in ("arm", "seed", "lr", "cells", "seconds")}, flush=True)
+            print({k: row.get(k) for k in ("arm", "seed", "lr", "cells", "seconds")}, flush=True)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 
-# Cell 428bc79c, under “Buffers with room to spare”
+# Cell 428bc79c, under “The cache of the whole model”
 # The package's Track, a growing buffer for the keys or the values of one layer
 class Track:
     """A growing buffer for one thing that a layer keeps of each token, such as its key.

@@ -193,7 +193,7 @@ class RLVR:
         switch: As for policy_loss.
         size: Number of texts for each question.
         per_draw: Number of questions in a draw.
-        updates: Number of training steps for each draw.
+        updates: Number of updates for each draw.
         seed: Seed of the random numbers.
         limit: Largest number of tokens of a text.
 
