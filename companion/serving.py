@@ -165,11 +165,11 @@ def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     return row
 
 
-def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
+def draw(requests: Sequence[Request], logits: torch.Tensor) -> list[int]:
     """Draw a token for each row, with its own settings, its own mask and its own random number.
 
     Args:
-        rows: The requests in the batch.
+        requests: The request in each row of the batch.
         logits: The logits of each row's next token.
 
     Returns:
@@ -179,27 +179,27 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
         logits: (B, V).
     """
     allowed = torch.ones_like(logits, dtype=torch.bool)  # (B, V)
-    for i, row in enumerate(rows):
-        if row.allowed is not None:
-            allowed[i] = row.allowed(row.drawn)
+    for row, request in enumerate(requests):
+        if request.allowed is not None:
+            allowed[row] = request.allowed(request.drawn)
     logits = logits.masked_fill(~allowed, float("-inf"))
 
     same_settings: list[tuple[dict, list[int]]] = []  # settings, and the rows that have them
-    for i, row in enumerate(rows):
+    for row, request in enumerate(requests):
         for settings, which in same_settings:
-            if settings == row.options:
-                which.append(i)
+            if settings == request.options:
+                which.append(row)
                 break
         else:
-            same_settings.append((row.options, [i]))
+            same_settings.append((request.options, [row]))
 
     probs = torch.empty_like(logits, dtype=torch.float32)  # (B, V)
     for settings, which in same_settings:
         probs[which] = sampling_distribution(logits[which], **settings)
 
     numbers = []
-    for row in rows:
-        numbers.append(torch.rand(1, generator=row.generator, dtype=torch.float64))
+    for request in requests:
+        numbers.append(torch.rand(1, generator=request.generator, dtype=torch.float64))
     return draw_tokens(probs, torch.cat(numbers)).tolist()
 
 
@@ -246,8 +246,8 @@ class ContinuousBatch:
         """
         if len(self.rows) == self.slots:
             raise ValueError(f"all slots={self.slots} are taken; step until one is free")
-        row = prompt_row(self.model, request)  # (1, T)
-        chunks = deque(row.split(self.prefill_chunk, dim=1))
+        prompt = prompt_row(self.model, request)  # (1, T)
+        chunks = deque(prompt.split(self.prefill_chunk, dim=1))
         self.reading.appendleft((request, chunks, KVCache(self.model.config, 1)))
         self.read()
         self.rows.append(request)
@@ -268,15 +268,15 @@ class ContinuousBatch:
     def leave(self, gone: Sequence[Request]) -> None:
         """Take requests out, whether they are done or not."""
         stay = []
-        for i, row in enumerate(self.ready):
-            if row not in gone:
-                stay.append(i)
+        for row, request in enumerate(self.ready):
+            if request not in gone:
+                stay.append(row)
         if stay and len(stay) < len(self.ready):  # if no row stays, the next one starts a new cache
             self.cache = select(self.cache, stay)
-        self.ready = [self.ready[i] for i in stay]
-        self.logits = [self.logits[i] for i in stay]
+        self.ready = [self.ready[row] for row in stay]
+        self.logits = [self.logits[row] for row in stay]
         self.reading = deque(prompt for prompt in self.reading if prompt[0] not in gone)
-        self.rows = [row for row in self.rows if row not in gone]
+        self.rows = [request for request in self.rows if request not in gone]
 
     def step(self) -> None:
         """Read a chunk of a prompt, if there is one, and draw a token for each row that is ready.
@@ -288,13 +288,13 @@ class ContinuousBatch:
         if not self.ready:
             return
         tokens = draw(self.ready, torch.cat(self.logits))
-        for row, token in zip(self.ready, tokens, strict=True):
-            row.take(token)
-        done = [row for row in self.ready if row.finish]
+        for request, token in zip(self.ready, tokens, strict=True):
+            request.take(token)
+        done = [request for request in self.ready if request.finish]
         self.leave(done)
         if self.ready:
             device = self.logits[0].device
-            last = torch.tensor([[row.drawn[-1]] for row in self.ready], device=device)  # (B, 1)
+            last = torch.tensor([[request.drawn[-1]] for request in self.ready], device=device)  # (B, 1)
             with torch.inference_mode(), self.no_dropout:
                 logits = next_logits(self.model, last, self.cache)  # (B, V)
             self.logits = list(logits.split(1))  # one (1, V) for each row
