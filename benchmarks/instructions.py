@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/instructions.py             # every row that is missing
     python benchmarks/instructions.py --arm course    # one
     python benchmarks/instructions.py --arm sixty     # the page's trainings of 60 steps, some minutes
+    python benchmarks/instructions.py --arm order     # the order of words in an answer, some minutes
     python benchmarks/instructions.py --table                       # what is there
 
 Each row of data/models/instructions.jsonl is one training of the shipped model: `kinds` has the share of 50
@@ -10,9 +11,11 @@ held-out questions of each kind that were answered word for word, `refused` that
 answer, `refused_wrongly` that of the 400 others; `told` is about 400 stories at temperature 0.8. Rows that
 are there are skipped. Models are written to runs/instructions/ARM.
 
-The rows `sixty` are the page's own trainings of 60 steps, whose models are not written: `right` is the share
-of 160 new questions, `nats` the surprise at a token of 60 validation stories, `all` and `groups` the
-avoidable bits of their words, with intervals as in benchmarks/excess.py.
+The rows `sixty` are the page's own trainings of 60 steps, with three seeds, and with seed 0 at half and at
+twice the page's learning rate. Their models are not written. `right` is the share of 160 new questions,
+`nats` the surprise at a token of 60 validation stories, `all` and `groups` the avoidable bits of their words,
+with intervals as in benchmarks/excess.py. The rows `order` are 20 steps on questions about a role, whose
+answers begin with the role or with the name; `right` is the share of 200 new ones.
 """
 
 import argparse
@@ -94,8 +97,18 @@ COURSES = {
     "chat": with_late_kinds,
 }
 """What an arm's conversations are, if they are not `course`'s."""
-SIXTY = ("replay", "a tenth of the rest", "kept", "before", "answers alone", "every token")
-"""The trainings of the page."""
+SIXTY = (
+    "replay",
+    "a tenth of the rest",
+    "kept",
+    "before",
+    "answers alone",
+    "every token",
+    "replay, a mean of its own",
+)
+"""The trainings of the page, and one more."""
+SIXTY_RATE, SIXTY_RATES, SIXTY_SEEDS = 2e-3, (1e-3, 4e-3), (0, 1, 2)
+"""The page's learning rate, two others that are tried with seed 0, and the seeds at the page's rate."""
 TEXTS = 8  # plain stories in a step, where the old model is kept to
 
 
@@ -218,7 +231,15 @@ def full_and_a_tenth(model, batch):
     return each[answer].sum() + 0.1 * count * each[rest].mean(), count
 
 
-def sixty_steps(how: str, seed: int) -> tuple:
+def with_replay(model, batch):
+    """The loss on the answers, and half of the mean over the words of stories: kept_loss without a model."""
+    conversations, texts = batch
+    nats, count = next_token_loss(model, conversations)
+    story_nats, n = next_token_loss(model, texts)
+    return nats + 0.5 * count * story_nats / n, count
+
+
+def sixty_steps(how: str, seed: int, lr: float = SIXTY_RATE) -> tuple:
     """(model, tokenizer) after one of the trainings of the page."""
     teller = load(DATA / "models" / "village", device="cpu")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
@@ -233,19 +254,19 @@ def sixty_steps(how: str, seed: int) -> tuple:
     elif how == "replay":
         batch_size = 8
         batches = partial(masked_batches, rows + stories, 8, seed)
-    elif how in ("a tenth of the rest", "kept"):
-        others, n = (every, 6) if how != "kept" else (stories, 2)
+    elif how in ("a tenth of the rest", "kept", "replay, a mean of its own"):
+        others, n = (every, 6) if how == "a tenth of the rest" else (stories, 2)
 
         def batches(first):
             both = masked_batches(rows, 6, seed, first), masked_batches(others, n, seed, first)
             return zip(*both, strict=True)
 
-        loss = full_and_a_tenth
+        loss = full_and_a_tenth if how == "a tenth of the rest" else with_replay
         if how == "kept":
             old = load(DATA / "models" / "village", device="cpu")
             loss = partial(kept_loss, old.model, 0.5)
     config = TrainConfig(
-        steps=60, batch_size=batch_size, lr=2e-3, min_lr=0.0, warmup_steps=10, seed=seed, device="cpu",
+        steps=60, batch_size=batch_size, lr=lr, min_lr=0.0, warmup_steps=10, seed=seed, device="cpu",
         dtype="float32",
     )  # fmt: skip
     trainer = Trainer(teller.model, batches, config, loss)
@@ -255,15 +276,15 @@ def sixty_steps(how: str, seed: int) -> tuple:
 
 
 @torch.no_grad()
-def sixty_row(how: str, seed: int) -> dict:
+def sixty_row(how: str, seed: int, lr: float) -> dict:
     """What one of the trainings of the page gained and lost."""
     with torch.enable_grad():
-        model, tokenizer = sixty_steps(how, seed)
+        model, tokenizer = sixty_steps(how, seed, lr)
     questions = chat_rows([one.messages for one in asked(160, seed=170)], tokenizer, 256, shorten=True)
     texts = load_split("val")[:60]
     nats, count = next_token_loss(model, next(masked_batches(text_rows(texts, tokenizer), 60)))
     losses = word_losses(LanguageModel(model, tokenizer), texts)
-    row = {"arm": "sixty", "how": how, "seed": seed}
+    row = {"arm": "sixty", "how": how, "seed": seed, "lr": lr}
     row |= {"right": round(exact_matches(model, questions).float().mean().item(), 4)}
     row |= {"nats": round((nats / count).item(), 4)}
     row |= with_intervals(losses, lambda word: "all") | {"groups": with_intervals(losses, group_of)}
@@ -274,15 +295,63 @@ def sixty() -> None:
     """The rows of the page's trainings that are missing."""
     read_once()
     for how in SIXTY:
-        if not holds(LOG, {"arm": "sixty", "how": how, "seed": SEED}):
-            append_row(LOG, row := sixty_row(how, SEED))
-            print(sixty_line(row), flush=True)
+        runs = [(seed, SIXTY_RATE) for seed in SIXTY_SEEDS] + [(SEED, lr) for lr in SIXTY_RATES]
+        for seed, lr in runs if how != "before" else runs[:1]:
+            if not holds(LOG, {"arm": "sixty", "how": how, "seed": seed, "lr": lr}):
+                append_row(LOG, row := sixty_row(how, seed, lr))
+                print(sixty_line(row), flush=True)
+
+
+# ---- the order of words in an answer -----------------------------------------------------------------------
+
+
+def name_first(messages: list) -> list:
+    """The same conversation, in which the answer about a role begins with the name."""
+    changed = []
+    for message in messages:
+        words = message["content"].removesuffix(".").split()
+        if message["role"] == "assistant" and words[:3] == ["It", "is", "the"]:
+            message = {"role": "assistant", "content": f"{words[4]} is the {words[3]}."}
+        changed.append(message)
+    return changed
+
+
+def order_row(first: str, lr: float, seed: int) -> dict:
+    """The share of 200 questions that are right after 20 steps. Answers begin with the role or the name."""
+    teller = load(DATA / "models" / "village", device="cpu")
+    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
+
+    def rows_of(conversations):
+        texts = [name_first(one.messages) if first == "name" else one.messages for one in conversations]
+        return chat_rows(texts, tokenizer, 256)
+
+    taught = rows_of(lessons(120, seed=163, turns=1, unknown=0.0, stories=120, kinds=("who is",)))
+    config = TrainConfig(
+        steps=20, batch_size=6, lr=lr, min_lr=0.0, warmup_steps=10, seed=seed, device="cpu", dtype="float32"
+    )
+    trainer = Trainer(teller.model, partial(masked_batches, taught, 6, seed), config)
+    for _ in range(config.steps):
+        trainer.step()
+    right = exact_matches(teller.model.eval(), rows_of(asked(200, seed=173, kinds=("who is",))))
+    row = {"arm": "order", "first": first, "seed": seed, "lr": lr}
+    return row | {"right": round(right.float().mean().item(), 4), "machine": machine()}
+
+
+def order() -> None:
+    """The rows of the order of words that are missing."""
+    for lr in (SIXTY_RATES[0], SIXTY_RATE, SIXTY_RATES[1]):
+        for seed in SIXTY_SEEDS:
+            for first in ("role", "name"):
+                if not holds(LOG, {"arm": "order", "first": first, "seed": seed, "lr": lr}):
+                    append_row(LOG, row := order_row(first, lr, seed))
+                    print(row, flush=True)
 
 
 def sixty_line(row: dict) -> str:
     """A row of `sixty`, short."""
     bits = row["all"]["avoidable"]
-    return f"{row['how']:20} {row['right']:.3f} right, {bits:.4f} avoidable bits a word"
+    run = f"{row['how']:25} rate {row['lr']}, seed {row['seed']}"
+    return f"{run}: {row['right']:.3f} right, {bits:.4f} avoidable bits a word"
 
 
 def run_row(arm: str) -> dict:
@@ -314,17 +383,23 @@ def run_row(arm: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--arm", choices=[*ARMS, "sixty"])
+    parser.add_argument("--arm", choices=[*ARMS, "sixty", "order"])
     args = parser.parse_args()
     if not args.table and args.arm in (None, "sixty"):
         sixty()
-    for arm in [] if args.table or args.arm == "sixty" else [args.arm] if args.arm else ARMS:
+    if not args.table and args.arm in (None, "order"):
+        order()
+    others = [] if args.table or args.arm in ("sixty", "order") else [args.arm] if args.arm else ARMS
+    for arm in others:
         if not holds(LOG, {"arm": arm, "seed": SEED}):
             append_row(LOG, row := run_row(arm))
             print(row, flush=True)
     for row in read_rows(LOG):
         if row["arm"] == "sixty":
             print(sixty_line(row))
+            continue
+        if row["arm"] == "order":
+            print(f"{row['first']} first, rate {row['lr']}, seed {row['seed']}: {row['right']:.3f} right")
             continue
         names = ("all", "refused", "refused_wrongly", "orders", "summaries", "told")
         told = {name: row[name] for name in names if name in row}
