@@ -67,8 +67,9 @@ class StoryChat(Chat):
 
     Stories are told at `TEMPERATURE`, answers are given at 0. The model would invent an answer to a message
     with a word that the village does not know, to a question about what the story does not have, to one
-    before any story, and to one that names nothing of the village. These get a fixed answer. Names may be
-    typed in small letters.
+    before any story, and to one that names nothing of the village. These get a fixed answer, by the kind of
+    the message. Where the model's answer is false in the story, what the story says comes first, and then
+    what the model said; so an answer comes as one piece. Names may be typed in small letters.
     """
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:

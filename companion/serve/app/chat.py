@@ -24,7 +24,7 @@ class Turn:
     asked: str
     answer: str = ""
     by: str = ""  # who answered
-    note: str = ""  # unknown words, what was ordered and is missing, or that the answer is false
+    note: str = ""  # unknown words, or what was ordered and is missing
     full: bool = False  # whether this was the first for which old turns had to be left out
 
 
