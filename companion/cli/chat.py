@@ -197,8 +197,8 @@ def answer(talk: Talk, text: str) -> None:
     """Print the answer as it comes, and once per conversation that old turns were left out.
 
     A question about the course is answered from its lists, and the answer says from which. Below a declined
-    message stands which of its words the village does not know, below a story what was ordered and is not in
-    it, and below an answer that the story contradicts what the judge says of it.
+    message stands which of its words the village does not know, and below a story what was ordered and is not
+    in it. Where the model's answer contradicts the story, what the story says comes first.
     """
     earlier = [one.answer for one in talk.answers]
     found = talk.course.find(text, talk.answers[-1] if earlier else None) if talk.course else None

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from companion import village
-from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
+from companion.serve.small_talk import ANSWERS, ENGLISH_ONLY, family_of, is_foreign, small_talk
 from companion.serve.village_words import (
     LIGHT_WORDS,
     TABLE,
     asks_the_village,
     content_words,
     kind_of_question,
+    spelled,
 )
 
 FAQ = village.DATA / "faq.csv"
@@ -250,13 +251,13 @@ class CourseQuestions:
 
     def american(self, question: str) -> str:
         """The question with "quantisation" as "quantization", and "attenshun" as "attention"."""
-        spelled = re.sub(r"(?i)\bwhats\b", "what is", question)
+        american = re.sub(r"(?i)\bwhats\b", "what is", question)
         for word in re.findall(r"\w+", question):
             tried = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word.lower())
-            tried = re.sub(r"shun$", "tion", tried)
+            tried = spelled(re.sub(r"shun$", "tion", tried))
             if word.lower() not in self.words and tried in self.words:
-                spelled = re.sub(rf"\b{word}\b", tried, spelled)
-        return spelled
+                american = re.sub(rf"\b{word}\b", tried, american)
+        return american
 
     def find(self, question: str, before: Answered | None = None) -> Answered | None:
         """The answer and its source; None for a message that a model must answer.
@@ -316,6 +317,9 @@ class CourseQuestions:
         if term:
             return term
         asked, asked_near = self.chapters.find(question)
+        family = family_of(question)
+        if family in ("inside", "honesty") and max(near, asked_near) < SURE:
+            return Answered(ANSWERS[family], SMALL_TALK)
         if near >= max(THRESHOLD, asked_near):
             return from_frequent(frequent)
         entries = self.entries(question)

@@ -40,23 +40,36 @@ def read_intents(table: dict) -> tuple[Intent, ...]:
     """Return the intents of small_talk.toml, with the lists of words and the example in their places."""
     intents = []
     for row in table["intent"]:
-        patterns = row["patterns"]
-        for name, words in table["words"].items():
-            patterns = patterns.replace(f"<{name}>", words)
+        patterns = filled(row, table["words"]).get("patterns", "")
         answer = row["answer"].replace("<example>", EXAMPLE)
         intents.append(Intent(row["name"], tuple(patterns.splitlines()), answer))
     return tuple(intents)
 
 
+def filled(patterns: dict[str, str], lists: dict[str, str]) -> dict[str, str]:
+    """Return the patterns with the lists of words in their places."""
+    found = dict(patterns)
+    for name, words in lists.items():
+        found = {key: pattern.replace(f"<{name}>", words) for key, pattern in found.items()}
+    return found
+
+
+UNSAID = TABLE["unsaid"]
+"""The beginning of the answer to a question about a story that nothing in it answers."""
 INTENTS = read_intents(TABLE)
 ANSWERS = {intent.name: intent.answer for intent in INTENTS}
+ACKNOWLEDGED = next(intent for intent in INTENTS if intent.name == "acknowledgement")
 ENGLISH_ONLY = ANSWERS["language"]
 BRIEFLY = {QUESTIONS: TABLE["briefly"], ANSWERS["capability"]: f"As I said. For example: {EXAMPLE}"}
 """The long answers, and what stands instead of each from the second time on."""
 SHORT_FORMS = TABLE["short"]
 FOREIGN = frozenset(TABLE["lists"]["foreign"].split())
 INTERJECTIONS = frozenset(TABLE["lists"]["interjections"].split())
-WORDS = {
+FILLERS = frozenset(TABLE["lists"]["fillers"].split())
+LOOSE = filled(TABLE["loose"], TABLE["words"])
+"""Patterns of what is somewhere in a message of a kind, for a message that nothing else answers."""
+WORDS = set(re.findall("[a-z]{4,}", " ".join(LOOSE.values())))
+WORDS |= {
     word for intent in INTENTS for pattern in intent.patterns for word in re.findall("[a-z]{4,}", pattern)
 }
 WORDS -= {"bitch", "damn", "screw", "worst"}
@@ -76,14 +89,34 @@ def small_talk(message: str) -> str | None:
     return max(found, key=INTENTS.index).answer
 
 
+def family_of(message: str) -> str:
+    """Return the first kind of `LOOSE` of which something is in a message; "" where nothing is."""
+    text = ". ".join(clauses(message))
+    return next((name for name, pattern in LOOSE.items() if re.search(pattern, text)), "")
+
+
 def intent_of(clause: str) -> Intent | None:
-    """Return the last intent with a pattern for the whole clause, also without an interjection around it."""
+    """Return the intent of a clause, also without its fillers; of two phrases in it, the later intent."""
+    words = clause.split()
+    short = " ".join(word for word in words if word not in FILLERS)
+    found = intent_of_phrase(clause) or (intent_of_phrase(short) if short != clause else None)
+    if found or not short:
+        return found or ACKNOWLEDGED
+    pairs = []
+    for i in range(1, min(len(words), 12)):
+        pair = (intent_of_phrase(" ".join(words[:i])), intent_of_phrase(" ".join(words[i:])))
+        pairs += [pair] if all(pair) and pair[1].name not in ("doubt", "greeting") else []
+    return max(pairs[0], key=INTENTS.index) if pairs else None
+
+
+def intent_of_phrase(clause: str) -> Intent | None:
+    """Return the last intent with a pattern for the whole phrase, also without an interjection around it."""
     first, _, rest = clause.partition(" ")
     if first in INTERJECTIONS and rest:
-        return intent_of(rest) or (None if " " in rest else intent_of(first))
+        return intent_of_phrase(rest) or (None if " " in rest else intent_of_phrase(first))
     before, _, last = clause.rpartition(" ")
     if last in INTERJECTIONS and before:
-        return intent_of(before)
+        return intent_of_phrase(before)
     for intent in reversed(INTENTS):
         if any(re.fullmatch(pattern, clause) for pattern in intent.patterns):
             return intent

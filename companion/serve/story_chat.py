@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from companion.instructions import Chat, chat_ids
-from companion.serve.small_talk import EXAMPLE, QUESTIONS
+from companion.serve.small_talk import ANSWERS, BRIEFLY, EXAMPLE, QUESTIONS, UNSAID, family_of
 from companion.serve.village_words import (
+    ANYWHERE,
     TABLE,
     content_words,
     kind_of_question,
@@ -13,6 +14,7 @@ from companion.serve.village_words import (
     nearest_order,
     note_of_unknown_words,
     ordered_phrases,
+    spelled,
     spoken,
     unknown_words,
     village_forms,
@@ -48,6 +50,11 @@ LEARNED = ("sentence", "thing", "learned")
 NEW_STORY = "I cannot continue a story, so this is a new one."
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
+OF_STORIES = content_words("story stories tale")
+PERSONAL = ("told", "bored", "identity", "inside")
+"""The kinds of messages that are about who writes or answers, and not about a story."""
+YES_OR_NO = r"((and|so|but|ok|please|well) )*(is|are|was|were|did|does|do|has|have|had|can|could|will)\b"
+"""How a question begins to which one may answer yes or no."""
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
@@ -60,16 +67,17 @@ class StoryChat(Chat):
 
     Stories are told at `TEMPERATURE`, answers are given at 0. The model would invent an answer to a message
     with a word that the village does not know, to a question about what the story does not have, to one
-    before any story, and to one that names nothing of the village. These get a fixed answer. Names may be
-    typed in small letters.
+    before any story, and to one that names nothing of the village. These get a fixed answer, by the kind of
+    the message. Where the model's answer is false in the story, what the story says comes first, and then
+    what the model said; so an answer comes as one piece. Names may be typed in small letters.
     """
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
-        text = as_order(text)
+        text = question_in(as_order(text))
         said = self.without_model(text)
         if said:
-            yield said
+            yield self.declined(text, said)
             return
         text = with_names(text)
         if orders_a_story(text):
@@ -81,6 +89,9 @@ class StoryChat(Chat):
         else:
             text = as_learned(text)
             self.make_room(text, max_new_tokens)
+            answer = "".join(super().stream(text, max_new_tokens, seed, **options))
+            yield corrected(self.messages) or answer
+            return
         yield from super().stream(text, max_new_tokens, seed, **options)
 
     def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> str:
@@ -90,7 +101,8 @@ class StoryChat(Chat):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
             story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            found.append((len(missing(ordered_phrases(order), story)), story, self.messages))
+            lacks = len(missing(ordered_phrases(order), story)) if is_story(story) else 99
+            found.append((lacks, story, self.messages))
             if found[-1][0] == 0 or options["temperature"] == 0:
                 break
         _, story, self.messages = min(found, key=lambda one: one[0])
@@ -101,6 +113,7 @@ class StoryChat(Chat):
         if orders_a_story(text):
             return DECLINE if unknown_words(text) else ""
         *told, question = re.split(SENTENCES, text.strip())
+        told = told if village_nouns(with_names(" ".join(told))) else []
         kind, word = kind_of_question(question)
         known = " ".join([*self.contents(), *told])
         nouns = village_nouns(with_names(question))
@@ -131,6 +144,25 @@ class StoryChat(Chat):
             return f"The story does not say so. {contents_of(known)}".strip()
         return QUESTIONS if nouns or kind else DECLINE
 
+    def declined(self, text: str, said: str) -> str:
+        """What is said instead to a message that is no question for the village, by the kind that it is of.
+
+        Args:
+            text: The message.
+            said: What `without_model` says to it.
+        """
+        family = family_of(text)
+        nouns = village_nouns(with_names(text))
+        stories = [one for one in self.contents() if is_story(one)]
+        is_personal = family in PERSONAL and kind_of_question(text)[0] in ("", "unsaid")
+        is_vague = said in (NO_STORY, QUESTIONS) and not kind_of_question(text)[0] and not nouns
+        if said != DECLINE and not is_personal and not is_vague:
+            return said
+        of_story = missing(nouns, stories[-1]) != nouns if stories else nouns and not unknown_words(text)
+        if family == "story" or (not family and of_story):
+            return f"{UNSAID} {contents_of(stories[-1])} {BRIEFLY[QUESTIONS]}" if stories else NO_STORY
+        return ANSWERS.get(family, DECLINE)
+
     def read(self, text: str) -> str:
         """What a program reads in the last story about a question; "" where there is no story, or nothing."""
         *told, question = re.split(SENTENCES, text.strip())
@@ -142,8 +174,11 @@ class StoryChat(Chat):
             return READ_ABOUT[kind](stories[-1], word)
         words = village_nouns(with_names(question))
         if kind == "unsaid" and not words:
-            words = [word for word in spoken(question).split() if content_words(word)]
-        return quoted(stories[-1], words) if stories else ""
+            words = [word for word in spoken(question).split() if content_words(word) - OF_STORIES]
+        said = quoted(stories[-1], words) if stories else ""
+        if said and re.match(YES_OR_NO, spoken(question)) and unknown_words(question):
+            return said.replace("The story says: ", "The story does not say so. It says: ", 1)
+        return said
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
@@ -161,13 +196,15 @@ class StoryChat(Chat):
         """
         if answer.strip() == DECLINE:
             return note_of_unknown_words(text)
-        if answer.strip() and answer == self.read(text):
-            return READ_NOTE
+        text = in_words(text)
+        if answer.strip() and answer == self.read(question_in(as_order(text))):
+            unknown = note_of_unknown_words(text) if "says: " in answer else ""
+            return f"{READ_NOTE} {unknown}".strip()
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
             return ""
         if orders_a_story(as_order(text)):
             kind, word = kind_of_question(text)
-            asked = f"Tell a story about {word}." if kind == "again_with" else text
+            asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ""
             left_out = note_of_unknown_words(asked, ", so the story leaves that out")
             new = NEW_STORY if kind == "more" else ""
             is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
@@ -202,8 +239,10 @@ def as_order(text: str) -> str:
     An order without a subject, or without one that the village knows, becomes `BARE_ORDER`. Only a message
     such as "Tell me about Berlin." may be no order for a story, so it stays as it is.
     """
-    text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], text)
+    text = in_words(text)
     kind, word = kind_of_question(text)
+    if not kind:
+        kind, word = kind_of_question(re.split(SENTENCES, text.strip())[-1])
     if kind in ("more", "again"):
         return BARE_ORDER
     if kind == "again_with" and not orders_a_story(text):
@@ -214,6 +253,28 @@ def as_order(text: str) -> str:
     if village_nouns(text):
         return nearest_order(text) if unknown else text
     return text if unknown and not is_for_the_village(text) else BARE_ORDER
+
+
+def in_words(text: str) -> str:
+    """The message with its numbers as words, and its typing errors in frequent words mended."""
+    return re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
+
+
+def question_in(text: str) -> str:
+    """Of several sentences the last that asks about a whole story, where the last of all asks nothing.
+
+    That is also for a part up to a comma: "How did it end, if I may ask? I lost my glasses."
+    """
+    sentences = re.split(SENTENCES, text.strip())
+    if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
+        return text
+    parts = [part for one in sentences for part in (*re.split(r",|\band\b", one), one)]
+    readable = (*READ, *READ_ABOUT, "truth", "why")
+    asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
+    last = sentences[-1]
+    if not asked or (kind_of_question(last)[0] and asked[-1] != last):
+        return text
+    return asked[-1]
 
 
 def as_learned(question: str) -> str:
@@ -346,8 +407,7 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     if not messages:
         return ""
     *earlier, last = messages
-    contents = [message["content"].strip() for message in earlier]
-    story = " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
+    story = joined(earlier)
     answer = last["content"]
     is_summary = answer.startswith("In the end ")
     if holds(answer, story) is False or (is_summary and not is_true(answer, story)):
@@ -355,11 +415,33 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     return ""
 
 
+def corrected(messages: list[dict[str, str]]) -> str:
+    """What the story says instead of the last answer, and then that answer; empty where it is not false."""
+    if not note_on_answer(messages):
+        return ""
+    *earlier, last = messages
+    true = true_answer(last["content"], joined(earlier))
+    said = f"At the end of the story: “{true}”" if true else "The story does not say so at its end."
+    return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
+
+
+def joined(messages: list[dict[str, str]]) -> str:
+    """The contents of messages as one text of whole sentences."""
+    contents = [message["content"].strip() for message in messages]
+    return " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
+
+
 def what_holds(answer: str, story: str) -> str:
     """What is true at the end of a story instead of a false answer."""
+    true = true_answer(answer, story)
+    return f"at its end, the answer is “{true}”" if true else "the story does not say so at its end."
+
+
+def true_answer(answer: str, story: str) -> str:
+    """The true answer at the end of a story to what a false one answers; "" where it does not say so."""
     words = re.findall(r"\w+", answer)
     found = answered(answer)
     for x, y, z in facts_of(state_of(story))[found[0]] if found else ():
         if x in words and (not z or z in words):
-            return f"at its end, the answer is “{ASKED[found[0]].answer.format(x=x, y=y, z=z)}”"
-    return "the story does not say so at its end."
+            return ASKED[found[0]].answer.format(x=x, y=y, z=z)
+    return ""

@@ -3,9 +3,11 @@
 import re
 import tomllib
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
+from companion.serve.small_talk import SHORT_FORMS
 from companion.village.dialogues import (
     ASKED,
     HELD_OUT_ORDERS,
@@ -23,6 +25,8 @@ TABLE = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-
 """Lists of words, and patterns of what is asked."""
 LIGHT_WORDS = frozenset(TABLE["lists"]["light"].split())
 """Words that say nothing of what a question is about: it is about the others, its content words."""
+OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
+"""Words that are typed often, and so with errors."""
 
 
 def content_words(text: str) -> set[str]:
@@ -41,6 +45,22 @@ def stem(word: str) -> str:
     if len(short) < 3 or short == word:
         return word
     return short[:-1] if short[-1] == short[-2] and short[-1] not in "aeiouls" else short  # "stopped"
+
+
+@cache
+def spelled_word(word: str) -> str:
+    """A word in small letters as it was meant: "stroy" is "story". A word that the village knows stays."""
+    if word in SHORT_FORMS or word in LIGHT_WORDS or not content_words(word) - question_words():
+        return SHORT_FORMS.get(word, word)
+    turned = [one for one in sorted(OFTEN) if one[0] == word[0] and sorted(one) == sorted(word)]
+    near = get_close_matches(word, OFTEN, 1, 0.85) if not word.endswith("s") else []
+    near = [one for one in near if len(one) > 3 and one[0] == word[0]]  # "mother" is not "other"
+    return (turned or near or [word])[0]
+
+
+def spelled(message: str) -> str:
+    """The message with its typing errors in frequent words mended; words with a capital stay."""
+    return re.sub(r"(?<!['’\w])[a-z]+(?!['’\w])", lambda found: spelled_word(found[0]), message)
 
 
 # -- what the village knows ----------------------------------------------------------------------------------
@@ -114,7 +134,7 @@ def note_of_unknown_words(message: str, so: str = "") -> str:
         so: What follows from that, for an order.
     """
     quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
-    verb = "I cannot tell about" if so else "The village does not know"
+    verb = "I do not know" if so else "The village does not know"
     return f"{verb} {', '.join(quoted)}{so}." if quoted else ""
 
 
@@ -153,7 +173,7 @@ def ordered_phrases(order: str) -> list[str]:
     """What an order names: neighboring words of the village, such as "red kite" or "nine buns"."""
     known = {word: word for word in (*KINDS["color"], *KINDS["number"])} | village_forms() | {"one": ""}
     phrases: list[list[str]] = [[]]
-    for word in re.findall(r"\w+", order.lower()):
+    for word in re.findall(r"\w+|[,;.]", order.lower()):
         if known.get(word):
             phrases[-1].append(known[word])
         else:

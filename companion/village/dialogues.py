@@ -508,19 +508,25 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 
 
 STORY = (
-    r"\b(an?|another|one more|new|some)( [\w-]+){0,2} (story|stories|tale|fable|yarn)\b|^story\b"
+    r"(?<!was )(?<!is )(?<!what )(?<!such )(?<!'s )\b(an?|one|another|one more|new|some)( [\w-]+){0,2} "
+    r"(story|stories|history|tale|fable|yarn)\b|^story\b"
+    r"|\b(tell|give|write|read|want|need)( me| us)? (?!(the|this|that|your)\b)(\w+ )?"
+    r"(story|history|tale)\b"
     r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
     r"|^(please )?((can|could) you )?"
     r"((tell|read|give) (me|us) )?(some|any)thing (?!wrong|else)[a-z]+\W*$"
 )
 TELL = r"\bhear (of|about)\b|^(please )?tell (me|us) (something )?about\b"
-ASKING = r"(what|how(?! about)|why|where|who|which|when|is|are|does|do(?! you know)|did|should)\b"
+ASKING = (
+    r"(what|how)\b(?! about)|(why|where|who|which|when|is|are|does|did|should)\b|do\b(?! you (know|have)\b)"
+)
 WHO_IS = rf"who( is|'s) ({'|'.join(KINDS['name']).lower()})\W*"
 
 
 def orders_a_story(message: str) -> bool:
     """Whether a message asks for a new story, as those of `ORDERS` and `LOOSE_ORDERS` do."""
-    return re.search(f"{STORY}|{TELL}", message.strip().lower()) is not None
+    sentences = re.split(r"(?<=[.!?])\s+", message.strip().lower())
+    return any(re.search(f"{STORY}|{TELL}", one) and not re.match(ASKING, one) for one in sentences)
 
 
 def is_for_the_village(message: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from companion.instructions import Chat
 from companion.serve.faq import CourseQuestions
-from companion.serve.small_talk import ENGLISH_ONLY, INTENTS, QUESTIONS, briefly, small_talk
+from companion.serve.small_talk import ENGLISH_ONLY, INTENTS, QUESTIONS, UNSAID, briefly, small_talk
 from companion.serve.story_chat import (
     BARE_ORDER,
     DRAWS,
@@ -18,6 +18,7 @@ from companion.serve.story_chat import (
     as_order,
     contents_of,
     note_on_order,
+    question_in,
     story_verdicts,
 )
 from companion.village.dialogues import orders_a_story, talk
@@ -44,6 +45,7 @@ def story_chat(*contents):
 
 
 LAST = "One day Mara met the fox Bram at the mill."
+WITH_CAST = f"The story has the baker Mara, the fox Bram and the red key. It ends so: “{LAST}”"
 CONTENTS = "It has the baker Mara, the fox Bram and the red key."
 
 
@@ -105,33 +107,33 @@ def test_more_messages_get_a_sensible_answer():
         (
             "tell a story about mara and a dragon",
             "Tell me a story about Mara.",
-            "I cannot tell about “dragon”, so the story leaves that out.",
+            "I do not know “dragon”, so the story leaves that out.",
         ),
         (
             "a story about the fox Bram, a robot and a red key",
             "Tell me a story about the fox Bram and a red key.",
-            "I cannot tell about “robot”, so the story leaves that out.",
+            "I do not know “robot”, so the story leaves that out.",
         ),
         (
             "Tell me a story about a princess.",
             BARE_ORDER,
-            "I cannot tell about “princess”, so the story leaves that out.",
+            "I do not know “princess”, so the story leaves that out.",
         ),
         (
             "tell me a story with a happy ending about a key",
             "tell me a story with a happy ending about a key",
             "",
         ),
-        ("something sad", BARE_ORDER, "I cannot tell about “sad”, so the story leaves that out."),
+        ("something sad", BARE_ORDER, "I do not know “sad”, so the story leaves that out."),
         (
             "tell me a bedtime story",
             BARE_ORDER,
-            "I cannot tell about “bedtime”, so the story leaves that out.",
+            "I do not know “bedtime”, so the story leaves that out.",
         ),
         (
             "a story for my daughter Mara",
             "Tell me a story about Mara.",
-            "I cannot tell about “daughter”, so the story leaves that out.",
+            "I do not know “daughter”, so the story leaves that out.",
         ),
         ("and then?", BARE_ORDER, "I cannot continue a story, so this is a new one."),
         ("another one", BARE_ORDER, ""),
@@ -170,6 +172,10 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what did Bram do?", f"The story says: {LAST}"),
         ("what happened to bram", f"The story says: {LAST}"),
         ("does bram love the key", f"The story says: {STORY.replace('. One', '. … One')}"),
+        ("was Bram a sailboat", f"The story does not say so. It says: {LAST}"),
+        ("did Mara find the key or not", f"The story says: {STORY.partition(' One')[0]}"),
+        ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
+        ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("what did Mara do with the key", f"The story says: {STORY.partition(' One')[0]}"),
         ("who found the key?", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a cat in it?", f"No, the story has no cat. {CONTENTS}"),
@@ -186,7 +192,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
     ],
 )
 def test_a_program_reads_the_answer_in_the_story(question, read):
-    assert answer(question, "Tell me a story.", STORY) == read
+    assert answer(question_in(question), "Tell me a story.", STORY) == read
     assert answer(question) in (NO_STORY, DECLINE)  # before a story
 
 
@@ -324,3 +330,48 @@ def test_of_several_stories_the_one_with_all_people_is_told(monkeypatch):
     drawn = iter([STORY.replace("Bram", "Finn")] * DRAWS)
     told = "".join(story_chat().stream("a story about Mara and Bram"))
     assert note_on_order("a story about Mara and Bram", told).startswith("You ordered Bram; ")
+
+
+@pytest.mark.parametrize(
+    "message, kind",
+    [
+        ("Translate this letter into French.", "joke"),
+        ("our neighbor's cow had twins last night", "told"),
+        ("does it bother you when people are rude?", "identity"),
+        ("are you a neural network that runs in the cloud", "inside"),
+        ("could the next one be in verse", "longer"),
+        ("what might my pupils ask you", "capability"),
+        ("is anything you say reliable", "honesty"),
+        ("honestly a mid chatbot you dumb machine", "insult"),
+        ("who is the president of Peru?", "decline"),
+    ],
+)
+def test_what_no_list_and_no_model_answers_gets_the_answer_of_its_kind(message, kind):
+    chat = story_chat("Tell me a story.", STORY)
+    found = COURSE.find(message)
+    assert (found.answer if found else "".join(chat.stream(message))) == ANSWERS[kind]
+
+
+def test_what_the_story_cannot_answer_is_said_with_what_it_has():
+    asked = "Which words in the story are hard for a beginner?"
+    said = "".join(story_chat("Tell me a story.", STORY).stream(asked))
+    assert said.startswith(f"{UNSAID} {CONTENTS}") and "".join(story_chat().stream(asked)) == NO_STORY
+
+
+def test_typing_errors_in_frequent_words_are_mended():
+    assert as_order("tel me a stroy abuot Mara adn a kite") == "tell me a story about Mara and a kite"
+    assert COURSE.find("k whatever bye").answer == ANSWERS["acknowledgement"]
+    assert as_order("a story about my dog Tim, who died") == "Tell me a story about a dog."
+
+
+def test_of_a_false_answer_the_story_is_said_first(monkeypatch):
+    def answering(self, text, *given, **options):
+        self.messages = [*self.messages, *talk(text, "Bram has the key.")]
+        yield "Bram has the key."
+
+    monkeypatch.setattr(Chat, "stream", answering)
+    monkeypatch.setattr(StoryChat, "make_room", lambda *given: None)
+    chat = story_chat("Tell me a story.", STORY)
+    said = "".join(chat.stream("Who has the key?"))
+    assert said.startswith("At the end of the story: “Mara has the key.” (The model said “Bram has the key.”")
+    assert chat.note("Who has the key?", said) == ""

@@ -24,7 +24,7 @@ class Turn:
     asked: str
     answer: str = ""
     by: str = ""  # who answered
-    note: str = ""  # unknown words, what was ordered and is missing, or that the answer is false
+    note: str = ""  # unknown words, or what was ordered and is missing
     full: bool = False  # whether this was the first for which old turns had to be left out
 
 
@@ -53,9 +53,9 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
         if isinstance(chat, StoryChat):
             turn.note = chat.note(turn.asked, turn.answer)
-            if turn.note == READ_NOTE:
+            if turn.note.startswith(READ_NOTE):
                 turn.by = "a program"
-            elif turn.answer.strip() == DECLINE:
+            elif chat.messages == st.session_state["messages"] or turn.answer.strip() == DECLINE:
                 turn.by = "a rule"
         if turn.answer.strip() != DECLINE:  # it would take room from the next story
             st.session_state["messages"] = chat.messages
