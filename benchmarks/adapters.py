@@ -1,6 +1,6 @@
 """LoRA beside full fine-tuning, by rank, rate and place: chapter 17's figures.
 
-    OMP_NUM_THREADS=1 python benchmarks/adapters.py         # every row that is missing, 27 minutes
+    OMP_NUM_THREADS=1 python benchmarks/adapters.py         # every row that is missing, 31 minutes
     python benchmarks/adapters.py --table                   # what is there
 
 A row is one training of the shipped model on `quizzes` (seed 170, 16 a step, each once), asked 300 others

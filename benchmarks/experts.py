@@ -8,11 +8,12 @@ manual (pydoc, in pieces of 200 tokens), which differs a little between Pythons,
 `wide` is dense with as many parameters in all as the experts; `dense, longer` makes the steps that dense
 makes in the experts' time. The rows `rate 0` and `rate 0.01` differ only in the step of the biases. They
 were trained later, on the manual of another Python, so they are comparable only with one another, and their
-seconds with none. `bits_per_byte` is on held-out stories and pieces; `gap`, for the stories alone, is what
-is left of the way from the forgetful reader to the floor. `shares` has, for each kind of text and each
-layer, the share of choices that each expert got at the end; `by_step` that of all tokens in the last layer,
-after some steps. `early` is the mean loss of the first steps on the stories alone, which the chapter
-computes again. Seconds are processor time.
+seconds with none. `dense, again`, `dense, 0.06` and `unbalanced, 0.06` are on that manual as well, the last
+two at twice the learning rate; `rate 0` is their `unbalanced` at the usual rate. `bits_per_byte` is on
+held-out stories and pieces; `gap`, for the stories alone, is what is left of the way from the forgetful
+reader to the floor. `shares` has, for each kind of text and each layer, the share of choices that each expert
+got at the end; `by_step` that of all tokens in the last layer, after some steps. `early` is the mean loss of
+the first steps on the stories alone, which the chapter computes again. Seconds are processor time.
 """
 
 import argparse
@@ -46,6 +47,7 @@ class Run(NamedTuple):
     config: dict = {}
     steps: int = STEPS
     text: str = "both"
+    lr: float = LR
 
 
 RUNS = {
@@ -62,6 +64,10 @@ RUNS = {
 for rate in (0.0, 0.01):
     RUNS[f"rate {rate:g}"] = Run("experts", {"balance": rate})
     RUNS[f"rate {rate:g}, one"] = Run("experts", {"n_active": 1, "balance": rate})
+# The comparison at equal steps again, on the manual of the rows above and at twice the learning rate.
+RUNS["dense, again"] = Run("storyteller")
+RUNS["dense, 0.06"] = Run("storyteller", lr=0.06)
+RUNS["unbalanced, 0.06"] = Run("experts", {"balance": 0.0}, lr=0.06)
 ROWS = [(name, seed) for name in RUNS for seed in (0, 1, 2) if seed == 0 or not name.startswith("one")]
 LOOKS = (0, 10, 25, 50, 100, 250)
 """Steps after which a row notes the shares."""
@@ -93,11 +99,11 @@ def make_trainer(name: str, split, seed: int) -> Trainer:
     config_class, build = BUILDERS[run.architecture]
     model = build(config_class(1024, **SIZES, **run.config))
     config = TrainConfig(
-        steps=run.steps, batch_size=BATCH, lr=LR, min_lr=0.0, warmup_steps=20, seed=seed, device="cpu",
+        steps=run.steps, batch_size=BATCH, lr=run.lr, min_lr=0.0, warmup_steps=20, seed=seed, device="cpu",
         dtype="float32",
     )  # fmt: skip
     batches = partial(training_batches, split, config)
-    return Trainer(model, batches, config, optimizers=beside_adamw(Muon, model, LR))
+    return Trainer(model, batches, config, optimizers=beside_adamw(Muon, model, run.lr))
 
 
 @torch.no_grad()
