@@ -464,7 +464,9 @@ def table(rows: list[dict]) -> str:
     for arm in ARMS:
         found = [row for row in rows if row["arm"] == arm]
         if arm == "patterns":
-            lines += [f"{arm:18} {row['model']:9} {row['patterns']} together {row['together']}" for row in found]
+            lines += [
+                f"{arm:18} {row['model']:9} {row['patterns']} together {row['together']}" for row in found
+            ]
             continue
         for row in (found[0], found[-1]) if found else ():
             lines.append(f"{arm:18} step {row['step']:3} true {row['true']:.3f} words {row['words']:.1f}")
