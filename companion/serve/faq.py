@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from companion import village
-from companion.serve.small_talk import ANSWERS, ENGLISH_ONLY, family_of, is_foreign, small_talk
+from companion.serve.kinds import kind_of
+from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
 from companion.serve.village_words import (
     LIGHT_WORDS,
     TABLE,
@@ -36,7 +37,9 @@ Among questions that did not choose it, 23 of 23, and 0 of 16, some made of a fr
 
 
 QUESTION_THRESHOLD = 0.35
-"""How near a chapter's question must be to be answered."""
+"""How near a chapter's question must be to a message of the kind "course" to be answered."""
+UNCLEAR_KIND = 0.4
+"""How near a question must be to a message of another kind."""
 SURE = 0.5
 """How near it must be to stand before the entries of the glossary."""
 IN_CHAPTER = 0.25
@@ -46,6 +49,12 @@ RARE_WORD = 0.3
 EXACT = 0.99
 CLEAR = 0.6
 """How near a frequent question must be to come before small talk."""
+ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
+"""What stands before the entries of the terms in a question that no list answers."""
+ASKS = re.compile(
+    r"\W*(and|so|what|how|why|who|when|is|are|do|does|did|can|could|should|will)\b", re.IGNORECASE
+)
+"""How a question begins that asks for more than what a term means."""
 SMALL_TALK = "a list of small talk"
 """The source of an answer to small talk."""
 
@@ -310,23 +319,24 @@ class CourseQuestions:
         frequent, near = self.index.find(question)
         if asks_the_village(question):
             return None
-        said = small_talk(question) if near < CLEAR else None
-        if said:
-            return Answered(said, SMALL_TALK)
+        if is_foreign(question):
+            return Answered(ENGLISH_ONLY, SMALL_TALK)
         term = self.term(question)
         if term:
             return term
         asked, asked_near = self.chapters.find(question)
-        family = family_of(question)
-        if family in ("inside", "honesty") and max(near, asked_near) < SURE:
-            return Answered(ANSWERS[family], SMALL_TALK)
-        if near >= max(THRESHOLD, asked_near):
-            return from_frequent(frequent)
+        kind = kind_of(question)
         entries = self.entries(question)
-        if asked_near >= QUESTION_THRESHOLD:
+        is_course = kind == "course" or (kind == "unclear" and entries != [])
+        said = small_talk(question) if not is_course and max(near, asked_near) < CLEAR else None
+        if said:
+            return Answered(said, SMALL_TALK)
+        if near >= max(THRESHOLD if is_course else UNCLEAR_KIND, asked_near):
+            return from_frequent(frequent)
+        if asked_near >= (QUESTION_THRESHOLD if is_course else UNCLEAR_KIND):
             return with_entries(asked, entries, asked_near >= SURE)
         about = self.about_chapter(question)
-        if about:
+        if about or not is_course:
             return about
         if not entries and near == asked_near == 0:
             asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
@@ -335,9 +345,9 @@ class CourseQuestions:
         if entries:
             chapters = [entry.chapter for entry in entries]
             asked, asked_near = self.chapters.find(question, lambda row: row.chapter in chapters)
-            return with_entries(asked if asked_near >= IN_CHAPTER else None, entries, False)
-        if is_foreign(question):
-            return Answered(ENGLISH_ONLY, SMALL_TALK)
+            found = with_entries(asked if asked_near >= IN_CHAPTER else None, entries, False)
+            is_partial = asked_near < IN_CHAPTER and re.match(ASKS, question)
+            return found._replace(answer=f"{ONLY_TERMS}\n{found.answer}") if is_partial else found
         return None
 
     def following(self, before: Answered) -> Answered | None:
@@ -378,7 +388,8 @@ class CourseQuestions:
         """The entry of the glossary that a question asks for by its name, or None."""
         asked = TERM_ASKED.fullmatch(" ".join(question.split()))
         if asked is None:
-            return None
+            name = _spoken(question.strip(" ?!."))
+            return None if name in EVERYDAY else self.terms.get(name)
         name = asked["term"].strip(" \"'“”*").lower()
         return self.entry(_spoken(re.sub(r"^(a|an|the)\s+", "", name)))
 
@@ -396,6 +407,8 @@ class CourseQuestions:
         longer = [term for term in self.terms if term.startswith(name)] if len(name) > 7 else []
         if longer:  # "backprop" for "backpropagation"
             return self.terms[min(longer, key=len)]
+        if " " in name:  # "big models" is no "bigram model"
+            return None
         similar = get_close_matches(_key(name), self.terms, n=1, cutoff=0.84)
         return self.terms[similar[0]] if similar else None
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from companion.instructions import Chat, chat_ids
-from companion.serve.small_talk import ANSWERS, BRIEFLY, EXAMPLE, QUESTIONS, UNSAID, family_of
+from companion.serve.kinds import kind_of
+from companion.serve.small_talk import ANSWERS, BRIEFLY, EXAMPLE, NO_ENTRY, QUESTIONS, UNCLEAR, UNSAID
 from companion.serve.village_words import (
     ANYWHERE,
     TABLE,
@@ -51,8 +52,6 @@ NEW_STORY = "I cannot continue a story, so this is a new one."
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
 OF_STORIES = content_words("story stories tale")
-PERSONAL = ("told", "bored", "identity", "inside")
-"""The kinds of messages that are about who writes or answers, and not about a story."""
 YES_OR_NO = r"((and|so|but|ok|please|well) )*(is|are|was|were|did|does|do|has|have|had|can|could|will)\b"
 """How a question begins to which one may answer yes or no."""
 READ_NOTE = "A program read this in the story."
@@ -123,7 +122,7 @@ class StoryChat(Chat):
         if kind in READ or kind in READ_ABOUT:
             return self.read(text) or NO_STORY
         is_of_thing = kind in ("thing", "event") and set(unknown_words(text.lower())) <= {word}
-        if known and is_of_thing and missing([word], known):
+        if known and is_of_thing and word not in ("thing", "things") and missing([word], known):
             return f"The story has no {word}. {contents_of(known)}".strip()
         if strange and kind not in ("sentence", "unsaid") and (missing(nouns, known) or not nouns):
             return DECLINE
@@ -151,17 +150,18 @@ class StoryChat(Chat):
             text: The message.
             said: What `without_model` says to it.
         """
-        family = family_of(text)
+        kind = kind_of(text)
         nouns = village_nouns(with_names(text))
         stories = [one for one in self.contents() if is_story(one)]
-        is_personal = family in PERSONAL and kind_of_question(text)[0] in ("", "unsaid")
-        is_vague = said in (NO_STORY, QUESTIONS) and not kind_of_question(text)[0] and not nouns
-        if said != DECLINE and not is_personal and not is_vague:
-            return said
-        of_story = missing(nouns, stories[-1]) != nouns if stories else nouns and not unknown_words(text)
-        if family == "story" or (not family and of_story):
+        is_known = missing(nouns, stories[-1]) != nouns if stories else not unknown_words(text)
+        has_noun = bool(nouns) and (is_known or kind_of_question(text)[0] != "")
+        is_of_story = kind == "story" or (kind == "unclear" and has_noun)
+        is_whole = kind_of_question(text)[0] not in ("", *ANYWHERE)
+        if said != DECLINE and (is_of_story or is_whole or kind == "order"):
+            return NO_STORY if not stories and said == QUESTIONS else said
+        if is_of_story:
             return f"{UNSAID} {contents_of(stories[-1])} {BRIEFLY[QUESTIONS]}" if stories else NO_STORY
-        return ANSWERS.get(family, DECLINE)
+        return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
 
     def read(self, text: str) -> str:
         """What a program reads in the last story about a question; "" where there is no story, or nothing."""
@@ -204,12 +204,14 @@ class StoryChat(Chat):
             return ""
         if orders_a_story(as_order(text)):
             kind, word = kind_of_question(text)
-            asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ""
+            subject = re.search(r"\b(?:about|with|of|where)\b.*", text)
+            ordered = f"Tell a story {subject[0]}" if subject else ""
+            asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ordered
             left_out = note_of_unknown_words(asked, ", so the story leaves that out")
             new = NEW_STORY if kind == "more" else ""
             is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
-            ordered = is_sad and re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
-            unhappy = "You ordered a happy end; this story has none." if ordered else ""
+            is_happy = re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
+            unhappy = "You ordered a happy end; this story has none." if is_sad and is_happy else ""
             notes = [left_out, new, unhappy, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
@@ -248,7 +250,9 @@ def as_order(text: str) -> str:
     if kind == "again_with" and not orders_a_story(text):
         text = f"Tell a story about {word}."
     if not orders_a_story(text):
-        return text
+        if kind_of(text) != "order" or kind not in ("", *ANYWHERE):
+            return text
+        return nearest_order(text) if village_nouns(text) else BARE_ORDER
     unknown = unknown_words(text)
     if village_nouns(text):
         return nearest_order(text) if unknown else text
@@ -337,6 +341,9 @@ def whether_it_has(story: str, word: str) -> str:
 def how_many(story: str, word: str) -> str:
     """How many of some goods each person has at the end of a story."""
     word = village_forms().get(word, word)
+    counted = {"sentences": sentences_of(story), "words": story.split(), "people": state_of(story).role}
+    if word in counted:
+        return f"The story has {len(counted[word])} {word}."
     counts = facts_of(state_of(story))["how many"]
     found = [f"{name} has {number} {goods}." for goods, number, name in counts if goods == word]
     return f"At the end, {' '.join(found)}" if found else quoted(story, [word]) or whether_it_has(story, word)

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from companion.serve.small_talk import SHORT_FORMS
 from companion.village.dialogues import (
     ASKED,
     HELD_OUT_ORDERS,
@@ -23,6 +22,8 @@ from companion.village.words import KINDS
 
 TABLE = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-8"))
 """Lists of words, and patterns of what is asked."""
+SHORT_FORMS = TABLE["short"]
+"""How people shorten words when they type."""
 LIGHT_WORDS = frozenset(TABLE["lists"]["light"].split())
 """Words that say nothing of what a question is about: it is about the others, its content words."""
 OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})

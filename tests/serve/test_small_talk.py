@@ -6,7 +6,8 @@ import pytest
 
 from companion.instructions import Chat
 from companion.serve.faq import CourseQuestions
-from companion.serve.small_talk import ENGLISH_ONLY, INTENTS, QUESTIONS, UNSAID, briefly, small_talk
+from companion.serve.small_talk import ANSWERS as SMALL_TALK
+from companion.serve.small_talk import ENGLISH_ONLY, QUESTIONS, UNSAID, briefly, small_talk
 from companion.serve.story_chat import (
     BARE_ORDER,
     DRAWS,
@@ -25,7 +26,7 @@ from companion.village.dialogues import orders_a_story, talk
 from companion.village.strangers import DECLINE
 
 COURSE = CourseQuestions()
-ANSWERS = {intent.name: intent.answer for intent in INTENTS} | {"foreign": ENGLISH_ONLY, "decline": DECLINE}
+ANSWERS = SMALL_TALK | {"foreign": ENGLISH_ONLY, "decline": DECLINE}
 FILE = Path(__file__).parents[1] / "support" / "strangers_messages.txt"
 SECOND_FILE = FILE.with_name("strangers_second.txt")
 SECOND_MESSAGES = [line.split(" | ") for line in SECOND_FILE.read_text("utf-8").splitlines()]
@@ -315,8 +316,7 @@ def test_whether_the_story_is_true_is_answered_by_the_judge(question):
 
 
 def test_a_long_answer_is_short_the_second_time():
-    [capability] = [one.answer for one in INTENTS if one.name == "capability"]
-    for long in (QUESTIONS, capability):
+    for long in (QUESTIONS, ANSWERS["capability"]):
         assert briefly(long, ["Hello."]) == long
         assert len(briefly(long, ["Hello.", long])) < len(long) / 2
     assert briefly(NO_STORY, [NO_STORY]) == NO_STORY
@@ -360,7 +360,7 @@ def test_what_the_story_cannot_answer_is_said_with_what_it_has():
 
 def test_typing_errors_in_frequent_words_are_mended():
     assert as_order("tel me a stroy abuot Mara adn a kite") == "tell me a story about Mara and a kite"
-    assert COURSE.find("k whatever bye").answer == ANSWERS["acknowledgement"]
+    assert COURSE.find("k whatever bye").answer == ANSWERS["goodbye"]
     assert as_order("a story about my dog Tim, who died") == "Tell me a story about a dog."
 
 

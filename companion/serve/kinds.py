@@ -1,0 +1,113 @@
+"""The kind of a message: small talk, an order, a question about a story or about the course, or another.
+
+messages.csv has messages as strangers write them, with their kinds. A linear classifier learned them, and the
+questions of the course's lists, by ridge regression on words, pairs of words and pieces of words. `python -m
+companion.serve.kinds` fits it again, in some seconds, and writes kinds.npz. The chat only reads that file.
+
+Reference:
+    Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
+"""
+
+import csv
+import re
+import unicodedata
+import zlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from companion import village
+from companion.serve.village_words import SHORT_FORMS, village_forms
+
+MESSAGES = Path(__file__).with_name("messages.csv")
+WEIGHTS = MESSAGES.with_name("kinds.npz")
+SIZE = 8192
+"""The number of features. Each word, pair and piece counts for the one that its checksum gives."""
+RIDGE = 0.3
+SHARPNESS = 8.0
+"""What the scores are multiplied by before the softmax."""
+THRESHOLD = 0.4
+"""The probability below which a message is unclear."""
+
+
+def plain(text: str) -> str:
+    """Return a text in small letters, without marks and accents, and with short forms in full.
+
+    A letter that is repeated three times or more is one: "hiiii" is "hi".
+    """
+    letters = unicodedata.normalize("NFKD", text.lower().replace("’", "'").replace("'", ""))
+    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    letters = re.sub(r"(\w)\1{2,}", r"\1", letters)
+    return " ".join(SHORT_FORMS.get(word, word) for word in re.findall(r"[a-z0-9]+", letters))
+
+
+def features(message: str) -> np.ndarray:
+    """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters."""
+    words = (plain(message) + " ?" * ("?" in message)).split()
+    found = dict.fromkeys(words, 1.0)
+    for pair in zip(["^", *words], [*words, "$"], strict=True):
+        found[" ".join(pair)] = 1.0
+    for word in words:
+        padded = f"_{word}_"
+        for length in (3, 4, 5):
+            for start in range(len(padded) + 1 - length):
+                found[f"{padded[start : start + length]}…"] = 0.5
+    if not village_forms().keys().isdisjoint(words):
+        found["<noun>"] = 1.0
+    vector = np.zeros(SIZE, np.float32)
+    for name, value in found.items():
+        vector[zlib.crc32(name.encode()) % SIZE] += value
+    return vector / np.sqrt(vector @ vector)
+
+
+def read_messages() -> list[tuple[str, str]]:
+    """The messages with their kinds, and the questions of the course's lists."""
+    with MESSAGES.open(encoding="utf-8", newline="") as file:
+        found = [(row["message"], row["kind"]) for row in csv.DictReader(file)]
+    for name in ("questions.csv", "faq.csv"):
+        with (village.DATA / name).open(encoding="utf-8", newline="") as file:
+            found += [(row["question"], "course") for row in csv.DictReader(file)]
+    return found
+
+
+def fit(rows: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
+    """Messages with their kinds -> the kinds, and the weights (SIZE, kinds) of a ridge regression."""
+    kinds = sorted({kind for _, kind in rows})
+    x = np.stack([features(message) for message, _ in rows])
+    y = np.array([[kind == one for one in kinds] for _, kind in rows], np.float32)
+    n_alike = y @ y.sum(0)  # how many messages have the kind of each
+    ridge = RIDGE * (n_alike / n_alike.mean()) ** 0.5  # so that rare kinds are learned, too
+    alpha = np.linalg.solve(x @ x.T + np.diag(ridge), y)
+    return kinds, x.T @ alpha
+
+
+@cache
+def fitted() -> tuple[list[str], np.ndarray]:
+    """The kinds and the weights (SIZE, kinds) of the file, where a weight is a byte."""
+    with np.load(WEIGHTS) as file:
+        return file["kinds"].tolist(), file["weights"] * np.float32(file["scale"])
+
+
+def probabilities(message: str) -> dict[str, float]:
+    """The probability of each kind for a message."""
+    kinds, weights = fitted()
+    odds = np.exp(SHARPNESS * (features(message) @ weights))
+    return dict(zip(kinds, (odds / odds.sum()).tolist(), strict=True))
+
+
+@cache
+def kind_of(message: str) -> str:
+    """The most likely kind of a message, or else of the clearest of its sentences; "unclear" below 0.4."""
+    for parts in ([message], re.split(r"(?<=[.!?,;])\s+", message)):
+        likely = [max((p, kind) for kind, p in probabilities(part).items()) for part in parts]
+        p, kind = max(likely)
+        if p >= THRESHOLD:
+            return kind
+    return "unclear"
+
+
+if __name__ == "__main__":
+    kinds, weights = fit(read_messages())
+    scale = np.abs(weights).max() / 127
+    np.savez_compressed(WEIGHTS, kinds=kinds, weights=np.round(weights / scale).astype(np.int8), scale=scale)

@@ -1,0 +1,44 @@
+"""The classifier of messages, and the file that it learned from."""
+
+import numpy as np
+import pytest
+
+from companion.serve.kinds import fit, fitted, kind_of, probabilities, read_messages
+from companion.serve.small_talk import ANSWERS
+
+ROWS = read_messages()
+
+
+def test_the_messages_are_many_and_each_kind_has_an_answer_or_a_place():
+    messages = [message.lower() for message, _ in ROWS]
+    assert len(ROWS) > 2000 and all(message.strip() for message in messages)
+    kinds = {kind for _, kind in ROWS}
+    assert kinds == {*ANSWERS, "order", "story", "course", "world"}
+    assert min(sum(one == kind for _, one in ROWS) for kind in kinds) >= 10
+
+
+def test_probabilities_add_up_to_one_and_a_message_without_words_has_some():
+    for message in ("thank you", "", "日本語", "?"):
+        assert sum(probabilities(message).values()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "message, kind",
+    [
+        ("thank u sooo much my dear", "thanks"),
+        ("could you tell a tale about an old sailor", "order"),
+        ("whats the name of the girl in it", "story"),
+        ("i have a hamster, he is called bobby", "told"),
+        ("flibber wug dax", "unclear"),
+        ("Hm. Thank you very much!", "thanks"),
+    ],
+)
+def test_messages_in_new_words_get_their_kind(message, kind):
+    assert kind_of(message) == kind
+
+
+@pytest.mark.gate
+def test_the_stored_weights_are_those_of_the_messages():
+    kinds, weights = fit(ROWS)
+    stored_kinds, stored = fitted()
+    assert kinds == stored_kinds and np.abs(weights - stored).max() < np.abs(weights).max() / 100
