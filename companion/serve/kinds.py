@@ -1,8 +1,9 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
-messages.csv has messages as strangers write them, with their kinds. A linear classifier learned them, and the
-questions of the course's lists, by ridge regression on words, pairs of words and pieces of words. `python -m
-companion.serve.kinds` fits it again, in some seconds, and writes kinds.npz. The chat only reads that file.
+messages.csv has messages as strangers write them, and questions of the course's lists, with their kinds. A
+linear classifier learned them by ridge regression on words, pairs of words and pieces of words. `python -m
+companion.serve.kinds` fits it again, in some seconds, and writes kinds.npz. The chat only reads that file. A
+new question in those lists needs no new fit.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
@@ -17,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from companion import village
 from companion.serve.village_words import SHORT_FORMS, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
@@ -62,13 +62,9 @@ def features(message: str) -> np.ndarray:
 
 
 def read_messages() -> list[tuple[str, str]]:
-    """The messages with their kinds, and the questions of the course's lists."""
+    """The messages with their kinds."""
     with MESSAGES.open(encoding="utf-8", newline="") as file:
-        found = [(row["message"], row["kind"]) for row in csv.DictReader(file)]
-    for name in ("questions.csv", "faq.csv"):
-        with (village.DATA / name).open(encoding="utf-8", newline="") as file:
-            found += [(row["question"], "course") for row in csv.DictReader(file)]
-    return found
+        return [(row["message"], row["kind"]) for row in csv.DictReader(file)]
 
 
 def fit(rows: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
@@ -100,7 +96,11 @@ def probabilities(message: str) -> dict[str, float]:
 def kind_of(message: str) -> str:
     """The most likely kind of a message, or else of the clearest of its sentences; "unclear" below 0.4."""
     for parts in ([message], re.split(r"(?<=[.!?,;])\s+", message)):
-        likely = [max((p, kind) for kind, p in probabilities(part).items()) for part in parts]
+        likely = []
+        for part in parts:
+            of_part = probabilities(part)
+            kind = max(of_part, key=of_part.get)
+            likely.append((of_part[kind], kind))
         p, kind = max(likely)
         if p >= THRESHOLD:
             return kind

@@ -1,5 +1,6 @@
 """A conversation about one story, for the app and `companion chat`: the story stays, old questions go."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -100,7 +101,7 @@ class StoryChat(Chat):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
             story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            lacks = len(missing(ordered_phrases(order), story)) if is_story(story) else 99
+            lacks = len(missing(ordered_phrases(order), story)) if is_story(story) else math.inf
             found.append((lacks, story, self.messages))
             if found[-1][0] == 0 or options["temperature"] == 0:
                 break
