@@ -31,7 +31,7 @@ from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA, load_split
 from companion.village import excess as excess_bits
-from companion.village.excess import WordLoss, parts, word_losses
+from companion.village.excess import WordLoss, interval_of, parts, word_losses
 
 LOG = DATA / "models" / "excess.jsonl"
 RUN = DATA / "models" / "village"
@@ -39,8 +39,6 @@ LOOKS = (10, 30, 100, 270, 800, 2700)
 """Steps after which the training is measured; the last three took the long run 1, 3 and 10 minutes."""
 MODELS = ("village", "storyteller", "answerer", "rewarded")
 STORIES = 300
-DRAWS, DRAWS_SEED = 2000, 61
-"""How often the stories are drawn anew for an interval."""
 NUMBERS = ("number", "count", "sum", "difference", "several", "few")
 FILLED = ("name", "role", "thing", "color", "place", "goods", "mood", "weather", "day")
 """Kinds of words, as chapter 7 puts them together."""
@@ -77,19 +75,9 @@ def group_of(word: WordLoss) -> str:
     return "patterns"
 
 
-def interval(bits: torch.Tensor, words: torch.Tensor) -> list[float]:
-    """A 95 % interval of bits a word, by the bootstrap over stories.
-
-    Args:
-        bits: The bits of each story, (N,).
-        words: The number of its words, (N,).
-    """
-    generator = torch.Generator().manual_seed(DRAWS_SEED)
-    drawn = torch.randint(len(words), (DRAWS, len(words)), generator=generator)  # (DRAWS, N)
-    n_words = words[drawn].sum(1)  # (DRAWS,)
-    means = bits[drawn].sum(1)[n_words > 0] / n_words[n_words > 0]  # a rare kind may not be drawn at all
-    low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
-    return [round(low, 4), round(high, 4)]
+def rounded(interval: tuple[float, float]) -> list[float]:
+    """An interval as the log has it."""
+    return [round(end, 4) for end in interval]
 
 
 def with_intervals(
@@ -109,20 +97,17 @@ def with_intervals(
     """
     rows = {}
     for name, part in parts(stories, key).items():
-        chosen = [[i for i, word in enumerate(story) if key(word) == name] for story in stories]
-        words = torch.tensor([len(places) for places in chosen])  # (N,)
-
-        def bits_of(losses, chosen=chosen):
-            pairs = zip(losses, chosen, strict=True)
-            sums = [sum(story[i].excess for i in places) for story, places in pairs]
-            return torch.tensor(sums, dtype=torch.double)  # (N,)
-
-        bits = bits_of(stories)
         row = {"words": part.words, "unavoidable": round(part.unavoidable, 4)}
-        row |= {"avoidable": round(part.excess, 4), "interval": interval(bits, words)}
+        row |= {"avoidable": round(part.excess, 4), "interval": rounded(part.interval)}
         if before is not None:
-            more = bits - bits_of(before)
-            row |= {"more": round(more.sum().item() / part.words, 4), "more_interval": interval(more, words)}
+            more, words = [], []  # of each story
+            for story, earlier in zip(stories, before, strict=True):
+                pairs = [pair for pair in zip(story, earlier, strict=True) if key(pair[0]) == name]
+                more.append(sum(word.excess for word, _ in pairs) - sum(word.excess for _, word in pairs))
+                words.append(len(pairs))
+            more = torch.tensor(more, dtype=torch.double)  # (N,)
+            interval = interval_of(more, torch.tensor(words))
+            row |= {"more": round(more.sum().item() / part.words, 4), "more_interval": rounded(interval)}
         rows[name] = row
     return rows
 

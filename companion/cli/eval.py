@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from companion import load, village
@@ -14,7 +13,7 @@ from companion.cli._learning import loss_on
 from companion.cli._parsing import Range, refuse
 from companion.cli._shared import CONFIG, ModelOptions, check_thinks, data_of, table
 from companion.datasets import encode_documents, load_prepared
-from companion.evaluation import Example, bootstrap_interval, multiple_choice, wilson_interval
+from companion.evaluation import Example, multiple_choice, wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import same_tokenizer
 from companion.reasoning import draw_texts
@@ -258,26 +257,30 @@ def measure_excess(teller: LanguageModel, name: str) -> None:
     """Print how much of a word's loss nobody could have avoided, and where the rest is."""
     with waiting("Reading as the perfect reader"):
         stories = word_losses(teller, village.load_split(name)[:SPLIT_STORIES])
-    words = sum(map(len, stories))
-    unavoidable = sum(word.unavoidable for story in stories for word in story) / words
-    excess = torch.tensor([sum(word.excess for word in story) for story in stories])
-    per_word = len(stories) / words
-    low, high = (end * per_word for end in bootstrap_interval(excess))
-    avoidable = excess.sum().item() / words
-    about = f"what only this model pays; 95 % interval {low:.4f} to {high:.4f}"
+    every = parts(stories, lambda word: "every")["every"]
+    low, high = every.interval
     rows = [
-        ("bits a word", f"{unavoidable + avoidable:.4f}", f"in the first {len(stories):,} of these stories"),
+        (
+            "bits a word",
+            f"{every.unavoidable + every.excess:.4f}",
+            f"in the first {len(stories):,} of these stories",
+        ),
         (
             "  unavoidable",
-            f"{unavoidable:.4f}",
+            f"{every.unavoidable:.4f}",
             "what the perfect reader pays too, who knows the village's rules",
         ),
-        ("  avoidable", f"{avoidable:.4f}", about),
+        (
+            "  avoidable",
+            f"{every.excess:.4f}",
+            f"what only this model pays; 95 % interval {low:.4f} to {high:.4f}",
+        ),
     ]
     split = parts(stories, lambda word: f"{word.kind} {'told before' if word.back else 'not told yet'}")
     for kind, part in list(split.items())[:3]:
-        share = f"{part.share:.0%} of that; {part.words:,} words with {part.excess:.2f} bits each"
-        rows.append((f"    {kind}", f"{part.share * avoidable:.4f}", share))
+        low, high = part.interval
+        each = f"{part.words:,} words with {part.excess:.3f} bits each ({low:.3f} to {high:.3f})"
+        rows.append((f"    {kind}", f"{part.share * every.excess:.4f}", f"{part.share:.0%} of that; {each}"))
     print("\n" + table(rows, right=[1]))
 
 

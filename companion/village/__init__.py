@@ -41,7 +41,7 @@ from companion.village.measures import (
     story_bytes,
     village_scores,
 )
-from companion.village.reader import entropy, next_words
+from companion.village.reader import entropy, next_words, surprise
 from companion.village.splits import (
     DATA,
     SPLITS,
@@ -83,6 +83,7 @@ __all__ = [
     "reference_lines",
     "story",
     "story_bytes",
+    "surprise",
     "tell",
     "village_scores",
     "write_stories",

@@ -16,6 +16,9 @@ import torch
 
 from companion.village.reader import END, Word, read_story, read_tokens
 
+RESAMPLES, RESAMPLES_SEED = 2000, 61
+"""How often the stories are resampled for an interval."""
+
 
 class WordLoss(NamedTuple):
     """What one word cost a model, and what it cost the perfect reader."""
@@ -80,6 +83,7 @@ class Part(NamedTuple):
     unavoidable: float  # bits a word, over these words
     excess: float  # the same
     share: float  # of all avoidable bits of the text
+    interval: tuple[float, float]  # a 95 % interval of `excess`, for other stories of the same kind
 
 
 def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) -> dict[Hashable, Part]:
@@ -87,18 +91,41 @@ def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) ->
 
     Args:
         stories: From `word_losses`.
-        key: Gives the part that a word belongs to, such as its kind.
+        key: Gives the part that a word belongs to: its kind, whether the story has said it before
+            (`word.back > 0`), or how many words ago (`word.back`).
 
     Returns:
         The parts, the one with the most avoidable bits first.
     """
-    groups: dict[Hashable, list[WordLoss]] = {}
-    for story in stories:
+    groups: dict[Hashable, list[list[WordLoss]]] = {}  # for each part its words, story by story
+    for number, story in enumerate(stories):
         for word in story:
-            groups.setdefault(key(word), []).append(word)
+            of_stories = groups.setdefault(key(word), [[] for _ in stories])
+            of_stories[number].append(word)
     total = sum(word.excess for story in stories for word in story)
     rows = {}
-    for name, words in groups.items():
+    for name, of_stories in groups.items():
+        words = [word for story in of_stories for word in story]
         n, excess = len(words), sum(word.excess for word in words)
-        rows[name] = Part(n, sum(word.unavoidable for word in words) / n, excess / n, excess / total)
+        unavoidable = sum(word.unavoidable for word in words)
+        bits = torch.tensor([sum(word.excess for word in story) for story in of_stories], dtype=torch.double)
+        interval = interval_of(bits, torch.tensor([len(story) for story in of_stories]))
+        rows[name] = Part(n, unavoidable / n, excess / n, excess / total, interval)
     return dict(sorted(rows.items(), key=lambda row: -row[1].share))
+
+
+def interval_of(bits: torch.Tensor, words: torch.Tensor) -> tuple[float, float]:
+    """A 95 % interval of bits a word, by the bootstrap over whole stories.
+
+    The stories are resampled and not the words, because the words of a story are not independent.
+
+    Args:
+        bits: The bits of each story, (N,).
+        words: The number of words that have them, (N,).
+    """
+    generator = torch.Generator().manual_seed(RESAMPLES_SEED)
+    drawn = torch.randint(len(words), (RESAMPLES, len(words)), generator=generator)  # (R, N)
+    n_words = words[drawn].sum(1)  # (R,)
+    means = bits[drawn].sum(1)[n_words > 0] / n_words[n_words > 0]  # a rare kind may not be drawn at all
+    low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
+    return low, high

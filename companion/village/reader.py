@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from copy import copy
-from math import log2
+from math import inf, log2
 from typing import NamedTuple
 
 from companion.village.facts import State
@@ -161,6 +161,12 @@ def entropy(distribution: dict[str, float]) -> float:
     return sum(p * log2(1 / p) for p in distribution.values())
 
 
+def surprise(distribution: dict[str, float], word: str) -> float:
+    """How surprising a word is where this is the distribution, in bits; infinite if it cannot come."""
+    p = distribution.get(word, 0.0)
+    return log2(1 / p) if p else inf
+
+
 def read_story(text: str) -> list[Word]:
     """Read a whole story as the perfect reader does.
 
@@ -181,7 +187,7 @@ def read_story(text: str) -> list[Word]:
         bare = word.strip(PUNCTUATION)
         back = i - last_said.get(bare, i)
         last_said[bare] = i
-        words.append(Word(word, "other", back, log2(1 / odds[word]), entropy(odds)))
+        words.append(Word(word, "other", back, surprise(odds, word), entropy(odds)))
         if len(kinds) + len(reader.sentence) < len(words):  # the word ended a sentence
             kinds += kinds_of_words(reader.last)
     if not reader.state.over:

@@ -10,7 +10,7 @@ import torch
 
 from companion.tokenization import Tokenizer
 from companion.village import DATA, bits, load_split
-from companion.village.excess import parts, word_losses
+from companion.village.excess import WordLoss, parts, word_losses
 from companion.village.reader import END, read_tokens
 
 TEXTS = load_split("val")[:3]
@@ -69,6 +69,17 @@ def test_a_blind_guess_pays_the_logarithm_of_the_vocabulary():
     assert sum(part.words for part in split.values()) == sum(map(len, stories))
     assert list(split.values()) == sorted(split.values(), key=lambda part: -part.share)
     assert split["end"].unavoidable == 0 and split["end"].excess == pytest.approx(10, rel=1e-5)
+
+
+def test_the_interval_of_a_part_is_the_bootstrap_over_whole_stories():
+    """Each of two stories pays for its words: three bits for two, and seven for four."""
+    costs = [[1, 2], [1, 1, 2, 3]]
+    stories = [[WordLoss("key", "thing", 0, 0.0, cost) for cost in story] for story in costs]
+    (part,) = parts(stories, lambda word: word.kind).values()
+    assert part.excess == pytest.approx(10 / 6)
+    assert part.interval == (3 / 2, 7 / 4)  # either story may be drawn twice
+    rare = [[], stories[0]]
+    assert parts(rare, lambda word: word.kind)["thing"].interval == (3 / 2, 3 / 2)
 
 
 def test_a_mixture_pays_its_share_where_the_word_is_certain():

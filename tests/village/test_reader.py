@@ -1,13 +1,13 @@
 """The perfect reader: the exact probability of every next word and token."""
 
 from collections import Counter
-from math import log2, sqrt
+from math import inf, log2, sqrt
 from random import Random
 
 import pytest
 
 from companion.tokenization import Tokenizer
-from companion.village import DATA, Village, entropy, load_split, next_words, story
+from companion.village import DATA, Village, entropy, load_split, next_words, story, surprise
 from companion.village.reader import END, PerfectReader, read_story, read_tokens
 from companion.village.words import Sentence
 
@@ -53,6 +53,8 @@ def test_a_tiny_village_by_hand():
     reader.read("mill.")
     assert reader.next_words() == {"Bo": 1}  # Ann is here already
     assert entropy({"a": 0.5, "b": 0.25, "c": 0.25}) == 1.5
+    assert surprise({"a": 0.5, "b": 0.25, "c": 0.25}, "b") == 2
+    assert surprise({"a": 1.0}, "b") == inf
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
