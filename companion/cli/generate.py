@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,6 +14,7 @@ from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of, tell
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.terminal import is_read, is_terminal
 from companion.serve.village_words import note_of_unknown_words
+from companion.show.demo import Subject, odds_of_tokens
 from companion.show.judged_text import marked
 
 
@@ -46,6 +48,7 @@ class Options(HubOptions):
     top_p: float | None = None
     seed: int | None = None
     marks: Literal["auto", "color", "signs", "off"] = "auto"
+    odds: bool = False
 
 
 def run(options: Options) -> None:
@@ -56,6 +59,8 @@ def run(options: Options) -> None:
     usual = DRAWING if source_of(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
     drawing = usual | teller.tokenizer.sampling | given
     prompt = drawing.pop("prompt")
+    if options.odds and not tells_of_the_village(options.model, teller.tokenizer):
+        raise ValueError("--odds needs a model of the village's stories, whose true probabilities are known")
     teller.encode(prompt)
     tokens = teller.tokenizer.tokens(teller.tokenizer.encode(prompt))
     if tokens and all(is_part_of_letter(token) for token in tokens):
@@ -68,14 +73,28 @@ def run(options: Options) -> None:
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
     if draws and options.seed is None:
         drawing["seed"] = secrets.randbelow(1_000_000)
-    for piece in marked(chain([prompt], teller.stream(prompt, **drawing)), marks):
+    pieces = []
+    for piece in marked(noted(chain([prompt], teller.stream(prompt, **drawing)), pieces), marks):
         print(piece, end="", flush=True)
         if not is_read():
             return
     print()
+    if options.odds:
+        text = "".join(pieces)
+        tokens = teller.encode(text)[:, : teller.model.config.context_length]
+        print()
+        for line in odds_of_tokens(Subject(teller.model, teller.tokenizer, text, tokens)):
+            print(line)
     if draws and options.seed is None and is_terminal():
         seed = drawing["seed"]
         print(f"(seed {seed}; the same command with --seed {seed} gives this text again)")
+
+
+def noted(pieces: Iterable[str], into: list[str]) -> Iterator[str]:
+    """Pass pieces on, and append each to a list."""
+    for piece in pieces:
+        into.append(piece)
+        yield piece
 
 
 def is_part_of_letter(token: str | bytes) -> bool:

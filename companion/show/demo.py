@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import exp, log, log2
 from typing import Any
 
 import regex
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
 from companion.show.widgets import attention_layers, attention_weights
-from companion.village.reader import read_tokens
+from companion.village.reader import PerfectReader, read_tokens
 
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
 """What is read where the reader types nothing. The next word is in it, for a model that looks back."""
@@ -411,13 +412,57 @@ def odds(subject: Subject) -> Iterator[str]:
     yield ""
     yield f"  {'next token':{LABEL + 2}} {'model':28} {'truth' if truth else ''}".rstrip()
     for token in most:
-        line = f"  {fit(subject.quote(token), LABEL + 2)} {shares[token]:7.2%} {bar(shares[token], 20):20}"
-        if truth:
-            p = truth.get(token, 0.0)
-            line += f" {p:7.2%} {bar(p, 20)}"
-        yield line.rstrip()
+        yield odds_line(subject.quote(token), shares[token], truth.get(token, 0.0) if truth else None)
     yield ""
     yield from textwrap.wrap(note, 80)
+
+
+def odds_line(name: str, share: float, truth: float | None) -> str:
+    """A line with a token's odds: the model's, and the true ones unless they are None."""
+    line = f"  {fit(name, LABEL + 2)} {share:7.2%} {bar(share, 20):20}"
+    if truth is not None:
+        line += f" {truth:7.2%} {bar(truth, 20)}"
+    return line.rstrip()
+
+
+def true_odds(text: str, tokenizer) -> tuple[list[dict[int, float]], str]:
+    """The true distribution at each token of a text, as far as the village could have told the text.
+
+    Returns:
+        The distributions, and a sentence that says who knows them, or at which word they end.
+    """
+    try:
+        return read_tokens(text, tokenizer), "The truth is what the perfect reader expects."
+    except ValueError as error:
+        note = f"The truth ends where the village could not have told the text: {error}."
+    reader, words, n = PerfectReader(), text.split(" "), 0
+    for word in words:
+        try:
+            reader.read(word)
+        except ValueError:
+            break
+        n += 1
+    return read_tokens(" ".join(words[:n]), tokenizer), note
+
+
+def odds_of_tokens(subject: Subject) -> Iterator[str]:
+    """The odds of each token of the text: the model's beside the true ones; and what the tokens cost."""
+    nats = -subject.logits.log_softmax(-1)
+    truths, note = true_odds(subject.text, subject.tokenizer)
+    yield f"  {'token':{LABEL + 2}} {'model':28} truth"
+    paid = must_pay = 0.0  # bits, at the n_known tokens that could come
+    n_known = 0
+    for t, token in enumerate(subject.ids[1:]):
+        surprise = nats[t, token].item()
+        truth = truths[t].get(token, 0.0) if t < len(truths) else None
+        yield odds_line(subject.quote(token), exp(-surprise), truth)
+        if truth:
+            paid += surprise / log(2)
+            must_pay -= log2(truth)
+            n_known += 1
+    cost = f"For {n_known} tokens the model pays {paid:.1f} bits and the perfect reader {must_pay:.1f}."
+    yield ""
+    yield from textwrap.wrap(f"{note} {cost}", 80)
 
 
 PARTS: dict[str, Callable[[Subject], Iterator[str]]] = {

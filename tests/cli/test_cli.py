@@ -62,6 +62,7 @@ def test_own_text_from_prepare_to_generate(trained, capsys):
     argv = ["generate", "--checkpoint", folder, "--prompt", "The moth", "--seed", 5, "--max-new-tokens", 20]
     text = said(capsys, argv)
     assert text.startswith("The moth") and said(capsys, argv) == text
+    fails(capsys, [*argv, "--odds"], 2, "--odds needs a model of the village's stories")
     assert "bits per byte" in said(capsys, ["eval", "--checkpoint", folder, *MINE])
     out = said(capsys, ["info", "--checkpoint", folder])
     assert re.search(r"^d_model +16  width of the model", out, re.MULTILINE)
@@ -137,6 +138,8 @@ def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     assert told != said(capsys, ["generate", "--seed", "4"])
     marked = said(capsys, ["generate", "--seed", "3", "--marks", "signs"])
     assert marked == story(told, marks_for("signs")) + "\n" and marked.startswith("✓ Once")
+    text, _, odds = said(capsys, ["generate", "--seed", "3", "--odds"]).partition("\n\n")
+    assert text + "\n" == told and odds.split()[:3] == ["token", "model", "truth"]
     out = said(capsys, "eval --split test --stories 2".split())
     names = ["bits per byte", "floor", "forgetful baseline", "gap left", "grammar", "memory", "words"]
     bits, floor, forgetful, gap, grammar, memory, words = (
@@ -153,6 +156,7 @@ def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     assert 0 < low < avoidable < high < 0.03
     shares = [int(share) for share in re.findall(r"(\d+)% of that; [\d,]+ words", out)]
     assert len(shares) == 3 and shares == sorted(shares, reverse=True)
+    assert len(re.findall(r"with ([\d.]+) bits each \(-?[\d.]+ to [\d.]+\)", out)) == 3
     assert 90 < grammar <= 100 and 80 < memory <= 100 and words > 50
 
 

@@ -13,9 +13,11 @@ from companion import load
 from companion.cli import main
 from companion.cli._shared import SHIPPED
 from companion.modern import LlamaConfig, swift
-from companion.show.demo import LABEL, PARTS, TEXT, TOLD, Subject, grid, places
+from companion.show.demo import LABEL, PARTS, TEXT, TOLD, Subject, grid, odds_of_tokens, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
+from companion.village import load_split
+from companion.village.excess import word_losses
 from companion.village.reader import read_tokens
 
 SENTENCE = "Once the goat Otto found a key. Otto sat on the"
@@ -140,6 +142,27 @@ def test_odds_stand_beside_the_true_ones(teller, capsys):
     assert any(true == "0.00%" for _, _, true in rows)  # what only the model holds possible
     strange = "\n".join(shown(capsys, "odds", "Once the zebra"))
     assert "truth" not in strange and "'zebra' cannot come after 'Once the'" in " ".join(strange.split())
+
+
+def test_odds_of_a_story_s_tokens_stand_beside_the_true_ones(teller):
+    text = load_split("test")[0]
+    lines = list(odds_of_tokens(subject(teller, text)))
+    rows = [re.match(r"  '(.*)' +([0-9.]+)% █* +([0-9.]+)%", line) for line in lines]
+    tokens = [row[1] for row in rows if row]
+    assert "".join(tokens) == text
+    (words,) = word_losses(teller, [text])
+    paid, unavoidable = sum(word.loss for word in words[:-1]), sum(word.unavoidable for word in words)
+    said = (
+        f"For {len(tokens)} tokens the model pays {paid:.1f} bits and the perfect reader {unavoidable:.1f}."
+    )
+    assert " ".join(" ".join(lines).split()).endswith(said)
+
+
+def test_the_true_odds_end_where_the_village_could_not_have_told_the_text(teller):
+    said = "\n".join(odds_of_tokens(subject(teller, "Once the zebra came")))
+    rows = re.findall(r"  '(.*)' +[0-9.]+%(?: █+)?(?: +([0-9.]+)%)?", said)
+    assert [token for token, truth in rows if truth] == ["Once", " the", " "]
+    assert "'zebra' cannot come after 'Once the'" in " ".join(said.split())
 
 
 names = st.lists(st.text("aé日<\u0301 ", max_size=14), min_size=1, max_size=40)
