@@ -4,7 +4,8 @@
 
 Prints the tables of data/README.md: floor, forgetful reader and letter frequencies of each split; word
 n-grams of order 1 to 6 on the test split, with interpolated Kneser-Ney smoothing, counted on the training
-split (Chen & Goodman, 1999, section 2.7); and how fast the village tells and reads.
+split (Chen & Goodman, 1999, section 2.7); how fast the village tells and reads; and whether the perfect
+reader's numbers are right.
 """
 
 import re
@@ -14,7 +15,11 @@ from math import log2
 from random import Random
 
 from companion import village
-from companion.village.reader import read_story
+from companion.tokenization import Tokenizer
+from companion.village.reader import read_story, read_tokens
+
+BINS = 50
+"""Bins of equal width for the chi-square statistic."""
 
 
 def words(text: str) -> list[str]:
@@ -88,15 +93,57 @@ def main():
     assert all(village.bits(text) for text in told)
     size = sum(map(village.story_bytes, told)) / 1e6
     print(f"tells {size / (middle - start):.2f} MB/s, reads {size / (time.process_time() - middle):.2f} MB/s")
-    stories = [village.story(rng) for _ in range(10_000)]
+    check_perfect_reader([village.story(rng) for _ in range(10_000)])
+
+
+def check_perfect_reader(stories: list[village.Story]) -> None:
+    """Print how fast the perfect reader is, and how far its sums and distributions are from right.
+
+    The chi-square statistic compares the tokens that came with their distributions, wherever more than one
+    token can come. If a token is drawn from its distribution, then the probability of the tokens with smaller
+    ids, plus a random share of the token's own, is uniform between 0 and 1. Its bins are counted, for each
+    2,000 stories.
+    """
     begun = time.process_time()
     read = [read_story(told.text) for told in stories]
     seconds, n_words = time.process_time() - begun, sum(map(len, read))
-    misses = [
-        abs(sum(word.surprise for word in ws) - told.bits) for told, ws in zip(stories, read, strict=True)
-    ]
+    miss = max(
+        abs(sum(word.surprise for word in words) - told.bits)
+        for told, words in zip(stories, read, strict=True)
+    )
     print(f"the perfect reader: {n_words:,} words, {1e6 * seconds / n_words:.0f} μs a word", end=", ")
-    print(f"its sums miss the stories' bits by at most {max(misses):.0e}")
+    print(f"its sums miss the stories' bits by at most {miss:.0e}")
+
+    tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    bins, rng = defaultdict(Counter), Random(1)
+    miss, from_one, n_tokens = 0.0, 0.0, 0
+    begun = time.process_time()
+    for number, told in enumerate(stories):
+        ids = [*tokenizer.encode(told.text), tokenizer.end]
+        distributions = read_tokens(told.text, tokenizer)
+        n_tokens += len(ids)
+        surprise = 0.0
+        for token, odds in zip(ids, distributions, strict=True):
+            surprise += log2(1 / odds[token])
+            from_one = max(from_one, abs(sum(odds.values()) - 1))
+            if len(odds) > 1:
+                before = sum(p for other, p in odds.items() if other < token)
+                place = before + rng.random() * odds[token]
+                bins[number // 2000][min(BINS - 1, int(BINS * place))] += 1
+        miss = max(miss, abs(surprise - told.bits))
+    seconds = time.process_time() - begun
+    print(
+        f"{n_tokens:,} tokens, {1e6 * seconds / n_tokens:.0f} μs a token; sums miss by {miss:.0e}", end=", "
+    )
+    print(f"distributions sum to 1 within {from_one:.0e}", end=", ")
+    print("chi-square " + ", ".join(f"{chi_square(counts):.0f}" for counts in bins.values()), end=" ")
+    print(f"in {BINS} bins of {sum(counts.total() for counts in bins.values()):,} open tokens in all")
+
+
+def chi_square(counts: Counter) -> float:
+    """How far the counts of the bins are from equal; BINS - 1 is to be expected."""
+    expected = counts.total() / BINS
+    return sum((counts[i] - expected) ** 2 / expected for i in range(BINS))
 
 
 if __name__ == "__main__":

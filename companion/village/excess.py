@@ -117,7 +117,8 @@ def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) ->
 def interval_of(bits: torch.Tensor, words: torch.Tensor) -> tuple[float, float]:
     """A 95 % interval of bits a word, by the bootstrap over whole stories.
 
-    The stories are resampled and not the words, because the words of a story are not independent.
+    The stories are resampled and not the words, because the words of a story are not independent. If only a
+    few stories have such words, the interval is too narrow, as chapter 13 shows.
 
     Args:
         bits: The bits of each story, (N,).

@@ -117,13 +117,19 @@ def test_powershell_gets_the_same_commands():
 def test_the_python_of_the_page_prints_what_the_page_shows(tmp_path, monkeypatch):
     """The model that ships tells the story that stands there. An untrained one is trained for three steps."""
     page = text("docs/python.md")
-    training, telling = fenced(page, "python")
-    babble, story = fenced(page, "text")
+    training, telling, splitting = fenced(page, "python")
+    babble, story, parts = fenced(page, "text")
     assert training.count("steps=400") == 1 and training.count("\n") <= 17
     monkeypatch.chdir(ROOT)  # where a reader runs it
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(telling, {})
-    assert out.getvalue() == story
+        names = {}
+        exec(telling, names)
+        assert out.getvalue() == story
+        exec(splitting, names)  # it goes on where the block before it ended
+    shown = out.getvalue().removeprefix(story)
+    assert re.sub(r"0\.\d+", "", shown) == re.sub(r"0\.\d+", "", parts)
+    numbers = [[float(number) for number in re.findall(r"0\.\d+", lines)] for lines in (shown, parts)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=0.003)
 
     monkeypatch.chdir(tmp_path)
     with contextlib.redirect_stdout(io.StringIO()) as out:
