@@ -118,7 +118,7 @@ def run(options: Options) -> None:
     tasks = {name: examples_of(name, options) for name in names if name != STEPS}
     if text:
         measure_loss(teller, text, options.split or "val")
-    if text and text.has_lines and has_village_tokenizer(teller):
+    if text and text.has_lines and reads_as_the_village(teller):
         measure_excess(teller, options.split or "val")
     if stories:
         measure_stories(teller, stories, options)
@@ -216,6 +216,14 @@ def has_village_tokenizer(teller: LanguageModel) -> bool:
     """Whether a model reads with the shipped tokenizer of the village."""
     of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     return same_tokenizer(of_village, teller.tokenizer)
+
+
+def reads_as_the_village(teller: LanguageModel) -> bool:
+    """Whether the village's stories are the same tokens to a model, which may have more, such as a chat's."""
+    of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    vocab = teller.tokenizer.vocab
+    has_all = all(vocab.get(token) == text for token, text in of_village.vocab.items())
+    return has_village_tokenizer(teller) or (has_all and teller.tokenizer.end == of_village.end)
 
 
 # -- the work, and what came of it --------------------

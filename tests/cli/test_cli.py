@@ -158,6 +158,8 @@ def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     assert len(shares) == 3 and shares == sorted(shares, reverse=True)
     assert len(re.findall(r"with ([\d.]+) bits each \(-?[\d.]+ to [\d.]+\)", out)) == 3
     assert 90 < grammar <= 100 and 80 < memory <= 100 and words > 50
+    out = said(capsys, ["eval", "--model", SHIPPED.with_name("answerer"), "--stories", "0"])
+    assert re.search(r"^  avoidable +0\.0[3-7]\d\d  ", out, re.M)  # though it has a chat's tokens too
 
 
 @pytest.mark.gate
