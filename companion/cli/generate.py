@@ -35,6 +35,7 @@ class Options(HubOptions):
         marks: How to show what the village's judge says of each sentence in a village story: in color, with
             signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs
             in another terminal; a pipe or a file gets the story as plain text without marks.
+        odds: Show for each token how probable it was, by the model and in truth. For models of the village.
 
     Example:
         companion generate --prompt "Once" --seed 3
