@@ -282,10 +282,10 @@ def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, flo
     """
     if not 0 <= right <= n or n < 1:
         raise ValueError(f"right={right} of n={n} must be from 0 to n, and n at least 1")
-    p = right / n
+    found = right / n
     z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = p + z * z / (2 * n)
-    half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    middle = found + z * z / (2 * n)
+    half = z * (found * (1 - found) / n + z * z / (4 * n * n)) ** 0.5
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
