@@ -262,9 +262,9 @@ def bootstrap_interval(
 
 
 # Cell e69bd914, under “How far can a score be trusted?”
-# The package's wilson_interval, equation (2)
+# The package's wilson_interval, equation (4)
 def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Compute a confidence interval for the true share of right answers, equation (2).
+    """Compute a confidence interval for the true share of right answers, equation (4).
 
     Args:
         right: Number of right answers.
@@ -290,7 +290,7 @@ def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, flo
 
 
 # Cell 9a5ec5cb, under “Calibration: does the model know when it guesses?”
-# The package's Calibration and calibration, equation (4)
+# The package's Calibration and calibration, equation (3)
 @dataclass(frozen=True)
 class Calibration:
     """Result of `calibration`, for the M bins that are not empty.
@@ -299,7 +299,7 @@ class Calibration:
         confidence: Mean confidence of each bin, of shape (M,).
         accuracy: Share of right answers in each bin, of shape (M,).
         count: Number of answers in each bin, of shape (M,).
-        error: Expected calibration error, equation (4).
+        error: Expected calibration error, equation (3).
     """
 
     confidence: torch.Tensor
@@ -337,7 +337,7 @@ def calibration(confidence, right, bins: int = 10) -> Calibration:
     filled = count > 0
     mean_confidence = (torch.bincount(which, weights=confidence, minlength=bins) / count)[filled]  # (M,)
     accuracy = (torch.bincount(which, weights=right, minlength=bins) / count)[filled]  # (M,)
-    error = (count[filled] * (mean_confidence - accuracy).abs()).sum().item() / len(right)  # equation (4)
+    error = (count[filled] * (mean_confidence - accuracy).abs()).sum().item() / len(right)  # equation (3)
     return Calibration(mean_confidence, accuracy, count[filled].long(), error)
 
 

@@ -106,7 +106,7 @@ chapter.number(
     tolerance=10,
     mistakes="""
         2.8 * 0.3 / 0.02
-            That is n's square root. Equation (3) ends with a square.
+            That is n's square root. Equation (2) ends with a square.
         2 * (2.8 * 0.3 / 0.02) ** 2
             Twice as many: is that σ√2, as if the two were asked other questions? σ is that of the differences
             already. Or 1,764 for each model? Both answer the same ones.
