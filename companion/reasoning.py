@@ -245,8 +245,15 @@ class RLVR:
         seed: int = 0,
         limit: int = 96,
     ):
-        self.teller, self.questions, self.reward, self.switch = teller, questions, reward, switch
-        self.size, self.per_draw, self.updates, self.seed, self.limit = size, per_draw, updates, seed, limit
+        self.teller = teller
+        self.questions = questions
+        self.reward = reward
+        self.switch = switch
+        self.size = size
+        self.per_draw = per_draw
+        self.updates = updates
+        self.seed = seed
+        self.limit = limit
 
     def batches(self, first: int = 0) -> Iterator[tuple]:
         """Yield (tokens, mask, old, rewards) without end. The draw of step number first begins anew."""
