@@ -67,7 +67,7 @@ import companion
 from companion.generation import LanguageModel
 from companion.instructions import masked_batches
 from companion.modern import LlamaConfig, Muon, swift
-from companion.reasoning import RLVR, draw_texts, draw_with_tool, majority, run_sum
+from companion.reasoning import RLVR, divergences, draw_texts, draw_with_tool, majority, run_sum
 from companion.runtime.files.atomic import staged
 from companion.runtime.storage.checkpoints import write_model
 from companion.tokenization import BPETokenizer
@@ -119,7 +119,7 @@ def rows(teller: LanguageModel, questions: list[StepQuestion], texts: list[str])
     encode, made = teller.tokenizer.encode, []
     for question, text in zip(questions, texts, strict=True):
         given = [*teller.begin, *encode(question.prompt)]
-        learned = [*encode(text, "all"), teller.end]
+        learned = [*encode(text, allowed_special="all"), teller.end]
         made.append((given + learned, [False] * len(given) + [True] * len(learned)))
     return made
 
@@ -262,7 +262,7 @@ def train_tool(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
         call, result = tool_text(question, arm)
         parts = [
             ([*teller.begin, *encode(question.prompt)], False),
-            (encode(call, "all"), True),
+            (encode(call, allowed_special="all"), True),
             (encode(result), False),
             ([*encode("."), teller.end], True),
         ]
@@ -322,7 +322,8 @@ def train_agent(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
     for search, calls in episodes:
         parts = [([*teller.begin, *encode(search.prompt)], False)]
         for call, result in calls:
-            parts += [(encode(f"{TOOL} {call}{END_TOOL}", "all"), True), (encode(f" {result}"), False)]
+            parts += [(encode(f"{TOOL} {call}{END_TOOL}", allowed_special="all"), True)]
+            parts += [(encode(f" {result}"), False)]
         parts.append(([*encode(f" {search.answer}"), teller.end], True))
         made.append(([i for ids, _ in parts for i in ids], [flag for ids, flag in parts for _ in ids]))
     loss = learn(teller, made, steps, lr, seed)
@@ -421,10 +422,7 @@ def own_texts(small: LanguageModel, questions: list[StepQuestion], seed: int, be
 def reverse_kl(teacher: nn.Module, model: nn.Module, batch: tuple) -> tuple:
     """The sum over written tokens of KL(model || teacher), and their number."""
     tokens, mask = batch
-    ours = model(tokens[:, :-1]).float().log_softmax(-1)  # (N, T - 1, V)
-    with torch.no_grad():
-        theirs = teacher(tokens[:, :-1]).float().log_softmax(-1)  # (N, T - 1, V)
-    kl = (ours.exp() * (ours - theirs)).sum(-1)  # (N, T - 1)
+    kl = divergences(model, teacher, tokens)  # (N, T - 1)
     return kl[mask].sum(), mask.sum().item()
 
 

@@ -23,6 +23,8 @@ from companion.village.reasoning import END_TOOL, NAMES, NUMBER_WORDS, TOOL
 
 __all__ = [
     "Draws",
+    "written_until",
+    "as_draws",
     "draw_texts",
     "majority",
     "pass_at_k",
@@ -31,12 +33,12 @@ __all__ = [
     "RLVR",
     "run_sum",
     "draw_with_tool",
-    "written_until",
+    "divergences",
 ]
 
 
 # Cell e6333bb9, under “Learn to write the steps”
-# The package's Draws and draw_texts
+# The package's Draws, written_until, as_draws and draw_texts
 @dataclass
 class Draws:
     """Texts that a model wrote after prompts, with the marks around their steps, and their tokens.
@@ -55,6 +57,38 @@ class Draws:
     mask: torch.Tensor
 
 
+def written_until(teller, rows, stop, room: int, temperature=0.0, generator=None) -> list[list[int]]:
+    """Return what the model writes after each row, up to a stop token, which is kept."""
+    written = []
+    for first in range(0, len(rows), 256):
+        some = rows[first : first + 256]
+        cache = KVCache(teller.model.config, len(some))
+        options = {"stop": stop, "generator": generator, "cache": cache}
+        drawn = generate(teller.model, some, room, temperature, **options)  # (256, n)
+        for new in drawn.tolist():
+            n_before_stop = len(list(until(new, stop)))
+            written.append(new[: n_before_stop + 1])
+    return written
+
+
+def as_draws(teller, rows, sequences, learned) -> Draws:
+    """Return the Draws of some sequences of tokens.
+
+    Args:
+        teller: A LanguageModel.
+        rows: The tokens of each prompt.
+        sequences: For each of them, a list of the prompt's tokens and of what was written after them.
+        learned: For each sequence, a list that is True where the model wrote the next token.
+    """
+    texts = []
+    for row, ids in zip(rows, sequences, strict=True):
+        kept = list(until(ids[len(row) :], teller.ends))
+        texts.append(teller.tokenizer.decode(kept))
+    tokens, _ = pad_batch(sequences, teller.end)  # (N, T)
+    mask, _ = pad_batch(learned, 0)  # (N, T - 1)
+    return Draws(texts, tokens, mask.bool())
+
+
 def draw_texts(teller, prompts, size=1, temperature=1.0, generator=None, max_new_tokens=96) -> Draws:
     """Continue each prompt several times, and keep the special tokens that were written.
 
@@ -71,26 +105,20 @@ def draw_texts(teller, prompts, size=1, temperature=1.0, generator=None, max_new
         TypeError: If prompts is a single text.
     """
     whole_number("size", size, 1, "try 8")
-    rows = [row for row in prompt_rows(teller, prompts) for _ in range(size)]
+    rows = []
+    for row in prompt_rows(teller, prompts):
+        rows += [row] * size
     room = min(max_new_tokens, teller.model.config.context_length - max(len(row) for row in rows))
-    texts, sequences, learned = [], [], []
-    for first in range(0, len(rows), 256):
-        some = rows[first : first + 256]
-        cache = KVCache(teller.model.config, len(some))
-        options = {"stop": teller.ends, "generator": generator, "cache": cache}
-        drawn = generate(teller.model, some, room, temperature, **options)  # (256, n)
-        for row, new in zip(some, drawn.tolist(), strict=True):
-            kept = list(until(new, teller.ends))
-            texts.append(teller.tokenizer.decode(kept))
-            written = new[: len(kept) + 1]  # with the end token, if it came
-            sequences.append([*row.tolist(), *written])
-            learned.append([False] * (len(row) - 1) + [True] * len(written))
-    tokens, _ = pad_batch(sequences, teller.end)  # (N, T)
-    mask, _ = pad_batch(learned, 0)  # (N, T - 1)
-    return Draws(texts, tokens, mask.bool())
+    written = written_until(teller, rows, teller.ends, room, temperature, generator)
+    sequences = []
+    learned = []
+    for row, new in zip(rows, written, strict=True):
+        sequences.append([*row.tolist(), *new])
+        learned.append([False] * (len(row) - 1) + [True] * len(new))
+    return as_draws(teller, rows, sequences, learned)
 
 
-# Cell ffdfe052, under “More than one try”
+# Cell f886b755, under “More than one try”
 # The package's majority and pass_at_k
 def majority(answers: Sequence[str]) -> str:
     """Return the most frequent answer; of several, the one that came first.
@@ -108,24 +136,26 @@ def majority(answers: Sequence[str]) -> str:
     return votes.most_common(1)[0][0] if votes else ""
 
 
-def pass_at_k(n: int, right: Sequence[int], k: int) -> float:
-    """Estimate without bias how often at least one of k texts is right; the mean over questions.
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Estimate without bias how often at least one of k texts is right.
 
     Args:
-        n: Number of texts that were drawn for each question.
-        right: For each question, how many of them are right.
+        n: Number of texts that were drawn for a question.
+        c: How many of them are right.
         k: Number of texts, at most n.
 
     Raises:
-        ValueError: If k is below 1 or above n, or there are no questions.
+        ValueError: If k is below 1 or above n, or c is below 0 or above n.
 
     Reference:
         Chen et al., 2021, arXiv:2107.03374, equation 1.
     """
     whole_number("k", k, 1, "try 8")
-    if k > n or not right:
-        raise ValueError(f"k={k} must be at most n={n}, and right must have a number for each question")
-    return sum(1 - comb(n - c, k) / comb(n, k) for c in right) / len(right)
+    if k > n:
+        raise ValueError(f"k={k} must be at most n={n}, the number of texts that were drawn")
+    if not 0 <= c <= n:
+        raise ValueError(f"c={c} must be from 0 to n={n}: how many of the n texts are right")
+    return 1 - comb(n - c, k) / comb(n, k)
 
 
 # Cell 917e583d, under “A reward that a program checks”
@@ -215,8 +245,15 @@ class RLVR:
         seed: int = 0,
         limit: int = 96,
     ):
-        self.teller, self.questions, self.reward, self.switch = teller, questions, reward, switch
-        self.size, self.per_draw, self.updates, self.seed, self.limit = size, per_draw, updates, seed, limit
+        self.teller = teller
+        self.questions = questions
+        self.reward = reward
+        self.switch = switch
+        self.size = size
+        self.per_draw = per_draw
+        self.updates = updates
+        self.seed = seed
+        self.limit = limit
 
     def batches(self, first: int = 0) -> Iterator[tuple]:
         """Yield (tokens, mask, old, rewards) without end. The draw of step number first begins anew."""
@@ -279,8 +316,8 @@ def draw_with_tool(teller, prompts, run: Callable | Sequence[Callable], max_new_
     Raises:
         ValueError: If there are as many functions neither as prompts nor one.
     """
-    tokenizer = teller.tokenizer
-    begin, stop = (tokenizer.special_tokens[name] for name in (TOOL, END_TOOL))
+    begin = teller.tokenizer.special_tokens[TOOL]
+    close = teller.tokenizer.special_tokens[END_TOOL]
     rows = prompt_rows(teller, prompts)
     runs = [run] * len(rows) if callable(run) else list(run)
     if len(runs) != len(rows):
@@ -289,35 +326,38 @@ def draw_with_tool(teller, prompts, run: Callable | Sequence[Callable], max_new_
     learned = [[False] * (len(row) - 1) for row in rows]
     waiting = list(range(len(rows)))  # whose text goes on
     for turn in range(calls + 1):
-        stops = (*teller.ends, stop) if turn < calls else teller.ends
-        drawn = written_until(teller, [torch.tensor(sequences[i]) for i in waiting], stops, max_new_tokens)
+        may_call = turn < calls
+        stop = (*teller.ends, close) if may_call else teller.ends
+        so_far = [torch.tensor(sequences[i]) for i in waiting]
         called = []
-        for i, new in zip(waiting, drawn, strict=True):
+        for i, new in zip(waiting, written_until(teller, so_far, stop, max_new_tokens), strict=True):
             sequences[i] += new
             learned[i] += [True] * len(new)
-            if turn < calls and stop in new and begin in new:
-                result = tokenizer.encode(f" {runs[i](tokenizer.decode(new[new.index(begin) + 1 : -1]))}")
+            if may_call and begin in new and close in new:
+                call = teller.tokenizer.decode(new[new.index(begin) + 1 : -1])
+                result = teller.tokenizer.encode(f" {runs[i](call)}")
                 sequences[i] += result
-                learned[i] += [False] * len(result)
+                learned[i] += [False] * len(result)  # the model did not write these
                 called.append(i)
         waiting = called
         if not waiting:
             break
-    texts = []
-    for row, ids in zip(rows, sequences, strict=True):
-        texts.append(tokenizer.decode(list(until(ids[len(row) :], teller.ends))))
-    tokens, _ = pad_batch(sequences, teller.end)  # (N, T)
-    mask, _ = pad_batch(learned, 0)  # (N, T - 1)
-    return Draws(texts, tokens, mask.bool())
+    return as_draws(teller, rows, sequences, learned)
 
 
-def written_until(teller, rows, stop, room: int) -> list[list[int]]:
-    """What the model writes after each row at temperature 0, up to a stop token, which is kept."""
-    written = []
-    for first in range(0, len(rows), 256):
-        some = rows[first : first + 256]
-        cache = KVCache(teller.model.config, len(some))
-        drawn = generate(teller.model, some, room, 0.0, stop=stop, cache=cache)  # (256, n)
-        for new in drawn.tolist():
-            written.append(new[: len(list(until(new, stop))) + 1])
-    return written
+# Cell 813eb492, under “A smaller model learns from a larger one”
+def divergences(model, teacher, tokens: torch.Tensor) -> torch.Tensor:
+    """Compute KL(model || teacher) for each next token; the gradient goes into the first model only.
+
+    Args:
+        model: A model of the course.
+        teacher: A model with the same vocabulary.
+        tokens: Token ids.
+
+    Shape:
+        tokens: (N, T); the result: (N, T - 1).
+    """
+    ours = model(tokens[:, :-1]).float().log_softmax(-1)  # (N, T - 1, V)
+    with torch.no_grad():
+        theirs = teacher(tokens[:, :-1]).float().log_softmax(-1)  # (N, T - 1, V)
+    return (ours.exp() * (ours - theirs)).sum(-1)

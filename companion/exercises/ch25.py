@@ -15,44 +15,44 @@ chapter = Chapter()
 def vote_cases(seed):
     rng = random.Random(seed)
     for length in (3, 4, 5, 6, 8, 12, 31):
-        yield (rng.choices(["six", "seven", "two", "ten", None], k=length),)
+        yield (rng.choices(["six", "seven", "two", "ten", ""], k=length),)
 
 
 @chapter.function(
     "25.1 Majority vote ★",
     inputs="""
-        ["six", "two", "six"] || ["two", "six"] || ["six", "two"] || [] || [None] || ["six"]
-        [None, None, "six"]
+        ["six", "two", "six"] || ["two", "six"] || ["six", "two"] || [] || [""] || ["six"]
+        ["", "", "six"]
         ["two", "six", "six", "two", "ten"] || ["ten", "six", "six", "two", "two"]
-        ["", "", "six"] || ["Six", "six", "six."] || [None, "two", None, "six", "six", None]
+        ["Six", "six", "six."] || ["", "two", "", "six", "six", ""]
         ["ten", "ten", "six", "six", "six", "two"]
     """,
     cases=vote_cases,
     mistakes="""
-        - votes = [answer for answer in answers if answer is not None]
+        - votes = [answer for answer in answers if answer != ""]
         + votes = answers
-            You let None vote. A text that was cut off has no answer, so it has no vote.
-        if answer is not None => if answer
-            You left out the empty answer, too. Only None has no vote.
-        , default=None =>
-            Where nobody voted there is nothing to choose from. Return None there.
-        = Counter(a for a in answers if a is not None).most_common(1)[0][0]
-            Where nobody voted, `most_common` gives an empty list. Return None there.
+            You let the empty string vote. A text that was cut off has no answer, so it has no vote.
+        , default="" => , default=None
+            Where nobody voted, return the empty string.
+        , default="" =>
+            Where nobody voted there is nothing to choose from. Return the empty string there.
+        = Counter(a for a in answers if a != "").most_common(1)[0][0]
+            Where nobody voted, `most_common` gives an empty list. Return the empty string there.
         max(votes, => max(reversed(votes),
             Of several answers with equally many votes, you return the one that came last.
         max(votes, => max(sorted(votes),
             Of several answers with equally many votes, you return the first of the alphabet. Return the one
             that came first in the list.
-        = it if it is not None and 2 * answers.count(it) > sum(a is not None for a in answers) else None
+        = it if it and 2 * answers.count(it) > sum(a != "" for a in answers) else ""
             You want more than half of the votes. The most frequent answer wins even with fewer.
-        = next((answer for answer in answers if answer is not None), None)
+        = next((answer for answer in answers if answer != ""), "")
             You return the first answer. How often does each occur?
     """,
     right="The vote finds the right answer wherever it is the most frequent one, and it needs no judge.",
 )
 def majority(answers):
-    votes = [answer for answer in answers if answer is not None]
-    return max(votes, key=votes.count, default=None)
+    votes = [answer for answer in answers if answer != ""]
+    return max(votes, key=votes.count, default="")
 
 
 # -- 25.2 -----------------------------------------------------------------
@@ -83,7 +83,7 @@ def right_cases(seed):
         none_right = comb(n - sum(drawn), k) / comb(n, k) => none_right = (1 - sum(drawn) / n) ** k
             That draws the k texts with replacement: one text may come twice, and then it finds nothing new.
             So the result is too low on average.
-        = pass_at_k([sum(right, [])], k)
+        = mean_pass_at_k([sum(right, [])], k)
             You pool the texts of all questions. Compute pass@k for each question, then take the mean.
         found.append(1 - none_right) => found += [1 - none_right] * n
             A question with more texts weighs more in your mean. Each question counts once.
@@ -91,7 +91,7 @@ def right_cases(seed):
             You count the choices in which all k texts are right. One right text is enough.
         = sum(map(any, right)) / len(right)
             That is pass@n: whether any of all texts is right. With k texts fewer questions are solved.
-        = pass_at_k(right, 1)
+        = mean_pass_at_k(right, 1)
             That is pass@1, the share of right texts. Where is k?
         = sum(min(1, k * sum(drawn) / len(drawn)) for drawn in right) / len(right)
             Chances that can come together must not be added.
@@ -100,7 +100,7 @@ def right_cases(seed):
     """,
     right="It uses all n texts, and on average it is exactly the chance that k new texts would have.",
 )
-def pass_at_k(right, k):
+def mean_pass_at_k(right, k):
     found = []
     for drawn in right:
         n = len(drawn)

@@ -9,6 +9,7 @@ import companion
 from companion.reasoning import (
     RLVR,
     SWITCHES,
+    divergences,
     draw_texts,
     draw_with_tool,
     majority,
@@ -80,18 +81,25 @@ def test_majority(answers, wanted):
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_pass_at_k_is_the_share_of_all_choices(k):
-    right = [0, 1, 3, 5]
-    shares = []
-    for c in right:
+    for c in range(6):
         chosen = list(combinations([True] * c + [False] * (5 - c), k))
-        shares.append(sum(map(any, chosen)) / len(chosen))
-    assert pass_at_k(5, right, k) == pytest.approx(sum(shares) / 4)
+        assert pass_at_k(5, c, k) == pytest.approx(sum(map(any, chosen)) / len(chosen))
 
 
-@pytest.mark.parametrize(("right", "k"), [([1], 6), ([1], 0), ([], 1)])
-def test_pass_at_k_refuses(right, k):
-    with pytest.raises(ValueError, match="k="):
-        pass_at_k(5, right, k)
+@pytest.mark.parametrize(("c", "k"), [(1, 6), (1, 0), (-1, 2), (6, 2)])
+def test_pass_at_k_refuses(c, k):
+    with pytest.raises(ValueError, match="k=|c="):
+        pass_at_k(5, c, k)
+
+
+def test_divergences_are_the_sum_over_the_vocabulary(thinker, caller):
+    tokens = torch.tensor([thinker.encode(PROMPTS[0])[0].tolist()])
+    kl = divergences(thinker.model, caller.model, tokens)
+    assert kl.shape == (1, tokens.shape[1] - 1)
+    ours, theirs = (teller.model(tokens)[0, 3].log_softmax(-1) for teller in (thinker, caller))
+    wanted = torch.nn.functional.kl_div(theirs, ours, log_target=True, reduction="sum")
+    assert kl[0, 3].item() == pytest.approx(wanted.item(), rel=1e-4, abs=1e-6)
+    assert divergences(thinker.model, thinker.model, tokens).abs().max() < 1e-5
 
 
 # -- learning ----------------------------------------------------------------------------------------------
