@@ -79,7 +79,7 @@ def order_words() -> set[str]:
     texts = [*ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS, SPARE_IN_ORDER]
     for kind in (*NOUNS, "color", "number"):
         texts += KINDS[kind]
-    return content_words(" ".join(texts))
+    return content_words(" ".join([*texts, *village_forms()]))
 
 
 @cache
@@ -179,7 +179,8 @@ def ordered_phrases(order: str) -> list[str]:
             phrases[-1].append(known[word])
         else:
             phrases.append([])
-    return [" ".join(phrase) for phrase in phrases if phrase]
+    nouns = village_forms().values()
+    return [" ".join(phrase) for phrase in phrases if phrase and phrase[-1] in nouns]
 
 
 def missing(phrases: Iterable[str], story: str) -> list[str]:
@@ -197,7 +198,7 @@ def spoken(message: str) -> str:
 @cache
 def patterns() -> list[tuple[str, re.Pattern]]:
     """The patterns of questions.toml, each with its kind."""
-    words = TABLE["words"] | {"noun": "|".join(village_forms())}
+    words = TABLE["words"] | {"noun": "|".join(village_forms()), "role": "|".join(KINDS["role"])}
     found = []
     for kind, lines in TABLE["kinds"].items():
         for line in lines.strip().splitlines():
@@ -208,7 +209,7 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     return found
 
 
-ANYWHERE = ("count", "event", "thing", "learned", "why", "unsaid")
+ANYWHERE = ("further", "count", "event", "thing", "learned", "why", "unsaid")
 """The kinds of questions that one may also ask of something else than a story."""
 
 
