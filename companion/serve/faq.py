@@ -330,7 +330,7 @@ class CourseQuestions:
         asked, asked_near = self.chapters.find(question)
         kind = kind_of(question)
         entries = self.entries(question)
-        is_course = kind == "course" or (kind == "unclear" and entries != [])
+        is_course = kind == "course" or (kind in ("unclear", "simpler", "told") and entries != [])
         said = small_talk(question) if not is_course and max(near, asked_near) < CLEAR else None
         if said:
             return Answered(said, SMALL_TALK)

@@ -116,7 +116,7 @@ class StoryChat(Chat):
 
     def question(self, text: str) -> str:
         """A message as an order, or as a question with the thing that "it" stands for."""
-        text = question_in(as_order(text))
+        text = as_order(question_in(text))
         if kind_of_question(text)[0] not in ("state", "learned", "unsaid") or village_nouns(with_names(text)):
             return text
         named = [village_nouns(one["content"]) for one in self.messages if one["role"] == "user"]
@@ -158,7 +158,9 @@ class StoryChat(Chat):
         if said:
             return said
         asked = [word for word in spoken(question).split() if content_words(word)]
-        if kind == "unsaid" or (kind == "learned" and asked and missing(asked, known) == asked):
+        if kind == "learned" and missing(asked, known) == asked:
+            return self.read("where is everybody") or QUESTIONS
+        if kind == "unsaid":
             return f"The story does not say so. {contents_of(known)}".strip()
         return QUESTIONS if nouns or kind else DECLINE
 
@@ -180,7 +182,7 @@ class StoryChat(Chat):
         if said != DECLINE and (is_of_story or is_whole or kind == "order"):
             return NO_STORY if not stories and said == QUESTIONS else said
         if is_of_story:
-            unknown = [f"“{word}”" for word in unknown_words(text)[:2]]
+            unknown = [f"“{word}”" for word in unknown_words(text)[-2:] if len(word) > 3]
             lead = f"The story says nothing of {' and '.join(unknown)}." if unknown else UNSAID
             return f"{lead} {contents_of(stories[-1])} {BRIEFLY[QUESTIONS]}" if stories else NO_STORY
         return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
@@ -218,7 +220,7 @@ class StoryChat(Chat):
         """
         if answer.strip() == DECLINE:
             return note_of_unknown_words(text)
-        text = in_words(text)
+        text = question_in(in_words(text))
         if answer.strip() and answer == self.read(self.question(text)):
             unknown = note_of_unknown_words(text) if "says: " in answer else ""
             return f"{READ_NOTE} {unknown}".strip()
@@ -288,20 +290,22 @@ def in_words(text: str) -> str:
 
 
 def question_in(text: str) -> str:
-    """Of several sentences the last that asks about a whole story, where the last of all asks nothing.
+    """The sentence of a message that asks, or a part of it up to a comma, where the others tell nothing.
 
-    That is also for a part up to a comma: "How did it end, if I may ask? I lost my glasses."
+    An example is "How did it end, if I may ask? I lost my glasses."
     """
     sentences = re.split(SENTENCES, text.strip())
     if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
         return text
     parts = [part for one in sentences for part in (*re.split(r",|\band\b", one), one)]
-    readable = (*READ, *READ_ABOUT, "truth", "why")
+    readable = (*READ, *READ_ABOUT, "more", "truth", "why")
     asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
     last = sentences[-1]
-    if not asked or (kind_of_question(last)[0] and asked[-1] != last):
-        return text
-    return asked[-1]
+    if asked and (asked[-1] == last or not kind_of_question(last)[0]):
+        return asked[-1]
+    questions = [one for one in sentences if one.endswith("?") or re.match(ASKS, one)]
+    others = " ".join(one for one in sentences if one not in questions)
+    return text if not questions or village_nouns(with_names(others)) else questions[-1]
 
 
 def as_learned(question: str) -> str:
@@ -347,16 +351,12 @@ def readings(story: str) -> dict[str, str]:
 
 def places_of(state: State) -> str:
     """Where each person is, with what, and where each thing lies."""
-    found = []
-    for name, place in state.place.items():
-        has = [f"the {state.thing[name].color} {state.thing[name].noun}"] if name in state.thing else []
-        if name in state.goods:
-            n, goods = state.goods[name]
-            has.append(f"{NUMBERS[n - 1]} {goods}")
-        found.append(f"{name} is at the {place}{' with ' * bool(has)}{' and '.join(has)}")
-    found += [
-        f"the {color} {noun} is at the {place}" for noun, (color, place) in state.lying.items() if place
-    ]
+    has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
+    for name, (n, goods) in state.goods.items():
+        has[name] = f"{has[name]} and" if name in has else " with"
+        has[name] += f" {NUMBERS[n - 1]} {goods}"
+    found = [f"{name} is at the {place}{has.get(name, '')}" for name, place in state.place.items()]
+    found += [f"the {color} {noun} is at the {at}" for noun, (color, at) in state.lying.items() if at]
     return ", and ".join(found)
 
 
@@ -389,13 +389,10 @@ def how_many(story: str, word: str) -> str:
         return f"At the end, {' '.join(found)}"
     state = state_of(story)
     things = [*state.lying, *[held.noun for held in state.thing.values()], *state.role.values()]
-    n = things.count(word)
-    if n:
-        return (
-            f"The story has one {word}."
-            if n == 1
-            else f"The story has {with_article(f'{NUMBERS[n - 1]} {word}')}."
-        )
+    if word in things:
+        n = things.count(word)
+        counted = f"one {word}" if n == 1 else with_article(f"{NUMBERS[n - 1]} {word}")
+        return f"The story has {counted}."
     return quoted(story, [word]) or whether_it_has(story, word)
 
 
@@ -440,9 +437,7 @@ def truth_of(messages: list[dict[str, str]]) -> str:
 def absent_from(story: str, order: str) -> list[str]:
     """What an order names and a story does not have, with a number of people, such as "three people"."""
     absent = missing(ordered_phrases(order), story)
-    number = re.search(
-        rf"\b({'|'.join(NUMBERS)}) (people|persons|friends|animals|characters)\b", order.lower()
-    )
+    number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
     if number and NUMBERS.index(number[1]) + 1 != len(state_of(story).role):
         absent.append(number[0])
     return absent

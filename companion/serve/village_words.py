@@ -106,7 +106,9 @@ def unknown_words(message: str) -> list[str]:
     if orders_a_story(message):
         kind = r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
         kind += r"|\b(?:some|any)thing (\w+)\W*$"
-        parts = re.findall(rf"{kind}|\b(?:about|for|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
+        parts = re.findall(
+            rf"{kind}|(?:\b(?:about|for|of|with|where)\b|:)([^.?!\n]*)", message, re.IGNORECASE
+        )
         considered = " ".join(map(" ".join, parts))
         known = order_words()
     words = re.findall(r"\w+(?:['’]\w+)?", considered)
@@ -198,7 +200,14 @@ def spoken(message: str) -> str:
 @cache
 def patterns() -> list[tuple[str, re.Pattern]]:
     """The patterns of questions.toml, each with its kind."""
-    words = TABLE["words"] | {"noun": "|".join(village_forms()), "role": "|".join(KINDS["role"])}
+    forms = village_forms()
+    countable = {*KINDS["thing"], *KINDS["role"]}
+    things = [form for form, noun in forms.items() if noun in countable]
+    words = TABLE["words"] | {
+        "noun": "|".join(forms),
+        "role": "|".join(KINDS["role"]),
+        "thing": "|".join(things),
+    }
     found = []
     for kind, lines in TABLE["kinds"].items():
         for line in lines.strip().splitlines():
