@@ -27,7 +27,7 @@ SIZE = 8192
 RIDGE = 0.3
 SHARPNESS = 8.0
 """What the scores are multiplied by before the softmax."""
-THRESHOLD = 0.4
+THRESHOLD = 0.3
 """The probability below which a message is unclear."""
 
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
@@ -99,7 +99,7 @@ def probabilities(message: str) -> dict[str, float]:
 
 @cache
 def kind_of(message: str) -> str:
-    """The most likely kind of a message, or else of the clearest of its parts; "unclear" below 0.4.
+    """The most likely kind of a message, or else of the clearest of its parts; "unclear" below 0.3.
 
     Parts are its sentences, and what follows "I should like to know". What is said out of courtesy is the
     kind of a message only where no part has another.

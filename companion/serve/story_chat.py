@@ -298,7 +298,7 @@ def question_in(text: str) -> str:
     if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
         return text
     parts = [part for one in sentences for part in (*re.split(r",|\band\b", one), one)]
-    readable = (*READ, *READ_ABOUT, "more", "truth", "why")
+    readable = (*READ, *READ_ABOUT, "truth", "why")
     asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
     last = sentences[-1]
     if asked and (asked[-1] == last or not kind_of_question(last)[0]):
@@ -486,7 +486,8 @@ def corrected(messages: list[dict[str, str]]) -> str:
         return ""
     *earlier, last = messages
     true = true_answer(last["content"], joined(earlier))
-    said = f"At the end of the story: “{true}”" if true else "The story does not say so at its end."
+    at_end = READ["state"].format(**readings(joined(earlier)))
+    said = f"At the end of the story: “{true}”" if true else at_end
     return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
 
 
