@@ -412,7 +412,7 @@ class CourseQuestions:
             return self.terms[min(longer, key=len)]
         cutoff = 0.9 if " " in name else 0.84  # "big models" is no "bigram model"
         similar = get_close_matches(_key(name), self.terms, n=1, cutoff=cutoff)
-        return self.terms[similar[0]] if similar else None
+        return self.terms[similar[0]] if similar and similar[0][0] == name[0] else None
 
     def entries(self, message: str) -> list[Answered]:
         """The entries of at most two terms that a message contains, the longest names first.
