@@ -275,7 +275,10 @@ class CourseQuestions:
             question: What is asked.
             before: The last answer, with which "tell me more" goes on.
         """
-        following = self.following(before) if before and kind_of_question(question)[0] == "more" else None
+        goes_on = kind_of_question(question)[0] in ("more", "further")
+        following = self.following(before) if before and goes_on else None
+        if following and "chapter" in question.lower():
+            return self.about_chapter(before.source) or following
         if following:
             return following
         question = self.american(question)
@@ -327,7 +330,7 @@ class CourseQuestions:
         asked, asked_near = self.chapters.find(question)
         kind = kind_of(question)
         entries = self.entries(question)
-        is_course = kind == "course" or (kind == "unclear" and entries != [])
+        is_course = kind == "course" or (kind in ("unclear", "simpler", "told") and entries != [])
         said = small_talk(question) if not is_course and max(near, asked_near) < CLEAR else None
         if said:
             return Answered(said, SMALL_TALK)
@@ -388,7 +391,7 @@ class CourseQuestions:
         """The entry of the glossary that a question asks for by its name, or None."""
         asked = TERM_ASKED.fullmatch(" ".join(question.split()))
         if asked is None:
-            name = _spoken(question.strip(" ?!."))
+            name = re.sub(r"^((and|so|ok|but|please) )+", "", _spoken(question.strip(" ?!.")))
             return None if name in EVERYDAY else self.terms.get(name)
         name = asked["term"].strip(" \"'“”*").lower()
         return self.entry(_spoken(re.sub(r"^(a|an|the)\s+", "", name)))
@@ -407,10 +410,9 @@ class CourseQuestions:
         longer = [term for term in self.terms if term.startswith(name)] if len(name) > 7 else []
         if longer:  # "backprop" for "backpropagation"
             return self.terms[min(longer, key=len)]
-        if " " in name:  # "big models" is no "bigram model"
-            return None
-        similar = get_close_matches(_key(name), self.terms, n=1, cutoff=0.84)
-        return self.terms[similar[0]] if similar else None
+        cutoff = 0.9 if " " in name else 0.84  # "big models" is no "bigram model"
+        similar = get_close_matches(_key(name), self.terms, n=1, cutoff=cutoff)
+        return self.terms[similar[0]] if similar and similar[0][0] == name[0] else None
 
     def entries(self, message: str) -> list[Answered]:
         """The entries of at most two terms that a message contains, the longest names first.

@@ -27,6 +27,7 @@ from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
 from companion.village.dialogues import (
     ASKED,
+    OPENINGS,
     SUMMARIES,
     answered,
     facts_of,
@@ -35,7 +36,7 @@ from companion.village.dialogues import (
     is_true,
     orders_a_story,
 )
-from companion.village.judge import state_of
+from companion.village.judge import State, state_of
 from companion.village.strangers import DECLINE
 from companion.village.words import KINDS, NUMBERS
 
@@ -47,9 +48,13 @@ DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 BARE_ORDER = "Tell me a story."
+USUAL = tuple(opening.lower() for opening in OPENINGS)
+"""How an order begins that the model follows as it is."""
 LEARNED = ("sentence", "thing", "learned")
 """The kinds of questions that the model learned to answer."""
 NEW_STORY = "I cannot continue a story, so this is a new one."
+ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have)\b"
+"""How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
 OF_STORIES = content_words("story stories tale")
@@ -74,7 +79,7 @@ class StoryChat(Chat):
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
-        text = question_in(as_order(text))
+        text = self.question(text)
         said = self.without_model(text)
         if said:
             yield self.declined(text, said)
@@ -83,14 +88,15 @@ class StoryChat(Chat):
         if orders_a_story(text):
             self.reset()
             options = {"temperature": TEMPERATURE} | self.options | options
-            if len(ordered_phrases(text)) > 1:
+            if len(ordered_phrases(text)) > 1 or absent_from("", text):
                 yield self.draw_with_all(text, max_new_tokens, seed, **options)
                 return
         else:
             text = as_learned(text)
             self.make_room(text, max_new_tokens)
             answer = "".join(super().stream(text, max_new_tokens, seed, **options))
-            yield corrected(self.messages) or answer
+            read = self.read(text) if answer.strip() == DECLINE else ""
+            yield corrected(self.messages) or read or answer
             return
         yield from super().stream(text, max_new_tokens, seed, **options)
 
@@ -101,12 +107,24 @@ class StoryChat(Chat):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
             story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            lacks = len(missing(ordered_phrases(order), story)) if is_story(story) else math.inf
+            lacks = len(absent_from(story, order)) if is_story(story) else math.inf
             found.append((lacks, story, self.messages))
             if found[-1][0] == 0 or options["temperature"] == 0:
                 break
         _, story, self.messages = min(found, key=lambda one: one[0])
         return story
+
+    def question(self, text: str) -> str:
+        """A message as an order, or as a question with the thing that "it" stands for."""
+        text = as_order(question_in(text))
+        if kind_of_question(text)[0] not in ("state", "learned", "unsaid") or village_nouns(with_names(text)):
+            return text
+        named = [village_nouns(one["content"]) for one in self.messages if one["role"] == "user"]
+        last = next(filter(None, reversed(named)), [])
+        things = {*last}.intersection((*KINDS["thing"], *KINDS["goods"]))
+        if len(things) != 1 or missing(things, " ".join(self.contents())):
+            return text
+        return re.sub(r"(?i)\b(it|them|that)\b", f"the {things.pop()}", text, count=1)
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model would only invent an answer to; else ""."""
@@ -140,7 +158,9 @@ class StoryChat(Chat):
         if said:
             return said
         asked = [word for word in spoken(question).split() if content_words(word)]
-        if kind == "unsaid" or (kind == "learned" and asked and missing(asked, known) == asked):
+        if kind == "learned" and missing(asked, known) == asked:
+            return self.read("where is everybody") or QUESTIONS
+        if kind == "unsaid":
             return f"The story does not say so. {contents_of(known)}".strip()
         return QUESTIONS if nouns or kind else DECLINE
 
@@ -156,12 +176,15 @@ class StoryChat(Chat):
         stories = [one for one in self.contents() if is_story(one)]
         is_known = missing(nouns, stories[-1]) != nouns if stories else not unknown_words(text)
         has_noun = bool(nouns) and (is_known or kind_of_question(text)[0] != "")
-        is_of_story = kind == "story" or (kind == "unclear" and has_noun)
-        is_whole = kind_of_question(text)[0] not in ("", *ANYWHERE)
+        is_asked = has_noun or (stories and re.match(ASKS, text))
+        is_of_story = kind == "story" or (kind == "unclear" and is_asked)
+        is_whole = kind_of_question(text)[0] not in ("", *ANYWHERE) or (stories and said.startswith(WHY))
         if said != DECLINE and (is_of_story or is_whole or kind == "order"):
             return NO_STORY if not stories and said == QUESTIONS else said
         if is_of_story:
-            return f"{UNSAID} {contents_of(stories[-1])} {BRIEFLY[QUESTIONS]}" if stories else NO_STORY
+            unknown = [f"“{word}”" for word in unknown_words(text)[-2:] if len(word) > 3]
+            lead = f"The story says nothing of {' and '.join(unknown)}." if unknown else UNSAID
+            return f"{lead} {contents_of(stories[-1])} {BRIEFLY[QUESTIONS]}" if stories else NO_STORY
         return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
 
     def read(self, text: str) -> str:
@@ -197,8 +220,8 @@ class StoryChat(Chat):
         """
         if answer.strip() == DECLINE:
             return note_of_unknown_words(text)
-        text = in_words(text)
-        if answer.strip() and answer == self.read(question_in(as_order(text))):
+        text = question_in(in_words(text))
+        if answer.strip() and answer == self.read(self.question(text)):
             unknown = note_of_unknown_words(text) if "says: " in answer else ""
             return f"{READ_NOTE} {unknown}".strip()
         if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
@@ -256,7 +279,8 @@ def as_order(text: str) -> str:
         return nearest_order(text) if village_nouns(text) else BARE_ORDER
     unknown = unknown_words(text)
     if village_nouns(text):
-        return nearest_order(text) if unknown else text
+        is_learned = text.lower().startswith(USUAL) and "," not in text and not unknown
+        return text if is_learned else nearest_order(text)
     return text if unknown and not is_for_the_village(text) else BARE_ORDER
 
 
@@ -266,9 +290,9 @@ def in_words(text: str) -> str:
 
 
 def question_in(text: str) -> str:
-    """Of several sentences the last that asks about a whole story, where the last of all asks nothing.
+    """The sentence of a message that asks, or a part of it up to a comma, where the others tell nothing.
 
-    That is also for a part up to a comma: "How did it end, if I may ask? I lost my glasses."
+    An example is "How did it end, if I may ask? I lost my glasses."
     """
     sentences = re.split(SENTENCES, text.strip())
     if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
@@ -277,9 +301,11 @@ def question_in(text: str) -> str:
     readable = (*READ, *READ_ABOUT, "truth", "why")
     asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
     last = sentences[-1]
-    if not asked or (kind_of_question(last)[0] and asked[-1] != last):
-        return text
-    return asked[-1]
+    if asked and (asked[-1] == last or not kind_of_question(last)[0]):
+        return asked[-1]
+    questions = [one for one in sentences if one.endswith("?") or re.match(ASKS, one)]
+    others = " ".join(one for one in sentences if one not in questions)
+    return text if not questions or village_nouns(with_names(others)) else questions[-1]
 
 
 def as_learned(question: str) -> str:
@@ -315,11 +341,23 @@ def readings(story: str) -> dict[str, str]:
     return {
         "story": story,
         "cast": contents_of(story).replace("It has", "The story has", 1),
+        "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
-        "places": " and ".join(f"{name} is at the {place}" for name, place in state.place.items()),
+        "places": places_of(state),
         "day": state.day or "not named",
         "weather": state.weather or "not named",
     }
+
+
+def places_of(state: State) -> str:
+    """Where each person is, with what, and where each thing lies."""
+    has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
+    for name, (n, goods) in state.goods.items():
+        has[name] = f"{has[name]} and" if name in has else " with"
+        has[name] += f" {NUMBERS[n - 1]} {goods}"
+    found = [f"{name} is at the {place}{has.get(name, '')}" for name, place in state.place.items()]
+    found += [f"the {color} {noun} is at the {at}" for noun, (color, at) in state.lying.items() if at]
+    return ", and ".join(found)
 
 
 def quoted(story: str, words: list[str]) -> str:
@@ -347,13 +385,23 @@ def how_many(story: str, word: str) -> str:
         return f"The story has {len(counted[word])} {word}."
     counts = facts_of(state_of(story))["how many"]
     found = [f"{name} has {number} {goods}." for goods, number, name in counts if goods == word]
-    return f"At the end, {' '.join(found)}" if found else quoted(story, [word]) or whether_it_has(story, word)
+    if found:
+        return f"At the end, {' '.join(found)}"
+    state = state_of(story)
+    things = [*state.lying, *[held.noun for held in state.thing.values()], *state.role.values()]
+    if word in things:
+        n = things.count(word)
+        counted = f"one {word}" if n == 1 else with_article(f"{NUMBERS[n - 1]} {word}")
+        return f"The story has {counted}."
+    return quoted(story, [word]) or whether_it_has(story, word)
 
 
 def who_it_is(story: str, word: str) -> str:
-    """The role of a person in a story."""
+    """The role of a person in a story, or who has a role."""
     name = village_forms().get(word, word)
-    role = state_of(story).role.get(name)
+    roles = state_of(story).role
+    name = next((one for one, role in roles.items() if role == name), name)
+    role = roles.get(name)
     return f"{name} is the {role}." if role else f"The story has no {name}. {contents_of(story)}".strip()
 
 
@@ -386,9 +434,18 @@ def truth_of(messages: list[dict[str, str]]) -> str:
     return f"{judge_finds} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
 
 
+def absent_from(story: str, order: str) -> list[str]:
+    """What an order names and a story does not have, with a number of people, such as "three people"."""
+    absent = missing(ordered_phrases(order), story)
+    number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
+    if number and NUMBERS.index(number[1]) + 1 != len(state_of(story).role):
+        absent.append(number[0])
+    return absent
+
+
 def note_on_order(order: str, story: str) -> str:
     """What an order named and the story does not have: "You ordered nine buns; the story has none."."""
-    absent = missing(ordered_phrases(order), story)
+    absent = absent_from(story, order)
     if not absent:
         return ""
     named = " and ".join(map(with_article, absent))
@@ -429,7 +486,8 @@ def corrected(messages: list[dict[str, str]]) -> str:
         return ""
     *earlier, last = messages
     true = true_answer(last["content"], joined(earlier))
-    said = f"At the end of the story: “{true}”" if true else "The story does not say so at its end."
+    at_end = READ["state"].format(**readings(joined(earlier)))
+    said = f"At the end of the story: “{true}”" if true else at_end
     return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
 
 

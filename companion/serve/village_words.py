@@ -79,7 +79,7 @@ def order_words() -> set[str]:
     texts = [*ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS, SPARE_IN_ORDER]
     for kind in (*NOUNS, "color", "number"):
         texts += KINDS[kind]
-    return content_words(" ".join(texts))
+    return content_words(" ".join([*texts, *village_forms()]))
 
 
 @cache
@@ -106,7 +106,9 @@ def unknown_words(message: str) -> list[str]:
     if orders_a_story(message):
         kind = r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
         kind += r"|\b(?:some|any)thing (\w+)\W*$"
-        parts = re.findall(rf"{kind}|\b(?:about|for|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
+        parts = re.findall(
+            rf"{kind}|(?:\b(?:about|for|of|with|where)\b|:)([^.?!\n]*)", message, re.IGNORECASE
+        )
         considered = " ".join(map(" ".join, parts))
         known = order_words()
     words = re.findall(r"\w+(?:['’]\w+)?", considered)
@@ -179,7 +181,8 @@ def ordered_phrases(order: str) -> list[str]:
             phrases[-1].append(known[word])
         else:
             phrases.append([])
-    return [" ".join(phrase) for phrase in phrases if phrase]
+    nouns = village_forms().values()
+    return [" ".join(phrase) for phrase in phrases if phrase and phrase[-1] in nouns]
 
 
 def missing(phrases: Iterable[str], story: str) -> list[str]:
@@ -197,7 +200,14 @@ def spoken(message: str) -> str:
 @cache
 def patterns() -> list[tuple[str, re.Pattern]]:
     """The patterns of questions.toml, each with its kind."""
-    words = TABLE["words"] | {"noun": "|".join(village_forms())}
+    forms = village_forms()
+    countable = {*KINDS["thing"], *KINDS["role"]}
+    things = [form for form, noun in forms.items() if noun in countable]
+    words = TABLE["words"] | {
+        "noun": "|".join(forms),
+        "role": "|".join(KINDS["role"]),
+        "thing": "|".join(things),
+    }
     found = []
     for kind, lines in TABLE["kinds"].items():
         for line in lines.strip().splitlines():
@@ -208,7 +218,7 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     return found
 
 
-ANYWHERE = ("count", "event", "thing", "learned", "why", "unsaid")
+ANYWHERE = ("further", "count", "event", "thing", "learned", "why", "unsaid")
 """The kinds of questions that one may also ask of something else than a story."""
 
 
