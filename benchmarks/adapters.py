@@ -47,6 +47,9 @@ ROWS += [("lora", *PLACES[0], 8, 4e-2, 0), ("lora", *PLACES[0], 8, 2e-2, 1), ("l
 ROWS += [("lora", ALL, 16, 32, 5e-3, 1), ("lora", ALL, 1, 2, 5e-3, 1), ("lora", ALL, 16, 32, 1.5e-3, 0)]
 ROWS += [("lora", ALL, rank, 2 * rank, 5e-3, seed) for rank, seed in ((16, 2), (1, 2), (32, 1), (32, 2))]
 ROWS += [("lora", ALL, rank, 8, 5e-3, 2) for rank in (1, 32)]
+# Queries and values once more, with the factor 2 that all layers have at rank 4.
+ROWS += [("lora", *PLACES[0], 32, lr, 0) for lr in (2.5e-3, 5e-3, 1e-2, 2e-2)]
+ROWS += [("lora", *PLACES[0], 32, lr, seed) for lr in (5e-3, 1e-2) for seed in (1, 2)]
 # Six seeds for the comparison of rank 4 with all weights, each at two rates.
 ROWS += [("lora", ALL, 4, 8, 5e-3, seed) for seed in (3, 4, 5)]
 ROWS += [("full", (), 0, 0, 1e-3, seed) for seed in (3, 4, 5)]
