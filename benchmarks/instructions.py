@@ -105,8 +105,13 @@ SIXTY = (
     "answers alone",
     "every token",
     "replay, a mean of its own",
+    "as much of the rest",
+    "three times the rest",
+    "a quarter of the weight",
 )
-"""The trainings of the page, and one more."""
+"""The trainings of the page, and its controls."""
+RESTS = {"a tenth of the rest": 0.1, "as much of the rest": 1.0, "three times the rest": 3.0}
+"""The weight of the mean over the rest of the row, beside the mean over the answers."""
 SIXTY_RATE, SIXTY_RATES, SIXTY_SEEDS = 2e-3, (1e-3, 4e-3), (0, 1, 2)
 """The page's learning rate, two others that are tried with seed 0, and the seeds at the page's rate."""
 TEXTS = 8  # plain stories in a step, where the old model is kept to
@@ -221,14 +226,20 @@ def page_conversations() -> list:
     return [one.messages for one in made[:360]]
 
 
-def full_and_a_tenth(model, batch):
-    """The loss on the answers with full weight, and a tenth of the mean over the rest of the row."""
+def with_the_rest(weight: float, model, batch):
+    """The loss on the answers with full weight, and this weight times the mean over the rest of the row."""
     (x, y), (_, all_targets) = batch  # (B, T) each
     each = F.cross_entropy(model(x).float().transpose(1, 2), all_targets, reduction="none")  # (B, T)
     answer = y != -100
     rest = (all_targets != -100) & ~answer
     count = int(answer.sum())
-    return each[answer].sum() + 0.1 * count * each[rest].mean(), count
+    return each[answer].sum() + weight * count * each[rest].mean(), count
+
+
+def a_quarter(model, batch):
+    """A quarter of the loss on the answers."""
+    nats, count = next_token_loss(model, batch)
+    return nats / 4, count
 
 
 def with_replay(model, batch):
@@ -254,14 +265,16 @@ def sixty_steps(how: str, seed: int, lr: float = SIXTY_RATE) -> tuple:
     elif how == "replay":
         batch_size = 8
         batches = partial(masked_batches, rows + stories, 8, seed)
-    elif how in ("a tenth of the rest", "kept", "replay, a mean of its own"):
-        others, n = (every, 6) if how == "a tenth of the rest" else (stories, 2)
+    elif how == "a quarter of the weight":
+        loss = a_quarter
+    elif how in (*RESTS, "kept", "replay, a mean of its own"):
+        others, n = (every, 6) if how in RESTS else (stories, 2)
 
         def batches(first):
             both = masked_batches(rows, 6, seed, first), masked_batches(others, n, seed, first)
             return zip(*both, strict=True)
 
-        loss = full_and_a_tenth if how == "a tenth of the rest" else with_replay
+        loss = partial(with_the_rest, RESTS[how]) if how in RESTS else with_replay
         if how == "kept":
             old = load(DATA / "models" / "village", device="cpu")
             loss = partial(kept_loss, old.model, 0.5)
