@@ -1,12 +1,13 @@
 """Learning from rewards: the figures of chapter 18.
 
-    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, 45 minutes
+    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, 55 minutes
     OMP_NUM_THREADS=1 python benchmarks/rewards.py sentence   # one arm
     python benchmarks/rewards.py --table                      # what is there
 
 A row is a step of an arm: what the 64 texts (or as many as it says) that the step drew were given, and what
-the judge says of them; or, with `stories`, a model asked at temperature 0.8 for the ends of begun stories.
-Rows go to data/models/rewards.jsonl as an arm is done; arms that are there are skipped.
+the judge says of them; or, with `stories`, a model asked for the ends of begun stories (at temperature 0.8
+if the row has no other). Rows go to data/models/rewards.jsonl as an arm is done; arms that are there are
+skipped.
 """
 
 import argparse
@@ -75,15 +76,15 @@ def of_drawn(told: list[tuple[str, bool]], rewards=None) -> dict:
     return found | {"words": sum(len(text.split()) for text, _ in told) / len(told)}
 
 
-def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False) -> dict:
-    """Measure a model at temperature 0.8 on n / 2 new beginnings, each continued twice.
+def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False, temperature: float = 0.8) -> dict:
+    """Measure a model at a temperature on n / 2 new beginnings, each continued twice.
 
     keep: Also return the stories, as `told`.
     """
     told, generator = [], torch.Generator().manual_seed(seed)
     prompts = begun(n // 2, seed + 1000)  # each twice
     for i in range(0, len(prompts), 50):
-        told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).texts
+        told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=temperature).texts
     texts = [text for text, _ in told]
     right = sum(true_story(*one) for one in told)
     found = abilities(texts)
@@ -93,6 +94,18 @@ def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False) -> dict:
         "words": found["words"], "patterns": len(patterns(texts)), "whole": found["whole"],
         "sentences": patterns(texts).total() / n, "bits_per_byte": bits_per_byte(teller),
     }  # fmt: skip
+
+
+def colder(seeds: tuple = (SEED, 118, 218), temperatures: tuple = (0.8, 0.6, 0.5, 0.4, 0.3)) -> list[dict]:
+    """Both shipped models at several temperatures: what a lower one gives without any training."""
+    rows = []
+    for name in ("village", "rewarded"):
+        teller = shipped(name)
+        for seed in seeds:
+            for temperature in temperatures:
+                row = {"model": name, "seed": seed, "temperature": temperature}
+                rows.append(row | asked(teller, seed=seed, temperature=temperature))
+    return rows
 
 
 def more_stories(seeds: tuple = (SEED, 77, 101)) -> list[dict]:
@@ -282,6 +295,28 @@ def surprises(teller, texts):
     return torch.stack(found)
 
 
+def counts(texts):
+    """(N, 2): the words and the full stops of a text."""
+    return torch.tensor([[len(text.split()), text.count(".")] for text in texts]).float()
+
+
+def reward_models() -> list[dict]:
+    """Reward models on new pairs, by what they read of a text; `shorter` learns nothing."""
+    reads = {"states": partial(mean_states, shipped()), "counts": counts}
+    asked_pairs = drawn_pairs(160, SEED + 4)
+    good, bad = [[pair[i] for pair in asked_pairs] for i in (1, 2)]
+    shorter = [len(a.split()) < len(b.split()) for a, b in zip(good, bad, strict=True)]
+    rows = []
+    for n_prompts, seed in ((40, 30), (40, 31), (40, 32), (160, SEED + 2)):
+        pairs = drawn_pairs(n_prompts, seed)
+        row = {"pairs": len(pairs), "asked": len(good), "seed": seed, "shorter": sum(shorter) / len(good)}
+        for name, features in reads.items():
+            model = RewardModel.fit(features, [a for _, a, _ in pairs], [b for _, _, b in pairs], decay=0.1)
+            row[name] = (model(good) > model(bad)).float().mean().item()
+        rows.append(row)
+    return rows
+
+
 def learned(
     lr: float = 8e-4, steps: int = 24, features=mean_states, kl: float = 0.0, ensemble: int = 1
 ) -> list[dict]:
@@ -450,6 +485,8 @@ ARMS = {
     "rounds": rounds,
     "rounds, mean": mean,
     "patterns": more_stories,
+    "temperature": colder,
+    "reward models": reward_models,
     "storyteller, rounds at 2e-04": partial(rounds, 2e-4, "storyteller"),
     "storyteller, rounds at 4e-04": partial(rounds, 4e-4, "storyteller"),
     "learned, kl": partial(learned, kl=0.1),
@@ -466,6 +503,19 @@ def table(rows: list[dict]) -> str:
         if arm == "patterns":
             lines += [
                 f"{arm:18} {row['model']:9} {row['patterns']} together {row['together']}" for row in found
+            ]
+            continue
+        if arm == "temperature":
+            lines += [
+                f"{arm} {row['temperature']} {row['model']:9} true {row['true']:.3f} words {row['words']:.1f}"
+                for row in found
+            ]
+            continue
+        if arm == "reward models":
+            lines += [
+                f"{arm}, {row['pairs']} pairs: states {row['states']:.3f} counts {row['counts']:.3f}"
+                f" shorter {row['shorter']:.3f}"
+                for row in found
             ]
             continue
         for row in (found[0], found[-1]) if found else ():
