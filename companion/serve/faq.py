@@ -237,7 +237,9 @@ COMMON = frozenset("answer better longer question sentenc story text today under
 
 
 WHICH_CHAPTER = re.compile(TABLE["course"]["chapter"], re.IGNORECASE | re.VERBOSE)
-"""A question for a chapter, with what it should explain."""
+"""What makes a message a question for a chapter; the rest is what it should explain."""
+AROUND_TOPIC = re.compile("^(F )*F$|^(F )+|( F)+$".replace("F", TABLE["course"]["around"]), re.IGNORECASE)
+"""Words before and after what a chapter should explain."""
 
 
 class CourseQuestions:
@@ -282,9 +284,12 @@ class CourseQuestions:
         if following:
             return following
         question = self.american(question)
-        which = WHICH_CHAPTER.fullmatch(" ".join(question.split()))
-        if which:
-            return self.chapter_for(next(filter(None, which.groups())))
+        which = WHICH_CHAPTER.search(" ".join(question.split()))
+        topic = (
+            re.sub(AROUND_TOPIC, "", question.replace(which[0], " ").strip(" ?!.,")).strip() if which else ""
+        )
+        if topic:
+            return self.chapter_for(topic)
         return self.listed(question)
 
     def said(self, message: str) -> str | None:
@@ -299,12 +304,12 @@ class CourseQuestions:
         chapters = [entry.chapter] if entry else []
         titles = [row.chapter for row in self.chapters.rows]
         chapters += [one for one in titles if about and about <= content_words(one.partition(": ")[2])]
-        found = self.listed(f"where is {topic} explained?")
+        found = self.listed(f"what is {topic}?")
         if found is None and not chapters:
             row, near = self.index.find(topic, lambda row: about <= content_words(row.question))
             found = from_frequent(row) if near else None
         said = f"{found.source} {found.answer}" if found else ""
-        chapters += re.findall(r"chapter \d+(?:: [^;]+)?", said, re.IGNORECASE)
+        chapters += re.findall(r"chapters? \d+(?: to \d+|: [^;]+)?", said, re.IGNORECASE)
         if chapters and chapters[0] not in said:
             found = self.about_chapter(chapters[0])
         if found is None:
@@ -336,19 +341,26 @@ class CourseQuestions:
             return Answered(said, SMALL_TALK)
         if near >= max(THRESHOLD if is_course else UNCLEAR_KIND, asked_near):
             return from_frequent(frequent)
+        names = content_words(" ".join(entry.answer.partition(":")[0] for entry in entries))
+        is_alike = asked.chapter in [entry.chapter for entry in entries[:1]]
+        if (
+            asked_near < (SURE if is_alike else QUESTION_THRESHOLD)
+            and content_words(question) - {"mean"} <= names
+        ):
+            return with_entries(None, entries)
         if asked_near >= (QUESTION_THRESHOLD if is_course else UNCLEAR_KIND):
-            return with_entries(asked, entries, asked_near >= SURE)
+            return with_entries(asked, [] if asked_near >= SURE or is_alike else entries)
         about = self.about_chapter(question)
         if about or not is_course:
             return about
         if not entries and near == asked_near == 0:
             asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
             if asked_near >= RARE_WORD:
-                return with_entries(asked, [], True)
+                return with_entries(asked, [])
         if entries:
             chapters = [entry.chapter for entry in entries]
             asked, asked_near = self.chapters.find(question, lambda row: row.chapter in chapters)
-            found = with_entries(asked if asked_near >= IN_CHAPTER else None, entries, False)
+            found = with_entries(asked if asked_near >= IN_CHAPTER else None, entries)
             is_partial = asked_near < IN_CHAPTER and re.match(ASKS, question)
             return found._replace(answer=f"{ONLY_TERMS}\n{found.answer}") if is_partial else found
         return None
@@ -442,17 +454,11 @@ def from_frequent(row: Frequent) -> Answered:
     return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
 
 
-def with_entries(asked: OfChapter | None, entries: list[Answered], is_sure: bool) -> Answered:
-    """The answer to a question of a chapter, and what the terms in it mean.
-
-    Args:
-        asked: The question that is nearest to what was typed.
-        entries: The entries of the terms.
-        is_sure: Whether the question stands first, because it is what was asked.
-    """
+def with_entries(asked: OfChapter | None, entries: list[Answered]) -> Answered:
+    """What the terms of a message mean, and the answer to the question of a chapter that is nearest to it."""
     lines = [entry.answer for entry in entries]
     sources = list(dict.fromkeys(entry.source for entry in entries))
     if asked:
-        lines.insert(0 if is_sure else len(lines), f"“{asked.question}” {asked.answer}")
+        lines.append(f"“{asked.question}” {asked.answer}")
         sources.insert(0, f"the questions that learners ask, {asked.chapter}")
     return Answered("\n".join(lines), "; ".join(sources))

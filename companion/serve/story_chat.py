@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from companion.instructions import Chat, chat_ids
 from companion.serve.kinds import kind_of
-from companion.serve.small_talk import ANSWERS, BRIEFLY, EXAMPLE, NO_ENTRY, QUESTIONS, UNCLEAR, UNSAID
+from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, QUESTIONS, UNCLEAR, UNSAID
 from companion.serve.village_words import (
     ANYWHERE,
+    SPARE,
     TABLE,
     content_words,
     kind_of_question,
@@ -21,6 +22,7 @@ from companion.serve.village_words import (
     unknown_words,
     village_forms,
     village_nouns,
+    with_article,
     with_names,
 )
 from companion.show.judged_text import is_story
@@ -46,20 +48,18 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
 DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
-PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 BARE_ORDER = "Tell me a story."
 USUAL = tuple(opening.lower() for opening in OPENINGS)
 """How an order begins that the model follows as it is."""
 LEARNED = ("sentence", "thing", "learned")
 """The kinds of questions that the model learned to answer."""
+NOT_EVENTS = "I follow who and what is in an order, and not what should happen."
 NEW_STORY = "I cannot continue a story, so this is a new one."
 ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have)\b"
 """How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
 OF_STORIES = content_words("story stories tale")
-YES_OR_NO = r"((and|so|but|ok|please|well) )*(is|are|was|were|did|does|do|has|have|had|can|could|will)\b"
-"""How a question begins to which one may answer yes or no."""
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
@@ -88,26 +88,26 @@ class StoryChat(Chat):
         if orders_a_story(text):
             self.reset()
             options = {"temperature": TEMPERATURE} | self.options | options
-            if len(ordered_phrases(text)) > 1 or absent_from("", text):
-                yield self.draw_with_all(text, max_new_tokens, seed, **options)
-                return
-        else:
-            text = as_learned(text)
-            self.make_room(text, max_new_tokens)
-            answer = "".join(super().stream(text, max_new_tokens, seed, **options))
-            read = self.read(text) if answer.strip() == DECLINE else ""
-            yield corrected(self.messages) or read or answer
+            yield self.draw_with_all(text, max_new_tokens, seed, **options)
             return
-        yield from super().stream(text, max_new_tokens, seed, **options)
+        text = as_learned(text)
+        self.make_room(text, max_new_tokens)
+        answer = "".join(super().stream(text, max_new_tokens, seed, **options))
+        read = self.read(text) if answer.strip() == DECLINE else ""
+        yield corrected(self.messages) or read or answer
 
     def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> str:
-        """Return the first of some stories that has all that was ordered, or else the one with most of it."""
+        """Return the first of some stories that has all that was ordered, or else the one with most of it.
+
+        A story that begins in mid-sentence, or has a word that the village does not have, comes last.
+        """
         found = []
         for i in range(DRAWS):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
             story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            lacks = len(absent_from(story, order)) if is_story(story) else math.inf
+            is_whole = is_story(story) and story[:1].isupper() and not unknown_words(story)
+            lacks = len(absent_from(story, order)) if is_whole else math.inf
             found.append((lacks, story, self.messages))
             if found[-1][0] == 0 or options["temperature"] == 0:
                 break
@@ -161,8 +161,10 @@ class StoryChat(Chat):
         if kind == "learned" and missing(asked, known) == asked:
             return self.read("where is everybody") or QUESTIONS
         if kind == "unsaid":
-            return f"The story does not say so. {contents_of(known)}".strip()
-        return QUESTIONS if nouns or kind else DECLINE
+            return f"{UNSAID} {self.of_end([])}".strip()
+        end = self.of_end(nouns)
+        said = f"{UNSAID} {end}" if end else QUESTIONS
+        return said if nouns or kind else DECLINE
 
     def declined(self, text: str, said: str) -> str:
         """What is said instead to a message that is no question for the village, by the kind that it is of.
@@ -184,7 +186,7 @@ class StoryChat(Chat):
         if is_of_story:
             unknown = [f"“{word}”" for word in unknown_words(text)[-2:] if len(word) > 3]
             lead = f"The story says nothing of {' and '.join(unknown)}." if unknown else UNSAID
-            return f"{lead} {contents_of(stories[-1])} {BRIEFLY[QUESTIONS]}" if stories else NO_STORY
+            return f"{lead} {self.of_end(nouns)}" if stories else NO_STORY
         return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
 
     def read(self, text: str) -> str:
@@ -200,9 +202,15 @@ class StoryChat(Chat):
         if kind == "unsaid" and not words:
             words = [word for word in spoken(question).split() if content_words(word) - OF_STORIES]
         said = quoted(stories[-1], words) if stories else ""
-        if said and re.match(YES_OR_NO, spoken(question)) and unknown_words(question):
-            return said.replace("The story says: ", "The story does not say so. It says: ", 1)
-        return said
+        past = " ".join(TABLE["past"].get(word, word) for word in spoken(question).split())
+        asked = content_words(past) - content_words(" ".join([*village_forms(), *KINDS["color"], SPARE]))
+        is_open = kind != "why" and asked and asked.isdisjoint(content_words(said))
+        return f"{UNSAID} {self.of_end(words)}" if said and is_open else said
+
+    def of_end(self, words: list[str]) -> str:
+        """What the last story says at its end of the people and things among some words, or else of all."""
+        stories = [said for said in self.contents() if is_story(said)]
+        return places_of(state_of(stories[-1]), words) if stories else ""
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
@@ -236,7 +244,8 @@ class StoryChat(Chat):
             is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
             is_happy = re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
             unhappy = "You ordered a happy end; this story has none." if is_sad and is_happy else ""
-            notes = [left_out, new, unhappy, note_on_order(as_order(text), answer)]
+            told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
+            notes = [left_out, told, new, unhappy, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 
@@ -274,7 +283,8 @@ def as_order(text: str) -> str:
     if kind == "again_with" and not orders_a_story(text):
         text = f"Tell a story about {word}."
     if not orders_a_story(text):
-        if kind_of(text) != "order" or kind not in ("", *ANYWHERE):
+        is_asked = re.match(ASKS, text) and not re.search(r"(?i)\b(you|about)\b", text)
+        if is_asked or kind_of(text) != "order" or kind not in ("", *ANYWHERE):
             return text
         return nearest_order(text) if village_nouns(text) else BARE_ORDER
     unknown = unknown_words(text)
@@ -317,16 +327,19 @@ def as_learned(question: str) -> str:
     return question
 
 
-def contents_of(story: str) -> str:
-    """A sentence with the people and things of a story; empty where the judge finds none."""
+def items_of(story: str) -> list[str]:
+    """The people, things and goods of a story."""
     state = state_of(story)
     found = [f"the {role} {name}" for name, role in state.role.items()]
     found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
     found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
-    found += [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
-    if len(found) < 2:
-        return f"It has {found[0]}." if found else ""
-    return f"It has {', '.join(found[:-1])} and {found[-1]}."
+    return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
+
+
+def contents_of(story: str) -> str:
+    """A sentence with the people and things of a story; empty where the judge finds none."""
+    *others, last = ["", *items_of(story)]
+    return f"It has {' and '.join(filter(None, (', '.join(others[1:]), last)))}." if last else ""
 
 
 def sentences_of(story: str) -> list[str]:
@@ -343,21 +356,26 @@ def readings(story: str) -> dict[str, str]:
         "cast": contents_of(story).replace("It has", "The story has", 1),
         "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
-        "places": places_of(state),
+        "places": places_of(state, []),
         "day": state.day or "not named",
         "weather": state.weather or "not named",
     }
 
 
-def places_of(state: State) -> str:
-    """Where each person is, with what, and where each thing lies."""
+def places_of(state: State, words: list[str]) -> str:
+    """Where each person is, with what, and where each thing lies: of those that words name, or of all."""
     has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
     for name, (n, goods) in state.goods.items():
         has[name] = f"{has[name]} and" if name in has else " with"
         has[name] += f" {NUMBERS[n - 1]} {goods}"
-    found = [f"{name} is at the {place}{has.get(name, '')}" for name, place in state.place.items()]
+    found = [
+        f"the {role} {name} is at the {state.place[name]}{has.get(name, '')}"
+        for name, role in state.role.items()
+        if name in state.place
+    ]
     found += [f"the {color} {noun} is at the {at}" for noun, (color, at) in state.lying.items() if at]
-    return ", and ".join(found)
+    named = [one for one in found if len(missing(words, one)) < len(words)] or found
+    return f"At the end of the story, {', and '.join(named)}." if named else ""
 
 
 def quoted(story: str, words: list[str]) -> str:
@@ -391,8 +409,8 @@ def how_many(story: str, word: str) -> str:
     things = [*state.lying, *[held.noun for held in state.thing.values()], *state.role.values()]
     if word in things:
         n = things.count(word)
-        counted = f"one {word}" if n == 1 else with_article(f"{NUMBERS[n - 1]} {word}")
-        return f"The story has {counted}."
+        one_or_more = f"one {word}" if n == 1 else with_article(f"{NUMBERS[n - 1]} {word}")
+        return f"The story has {one_or_more}."
     return quoted(story, [word]) or whether_it_has(story, word)
 
 
@@ -436,7 +454,8 @@ def truth_of(messages: list[dict[str, str]]) -> str:
 
 def absent_from(story: str, order: str) -> list[str]:
     """What an order names and a story does not have, with a number of people, such as "three people"."""
-    absent = missing(ordered_phrases(order), story)
+    true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
+    absent = missing(ordered_phrases(order), true)
     number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
     if number and NUMBERS.index(number[1]) + 1 != len(state_of(story).role):
         absent.append(number[0])
@@ -448,23 +467,12 @@ def note_on_order(order: str, story: str) -> str:
     absent = absent_from(story, order)
     if not absent:
         return ""
-    named = " and ".join(map(with_article, absent))
-    things = {*KINDS["thing"], *KINDS["goods"]}
-    if all(phrase.split()[-1].lower() in things for phrase in absent):
-        return f"You ordered {named}; the story has none."
-    return f"You ordered {named}; that is not in the story."
-
-
-def with_article(phrase: str) -> str:
-    """What was ordered as a sentence has it: "a red kite", "the mill", "nine buns"."""
-    noun = phrase.split()[-1]
-    if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
-        return f"the {phrase}"
-    if noun not in (*KINDS["role"], *KINDS["thing"]):
-        return phrase
-    if phrase.split()[0] in NUMBERS:
-        return phrase.removesuffix(noun) + PLURALS.get(noun, f"{noun}s")
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+    nouns = [phrase.split()[-1] for phrase in absent]
+    there = [one for one in items_of(story) if not set(nouns).isdisjoint(one.split())]
+    instead = "that is not in the story"
+    if there or set(nouns) <= {*KINDS["thing"], *KINDS["goods"]}:
+        instead = f"the story has {'only ' if there else 'none'}{' and '.join(there)}"
+    return f"You ordered {' and '.join(map(with_article, absent))}; {instead}."
 
 
 def note_on_answer(messages: list[dict[str, str]]) -> str:

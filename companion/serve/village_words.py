@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from companion.village.dialogues import (
     orders_a_story,
 )
 from companion.village.machine import VILLAGE
-from companion.village.words import KINDS
+from companion.village.words import KINDS, NUMBERS
 
 TABLE = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-8"))
 """Lists of words, and patterns of what is asked."""
@@ -28,6 +28,13 @@ LIGHT_WORDS = frozenset(TABLE["lists"]["light"].split())
 """Words that say nothing of what a question is about: it is about the others, its content words."""
 OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
 """Words that are typed often, and so with errors."""
+
+
+FRAMES = frozenset(TABLE["lists"]["frames"].split())
+"""Words that are no nouns, and that one may follow."""
+BEFORE_VERBS = frozenset(TABLE["lists"]["before_verbs"].split())
+PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
+ARTICLES = frozenset("a an the my your his her their our some any no one two three this that".split())
 
 
 def content_words(text: str) -> set[str]:
@@ -112,21 +119,43 @@ def unknown_words(message: str) -> list[str]:
         considered = " ".join(map(" ".join, parts))
         known = order_words()
     words = re.findall(r"\w+(?:['’]\w+)?", considered)
+    if considered != message:
+        words = list(nouns_in(considered))
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
+
+
+def nouns_in(text: str) -> Iterator[str]:
+    """The words of a text that are numbers or nouns: a noun stands before its end or a word of a frame.
+
+    What follows "who", a pronoun or a noun of the village is taken for a verb, and so is what ends in -ing.
+    """
+    words = re.findall(r"\w+(?:['’]\w+)?|[^\w\s]", text)
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        is_last = not re.match(r"\w", after) or after.lower() in FRAMES or after[0].isupper()
+        is_verb = word.islower() and before.lower() in {*BEFORE_VERBS, *village_forms()}
+        is_form = before.lower() not in ARTICLES and re.search(r"(ing|ed|ly)$", word)
+        is_noun = is_last and not is_verb and not is_form and word.lower() not in FRAMES
+        if is_noun or word.isdigit():
+            yield word
 
 
 def nearest_order(order: str) -> str:
     """An order for a story about those of an order's people, things and places that the village knows."""
-    subjects = []
-    for phrase in ordered_phrases(order):
-        noun = phrase.split()[-1]
-        if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
-            subjects.append(f"the {phrase}")
-        elif noun in KINDS["name"] or noun in KINDS["goods"]:
-            subjects.append(phrase)
-        elif noun in village_forms().values():
-            subjects.append(f"a {phrase}")
+    numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
+    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in ordered_phrases(order)]
     return f"Tell me a story about {' and '.join(subjects)}."
+
+
+def with_article(phrase: str) -> str:
+    """What was ordered as a sentence has it: "a red kite", "the mill", "nine buns"."""
+    noun = phrase.split()[-1]
+    if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
+        return f"the {phrase}"
+    if noun not in (*KINDS["role"], *KINDS["thing"]):
+        return phrase
+    if phrase.split()[0] in NUMBERS:
+        return phrase.removesuffix(noun) + PLURALS.get(noun, f"{noun}s")
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
 def note_of_unknown_words(message: str, so: str = "") -> str:
@@ -136,7 +165,8 @@ def note_of_unknown_words(message: str, so: str = "") -> str:
         message: The message.
         so: What follows from that, for an order.
     """
-    quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
+    words = [word for word in unknown_words(message) if word.lower() not in (*SHORT_FORMS, *FRAMES)]
+    quoted = [f"“{word}”" for word in words[:3]]
     verb = "I do not know" if so else "The village does not know"
     return f"{verb} {', '.join(quoted)}{so}." if quoted else ""
 

@@ -242,7 +242,7 @@ def test_dropout_is_explained():
         ("which chapter explains attention?", "4: Attention. Attention: "),
         ("wich chapter covers LoRA", "17: LoRA. LoRA: "),
         ("where do I learn about quantisation", "19: Quantization. Quantization, "),
-        ("what chapter is about rewards?", "18: Rewards. It explains: "),
+        ("what chapter is about rewards?", "18: Rewards. Reward: "),
         ("Where can I find out about mixture of experts?", "24: Mixture of experts. "),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from companion.instructions import Chat
 from companion.serve.faq import CourseQuestions
 from companion.serve.small_talk import ANSWERS as SMALL_TALK
-from companion.serve.small_talk import ENGLISH_ONLY, QUESTIONS, briefly, small_talk
+from companion.serve.small_talk import ENGLISH_ONLY, QUESTIONS, UNSAID, briefly, small_talk
 from companion.serve.story_chat import (
     BARE_ORDER,
     DRAWS,
@@ -47,7 +47,7 @@ def story_chat(*contents):
 
 LAST = "One day Mara met the fox Bram at the mill."
 WITH_CAST = f"The story has the baker Mara, the fox Bram and the red key. It ends so: “{LAST}”"
-PLACES = "Mara is at the mill with the red key, and Bram is at the mill"
+PLACES = "the baker Mara is at the mill with the red key, and the fox Bram is at the mill"
 CONTENTS = "It has the baker Mara, the fox Bram and the red key."
 
 
@@ -130,7 +130,7 @@ def test_more_messages_get_a_sensible_answer():
         (
             "tell me a bedtime story",
             BARE_ORDER,
-            "I do not know “bedtime”, so the story leaves that out.",
+            "",
         ),
         (
             "a story for my daughter Mara",
@@ -173,8 +173,8 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what's the ending of the story", f"The story ends so: “{LAST}”"),
         ("what did Bram do?", f"The story says: {LAST}"),
         ("what happened to bram", f"The story says: {LAST}"),
-        ("does bram love the key", f"The story says: {STORY.replace('. One', '. … One')}"),
-        ("was Bram a sailboat", f"The story does not say so. It says: {LAST}"),
+        ("does bram love the key", f"{UNSAID} At the end of the story, {PLACES}."),
+        ("was Bram a sailboat", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("did Mara find the key or not", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
@@ -187,8 +187,8 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("tell it again please", STORY),
         ("can you repeat the story?", STORY),
         ("where did it happen?", f"At the end of the story, {PLACES}."),
-        ("did they fight?", f"The story does not say so. {CONTENTS}"),
-        ("and who gave it away?", f"The story does not say so. {CONTENTS}"),
+        ("did they fight?", f"{UNSAID} At the end of the story, {PLACES}."),
+        ("and who gave it away?", f"{UNSAID} At the end of the story, {PLACES}."),
         ("what day was it", "The day in the story: not named."),
         ("why did Bram cry?", f"{WHY} The story says: {LAST}"),
     ],
@@ -358,7 +358,7 @@ def test_what_the_story_cannot_answer_is_said_with_what_it_has():
     asked = "Which words in the story are hard for a beginner?"
     said = "".join(story_chat("Tell me a story.", STORY).stream(asked))
     assert (
-        said.startswith(f"The story says nothing of “beginner”. {CONTENTS}")
+        said.startswith(f"The story says nothing of “beginner”. At the end of the story, {PLACES}.")
         and "".join(story_chat().stream(asked)) == NO_STORY
     )
 
