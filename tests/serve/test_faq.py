@@ -176,7 +176,7 @@ REWORDED = (Path(__file__).parents[1] / "support" / "reworded_questions.txt").re
 
 def share_of_right_chapters(asked):
     """The share of questions whose answer names the chapter that answers them."""
-    assert len(asked) == len(QUESTIONS) == 189
+    assert len(asked) == len(QUESTIONS) == 190
     found = [COURSE.find(question) for question in asked]
     first = [re.search(r"chapter \d+: [^;]+", one.source) if one else None for one in found]
     pairs = zip(first, QUESTIONS, strict=True)
