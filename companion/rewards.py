@@ -33,8 +33,8 @@ __all__ = [
     "Samples",
     "sample_groups",
     "group_advantages",
-    "grpo_loss",
     "token_log_probs",
+    "grpo_loss",
     "GRPO",
     "preference_loss",
     "RewardModel",
@@ -150,7 +150,24 @@ def group_advantages(rewards, size: int) -> torch.Tensor:
     return (above / (std + 1e-4)).flatten().float()
 
 
-# Cell ef9f515c, under “The loss”
+# Cell 2a21020f, under “GRPO on stories”
+# The package's token_log_probs
+def token_log_probs(model, tokens: torch.Tensor) -> torch.Tensor:
+    """Compute the natural logarithm of the probability of each token after the first.
+
+    Args:
+        model: A GPT or a model like it.
+        tokens: Token ids.
+
+    Shape:
+        tokens: (B, T) int64. The result: (B, T - 1), on the device of tokens.
+    """
+    there = tokens.to(next(model.parameters()).device)
+    logits = model(there[:, :-1]).float()  # (B, T - 1, V)
+    return -F.cross_entropy(logits.transpose(1, 2), there[:, 1:], reduction="none").to(tokens.device)
+
+
+# Cell f32f82eb, under “The clip”
 # The package's grpo_loss: equation (3) with the price for distance
 def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl: float = 0.0) -> tuple:
     """Compute the loss of GRPO, as a Trainer expects it.
@@ -162,7 +179,7 @@ def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl:
         mask: True for the tokens that the model generated.
         clip: The ratio of probabilities is clipped to the interval from 1 - clip to 1 + clip.
         reference: Log-probabilities under a model to stay near, or None.
-        kl: Price of the distance from the reference, called beta in equation (3).
+        kl: Price of the distance from the reference, called beta in the chapter.
 
     Returns:
         The sum of the loss over the generated tokens, and their number.
@@ -184,24 +201,7 @@ def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl:
     return -gain.sum(), int(mask.sum())
 
 
-# Cell 2a21020f, under “GRPO on stories”
-# The package's token_log_probs
-def token_log_probs(model, tokens: torch.Tensor) -> torch.Tensor:
-    """Compute the natural logarithm of the probability of each token after the first.
-
-    Args:
-        model: A GPT or a model like it.
-        tokens: Token ids.
-
-    Shape:
-        tokens: (B, T) int64. The result: (B, T - 1), on the device of tokens.
-    """
-    there = tokens.to(next(model.parameters()).device)
-    logits = model(there[:, :-1]).float()  # (B, T - 1, V)
-    return -F.cross_entropy(logits.transpose(1, 2), there[:, 1:], reduction="none").to(tokens.device)
-
-
-# Cell 9942306f, under “GRPO on stories”
+# Cell 411464a5, under “The clip”
 # The package's GRPO: the loop body in two methods, for a Trainer
 class GRPO:
     """Batches that the model generates itself, one for each step, and their loss, for a Trainer.
@@ -303,7 +303,7 @@ class RewardModel:
         return cls(features, head.weight[1] - head.weight[0])
 
 
-# Cell d274c14f, under “Why this score?”
+# Cell d274c14f, under “The model is its own reward model”
 # The package's dpo_loss, made of preference_loss
 def dpo_loss(chosen, rejected, chosen_before, rejected_before, beta: float = 0.1) -> torch.Tensor:
     """Compute the loss of direct preference optimization, in nats.
