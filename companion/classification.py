@@ -25,11 +25,11 @@ __all__ = [
     "word_counts",
     "Classifier",
     "read_states",
-    "TextClassifier",
     "freeze",
     "depth_groups",
     "class_batches",
     "class_loss",
+    "TextClassifier",
     "confusion_matrix",
     "class_scores",
     "class_weights",
@@ -196,69 +196,6 @@ def read_states(classifier: Classifier, rows: Sequence, batch_size: int = 32) ->
     return finite("states", states)
 
 
-# Cell 92598a71, under “A classifier on top of the model”
-# The package's TextClassifier: texts in, probabilities out, and a folder to keep it in
-class TextClassifier:
-    """Classifier with its tokenizer and the names of its classes.
-
-    Args:
-        classifier: A Classifier.
-        tokenizer: The tokenizer of its model.
-        classes: A name for each score of the head.
-
-    Raises:
-        ValueError: If there are not as many names as scores.
-    """
-
-    def __init__(self, classifier: Classifier, tokenizer, classes: Sequence[str]):
-        self.classifier = classifier
-        self.tokenizer = tokenizer
-        self.classes = list(classes)
-        self.begin = tokenizer.begin
-        self.empty = [tokenizer.end]
-        n = classifier.head.out_features
-        if len(self.classes) != n:
-            raise ValueError(f"classes has {len(self.classes)} names for {n} scores; give one for each")
-
-    def rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """Encode each text as the model reads it, with the token that begins a text."""
-        return [[*self.begin, *self.tokenizer.encode(text)] or self.empty for text in texts]
-
-    def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Return the probability of each class, for each text.
-
-        Raises:
-            ValueError: If a text is too long, see read_states.
-        """
-        states = read_states(self.classifier, self.rows(texts))
-        head = self.classifier.head
-        with torch.no_grad():
-            scores = head(states.to(head.weight.device))  # (N, n_classes)
-            probabilities = finite("probabilities", scores.softmax(-1))
-        return [dict(zip(self.classes, row, strict=True)) for row in probabilities.tolist()]
-
-    def save(self, folder: str | Path, provenance: dict | None = None) -> None:
-        """Write the model's three files and head.safetensors, all of them or none."""
-        write_classifier(folder, self.classifier, self.tokenizer, self.classes, provenance)
-
-    @classmethod
-    def load(cls, folder: str | Path, builders: Mapping | None = None) -> "TextClassifier":
-        """Load what save wrote.
-
-        Args:
-            folder: The folder.
-            builders: As for load_checkpoint.
-
-        Raises:
-            ValueError: If a file is damaged.
-        """
-        weights, classes, read = read_head(folder)
-        model, tokenizer, _ = load_checkpoint(folder, builders)
-        classifier = Classifier(model, len(classes), read).eval()
-        classifier.head.load_state_dict(weights)
-        return cls(classifier, tokenizer, classes)
-
-
 # Cell 8b854630, under “Fine-tuning: which weights to train”
 # The package's freeze: which blocks are trained
 def freeze(model: GPT, upto: int) -> int:
@@ -393,6 +330,69 @@ def class_loss(model: Classifier, batch, weights: torch.Tensor | None = None) ->
         weights = weights.to(labels.device)
     scores = model(tokens, mask).float()  # (B, n_classes)
     return F.cross_entropy(scores, labels, weight=weights, reduction="sum"), len(labels)
+
+
+# Cell 4817e0e9, under “Fine-tuning: which weights to train”
+# The package's TextClassifier: texts in, probabilities out, and a folder to keep it in
+class TextClassifier:
+    """Classifier with its tokenizer and the names of its classes.
+
+    Args:
+        classifier: A Classifier.
+        tokenizer: The tokenizer of its model.
+        classes: A name for each score of the head.
+
+    Raises:
+        ValueError: If there are not as many names as scores.
+    """
+
+    def __init__(self, classifier: Classifier, tokenizer, classes: Sequence[str]):
+        self.classifier = classifier
+        self.tokenizer = tokenizer
+        self.classes = list(classes)
+        self.begin = tokenizer.begin
+        self.empty = [tokenizer.end]
+        n = classifier.head.out_features
+        if len(self.classes) != n:
+            raise ValueError(f"classes has {len(self.classes)} names for {n} scores; give one for each")
+
+    def rows(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode each text as the model reads it, with the token that begins a text."""
+        return [[*self.begin, *self.tokenizer.encode(text)] or self.empty for text in texts]
+
+    def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Return the probability of each class, for each text.
+
+        Raises:
+            ValueError: If a text is too long, see read_states.
+        """
+        states = read_states(self.classifier, self.rows(texts))
+        head = self.classifier.head
+        with torch.no_grad():
+            scores = head(states.to(head.weight.device))  # (N, n_classes)
+            probabilities = finite("probabilities", scores.softmax(-1))
+        return [dict(zip(self.classes, row, strict=True)) for row in probabilities.tolist()]
+
+    def save(self, folder: str | Path, provenance: dict | None = None) -> None:
+        """Write the model's three files and head.safetensors, all of them or none."""
+        write_classifier(folder, self.classifier, self.tokenizer, self.classes, provenance)
+
+    @classmethod
+    def load(cls, folder: str | Path, builders: Mapping | None = None) -> "TextClassifier":
+        """Load what save wrote.
+
+        Args:
+            folder: The folder.
+            builders: As for load_checkpoint.
+
+        Raises:
+            ValueError: If a file is damaged.
+        """
+        weights, classes, read = read_head(folder)
+        model, tokenizer, _ = load_checkpoint(folder, builders)
+        classifier = Classifier(model, len(classes), read).eval()
+        classifier.head.load_state_dict(weights)
+        return cls(classifier, tokenizer, classes)
 
 
 # Cell 01d6993e, under “When one class is rare”
