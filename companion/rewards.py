@@ -167,7 +167,7 @@ def token_log_probs(model, tokens: torch.Tensor) -> torch.Tensor:
     return -F.cross_entropy(logits.transpose(1, 2), there[:, 1:], reduction="none").to(tokens.device)
 
 
-# Cell f32f82eb, under “The clip”
+# Cell f86636e4, under “GRPO on stories”
 # The package's grpo_loss: equation (3) with the price for distance
 def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl: float = 0.0) -> tuple:
     """Compute the loss of GRPO, as a Trainer expects it.
@@ -201,7 +201,7 @@ def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl:
     return -gain.sum(), int(mask.sum())
 
 
-# Cell 411464a5, under “The clip”
+# Cell 411464a5, under “GRPO on stories”
 # The package's GRPO: the loop body in two methods, for a Trainer
 class GRPO:
     """Batches that the model generates itself, one for each step, and their loss, for a Trainer.
