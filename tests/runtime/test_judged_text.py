@@ -10,10 +10,10 @@ import pytest
 from support.command_line import AtOnce
 
 from companion.runtime.terminal import Styled, screens, waiting
-from companion.show.judged_text import ASCII, COLORS, SIGNS, Marks, marked, marks_for, one_line, story
+from companion.show.judged_text import COLORS, Marks, marked, marks_for, one_line, story
 from companion.village import judge, load_split
 
-COLOR, PLAIN = Marks(True, SIGNS), Marks(False, SIGNS)
+COLOR, PLAIN = Marks(True), Marks(False)
 STORIES = load_split("val")[:6]
 FALSE = "Mara ate a key. Once upon a time, nobody said a word of this here."
 
@@ -111,7 +111,6 @@ def test_color_is_for_terminals_that_have_it(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert marks_for("auto") == PLAIN
-    assert marks_for("auto", encoding="ascii").signs == ASCII
     assert marks_for("off") is None
 
 
