@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from companion.cli._parsing import refuse
 from companion.cli._shared import RUNS
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel
@@ -201,16 +200,6 @@ def check_floats(options: Any) -> None:
     """
     if not model_names.is_public(options.model) and (options.model / "config.json").is_file():
         model_names.check_floats("--model", options.model)
-
-
-def check_method(options: Any) -> None:
-    """Check that options of lora are used with lora only.
-
-    Raises:
-        ValueError: If such an option was given without lora.
-    """
-    if options.method == "full":
-        refuse(options, ["rank", "alpha"], "works with --method lora only")
 
 
 def check_turn_end(name: Path, tokenizer: Any) -> None:

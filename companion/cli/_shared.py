@@ -148,7 +148,7 @@ def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
 
 def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
-    marks = marks_for(choice, "off", sys.stdout.encoding)
+    marks = marks_for(choice)
     return marks if marks and tells_of_the_village(model, tokenizer) else None
 
 

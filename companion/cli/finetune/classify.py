@@ -26,7 +26,6 @@ from companion.classification import (
 )
 from companion.cli._learning import (
     check_floats,
-    check_method,
     hang_on,
     measuring,
     output_of,
@@ -161,7 +160,8 @@ def add_defaults(options: Options) -> None:
         ValueError: If options do not go together.
     """
     check_floats(options)
-    check_method(options)
+    if options.method == "full":
+        refuse(options, ["rank", "alpha"], "works with --method lora only")
     of_steps = ["passes", "batch_size", "lr", "decay"]
     if options.method == "lora":
         why = "works with --method full only; with lora, the adapter and the head are trained"

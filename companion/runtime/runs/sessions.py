@@ -130,21 +130,17 @@ class Clock:
         self.eval_every = eval_every
         self.now = now
         self.evaluation = 0.0  # seconds that the last evaluation took
-        self.share = 1.0  # of the time of its threads that this process had
         self.knows_speed = False  # whether the steps are planned yet
         self.start()
 
     def start(self) -> None:
         """Let the time begin."""
         self.begun = self.now()
-        self.cpu_begun = time.process_time()
         self.ended: float | None = None
 
     def stop(self) -> None:
-        """Let the time end, and note which share of its threads' time this process got."""
+        """Let the time end."""
         self.ended = self.now()
-        had = max(1e-9, self.trained()) * torch.get_num_threads()
-        self.share = min(1.0, (time.process_time() - self.cpu_begun) / had)
 
     def trained(self) -> float:
         """Return the seconds since the run began or was resumed."""
