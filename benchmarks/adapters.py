@@ -1,7 +1,6 @@
 """LoRA beside full fine-tuning, by rank, rate and place: chapter 17's figures.
 
     OMP_NUM_THREADS=1 python benchmarks/adapters.py         # every row that is missing, 45 minutes
-    python benchmarks/adapters.py --table                   # what is there
 
 A row is one training of the shipped model on `quizzes` (seed 170, 16 a step, each once), asked 300 others
 (seed 171); with "other quizzes" the seeds are 1170 and 1171. `nats` is the mean surprise at a right answer's
@@ -14,12 +13,11 @@ share of the stories that ended whose sentences are all the village's and none a
 Rows are appended to data/models/adapters.jsonl; those that are there are skipped.
 """
 
-import argparse
 import time
 from functools import cache, partial
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 from companion import load
 from companion.instructions import exact_matches, masked_batches, text_rows
@@ -160,32 +158,13 @@ def run_row(method: str, names: tuple, rank: int, alpha: float, lr: float, seed:
     }  # fmt: skip
 
 
-def table(rows: list[dict]) -> str:
-    """A line for each training."""
-    lines = ["method rank alpha     lr seed  learns  right   nats stories seconds  names"]
-    for r in rows:
-        names = "all" if len(r["names"]) == len(ALL) else " ".join(r["names"])
-        lines.append(
-            f"{r['method']:6} {r['rank']:4} {r['alpha']:5} {r['lr']:6.4f} {r['seed']:4} {r['learns']:7,} "
-            f"{r['right']:6.3f} {r['nats']:6.4f} {r['stories']:7.3f} {r['seconds']:7.1f}  {names}"
-        )
-    return "\n".join(lines)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--table", action="store_true")
-    if not parser.parse_args().table:
-        for row in [*ROWS, *TOLD]:
-            key = dict(zip(KEY, (row[0], list(row[1]), *row[2:]), strict=True))
-            if holds(LOG, key):
-                continue
+    for row in [*ROWS, *TOLD]:
+        key = dict(zip(KEY, (row[0], list(row[1]), *row[2:]), strict=True))
+        if not holds(LOG, key):
             found = told_row(*row) if row in TOLD else run_row(*row)
             append_row(LOG, found)
-            print(found if row in TOLD else table([found]).splitlines()[1], flush=True)
-    rows = read_rows(LOG)
-    print(table([row for row in rows if row["method"] != "told"]))
-    print("\n".join(map(str, (row for row in rows if row["method"] == "told"))))
+            print(found, flush=True)
 
 
 if __name__ == "__main__":

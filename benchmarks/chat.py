@@ -3,7 +3,6 @@
     OMP_NUM_THREADS=1 python benchmarks/chat.py data/models/answerer          # measure, and add a row
     OMP_NUM_THREADS=1 python benchmarks/chat.py runs/instructions/chat --name chat
     OMP_NUM_THREADS=1 python benchmarks/chat.py runs/instructions/chat --prefer runs/instructions/preferred
-    python benchmarks/chat.py --table                                         # what is there
 
 `--prefer` trains instead of measuring: the model draws eight stories to each of many orders, of which a third
 come after another order and its story, and a third are in other words. It learns by DPO to prefer those that
@@ -34,7 +33,7 @@ from pathlib import Path
 
 import torch
 from instructions import TEST, TRAIN, tests
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 from companion import load
 from companion.instructions import (
@@ -361,22 +360,18 @@ def prefer(folder: Path, output: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--name", help="of the row (default: the folder's)")
     parser.add_argument("--prefer", type=Path, metavar="FOLDER", help="train, and write the model there")
-    parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
     if args.prefer:
         prefer(args.folder, args.prefer)
         return
-    name = args.name or (args.folder.name if args.folder else "")
-    if args.folder and not args.table and not holds(LOG, {"model": name}):
-        append_row(LOG, row_of(args.folder, name))
-    for row in read_rows(LOG):
-        print(
-            row["model"],
-            {key: value for key, value in row.items() if key not in ("model", "kinds", "examples")},
-        )
+    name = args.name or args.folder.name
+    if not holds(LOG, {"model": name}):
+        row = row_of(args.folder, name)
+        append_row(LOG, row)
+        print({key: value for key, value in row.items() if key not in ("kinds", "examples")})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
     OMP_NUM_THREADS=1 python benchmarks/depth.py                # adds what data/models/depth.jsonl lacks
     OMP_NUM_THREADS=1 python benchmarks/depth.py --steps 100 --log /tmp/depth.jsonl
     OMP_NUM_THREADS=1 python benchmarks/depth.py --long "two blocks"
-    python benchmarks/depth.py --table                          # what is there
 
 Three shapes of GPT-2: one block, two blocks, and one block so wide that it has as many weights as the two.
 Each learns from the same new stories, 16 a step and none twice; another seed means other stories, too. Each
@@ -130,11 +129,7 @@ def main():
     parser.add_argument("--steps", type=int, default=STEPS, help=f"(default: {STEPS:,})")
     parser.add_argument("--long", action="append", choices=SHAPES, help="train this shape for long, seed 0")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/depth.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if args.table:
-        print("\n".join(map(line, read_rows(args.log))))
-        return
     tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
     look = Look(tokenizer)
 

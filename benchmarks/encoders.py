@@ -1,7 +1,6 @@
 """Words hidden and sentences translated, each with and without what matters: chapter 23's figures.
 
     OMP_NUM_THREADS=1 python benchmarks/encoders.py         # every row that is missing, 18 minutes
-    python benchmarks/encoders.py --table                   # what is there
 
 A row is one training. kind "gaps": sentences of the village in which a name, a thing or a place stands twice,
 15 % of their tokens hidden, by an encoder that sees the whole sentence ("both sides") or only what stands to
@@ -16,14 +15,13 @@ all of the controls).
 Rows are appended to data/models/encoders.jsonl; those that are there are skipped.
 """
 
-import argparse
 import math
 import time
 from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 from companion.attention import CausalSelfAttention
 from companion.datasets import pad_batch
@@ -173,12 +171,6 @@ def train(kind: str, sees: str, steps: int, seed: int, lr: float) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
-    if parser.parse_args().table:
-        for row in read_rows(LOG):
-            print(row)
-        return
     torch.set_num_threads(1)
     for values in ROWS:
         key = dict(zip(KEY, values, strict=True))

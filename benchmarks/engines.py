@@ -1,7 +1,7 @@
 """The shipped model in four engines: how near its answers are to ours, and how long they take.
 
     pip install -e '.[serve,peers]' llama-cpp-python==0.3.36
-    OMP_NUM_THREADS=1 python benchmarks/engines.py [--table]
+    OMP_NUM_THREADS=1 python benchmarks/engines.py
 
 Ours, transformers and onnxruntime in float32, llama.cpp in each kind that is written (keys and values in
 float32, no flash attention), all on one thread. Bits per byte of 100 stories of the test split, with their
@@ -11,7 +11,6 @@ from our model as it is). Tokens a second of processor time: a prompt of 12 and 
 turns, and the median is written. It writes data/models/engines.jsonl, a row for each.
 """
 
-import argparse
 import json
 import math
 import statistics
@@ -23,7 +22,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from logs import machine, processor, read_rows
+from logs import machine, processor
 
 from companion import load
 from companion.caching import KVCache
@@ -201,27 +200,12 @@ def version_of(engine: str) -> str:
     return f"{names.get(engine, engine)} {version(names.get(engine, engine))}"
 
 
-def table(rows: list[dict]) -> str:
-    """A line for each row."""
-    lines = ["engine       format      MB  bits/byte   greedy equal        kl  kl_exact  tokens/s"]
-    lines += [
-        f"{r['engine']:12} {r['format']:8} {r['megabytes']:5.2f} {r['bits_per_byte']:10.5f}"
-        f" {r['greedy_equal']:6} of {r['greedy']:,} {r['kl']:9.1e} {r['kl_exact']:9.1e}"
-        f" {r['tokens_per_second']:9,}"
-        for r in rows
-    ]
-    return "\n".join(lines)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--table", action="store_true", help="print the log, measure nothing")
-    if not parser.parse_args().table:
-        torch.set_num_threads(1)
-        with tempfile.TemporaryDirectory() as folder:
-            rows = measure(Path(folder))
-        LOG.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    print(table(read_rows(LOG)))
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder))
+    LOG.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    print(*rows, sep="\n")
 
 
 if __name__ == "__main__":

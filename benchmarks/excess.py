@@ -2,7 +2,6 @@
 
     OMP_NUM_THREADS=1 python benchmarks/excess.py               # adds what data/models/excess.jsonl lacks
     OMP_NUM_THREADS=1 python benchmarks/excess.py --steps 300 --log /tmp/excess.jsonl
-    python benchmarks/excess.py --table                         # what is there
 
 Two sorts of rows. `training`: the shape, the batches and the rates of the long run (`data/models/village`)
 from its first step on, with stories that are never seen twice; the run is cut after --steps of its 24,000
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import torch
 from inside import story_batches
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 import companion
 from companion.generation import LanguageModel
@@ -173,11 +172,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--steps", type=int, default=LOOKS[-1], help=f"(default: {LOOKS[-1]:,})")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/excess.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if args.table:
-        print("\n".join(map(line, read_rows(args.log))))
-        return
     read_once()
     for name in MODELS:
         if not holds(args.log, {"what": "model", "model": name}):

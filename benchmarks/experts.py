@@ -1,7 +1,6 @@
 """A dense model beside experts at equal active parameters, one training a row: chapter 24's figures.
 
     OMP_NUM_THREADS=1 python benchmarks/experts.py             # every row that is missing
-    python benchmarks/experts.py --table                       # what is there
 
 A row is a training and a seed. The text is the village's shipped stories and as many tokens of Python's
 manual (pydoc, in pieces of 200 tokens), which differs a little between Pythons, or the stories alone.
@@ -16,7 +15,6 @@ got at the end; `by_step` that of all tokens in the last layer, after some steps
 the first steps on the stories alone, which the chapter computes again. Seconds are processor time.
 """
 
-import argparse
 import random
 import statistics
 import time
@@ -24,7 +22,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 from companion import BUILDERS
 from companion.datasets import document_rows, encode_documents, load_text
@@ -152,24 +150,12 @@ def run_row(name: str, seed: int) -> dict:
     return row
 
 
-def table(rows: list[dict]) -> str:
-    """One line a row."""
-    form = "{row:15} {seed} {bits_per_byte} {parameters:,} {active:,} {tokens_per_second:,} tokens/s"
-    return "\n".join(form.format(**row) for row in rows)
-
-
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
-    args = parser.parse_args()
-    if not args.table:
-        for name, seed in ROWS:
-            if not holds(LOG, {"row": name, "seed": seed}):
-                append_row(LOG, run_row(name, seed))
-                print(table(read_rows(LOG)[-1:]), flush=True)
-    else:
-        print(table(read_rows(LOG)))
+    for name, seed in ROWS:
+        if not holds(LOG, {"row": name, "seed": seed}):
+            row = run_row(name, seed)
+            append_row(LOG, row)
+            print(name, seed, row["bits_per_byte"], f"{row['tokens_per_second']:,} tokens/s", flush=True)
 
 
 if __name__ == "__main__":

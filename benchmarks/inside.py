@@ -2,7 +2,6 @@
 
     OMP_NUM_THREADS=1 python benchmarks/inside.py               # writes data/models/inside.jsonl anew
     OMP_NUM_THREADS=1 python benchmarks/inside.py --steps 300 --log /tmp/inside.jsonl
-    python benchmarks/inside.py --table                         # what is there
 
 A GPT-2 of the preset `village`'s shape reads new stories, 16 a step and none twice, with a whole schedule of
 its own. At some twenty steps it stops and is looked into: a row of the log. The first row also has the mean
@@ -18,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from logs import append_row, machine, read_rows
+from logs import append_row, machine
 
 from companion.cli.train import PRESETS
 from companion.datasets import pad_batch
@@ -186,11 +185,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--steps", type=int, default=STEPS, help=f"(default: {STEPS:,})")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/inside.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if args.table:
-        print("\n".join(map(line, read_rows(args.log))))
-        return
     run(args.steps, args.log)
 
 

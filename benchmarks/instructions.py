@@ -4,7 +4,6 @@
     python benchmarks/instructions.py --arm course    # one
     python benchmarks/instructions.py --arm sixty     # the page's trainings of 60 steps, some minutes
     python benchmarks/instructions.py --arm order     # the order of words in an answer, some minutes
-    python benchmarks/instructions.py --table                       # what is there
 
 Each row of data/models/instructions.jsonl is one training of the shipped model: `kinds` has the share of 50
 held-out questions of each kind that were answered word for word, `refused` that of 200 questions without an
@@ -26,7 +25,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from excess import group_of, read_once, with_intervals
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 from companion import load
 from companion.caching import SlidingCache
@@ -395,28 +394,16 @@ def run_row(arm: str) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--table", action="store_true")
     parser.add_argument("--arm", choices=[*ARMS, "sixty", "order"])
     args = parser.parse_args()
-    if not args.table and args.arm in (None, "sixty"):
+    if args.arm in (None, "sixty"):
         sixty()
-    if not args.table and args.arm in (None, "order"):
+    if args.arm in (None, "order"):
         order()
-    others = [] if args.table or args.arm in ("sixty", "order") else [args.arm] if args.arm else ARMS
-    for arm in others:
-        if not holds(LOG, {"arm": arm, "seed": SEED}):
+    for arm in ARMS:
+        if args.arm in (None, arm) and not holds(LOG, {"arm": arm, "seed": SEED}):
             append_row(LOG, row := run_row(arm))
             print(row, flush=True)
-    for row in read_rows(LOG):
-        if row["arm"] == "sixty":
-            print(sixty_line(row))
-            continue
-        if row["arm"] == "order":
-            print(f"{row['first']} first, rate {row['lr']}, seed {row['seed']}: {row['right']:.3f} right")
-            continue
-        names = ("all", "refused", "refused_wrongly", "orders", "summaries", "told")
-        told = {name: row[name] for name in names if name in row}
-        print(f"{row['arm']:20}", told)
 
 
 if __name__ == "__main__":

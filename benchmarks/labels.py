@@ -2,7 +2,6 @@
 
     OMP_NUM_THREADS=1 python benchmarks/labels.py           # every row that is missing, twenty minutes
     OMP_NUM_THREADS=1 python benchmarks/labels.py --draws   # the rows of ten hundreds, five minutes
-    python benchmarks/labels.py --table                     # what is there
 
 A row is one classifier, trained on the first labels of `singers` (seed 16) and asked about 1,000 others (seed
 17). `twins` has a digit for each pair of twins: how many of the two it got right. Rows are appended to
@@ -23,7 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine
 
 from companion import load
 from companion.classification import (
@@ -164,27 +163,8 @@ def result(arm: str, n: int, passes: int, seed: int, scores: torch.Tensor, early
     }  # fmt: skip
 
 
-def table(rows: list[dict]) -> str:
-    """A line for each way: the accuracy with each number of labels, the mean over seeds."""
-    lines = [" " * 26 + "".join(f"{n:9,}" for n in SIZES)]
-    for arm in [*ARMS, *OTHER_RATES]:
-        found = [[row["accuracy"] for row in rows if (row["arm"], row["labels"]) == (arm, n)] for n in SIZES]
-        lines.append(f"{arm:26}" + "".join(f"{sum(a) / len(a):9.3f}" if a else " " * 9 for a in found))
-    return "\n".join(lines)
-
-
-def table_of_draws(rows: list[dict]) -> str:
-    """A line for each way: the accuracy with each of the ten hundreds."""
-    lines = []
-    for arm in DRAWS:
-        found = sorted((row["draw"], row["accuracy"]) for row in rows if row["arm"] == arm)
-        lines.append(f"{arm:26}" + "".join(f"{accuracy:7.3f}" for _, accuracy in found))
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--table", action="store_true")
     parser.add_argument("--draws", action="store_true", help="ten hundreds of labels")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/labels.jsonl)")
     args = parser.parse_args()
@@ -195,7 +175,7 @@ def main() -> None:
                 if not holds(log, {"arm": arm, "draw": draw}):
                     append_row(log, row := run_draw(arm, draw))
                     print(arm, draw, row["accuracy"], row["seconds"], flush=True)
-    elif not args.table:
+    else:
         for n, (passes, seeds) in SIZES.items():
             for arm in [*ARMS, *(OTHER_RATES if n == MOST else ())]:
                 tried = seeds if arm in ("from scratch", "last block", "all") else 1
@@ -204,8 +184,6 @@ def main() -> None:
                     if not holds(log, {"arm": arm, "labels": n, "seed": seed}):
                         append_row(log, row := run_row(arm, n, taken, seed))
                         print(arm, n, seed, row["accuracy"], row["seconds"], flush=True)
-    print(table(read_rows(log)))
-    print(table_of_draws(read_rows(log)))
 
 
 if __name__ == "__main__":

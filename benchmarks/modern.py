@@ -6,7 +6,6 @@
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --seeds 0 --times 0.5 1 2 4
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --times 1 2
     OMP_NUM_THREADS=1 python benchmarks/modern.py "gpt2, as muon" --times 2
-    python benchmarks/modern.py --table                            # what is there
 
 A row is a recipe, a seed, and what the recipe's learning rate is multiplied with (`times`, 1 unless said).
 It is trained on 20,000 stories of the village for the same number of tokens as all others, evaluated on the
@@ -26,7 +25,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from logs import append_row, holds, machine, read_rows, steps_for
+from logs import append_row, holds, machine, steps_for
 from torch import nn
 
 from companion import BUILDERS
@@ -266,21 +265,6 @@ def run_row(name: str, seed: int, times: float, tokens: int, corpus, lines) -> d
     }  # fmt: skip
 
 
-def table(rows: list[dict]) -> str:
-    """One line a recipe and rate: the gaps left of its seeds, their mean, tokens per second."""
-    found = []
-    for name in RECIPES:
-        for times in sorted({row["times"] for row in rows if row["row"] == name}):
-            mine = [row for row in rows if (row["row"], row["times"]) == (name, times)]
-            gaps = [row["gap"] for row in mine]
-            speed = statistics.median(row["tokens_per_second"] for row in mine)
-            each = ", ".join(f"{gap:.2f}" for gap in gaps)
-            rate = RECIPES[name].lr * times
-            mean = statistics.mean(gaps)
-            found.append(f"{name:18} {rate:7.4g} {mean:.2f} ({each:16}) {speed:8,.0f} tokens/s")
-    return "\n".join(found)
-
-
 def main():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
@@ -294,11 +278,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"(default: {TOKENS:,})")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/modern.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if args.table:
-        print(table(read_rows(args.log)))
-        return
     every = [name for name in RECIPES if name not in CONTROLS]
     rows = every if args.all else CROSSED if args.crossed else args.rows
     if unknown := [name for name in rows if name not in RECIPES]:

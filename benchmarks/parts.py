@@ -1,15 +1,12 @@
 """Two blocks without one of their parts, each at several learning rates (chapter 5).
 
     OMP_NUM_THREADS=1 python benchmarks/parts.py                # adds what data/models/parts.jsonl lacks
-    python benchmarks/parts.py --table                          # what is there
 
 Each row of the log is a training of 1,400 steps of four stories each, as in chapter 5's "Break it". `bits` is
 bits per byte of 200 validation stories, `recalled` bits per recalled word, after 100, 400 and 1,400 steps.
 Each variant is first trained with seed 0 at its rates. Its best rate is then trained with seeds 1 and 2. The
 rows at 0.005 with seed 0 are those of data/models/blocks.json. About a minute a row on one core.
 """
-
-import argparse
 
 import torch
 from logs import append_row, holds, machine, read_rows
@@ -113,14 +110,6 @@ def line(row: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--table", action="store_true", help="print what is there, and train nothing")
-    args = parser.parse_args()
-    if args.table:
-        print("\n".join(map(line, read_rows(LOG))))
-        return
     tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
     train = encode_documents(load_split("train"), tokenizer)
     texts = load_split("val")[:200]

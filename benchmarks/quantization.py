@@ -5,7 +5,6 @@
     OMP_NUM_THREADS=1 python benchmarks/quantization.py parts     # a minute
     OMP_NUM_THREADS=1 python benchmarks/quantization.py damping   # a minute
     OMP_NUM_THREADS=1 python benchmarks/quantization.py speed     # needs transformers; two minutes
-    python benchmarks/quantization.py --table                     # what is there
 
 `stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
 bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
@@ -34,7 +33,7 @@ from pathlib import Path
 
 import torch
 from excess import group_of, read_once, with_intervals
-from logs import append_row, holds, machine, memory_speed, processor, processor_time, read_rows
+from logs import append_row, holds, machine, memory_speed, processor, processor_time
 from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
@@ -250,14 +249,11 @@ def main() -> None:
     global LOG
     parser = argparse.ArgumentParser()
     parser.add_argument("arm", nargs="*", choices=[*ARMS, []], default=[])
-    parser.add_argument("--table", action="store_true")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/quantization.jsonl)")
     args = parser.parse_args()
     LOG = args.log
-    if not args.table:
-        for arm in args.arm or ARMS:
-            ARMS[arm]()
-    print("\n".join(line(row) for row in read_rows(LOG)))
+    for arm in args.arm or ARMS:
+        ARMS[arm]()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
     python -m companion prepare village --stories 20000
     OMP_NUM_THREADS=1 python benchmarks/rates.py            # every row that is missing, 12 minutes
-    python benchmarks/rates.py --table                      # what is there
 
 A row is a GPT-2 of two blocks, trained on 20,000 stories of the village for 150,000 tokens with a warmup and
 a cosine to 0, and evaluated on the shipped validation split. muP's base width is 96, so that at 96 both are
@@ -11,12 +10,11 @@ the same. Rows are appended to data/models/rates.jsonl; those that are there are
 
 import argparse
 import itertools
-import statistics
 from functools import partial
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine, read_rows, steps_for
+from logs import append_row, holds, machine, steps_for
 
 from companion.datasets import load_prepared
 from companion.gpt import GPTConfig, gpt2
@@ -56,37 +54,22 @@ def run_row(rule: str, width: int, lr: float, tokens: int, seed: int, corpus) ->
     }  # fmt: skip
 
 
-def table(rows: list[dict]) -> str:
-    """A line for each rule and width: nats a token at each rate, the mean over the seeds."""
-    rates = sorted({row["lr"] for row in rows})
-    lines = [" " * 14 + "".join(f"{lr:9g}" for lr in rates)]
-    for rule, width in ROWS:
-        mine = [row for row in rows if (row["rule"], row["width"]) == (rule, width)]
-        nats = {lr: [row["nats_per_token"] for row in mine if row["lr"] == lr] for lr in rates}
-        cells = "".join(f"{statistics.mean(nats[lr]):9.3f}" if nats[lr] else " " * 9 for lr in rates)
-        lines += [f"{rule:9}{width:5}{cells}"] if mine else []
-    return "\n".join(lines)
-
-
 def main():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--tokens", type=int, default=150_000, help="of a row (default: 150,000)")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/rates.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if not args.table:
-        corpus = load_prepared(args.data)
-        for seed, (rule, width), lr in itertools.product(SEEDS, ROWS, RATES):
-            key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens, "seed": seed}
-            if holds(args.log, key):
-                continue
-            row = run_row(*key.values(), corpus)
-            append_row(args.log, row)
-            what = f"{rule}, {width} wide, {lr:g}, seed {seed}"
-            print(f"{what}: {row['nats_per_token']:.3f} nats a token", flush=True)
-    print(table(read_rows(args.log)))
+    corpus = load_prepared(args.data)
+    for seed, (rule, width), lr in itertools.product(SEEDS, ROWS, RATES):
+        key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens, "seed": seed}
+        if holds(args.log, key):
+            continue
+        row = run_row(*key.values(), corpus)
+        append_row(args.log, row)
+        what = f"{rule}, {width} wide, {lr:g}, seed {seed}"
+        print(f"{what}: {row['nats_per_token']:.3f} nats a token", flush=True)
 
 
 if __name__ == "__main__":

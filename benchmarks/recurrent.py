@@ -3,7 +3,6 @@
     OMP_NUM_THREADS=1 python benchmarks/recurrent.py            # every row missing; 40 minutes or more
     OMP_NUM_THREADS=1 python benchmarks/recurrent.py --memory   # only the memory task; 6 minutes
     OMP_NUM_THREADS=1 python benchmarks/recurrent.py --rates    # only the other learning rates; 10 minutes
-    python benchmarks/recurrent.py --table                      # what is there
 
 A row is one training of a model of `MODELS`, about 555,000 parameters each, on the village's training split,
 for so many `seconds` of processor time; the learning rate rises for 50 steps and falls with the time
@@ -219,28 +218,13 @@ def run_rate_rows(log) -> None:
             print(key | row, flush=True)
 
 
-def table(rows: list[dict]) -> str:
-    """A line for each training of a language model."""
-    lines = ["model            seed seconds steps   tokens  bits   recalled words right, by distance"]
-    for r in rows:
-        if "task" in r:
-            continue
-        shares = " ".join(f"{right / words:.2f}" for right, words in zip(r["right"], r["words"], strict=True))
-        lines.append(
-            f"{r['model']:16} {r['seed']:4} {r['seconds']:7} {r['steps']:5} {r['tokens']:8,} {r['bits']:.3f}"
-            f"  {shares}"
-        )
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
     parser.add_argument("--memory", action="store_true", help="train only the rows of the memory task")
     parser.add_argument("--rates", action="store_true", help="train only the rows at other learning rates")
     parser.add_argument("--log", type=Path, default=LOG, help="where the rows at other rates are appended")
     args = parser.parse_args()
-    everything = not (args.table or args.memory or args.rates)
+    everything = not (args.memory or args.rates)
     if args.memory or everything:
         run_memory_rows()
     if args.rates or everything:
@@ -249,8 +233,7 @@ def main() -> None:
         for name, seed, seconds in ROWS:
             if not holds(LOG, {"model": name, "seed": seed, "seconds": seconds}):
                 append_row(LOG, found := run_row(name, seed, seconds))
-                print(table([found]).splitlines()[1], flush=True)
-    print(table(read_rows(LOG)))
+                print(found, flush=True)
 
 
 if __name__ == "__main__":

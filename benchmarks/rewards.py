@@ -2,7 +2,6 @@
 
     OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, 55 minutes
     OMP_NUM_THREADS=1 python benchmarks/rewards.py sentence   # one arm
-    python benchmarks/rewards.py --table                      # what is there
 
 A row is a step of an arm: what the 64 texts (or as many as it says) that the step drew were given, and what
 the judge says of them; or, with `stories`, a model asked for the ends of begun stories (at temperature 0.8
@@ -495,46 +494,15 @@ ARMS = {
 }
 
 
-def table(rows: list[dict]) -> str:
-    """A line for the first and the last row of each arm."""
-    lines = []
-    for arm in ARMS:
-        found = [row for row in rows if row["arm"] == arm]
-        if arm == "patterns":
-            lines += [
-                f"{arm:18} {row['model']:9} {row['patterns']} together {row['together']}" for row in found
-            ]
-            continue
-        if arm == "temperature":
-            lines += [
-                f"{arm} {row['temperature']} {row['model']:9} true {row['true']:.3f} words {row['words']:.1f}"
-                for row in found
-            ]
-            continue
-        if arm == "reward models":
-            lines += [
-                f"{arm}, {row['pairs']} pairs: states {row['states']:.3f} counts {row['counts']:.3f}"
-                f" shorter {row['shorter']:.3f}"
-                for row in found
-            ]
-            continue
-        for row in (found[0], found[-1]) if found else ():
-            lines.append(f"{arm:18} step {row['step']:3} true {row['true']:.3f} words {row['words']:.1f}")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("arm", nargs="*", choices=[*ARMS, []], default=[])
-    parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
-    if not args.table:
-        for arm in args.arm or ARMS:
-            if not holds(LOG, {"arm": arm}):
-                print(arm, flush=True)
-                for row in ARMS[arm]():
-                    append_row(LOG, {"arm": arm} | row | {"machine": machine()})
-    print(table(read_rows(LOG)))
+    for arm in args.arm or ARMS:
+        if not holds(LOG, {"arm": arm}):
+            print(arm, flush=True)
+            for row in ARMS[arm]():
+                append_row(LOG, {"arm": arm} | row | {"machine": machine()})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
     OMP_NUM_THREADS=1 python benchmarks/scaling.py              # every row of the grid that is missing
     OMP_NUM_THREADS=1 python benchmarks/scaling.py --times 3 --tokens 250000 500000 1000000
     OMP_NUM_THREADS=1 python benchmarks/scaling.py --held-out   # those that the law is to foretell
-    python benchmarks/scaling.py --table                        # what is there
 
 A row is a GPT-2 of some size, trained on 20,000 stories of the village for a number of tokens with a whole
 schedule of its own (warmup, then a cosine to 0 on the last step), evaluated on the shipped validation split
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine, read_rows, steps_for
+from logs import append_row, holds, machine, steps_for
 
 from companion.attention import tell
 from companion.datasets import encode_documents, load_prepared
@@ -106,22 +105,6 @@ def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> d
     }  # fmt: skip
 
 
-def table(rows: list[dict]) -> str:
-    """One line a size, one column a budget: the least nats per token, and the share of the gap left."""
-    budgets = sorted({row["budget"] for row in rows})
-    sizes = {row["size"]: row["matrix_parameters"] for row in rows}
-    found = ["size    matrices" + "".join(f"{budget:17,}" for budget in budgets)]
-    for size in sorted(sizes, key=sizes.get):
-        line = f"{size:7}{sizes[size]:9,}"
-        for budget in budgets:
-            mine = [row for row in rows if (row["size"], row["budget"]) == (size, budget)]
-            best = min(mine, key=lambda row: row["nats_per_token"], default=None)
-            cell = f"{best['nats_per_token']:.3f} ({best['gap']:5.2f})" if best else ""
-            line += f"{cell:>17}"
-        found.append(line.rstrip())
-    return "\n".join(found)
-
-
 def main():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
@@ -132,11 +115,7 @@ def main():
     parser.add_argument("--times", type=float, default=1.0, help="multiplies the learning rate (default: 1)")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/scaling.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if args.table:
-        print(table(read_rows(args.log)))
-        return
     if unknown := [size for size in args.sizes if size not in HEADS]:
         parser.error(f"no size is called {unknown[0]!r}; there are {', '.join(HEADS)}")
     rows = HELD_OUT if args.held_out else [(size, tokens) for tokens in args.tokens for size in args.sizes]

@@ -1,7 +1,6 @@
 """What a batch that rows join and leave gains, and what a server of it does under load: chapter 20's figures.
 
     OMP_NUM_THREADS=1 python benchmarks/serving.py          # every row that is missing, three minutes
-    python benchmarks/serving.py --table                    # what is there
 
 A row of kind "batch" is 32 answers of 1 to 200 tokens drawn by lot, by the shipped answerer, or of 1 to 40
 by an untrained model of GPT-2 small's shape: by continuous batching, by the same program in static batches,
@@ -13,7 +12,6 @@ second of wall time.
 Rows are appended to data/models/serving.jsonl; those that are there are skipped.
 """
 
-import argparse
 import json
 import time
 import urllib.error
@@ -24,7 +22,7 @@ from random import Random
 
 import torch
 from decoding import SHAPES
-from logs import append_row, holds, machine, processor, read_rows
+from logs import append_row, holds, machine, processor
 
 from companion import load
 from companion.caching import SlidingCache
@@ -146,16 +144,7 @@ def measure_load(slots: int = 8, waiting: int = 32) -> None:
         append_row(LOG, row | {"processor": processor(), "machine": machine()})
 
 
-def table() -> None:
-    for row in read_rows(LOG):
-        print("  ".join(f"{name} {value}" for name, value in row.items() if name != "machine"))
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", action="store_true", help="print what is there, and no more")
-    if not parser.parse_args().table:
-        measure_batches()
-        measure_again()
-        measure_load()
-    table()
+    measure_batches()
+    measure_again()
+    measure_load()

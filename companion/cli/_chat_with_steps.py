@@ -40,7 +40,7 @@ class Thinker:
     def __init__(self, options: Any, teller: Any):
         self.options = options
         self.teller = teller
-        self.marks = marks_for(options.marks, "signs", sys.stdout.encoding)
+        self.marks = marks_for(options.marks, "signs")
         self.random = random.Random(options.seed)
         self.question: StepQuestion | None = None
         self.verdict: TraceVerdict | None = None

@@ -40,8 +40,6 @@ from companion.runtime.terminal import waiting
 
 TABLES = ("model", "training", "generation")
 """The tables of a file of settings, below the lines before the first one, which is called "" here."""
-OF_RUN = {"data", "init", "minutes", "judge"}
-"""What stands before the first table."""
 BY_DATA = {"vocab_size"}
 """Fields of a model's configuration that no option sets, because the data do."""
 
@@ -340,8 +338,6 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
         raise ValueError(f"{path} is no TOML: {' '.join(str(error).split())}") from None
     settings = {"": {name: value for name, value in found.items() if not isinstance(value, dict)}}
     settings |= {name: value for name, value in found.items() if isinstance(value, dict)}
-    for name in settings[""].keys() - OF_RUN:
-        raise ValueError(f"{path}: {name} belongs below [{'], ['.join(TABLES)}] or nowhere")
     for table, values in settings.items():
         if table not in ("", *TABLES):
             raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES)}]")

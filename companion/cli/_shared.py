@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from companion import village
 from companion.cli._parsing import Alias
-from companion.runtime.terminal import as_typed, is_read
+from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 from companion.village.reasoning import END_THINK, THINK
@@ -148,14 +148,14 @@ def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
 
 def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
-    marks = marks_for(choice, "off", sys.stdout.encoding)
+    marks = marks_for(choice)
     return marks if marks and tells_of_the_village(model, tokenizer) else None
 
 
 def typed_lines() -> Iterator[str]:
-    """Yield what is typed, line by line, until the input ends or somebody leaves, or nobody reads."""
+    """Yield what is typed, line by line, until the input ends or somebody leaves."""
     prompt = "> " if sys.stdin.isatty() else ""
-    while is_read():
+    while True:
         try:
             line = input(prompt).strip()
         except EOFError:

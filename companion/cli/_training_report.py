@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache
@@ -27,21 +26,15 @@ from companion.runtime.runs.sessions import Clock, lowest_row
 from companion.runtime.terminal import waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
-from companion.village import judge
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT: Any = DRAWING["prompt"]
 JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
-MARKED = 12  # sentences of it whose marks the line of progress shows
-IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
 STORY = 250  # most tokens of the story at a training's end
 REPLACEMENT = "\ufffd"  # which decoding puts where bytes form no character
 DOT = "·"
-UNREADABLE = 0.2  # share of such characters from which a sample is not shown
-NO_TEXT = "(no text yet: many of the bytes that it draws form no letters)"
-NOTHING = "(nothing: it ended the text before the first word)"
 
 
 class Reporter:
@@ -66,8 +59,6 @@ class Reporter:
         more: dict[str, Any] = {"sample": sample}
         if self.plan.options.judge and self.is_village:
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
-        if self.plan.marks:
-            more["marks"] = "".join(self.plan.marks.sign(verdict.kind) for verdict in judge(sample)[:MARKED])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
             f"step {row['step']:>6}  loss: held-out {row['val']:.3f} (perplexity {perplexity:.2f},"
@@ -94,14 +85,10 @@ def readable(sample: str) -> str:
 
     A model that has hardly begun draws bytes that form no character, and control characters.
     """
-    if not sample.strip():
-        return NOTHING
     kept = []
     for character in sample:
         is_text = character in "\n\t" or (character.isprintable() and character != REPLACEMENT)
         kept.append(character if is_text else DOT)
-    if kept.count(DOT) > UNREADABLE * len(kept):
-        return NO_TEXT
     return re.sub(f"{DOT}+", DOT, "".join(kept))
 
 
@@ -126,8 +113,6 @@ def print_results(
         f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
         f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
     )
-    if next(teller.model.parameters()).device.type == "cpu":
-        print(share_line(clock, gets_better=not is_overfitted(history)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
         gap = gap_left(last["bits_per_byte"], lines)
@@ -140,7 +125,8 @@ def print_results(
         print(scores_line(scores, JUDGED))
     else:
         print(bytes_mean(last["bits_per_byte"]))
-        print(minutes_give(history, corpus.train.n_bytes))
+        if warning := memorized(corpus.train.n_bytes):
+            print(warning)
     if worse := best_is_elsewhere(history, folder):
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
@@ -158,15 +144,6 @@ def share_of_text(passes: float) -> str:
 def time_of(seconds: float) -> str:
     """A time in seconds or in minutes."""
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
-
-
-def share_line(clock: Clock, gets_better: bool = True) -> str:
-    """How much of the processor a run had, and that the machine was busy if more time would help."""
-    n = torch.get_num_threads()
-    line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
-    if clock.share >= IDLE or not gets_better:
-        return line
-    return f"{line} The machine was busy: with more minutes, or on an idle machine, the model gets better."
 
 
 def gap_means(gap: float) -> str:
@@ -187,27 +164,6 @@ def bytes_mean(bits: float) -> str:
         f"To store the text with this model's help, you would need {bits:.1f} bits for each byte instead of"
         " 8. Nobody knows the lowest value for such a text, so compare it with other runs on the same text."
     )
-
-
-def minutes_give(history: list[dict], n_bytes: int) -> str:
-    """What can be expected of a model of the reader's own text, from the time that it has trained.
-
-    The steps in this statement were measured on 430 KB of English text (the topics of `pydoc`) with the
-    preset text, in a run of 198 steps.
-    """
-    last = history[-1]
-    per_minute = last["step"] / max(last["seconds"], 1e-9) * 60
-    lines = [
-        f"What to expect: at the speed of this run, a minute is {per_minute:,.0f} steps and ten minutes are"
-        f" {10 * per_minute:,.0f}. On 430 KB of technical English, 61 steps of --preset text gave 1.98 bits"
-        " per byte: words and pieces of words in random order. 198 steps gave 1.67: phrases of a few words"
-        " that fit together, and no sentence that makes sense. For such sentences you need 10 MB of text,"
-        " or a model that others have trained (--init)."
-    ]
-    warning = memorized(n_bytes)
-    if warning:
-        lines.append(warning)
-    return "\n".join(lines)
 
 
 def is_overfitted(history: list[dict]) -> bool:

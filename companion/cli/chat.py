@@ -27,7 +27,7 @@ from companion.cli._shared import (
     typed_lines,
 )
 from companion.runtime.data.conversations import FULL
-from companion.runtime.terminal import is_read, is_terminal
+from companion.runtime.terminal import is_terminal
 from companion.serve.faq import Answered, CourseQuestions
 from companion.serve.small_talk import EXAMPLE, briefly
 from companion.show.judged_text import Marks, marked
@@ -208,13 +208,16 @@ def answer(talk: Talk, text: str) -> None:
         return
     chat = open_model(talk)
     messages_before, dropped_before = chat.messages, chat.dropped
-    pieces: list[str] = []
-    answer = kept(chat.stream(text, talk.options.max_new_tokens, talk.seed), pieces)
-    for piece in marked(answer, talk.marks, stories_only=True):
-        print(briefly(piece, earlier), end="", flush=True)
-        if not is_read():
-            return
-    written = "".join(pieces)
+    written = ""
+
+    def told() -> Iterator[str]:
+        nonlocal written
+        for piece in chat.stream(text, talk.options.max_new_tokens, talk.seed):
+            written += piece
+            yield piece
+
+    for shown in marked(told(), talk.marks, stories_only=True):
+        print(briefly(shown, earlier), end="", flush=True)
     talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")
@@ -229,10 +232,3 @@ def answer(talk: Talk, text: str) -> None:
             talk.hinted = True
     if chat.dropped and not dropped_before:
         print(f"({FULL}.)")
-
-
-def kept(pieces: Iterator[str], into: list[str]) -> Iterator[str]:
-    """Hand pieces on, and keep them in a list."""
-    for piece in pieces:
-        into.append(piece)
-        yield piece

@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,7 +12,7 @@ from companion import load
 from companion.cli._parsing import MayBeEmpty, Range, Tables
 from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of, tells_of_the_village
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
-from companion.runtime.terminal import is_read, is_terminal
+from companion.runtime.terminal import is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
 from companion.show.judged_text import marked
@@ -67,21 +67,27 @@ def run(options: Options) -> None:
     if tokens and all(is_part_of_letter(token) for token in tokens):
         note = "the model's tokenizer knows no letter of the prompt and reads it byte by byte"
         print(f"companion: {note}; expect a text that has nothing to do with it", file=sys.stderr)
-    elif tells_of_the_village(options.model, teller.tokenizer) and (note := note_of_unknown_words(prompt)):
-        print(f"companion: {note} Try a name such as Mara or Otto.", file=sys.stderr)
+    elif prompt != usual["prompt"] and tells_of_the_village(options.model, teller.tokenizer):
+        note = note_of_unknown_words(prompt)
+        if note:
+            print(f"companion: {note} Try a name such as Mara or Otto.", file=sys.stderr)
     marks = marks_of(options.marks, options.model, teller.tokenizer)
 
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
     if draws and options.seed is None:
         drawing["seed"] = secrets.randbelow(1_000_000)
-    pieces = []
-    for piece in marked(noted(chain([prompt], teller.stream(prompt, **drawing)), pieces), marks):
-        print(piece, end="", flush=True)
-        if not is_read():
-            return
+    text = ""
+
+    def told() -> Iterator[str]:
+        nonlocal text
+        for piece in chain([prompt], teller.stream(prompt, **drawing)):
+            text += piece
+            yield piece
+
+    for shown in marked(told(), marks):
+        print(shown, end="", flush=True)
     print()
     if options.odds:
-        text = "".join(pieces)
         tokens = teller.encode(text)[:, : teller.model.config.context_length]
         print()
         for line in odds_of_tokens(Subject(teller.model, teller.tokenizer, text, tokens)):
@@ -89,13 +95,6 @@ def run(options: Options) -> None:
     if draws and options.seed is None and is_terminal():
         seed = drawing["seed"]
         print(f"(seed {seed}; the same command with --seed {seed} gives this text again)")
-
-
-def noted(pieces: Iterable[str], into: list[str]) -> Iterator[str]:
-    """Pass pieces on, and append each to a list."""
-    for piece in pieces:
-        into.append(piece)
-        yield piece
 
 
 def is_part_of_letter(token: str | bytes) -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import itertools
-import sys
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -246,7 +245,7 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         architecture = saved.architecture
         defaults |= saved.shape | saved.train
     if options.init or (saved and saved.origin):
-        start = model_to_go_on_with(asked, saved, data, source or "village", tokenizer)
+        start = model_to_go_on_with(asked, saved, data, tokenizer)
         defaults["context_length"] = min(defaults["context_length"], start.model.context_length)
     else:
         start = new_model(asked, architecture, defaults, tokenizer.vocab_size)
@@ -263,7 +262,7 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     start.model = empty_model.config  # with what the builder adds to it
     marks = None
     if source in (None, "village"):
-        marks = marks_for(options.marks, in_pipe="signs", encoding=sys.stdout.encoding)
+        marks = marks_for(options.marks, in_pipe="signs")
     if is_main():
         folder = claim_folder(options, folder, held)
     return TrainPlan(
@@ -333,9 +332,7 @@ def find_saved_run(asked: dict, folder: Path) -> SavedRun:
     return saved
 
 
-def model_to_go_on_with(
-    asked: dict, saved: SavedRun | None, data: Path, source: str, tokenizer: Tokenizer
-) -> Model:
+def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokenizer: Tokenizer) -> Model:
     """The model of --init, or, for a run that is resumed, the model that this run once began with."""
     refuse(asked, sorted(FIELDS - names_of(TrainConfig)), NOT_BESIDE)
     if saved:
@@ -346,7 +343,7 @@ def model_to_go_on_with(
     model_names.check_floats("--init", folder)
     config, build = model_names.shape_of(folder)
     theirs = model_names.tokenizer_of(folder)
-    model_names.check_prepared_for(name, theirs, tokenizer, data, source)
+    model_names.check_prepared_for(name, theirs, tokenizer, data)
     origin = model_names.origin_of(name, folder)
     # Of the folder, not of the name, so that what was checked here is what is trained.
     return Model(dataclasses.replace(config, dropout=0.0), build, folder, origin)

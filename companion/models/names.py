@@ -21,8 +21,6 @@ from companion.runtime.storage.checkpoints import (
 )
 from companion.runtime.storage.hub import SMALL, find_model, installed_file, is_hub_name, is_installable
 from companion.runtime.storage.public_configs import read_shape
-from companion.runtime.terminal import as_typed
-from companion.runtime.text.documents import CORPORA
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.runtime.text.tokenizer import token_bytes, tokenizer_fingerprint
 from companion.tokenization import Tokenizer
@@ -109,11 +107,6 @@ def origin_of(name: str | Path, folder: Path) -> dict:
     return {"name": Path(name).as_posix()} | more
 
 
-def lasting_name(name: str | Path, folder: Path) -> Path:
-    """Return a name by which a model is found from any folder: a package's model keeps its own."""
-    return Path(name) if is_installable(name) else folder.resolve()
-
-
 # -- tokenizers ------------------------------------------------------------------
 
 
@@ -154,15 +147,10 @@ def same_tokenizer(a: Any, b: Any) -> bool:
         return False
 
 
-def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path, source: str) -> None:
-    """Raise ValueError, with the command that helps, where data are of another tokenizer than a model's."""
+def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path) -> None:
+    """Raise ValueError, with what helps, where data are of another tokenizer than a model's."""
     if same_tokenizer(tokenizer, prepared):
         return
-    why = f"--data={data} was prepared with another tokenizer than that of --init={Path(name).as_posix()}"
-    texts = source.split(", ")
-    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
-        texts = ["my.txt"]
-    if source == "village":  # whose folder keeps its own tokenizer
-        data = Path("runs/data/mine")
-    command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", Path(name).as_posix()]
-    raise ValueError(f"{why}; run {as_typed(*command, '--overwrite')}")
+    name = Path(name).as_posix()
+    why = f"--data={data} was prepared with another tokenizer than that of --init={name}"
+    raise ValueError(f"{why}; prepare the text again with --tokenizer {name} --overwrite")

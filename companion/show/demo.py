@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
 from companion.show.widgets import attention_layers, attention_weights
-from companion.village.reader import PerfectReader, read_tokens
+from companion.village.reader import read_tokens, token_distributions
 
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
 """What is read where the reader types nothing. The next word is in it, for a model that looks back."""
@@ -142,12 +142,14 @@ def shape(*sizes: int) -> str:
 
 def tokenization(subject: Subject) -> Iterator[str]:
     """The pieces into which the text is cut, its tokens, and their bytes."""
-    tokenizer, text = subject.tokenizer, subject.text
+    tokenizer = subject.tokenizer
+    text = subject.text
     n = len(subject.ids) - len(tokenizer.encode(text))
-    before, ids = subject.ids[:n], subject.ids[n:]  # what begins every text, and this one's
-    characters, size = len(text), len(text.encode())
+    before = subject.ids[:n]  # what begins every text
+    ids = subject.ids[n:]
+    size = len(text.encode())
     yield f"text: {spell(text)}"
-    yield f"{characters:,} characters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
+    yield f"{len(text):,} characters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
     yield f"vocabulary: {tokenizer.vocab_size:,} tokens, {type(tokenizer).__name__}"
     yield ""
     begun = pieces(tokenizer, text, ids)
@@ -168,11 +170,13 @@ def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
     """For each token the piece of text that begins with it, "" inside of one; [] for a tokenizer without."""
     if not tokenizer.merges:
         return []
-    starts, place = {}, 0
+    starts = {}
+    place = 0
     for piece in regex.findall(tokenizer.pattern, text):
         starts[place] = f"'{spell(piece)}'"
         place += len(piece.encode())
-    begun, place = [], 0
+    begun = []
+    place = 0
     for token in ids:
         begun.append(starts.get(place, ""))
         place += len(tokenizer.vocab[token])
@@ -181,7 +185,8 @@ def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
 
 def embeddings(subject: Subject) -> Iterator[str]:
     """The embedding of each token: its first numbers, its length, and the most similar embeddings."""
-    model, ids = subject.model, subject.ids
+    model = subject.model
+    ids = subject.ids
     table = model.embed.token.weight.detach().float().cpu()  # (V, C)
     with torch.no_grad():
         x = model.eval().embed(subject.tokens, start=0)[0].float().cpu()  # (T, C)
@@ -189,7 +194,8 @@ def embeddings(subject: Subject) -> Iterator[str]:
     alike = F.normalize(rows, dim=1) @ F.normalize(table, dim=1).T  # (T, V)
     alike[range(len(ids)), ids] = -2.0  # below any cosine: a row is not its own neighbour
     cosines, nearest = alike.topk(min(3, len(table) - 1))
-    T, (V, C) = len(ids), table.shape
+    T = len(ids)
+    V, C = table.shape
     yield f"token ids {shape(T)} → rows of the table {shape(V, C)} → {shape(T, C)}"
     if hasattr(model.embed, "position"):
         P = len(model.embed.position.weight)
@@ -214,8 +220,10 @@ def attention(subject: Subject) -> Iterator[str]:
     """The attention weights of one head as a map: a row for each query, a column for each key."""
     maps = attention_weights(subject.model, subject.tokens)  # (H, T, T) for each layer
     layer, head, why = pick_head(subject, maps)
-    weights, heads = maps[layer][head].tolist(), maps[layer].shape[0]
-    T, C = len(weights), subject.model.config.d_model
+    weights = maps[layer][head].tolist()
+    heads = maps[layer].shape[0]
+    T = len(weights)
+    C = subject.model.config.d_model
     part = attention_layers(subject.model)[layer]
     yield f"layer {layer} of 0 to {len(maps) - 1}, head {head} of 0 to {heads - 1}: {type(part).__name__}"
     yield why
@@ -232,8 +240,10 @@ def attention(subject: Subject) -> Iterator[str]:
 
 def queries_and_keys(subject: Subject, keys: str = "k") -> str:
     """The shapes of queries and of keys: (H, T, D) each, where keys are not shared by several heads."""
-    c, T = subject.model.config, len(subject.ids)
-    D, n_keys = getattr(c, "head_width", c.d_model // c.n_heads), getattr(c, "n_kv_heads", c.n_heads)
+    c = subject.model.config
+    T = len(subject.ids)
+    D = getattr(c, "head_width", c.d_model // c.n_heads)
+    n_keys = getattr(c, "n_kv_heads", c.n_heads)
     if n_keys == c.n_heads:
         return f"q, {keys} {shape(c.n_heads, T, D)}{' each' if ',' in keys else ''}"
     return f"q {shape(c.n_heads, T, D)}, {keys} {shape(n_keys, T, D)}"
@@ -243,7 +253,8 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     """The map to draw, and why: of the heads that were asked for, the one that looks back the hardest."""
     found = subject.logits[-1].argmax().item()
     here = [at for at, token in enumerate(subject.ids) if token == found]
-    last, name = subject.quote(subject.ids[-1]), subject.quote(found)
+    last = subject.quote(subject.ids[-1])
+    name = subject.quote(found)
     if not here:  # not <end> and not the one before, at which some heads always look
         here = list(range(1, len(subject.ids) - 2))
     if subject.layer is not None and subject.head is not None:
@@ -315,9 +326,10 @@ def cell(weight: float, step: int) -> str:
 
 def blocks(subject: Subject) -> Iterator[str]:
     """The residual stream through the blocks: its length, what each part adds, the next token so far."""
-    model, T = subject.model, len(subject.ids)
-    noted = stream(subject)
-    C, d_ff = model.config.d_model, model.config.d_ff
+    model = subject.model
+    T = len(subject.ids)
+    C = model.config.d_model
+    d_ff = model.config.d_ff
     yield f"stream {shape(T, C)} through {len(model.blocks)} blocks"
     yield f"x + attn(norm_1(x)): {queries_and_keys(subject, 'k, v')} → {shape(T, C)}"
     yield f"x + mlp(norm_2(x)):  {shape(T, C)} → {shape(T, d_ff)} → {shape(T, C)}"
@@ -327,7 +339,7 @@ def blocks(subject: Subject) -> Iterator[str]:
     yield "if the last norm and the head read the stream at this block."
     yield ""
     yield "          stream  + attention  + MLP  next"
-    for name, x, attended, computed in noted:
+    for name, x, attended, computed in stream(subject):
         added = f"{length(attended):11.2f}  {length(computed):5.2f}" if attended is not None else " " * 18
         token, share = read_off(model, x)
         yield f"{name:8}  {length(x):6.2f}  {added}  {subject.quote(token)} {share:.0%}"
@@ -371,7 +383,9 @@ def stream(subject: Subject) -> list[tuple]:
 
 def gpt(subject: Subject) -> Iterator[str]:
     """The parameters of each part, and the five most probable next tokens."""
-    model, config, T = subject.model, subject.model.config, len(subject.ids)
+    model = subject.model
+    config = model.config
+    T = len(subject.ids)
     counts: dict[str, int] = {}
     for name, parameter in model.named_parameters():
         names = name.split(".")[:-1]
@@ -388,7 +402,8 @@ def gpt(subject: Subject) -> Iterator[str]:
         rows = next(name for name, part in model.named_modules() if part is model.embed.token)
         yield f"{'head':16} {0:>12,} {0:7.1%}  {rows} is used again"
     yield ""
-    V, C = config.vocab_size, config.d_model
+    V = config.vocab_size
+    C = config.d_model
     yield f"tokens {shape(T)} → stream {shape(T, C)} → logits {shape(T, V)}; its last row:"
     yield ""
     yield f"{spell(subject.text)} …"
@@ -404,7 +419,8 @@ def odds(subject: Subject) -> Iterator[str]:
     try:
         truth = read_tokens(subject.text, subject.tokenizer)[-1]
     except ValueError as error:
-        truth, note = {}, f"The village cannot tell how likely the next token is: {error}."
+        truth = {}
+        note = f"The village cannot tell how likely the next token is: {error}."
     else:
         note = "The truth is what the perfect reader expects, who knows the village's rules."
     most = sorted(shares, key=lambda token: -max(shares[token], truth.get(token, 0)))[:ODDS]
@@ -431,18 +447,13 @@ def true_odds(text: str, tokenizer) -> tuple[list[dict[int, float]], str]:
     Returns:
         The distributions, and a sentence that says who knows them, or at which word they end.
     """
+    truths = []
     try:
-        return read_tokens(text, tokenizer), "The truth is what the perfect reader expects."
+        for truth in token_distributions(text, tokenizer):
+            truths.append(truth)
     except ValueError as error:
-        note = f"The truth ends where the village could not have told the text: {error}."
-    reader, words, n = PerfectReader(), text.split(" "), 0
-    for word in words:
-        try:
-            reader.read(word)
-        except ValueError:
-            break
-        n += 1
-    return read_tokens(" ".join(words[:n]), tokenizer), note
+        return truths, f"The truth ends where the village could not have told the text: {error}."
+    return truths, "The truth is what the perfect reader expects."
 
 
 def odds_of_tokens(subject: Subject) -> Iterator[str]:
@@ -450,7 +461,8 @@ def odds_of_tokens(subject: Subject) -> Iterator[str]:
     nats = -subject.logits.log_softmax(-1)
     truths, note = true_odds(subject.text, subject.tokenizer)
     yield f"  {'token':{LABEL + 2}} {'model':28} truth"
-    paid = must_pay = 0.0  # bits, at the n_known tokens that could come
+    paid = 0.0  # bits, at the n_known tokens that could come
+    must_pay = 0.0
     n_known = 0
     for t, token in enumerate(subject.ids[1:]):
         surprise = nats[t, token].item()

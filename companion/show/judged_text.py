@@ -25,8 +25,6 @@ COLORS = {"ok": "32", "misplaced": "33", "contradiction": "1;31", "unknown": "2"
 """Green, yellow, bold red and faint, as the codes that ECMA-48 has for them (SGR)."""
 
 SIGNS = {"ok": "✓", "misplaced": "~", "contradiction": "✗", "unknown": "?"}
-ASCII = {"ok": "+", "misplaced": "~", "contradiction": "x", "unknown": "?"}
-"""The same for a terminal that has no other letters."""
 
 LISTED = 5
 """Sentences that the judge explains; in a story that went wrong early, more would only repeat the reason."""
@@ -37,11 +35,10 @@ class Marks:
     """How the judge's verdicts are shown."""
 
     color: bool  # what is not right has a sign as well, for readers who do not see the colors
-    signs: dict[str, str]  # of each verdict
 
     def sign(self, kind: str) -> str:
         """The sign of a kind of verdict, in its color."""
-        return f"\x1b[{COLORS[kind]}m{self.signs[kind]}\x1b[0m" if self.color else self.signs[kind]
+        return f"\x1b[{COLORS[kind]}m{SIGNS[kind]}\x1b[0m" if self.color else SIGNS[kind]
 
     def legend(self) -> str:
         """What each sign means, in one line."""
@@ -50,35 +47,27 @@ class Marks:
     def sentence(self, verdict: Verdict, text: str | None = None) -> str:
         """A sentence with its mark. If only a part of the sentence is shown, `text` is that part."""
         text = cleaned(verdict.sentence if text is None else text)
-        sign = self.signs[verdict.kind]
+        sign = SIGNS[verdict.kind]
         if not self.color:
             return f"{sign} {text}"
         text = text if verdict.kind == "ok" else f"{sign} {text}"
         return f"\x1b[{COLORS[verdict.kind]}m{text}\x1b[0m"
 
 
-def marks_for(choice: str, in_pipe: str = "off", encoding: str | None = None) -> Marks | None:
+def marks_for(choice: str, in_pipe: str = "off") -> Marks | None:
     """How to mark what goes to standard output.
 
     Args:
         choice: "color", "signs", "off" or "auto". "auto" means color in a terminal that shows it, and signs
             in another terminal.
         in_pipe: What "auto" means if the output is no terminal.
-        encoding: Encoding of the output, which may lack the signs.
 
     Returns:
         The marks, or None for no marks at all.
     """
     if choice == "auto":
         choice = ("color" if shows_color() else "signs") if is_terminal() else in_pipe
-    if choice == "off":
-        return None
-    try:
-        "".join(SIGNS.values()).encode(encoding or "utf-8")
-        signs = SIGNS
-    except (UnicodeEncodeError, LookupError):
-        signs = ASCII
-    return Marks(choice == "color", signs)
+    return None if choice == "off" else Marks(choice == "color")
 
 
 def one_line(text: str, marks: Marks, longest: int) -> str:
@@ -98,10 +87,10 @@ def story(text: str, marks: Marks) -> str:
     """A whole story with its marks, and below it what the judge found."""
     verdicts = judge(text)
     sentences = " ".join(marks.sentence(verdict) for verdict in verdicts)
-    return Styled(f"{sentences}\n{findings(verdicts, marks)}")
+    return Styled(f"{sentences}\n{findings(verdicts)}")
 
 
-def findings(verdicts: Sequence[Verdict], marks: Marks) -> str:
+def findings(verdicts: Sequence[Verdict]) -> str:
     """What the judge found in a text: how many sentences are right, and what is wrong with each other one."""
     counts = Counter(verdict.kind for verdict in verdicts)
     right, n = counts["ok"], len(verdicts)
@@ -110,11 +99,11 @@ def findings(verdicts: Sequence[Verdict], marks: Marks) -> str:
     for verdict in wrong[:LISTED]:
         short = cleaned(shorten(verdict.sentence, 60, placeholder=" …"))
         meaning = f"{MEANINGS[verdict.kind]} ({cleaned(verdict.reason)})"
-        lines.append(f"  {marks.signs[verdict.kind]} {meaning}: {short}")
+        lines.append(f"  {SIGNS[verdict.kind]} {meaning}: {short}")
     if len(wrong) > LISTED:
         lines.append(f"  … and {len(wrong) - LISTED} more")
     if unknown := counts["unknown"]:
-        lines.append(f"  {marks.signs['unknown']} {MEANINGS['unknown']}: {unknown} of {n}")
+        lines.append(f"  {SIGNS['unknown']} {MEANINGS['unknown']}: {unknown} of {n}")
     return Styled("\n".join(lines))
 
 
@@ -178,4 +167,4 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
         yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
         shown += 1
     if verdicts:
-        yield Styled(f"\n{findings(verdicts, marks)}")
+        yield Styled(f"\n{findings(verdicts)}")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
-import json
 import sys
 from pathlib import Path
-from random import Random
 
-from companion.village.splits import DATA, PLACES, SPLITS, STATE, new_stories, tell, write_stories
+from companion.village.splits import DATA, SPLITS, tell, write_stories
 
 
 def write_splits(folder: Path) -> None:
@@ -23,23 +20,6 @@ def write_splits(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
 
 
-def write_places(folder: Path) -> None:
-    """Write places.json, which `places` reads, into `folder`."""
-    known: dict[str, dict[str, str]] = {}
-    for seed, numbers in PLACES.items():
-        rng, done = Random(seed), 0
-        states = known.setdefault(str(seed), {})
-        stories = new_stories(rng)
-        for number in numbers:
-            for _ in range(number - done):
-                next(stories)
-            done = number
-            states[str(number)] = base64.b64encode(STATE.pack(*rng.getstate()[1])).decode()
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(known, indent=1) + "\n"
-    (folder / "places.json").write_text(text, encoding="utf-8", newline="\n")
-
-
 def main(argv: list[str] | None = None) -> int:
     """The command line: write the shipped splits, or other stories."""
     parser = argparse.ArgumentParser(
@@ -50,14 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--stories", type=int, help="how many stories to write (default: 1000 with --seed)")
     parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2, 3)")
     parser.add_argument("--out", type=Path, default=DATA / "village", help="folder (default: %(default)s)")
-    parser.add_argument(
-        "--places", action="store_true", help="write places.json, byte for byte: where to go on within seed 4"
-    )
     args = parser.parse_args(argv)
-    if args.places:
-        write_places(args.out)
-        print(f"places.json is in {args.out}")
-        return 0
     if args.stories is None and args.seed is None:
         write_splits(args.out)
         print(f"{', '.join(SPLITS)} and SHA256SUMS are in {args.out}")

@@ -52,7 +52,8 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
     Raises:
         ValueError: If the village could not have told a text.
     """
-    stories, tokenizer = [], teller.tokenizer
+    stories = []
+    tokenizer = teller.tokenizer
     device = next(teller.model.parameters()).device
     was_training = teller.model.training
     for text in texts:
@@ -63,7 +64,8 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
         logits = teller.model(torch.tensor([[teller.end, *ids[:-1]]], device=device))[0]  # (T, V)
         teller.model.train(was_training)
         nats = -logits.float().log_softmax(-1).cpu()[range(len(ids)), ids]  # (T,)
-        measured, first = [], 0
+        measured = []
+        first = 0
         for word in words:
             spaced = word.text if word.text == END or not first else f" {word.text}"
             n = 1 if word.text == END else len(tokenizer.encode(spaced))
@@ -106,7 +108,8 @@ def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) ->
     rows = {}
     for name, of_stories in groups.items():
         words = [word for story in of_stories for word in story]
-        n, excess = len(words), sum(word.excess for word in words)
+        n = len(words)
+        excess = sum(word.excess for word in words)
         unavoidable = sum(word.unavoidable for word in words)
         bits = torch.tensor([sum(word.excess for word in story) for story in of_stories], dtype=torch.double)
         interval = interval_of(bits, torch.tensor([len(story) for story in of_stories]))

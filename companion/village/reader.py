@@ -8,7 +8,7 @@ out. What is left is certain as soon as one sentence is left.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from math import inf, log2
 from typing import NamedTuple
@@ -227,23 +227,29 @@ def read_tokens(text: str, tokenizer) -> list[dict[int, float]]:
     Raises:
         ValueError: If the village could not have told the text.
     """
-    reader, known = PerfectReader(), {END: [tokenizer.end]}
+    return list(token_distributions(text, tokenizer))
+
+
+def token_distributions(text: str, tokenizer) -> Iterator[dict[int, float]]:
+    """Yield what `read_tokens` returns, as far as the village could have told the text."""
+    reader = PerfectReader()
+    known = {END: [tokenizer.end]}
 
     def encode(word: str) -> list[int]:
         if word not in known:
             known[word] = tokenizer.encode(word)
         return known[word]
 
-    distributions = [next_tokens(reader, encode, [])]
+    yield next_tokens(reader, encode, [])
     words = text.split(" ") if text else []
     for i, word in enumerate(words):
         if i:
             reader = reader.after(words[i - 1])
         ids = encode(reader.spaced(word))
-        distributions += [next_tokens(reader, encode, ids[:n]) for n in range(1, len(ids) + 1)]
+        distributions = [next_tokens(reader, encode, ids[:n]) for n in range(1, len(ids) + 1)]
         if not distributions[-1]:
             raise ValueError(f"{word!r} cannot come after {reader.last_words()!r} in a story of the village")
-    return distributions
+        yield from distributions
 
 
 def next_tokens(

@@ -237,9 +237,9 @@ def test_a_folder_is_its_text_files(tmp_path):
 
 
 def test_a_file_that_is_no_text_stops_a_folder_and_is_named(tmp_path):
-    for n in range(7):
-        (tmp_path / f"{n}.txt").write_bytes("Übermut".encode("latin-1") if n != 3 else b"elm")
-    with raises_one_line(ValueError, "no UTF-8.*0.txt, 1.txt, 2.txt, 4.txt, 5.txt and 1 more.*skip"):
+    (tmp_path / "0.txt").write_bytes(b"elm")
+    (tmp_path / "1.txt").write_bytes("Übermut".encode("latin-1"))
+    with raises_one_line(ValueError, "1.txt is no UTF-8.*skip"):
         load_text(tmp_path)
 
 

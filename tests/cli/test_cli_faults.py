@@ -18,7 +18,7 @@ from support.command_line import MINE, TINY, AtOnce, fails, planned, said
 
 from companion import village
 from companion.cli import main
-from companion.datasets import load_prepared, load_text
+from companion.datasets import load_prepared
 from companion.runtime.runs import resuming
 from companion.runtime.storage import checkpoints
 from companion.runtime.terminal import as_typed, screens
@@ -142,9 +142,7 @@ def test_files_that_are_no_text_or_may_not_be_read_are_named_and_left_out_when_a
     (here / "letters" / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no text")
     locked(here / "letters/b.txt")
     locked("letters/b.txt")
-    fails(
-        capsys, ["prepare", "letters"], 2, "or cannot be read: b.txt, photo.jpg; ", "leave it out with --skip"
-    )
+    fails(capsys, ["prepare", "letters"], 2, "letters/b.txt cannot be read", "--skip leaves out all")
     assert not (here / "runs").exists()
     assert main(["prepare", "letters", "--skip"]) == 0
     err = capsys.readouterr().err
@@ -430,20 +428,6 @@ class Closed(io.StringIO):
         return super().write(text)
 
 
-@pytest.mark.gate
-@pytest.mark.parametrize(
-    "error, status", [(BrokenPipeError(32, "Broken pipe"), 0), (OSError(28, "No space left"), 1)]
-)
-def test_a_run_whose_output_nobody_can_see_is_saved(prepared, monkeypatch, error, status):
-    err = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", Closed(10, error))
-    monkeypatch.setattr(sys, "stderr", err)
-    assert main(["train", *MINE, *TINY]) == status
-    for name in ("model.safetensors", "state.safetensors", "loss.png"):
-        assert (prepared / "runs/mine" / name).exists()
-    assert "Traceback" not in err.getvalue() and ("companion: [Errno 28]" in err.getvalue()) == (status == 1)
-
-
 def test_a_text_that_nobody_reads_any_more_ends(monkeypatch):
     asked = []
 
@@ -542,18 +526,6 @@ def test_a_copy_of_a_text_is_left_out_and_that_is_said(here, capsys):
     assert "Left out as repeated: 6 of 12 documents" in capsys.readouterr().err
     corpus = load_prepared("runs/data/letters")
     assert corpus.meta["train"]["n_documents"] + corpus.meta["val"]["n_documents"] == 6
-
-
-def test_linked_folders_are_read_once_and_a_link_to_nothing_is_named(here, capsys):
-    Path("elsewhere").mkdir()
-    Path("letters").mkdir()
-    Path("elsewhere/a.txt").write_text("A letter from elsewhere. " * 9, "utf-8")
-    Path("letters/b.txt").write_text("A letter from here. " * 9, "utf-8")
-    Path("letters/linked").symlink_to(Path("elsewhere").resolve())
-    Path("letters/again").symlink_to(Path("letters").resolve())
-    assert len(load_text("letters")) == 2
-    Path("letters/c.txt").symlink_to("nowhere.txt")
-    fails(capsys, ["prepare", "letters"], 2, "cannot be read: c.txt")
 
 
 def test_in_a_terminal_prepare_says_that_it_learns_the_vocabulary(here, monkeypatch, capsys):

@@ -12,21 +12,17 @@ from support.command_line import MINE, TINY, fails, planned
 from companion import load
 from companion.cli import main
 from companion.cli._training_report import (
-    NO_TEXT,
-    NOTHING,
     gap_means,
     is_overfitted,
-    minutes_give,
     readable,
     scores_line,
-    share_line,
     share_of_text,
     shortened,
 )
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Clock, Loss
+from companion.runtime.runs.sessions import Loss
 from companion.show.judged_text import marks_for
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
@@ -145,7 +141,6 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
     assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
-    assert re.search(r"^It had \d+% of the time of \d+ processor threads?\.", out, re.MULTILINE)
     assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
 
 
@@ -154,24 +149,12 @@ def test_a_sample_shows_no_byte_that_forms_no_letter():
         readable("Dear Ana,\n\u00fc\ufffd\ufffd\x07 and so on, my dear")
         == "Dear Ana,\n\u00fc· and so on, my dear"
     )
-    assert readable("a\ufffd\x00b\ufffd") == NO_TEXT
-    assert readable("") == readable("  ") == NOTHING
+    assert readable("a\ufffd\x00b\ufffd") == "a·b·"
 
 
 def test_how_much_of_its_text_a_run_has_read():
     said = [share_of_text(passes) for passes in (0.001, 0.41, 1.0, 2.34)]
     assert said == ["less than 1% of its text", "41% of its text", "its text once", "2.3 times its text"]
-
-
-def test_a_busy_machine_is_named(monkeypatch):
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    clock = Clock(180.0)
-    clock.share = 0.41
-    wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
-    assert share_line(clock).startswith(wanted)
-    assert share_line(clock, gets_better=False) == "It had 41% of the time of 2 processor threads."
-    clock.share = 0.97
-    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
 
 def test_what_a_gap_means_depends_on_it():
@@ -268,7 +251,6 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     out = capsys.readouterr().out
     assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)
     assert [row["step"] for row in read_log(prepared / "runs/mine")] == [2, 4, 6, 7]
-    assert "What to expect: at the speed of this run" in out and "1.67: phrases of a few words" in out
     assert "This text has only " in out  # fewer than 100,000 bytes
     assert 'prompt = ""' in (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
     told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
@@ -283,12 +265,6 @@ def test_the_preset_for_an_own_text_is_not_trained_on_the_village(here, capsys):
 def test_a_loss_that_rises_again_is_overfitting():
     assert is_overfitted([{"val": 1.0}, {"val": 1.03}])
     assert not is_overfitted([{"val": 1.1}, {"val": 1.0}, {"val": 1.01}])
-
-
-def test_a_long_text_is_not_called_short(prepared):
-    history = [{"step": 10, "seconds": 5.0}]
-    assert "a minute is 120 steps and ten minutes are 1,200" in minutes_give(history, 350_000)
-    assert "memorizes" not in minutes_give(history, 350_000) and "memorizes" in minutes_give(history, 99_999)
 
 
 EVALUATED = [("--steps 9", 3), ("--steps 5000", 400)]

@@ -57,7 +57,7 @@ def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
         return capsys.readouterr().out
 
     assert run("--sizes", "2x32", "--tokens", "12000").count("nats per token") == 1
-    [row] = scaling.read_rows(log)
+    [row] = scripts("logs").read_rows(log)
     assert row["size"] == "2x32" and row["held_out"] is False
     assert row["matrix_parameters"] == 2 * 12 * 32**2 + 1024 * 32 < row["parameters"]
     assert abs(row["tokens"] - 12000) < 2000 and row["steps"] == len(row["curve"])
@@ -69,7 +69,7 @@ def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
 
 def test_the_grid_of_the_scaling_law_is_whole(scripts):
     scaling = scripts("scaling")
-    rows = scaling.read_rows(scaling.LOG)
+    rows = scripts("logs").read_rows(scaling.LOG)
     once = {(row["size"], row["budget"], row["seed"], row["times"]): row for row in rows}
     assert len(once) == len(rows)
     for size, budget in [*itertools.product(scaling.SIZES, scaling.BUDGETS), *scaling.HELD_OUT]:

@@ -79,8 +79,8 @@ def test_a_text_follows_an_order_if_it_gives_the_planted_answer(thinking):
     assert thinking.followed("red", texts) == 1
 
 
-def test_the_log_counts_what_its_texts_say(thinking):
-    rows = thinking.read_rows(thinking.LOG)
+def test_the_log_counts_what_its_texts_say(thinking, scripts):
+    rows = scripts("logs").read_rows(thinking.LOG)
     if not rows:
         pytest.skip("no rows yet: python benchmarks/thinking.py")
     for row in rows:

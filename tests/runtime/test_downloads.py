@@ -1,4 +1,4 @@
-"""Downloads: whole files only, resumed, checked, and fetched once."""
+"""Downloads: whole files only, checked, and fetched once."""
 
 import hashlib
 import random
@@ -22,30 +22,30 @@ DIGEST = hashlib.sha256(BYTES).hexdigest()
 
 
 class Server(servers.Server):
-    """Serves BYTES, in the way that `mode` names, and keeps each request's Range header."""
+    """Serves BYTES, in the way that `mode` names, and counts the requests."""
 
     def __init__(self):
-        self.mode, self.ranges = "well", []
+        self.mode = "well"
+        self.requests = 0
         super().__init__(Handler)
         self.url = f"{self.address}/text"
 
 
 class Handler(servers.Handler):
     def do_GET(self):
-        mode, wanted = self.server.mode, self.headers["Range"]
-        self.server.ranges.append(wanted)
+        mode = self.server.mode
+        self.server.requests += 1
         if mode == "nothing":
             return self.connection.close()
         if mode == "missing":
             return self.send_error(404)
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and mode != "no ranges" else 0
-        body = BYTES[::-1] if mode == "wrong" else b"<html>Log in</html>" if mode == "portal" else BYTES
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
+        body = BYTES[::-1] if mode == "wrong" else BYTES
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if mode == "slow":
             time.sleep(0.3)
-        self.wfile.write(body[start : start + 100_000] if mode == "cut" else body[start:])
+        self.wfile.write(body[:100_000] if mode == "cut" else body)
         self.close_connection = True
 
 
@@ -61,7 +61,7 @@ def server(monkeypatch):
 def fails(server, path, *words):
     """One line that holds the words, and nothing at path."""
     with pytest.raises(ConnectionError) as error:
-        download(server.url, len(BYTES), DIGEST, path)
+        download(server.url, DIGEST, path)
     assert "\n" not in str(error.value) and not path.exists()
     for word in (server.url, *words):
         assert word in str(error.value)
@@ -69,49 +69,37 @@ def fails(server, path, *words):
 
 def test_a_download_is_kept(server, tmp_path):
     path = tmp_path / "new" / "text"
-    assert download(server.url, len(BYTES), DIGEST, path) == path and path.read_bytes() == BYTES
-    assert download(server.url, len(BYTES), DIGEST, path) == path
-    assert server.ranges == [None] and visible(path.parent) == ["text"]
+    assert download(server.url, DIGEST, path) == path and path.read_bytes() == BYTES
+    assert download(server.url, DIGEST, path) == path
+    assert server.requests == 1 and visible(path.parent) == ["text"]
 
 
-def test_a_cut_connection_is_resumed(server, tmp_path):
+def test_a_cut_connection_leaves_nothing(server, tmp_path):
     server.mode = "cut"
-    fails(server, tmp_path / "text", "100,000 of 300,000", "try again")
-    fails(server, tmp_path / "text", "200,000 of 300,000")
-    server.mode = "well"
-    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
-    assert server.ranges == [None, "bytes=100000-", "bytes=200000-"]
-
-
-def test_a_server_without_ranges_starts_again(server, tmp_path):
-    server.mode = "cut"
-    fails(server, tmp_path / "text", "100,000 of 300,000")
-    server.mode = "no ranges"
-    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
-    assert server.ranges == [None, "bytes=100000-"]
+    fails(server, tmp_path / "text", "try again")
+    assert visible(tmp_path) == []
 
 
 def test_wrong_bytes_are_removed(server, tmp_path):
     server.mode = "wrong"
-    fails(server, tmp_path / "text", "SHA-256", "removed")
+    fails(server, tmp_path / "text", "invalid hash value")
     assert visible(tmp_path) == []
     server.mode = "well"
-    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert download(server.url, DIGEST, tmp_path / "text").read_bytes() == BYTES
 
 
 def test_two_downloads_at_once_fetch_the_file_once(server, tmp_path):
     server.mode = "slow"
     found, path = [], tmp_path / "text"
     threads = [
-        threading.Thread(target=lambda: found.append(download(server.url, len(BYTES), DIGEST, path)))
-        for _ in range(3)
+        threading.Thread(target=lambda: found.append(download(server.url, DIGEST, path))) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert found == [path] * 3 and path.read_bytes() == BYTES
-    assert server.ranges == [None] and visible(tmp_path) == ["text"]
+    assert server.requests == 1 and visible(tmp_path) == ["text"]
 
 
 @pytest.mark.parametrize(("mode", "words"), [("nothing", "check the network"), ("missing", "404")])
@@ -123,16 +111,16 @@ def test_a_server_with_nothing_to_give(server, tmp_path, mode, words):
 def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):
     text = f"Enter a ghost.\n{END_OF_TEXT}\nExit ghost."
     monkeypatch.setitem(globals(), "BYTES", text.encode())
-    entry = (server.url, len(text), hashlib.sha256(text.encode()).hexdigest())
+    entry = (server.url, hashlib.sha256(text.encode()).hexdigest())
     monkeypatch.setitem(downloads.DOWNLOADS, "shakespeare", entry)
     monkeypatch.setenv("COMPANION_CACHE", str(tmp_path / "cache"))
     assert load_text("shakespeare") == load_text("shakespeare") == ["Enter a ghost.", "Exit ghost."]
-    assert len(server.ranges) == 1 and visible(tmp_path / "cache") == ["shakespeare.txt"]
+    assert server.requests == 1 and visible(tmp_path / "cache") == ["shakespeare.txt"]
 
 
 def test_addresses_are_pinned():
-    for url, n_bytes, sha256 in downloads.DOWNLOADS.values():
+    for url, sha256 in downloads.DOWNLOADS.values():
         assert re.match(r"https://[^/]+/.*/[0-9a-f]{40}/", url)
-        assert n_bytes > 1_000_000 and re.fullmatch("[0-9a-f]{64}", sha256)
-    found = {name: (n_bytes, sha256[:8]) for name, (_, n_bytes, sha256) in downloads.DOWNLOADS.items()}
-    assert found == {"shakespeare": (1_115_394, "86c4e6aa"), "tinystories": (19_447_282, "94e43181")}
+        assert re.fullmatch("[0-9a-f]{64}", sha256)
+    found = {name: sha256[:8] for name, (_, sha256) in downloads.DOWNLOADS.items()}
+    assert found == {"shakespeare": "86c4e6aa", "tinystories": "94e43181"}

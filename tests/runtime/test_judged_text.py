@@ -4,16 +4,17 @@ import io
 import os
 import random
 import re
+import sys
 import threading
 
 import pytest
 from support.command_line import AtOnce
 
 from companion.runtime.terminal import Styled, screens, waiting
-from companion.show.judged_text import ASCII, COLORS, SIGNS, Marks, marked, marks_for, one_line, story
+from companion.show.judged_text import COLORS, Marks, marked, marks_for, one_line, story
 from companion.village import judge, load_split
 
-COLOR, PLAIN = Marks(True, SIGNS), Marks(False, SIGNS)
+COLOR, PLAIN = Marks(True), Marks(False)
 STORIES = load_split("val")[:6]
 FALSE = "Mara ate a key. Once upon a time, nobody said a word of this here."
 
@@ -111,7 +112,6 @@ def test_color_is_for_terminals_that_have_it(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert marks_for("auto") == PLAIN
-    assert marks_for("auto", encoding="ascii").signs == ASCII
     assert marks_for("off") is None
 
 
@@ -123,10 +123,11 @@ def test_a_pipe_gets_what_its_command_says(monkeypatch):
 
 def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
     enter_terminal(monkeypatch)
-    with screens() as out:
+    terminal = sys.stdout
+    with screens():
         print(Styled("\x1b[32mgreen\x1b[0m"), end=" ")
         print("\x1b[2Jwiped", end="")
-    assert out.stream.getvalue() == "\x1b[32mgreen\x1b[0m ␛[2Jwiped"
+    assert terminal.getvalue() == "\x1b[32mgreen\x1b[0m ␛[2Jwiped"
     assert story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
 
 

@@ -40,16 +40,3 @@ def test_probabilities_after_a_context_sum_to_one():
         found, _ = ngram_probabilities(train, [2, 4, 1, token], 5, longest=4)
         total += found.item()
     assert total == pytest.approx(1.0, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("train", "tokens", "longest", "message"),
-    [
-        ([0, 1, 2], [0, 1], 3, "longest=3 must be from 1 to 2"),
-        ([0, 1, 2], [0, 3], 2, "tokens go from 0 to 3, must be from 0 to 2"),
-        ([0] * 50, [0] * 50, 41, "vocab_size=3 with longest=41 is too large"),
-    ],
-)
-def test_texts_that_cannot_be_counted_are_rejected(train, tokens, longest, message):
-    with pytest.raises(ValueError, match=message):
-        ngram_probabilities(train, tokens, 3, longest)

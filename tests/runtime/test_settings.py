@@ -132,7 +132,6 @@ BAD = {
     "type": ("[training]\nsteps = 'ten'", "steps='ten' must be a whole number"),
     "range": ("[training]\nbatch_size = 0", "batch_size=0 must be"),
     "minutes": ("minutes = -1", "my.toml: --minutes=-1 must be a number from 0"),
-    "place": ("steps = 3", "my.toml: steps belongs below [model], [training], [generation] or nowhere"),
 }
 
 

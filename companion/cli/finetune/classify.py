@@ -26,7 +26,6 @@ from companion.classification import (
 )
 from companion.cli._learning import (
     check_floats,
-    check_method,
     hang_on,
     measuring,
     output_of,
@@ -37,12 +36,13 @@ from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import ModelOptions
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter
-from companion.models.names import folder_of, lasting_name, origin_of
+from companion.models.names import folder_of, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.files.arguments import holds_only
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
+from companion.runtime.storage.hub import is_installable
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import words_of
 from companion.show import plots
@@ -138,7 +138,8 @@ def run(options: Options) -> None:
         about = {"init": origin_of(options.model, folder), "classes": classes, "accuracy": accuracy}
         about |= {"data": options.data.name, "learn": options.learn}
         if options.method == "lora":
-            adapter = partial(save_adapter, classifier.model, base=lasting_name(options.model, folder))
+            base = options.model if is_installable(options.model) else folder.resolve()
+            adapter = partial(save_adapter, classifier.model, base=base)
             write_adapted(output, classifier, classes, adapter, gone=MODEL + REPORT)
         else:
             write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)
@@ -161,7 +162,8 @@ def add_defaults(options: Options) -> None:
         ValueError: If options do not go together.
     """
     check_floats(options)
-    check_method(options)
+    if options.method == "full":
+        refuse(options, ["rank", "alpha"], "works with --method lora only")
     of_steps = ["passes", "batch_size", "lr", "decay"]
     if options.method == "lora":
         why = "works with --method full only; with lora, the adapter and the head are trained"

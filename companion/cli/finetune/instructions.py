@@ -13,7 +13,6 @@ import torch
 from companion import load
 from companion.cli._learning import (
     check_floats,
-    check_method,
     check_turn_end,
     hang_on,
     measuring,
@@ -102,7 +101,8 @@ def run(options: Options) -> None:
     check_floats(options)
     if not 0 < options.held_out < 1:
         raise ValueError(f"--held-out={options.held_out} must be above 0 and below 1; try 0.05")
-    check_method(options)
+    if options.method == "full":
+        refuse(options, ["rank", "alpha"], "works with --method lora only")
     if options.data != VILLAGE and options.replay is None:
         why = "needs plain texts on which the model stays as it is; name them with --replay"
         refuse(options, ["keep"], why)

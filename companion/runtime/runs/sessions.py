@@ -10,7 +10,6 @@ import dataclasses
 import math
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +33,7 @@ from companion.runtime.runs.distributed import (
 from companion.runtime.runs.resuming import BEST, STATE, restore, save_run, write_log
 from companion.runtime.runs.validation import MAX_COUNT, data_identity, evaluations_within
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
-from companion.runtime.terminal import is_terminal
 
-BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
 TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
 
@@ -130,21 +127,17 @@ class Clock:
         self.eval_every = eval_every
         self.now = now
         self.evaluation = 0.0  # seconds that the last evaluation took
-        self.share = 1.0  # of the time of its threads that this process had
         self.knows_speed = False  # whether the steps are planned yet
         self.start()
 
     def start(self) -> None:
         """Let the time begin."""
         self.begun = self.now()
-        self.cpu_begun = time.process_time()
         self.ended: float | None = None
 
     def stop(self) -> None:
-        """Let the time end, and note which share of its threads' time this process got."""
+        """Let the time end."""
         self.ended = self.now()
-        had = max(1e-9, self.trained()) * torch.get_num_threads()
-        self.share = min(1.0, (time.process_time() - self.cpu_begun) / had)
 
     def trained(self) -> float:
         """Return the seconds since the run began or was resumed."""
@@ -203,13 +196,11 @@ def open_run(
         identity = None if folder is None else data_identity(data)
         if resume:
             restore(trainer, folder, identity)
-        is_shown = progress and is_main()
-        is_hidden = not (is_shown and is_terminal(sys.stderr))
-        bar = tqdm(total=trainer.config.steps, disable=is_hidden, bar_format=" ")
+        is_hidden = None if progress and is_main() else True  # None: where there is no terminal
+        bar = tqdm(initial=trainer.steps, unit="step", disable=is_hidden)
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         run = Run(trainer, data, folder, identity, bar, signaled)
-        run.prints_lines = is_shown and bar.disable
         run.plan()
         yield run
         run.clock.stop()
@@ -230,11 +221,7 @@ class Run:
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
         self.clock = getattr(trainer, "clock", None) or Clock()
         self.clock.start()
-        self.first_step = trainer.steps
-        self.stepped_at = self.printed_at = self.clock.elapsed()
-        self.prints_lines = False
-        self.loss = math.nan  # of the last step
-        self.marks = ""  # the judge's marks on the last sample
+        self.stepped_at = self.clock.elapsed()
 
     def interrupted(self) -> bool:
         """Return whether a process got Ctrl-C. Raise KeyboardInterrupt if there is nothing to save yet."""
@@ -257,52 +244,25 @@ class Run:
         """Plan the steps anew after one of them, and show how far the run is."""
         self.plan()
         self.stepped_at = self.clock.elapsed()
-        self.loss = loss
-        self.draw()
-
-    def draw(self) -> None:
-        """Show the line of progress: in a terminal at its bottom, elsewhere every ten seconds."""
-        elapsed = self.stepped_at
-        steps, most = self.trainer.steps, self.trainer.config.steps
-        progress = f"step {steps:,}"
-        if self.clock.seconds is None:
-            progress += f" of {most:,}"
-        elif self.clock.knows_speed:
-            progress += f" of about {most:,}"
-        left = minutes_and_seconds(self.seconds_left(elapsed))
-        times = f"{minutes_and_seconds(elapsed)}, {left} left, loss {self.loss:.3f}"
-        self.bar.n, self.bar.total = steps, most
-        self.bar.bar_format = f"{progress} |{{bar:12}}| {times}  {self.marks}"
-        self.bar.update(0)
-        if self.prints_lines and elapsed - self.printed_at >= BETWEEN_LINES:
-            self.printed_at = elapsed
-            print(f"{progress}, {times}  {self.marks}".rstrip(), file=sys.stderr, flush=True)
-
-    def seconds_left(self, elapsed: float) -> float:
-        """Return how long the run will still take."""
-        if self.clock.seconds is not None and self.trainer.config.steps < self.clock.most_steps:
-            return max(0.0, self.clock.seconds - elapsed)
-        done = self.trainer.steps - self.first_step
-        rest = self.trainer.config.steps - self.trainer.steps
-        return (elapsed - self.clock.before) / max(1, done) * rest
+        if self.clock.seconds is None or self.clock.knows_speed:
+            self.bar.total = self.trainer.config.steps
+        self.bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        self.bar.update()
 
     def record(self, row: dict, on_eval: Callable | None = None) -> None:
         """Append a row to the history, save, and only then call on_eval(model, row), which may fail.
 
-        What on_eval returns is added to the row, except for its marks, which the line of progress shows.
+        What on_eval returns is added to the row.
         """
         row = broadcast(row)
         self.trainer.history.append(row)
         self.save()
         if on_eval is not None:
             model = self.model_for_report()
-            added = broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
-            self.marks = added.pop("marks", "")
-            row |= added
+            row |= broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
             if is_main() and self.folder is not None:
                 write_log(self.folder, self.trainer.history)
         self.clock.evaluation = self.clock.elapsed() - self.stepped_at
-        self.draw()
 
     def model_for_report(self) -> torch.nn.Module:
         """Return the model that on_eval gets; the main process can use it alone."""
@@ -354,13 +314,6 @@ class Run:
             about["clock"] = times | ({"most_steps": self.clock.most_steps} if limited else {})
         origin = getattr(unwrapped(trainer.model), "origin", None)
         return about | ({"init": origin} if origin else {})
-
-
-def minutes_and_seconds(seconds: float) -> str:
-    """Format a time as 1:05, or as 1:00:05 from an hour on."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def lowest_row(history: list[dict]) -> dict:

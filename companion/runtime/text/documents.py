@@ -5,22 +5,17 @@ A document is a str. Documents travel as lists, and nothing here knows of tokens
 
 import math
 import os
-import signal
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import islice, pairwise, repeat
-from multiprocessing import get_context
 from pathlib import Path
 
 import regex
-from tqdm import tqdm
 
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
 from companion.runtime.text.tokenizer import END_OF_TEXT
-from companion.village import DATA, fresh, load_split, places
+from companion.village import DATA, load_split
 
 CORPORA = ("village", "lamplighter", "pydoc", *DOWNLOADS)
 UNSPACED = (
@@ -29,7 +24,6 @@ UNSPACED = (
 )
 """Characters of scripts that put no spaces between words, as a range of a regular expression."""
 WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\W{UNSPACED}]+")  # re has no marks in \w
-NAMED = 5  # files that a message names; of more it gives the number
 
 
 def words_of(text: str) -> list[str]:
@@ -123,43 +117,27 @@ def read_documents(path: str | Path) -> list[str]:
 
 def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> list[str]:
     """The documents of all text files below a folder, by path; hidden and empty ones are left out."""
-    documents, strange = [], []
+    documents = []
     for path in files_below(folder):
         try:
             documents += _parts(path)
         except ValueError as error:
-            strange.append(str(path.relative_to(folder)))
-            if skip is not None:
-                skip(str(error))
-    if strange and skip is None:
-        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
-        rule = f"holds what is no UTF-8 text or cannot be read: {', '.join(strange[:NAMED])}{more}"
-        raise ValueError(f"folder='{folder}' {rule}; save it as UTF-8, or leave it out with --skip")
+            if skip is None:
+                raise ValueError(f"{error}; --skip leaves out all such files") from None
+            skip(str(error))
     if not documents:
         raise ValueError(f"folder='{folder}' has no text in it; put UTF-8 text files there")
     return documents
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The files below a folder, by path, without hidden ones. Links are followed, each folder is read once.
-
-    Raises:
-        ValueError: If a folder below it cannot be read.
-    """
-
-    def stop(error: OSError) -> None:
-        raise ValueError(f"{error.filename} cannot be read ({error.strerror}); leave it out") from None
-
-    found, seen = [], set()
-    for place, folders, names in os.walk(folder, onerror=stop, followlinks=True):
-        if (real := os.path.realpath(place)) in seen:  # a link leads back to it
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = [Path(place) / name for name in names if not name.startswith(".")]
-        found += [path for path in paths if path.is_file() or not path.exists()]  # or a link to nothing
-    return sorted(found)
+    """The files below a folder, by path, without hidden ones. Links to folders are not followed."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not is_hidden:
+            found.append(path)
+    return found
 
 
 def _parts(path: Path) -> list[str]:
@@ -174,29 +152,6 @@ def _parts(path: Path) -> list[str]:
         raise ValueError(f"{path} cannot be read ({error.strerror}); leave it out") from None
     parts = text.replace("\r\n", "\n").split(END_OF_TEXT)  # as in many collections of stories
     return [part.strip() for part in parts if part.strip()]
-
-
-def new_stories(n: int, seed: int) -> list[str]:
-    """n new stories of the village, told by several processes where the seed has known places."""
-    spans = list(pairwise([0, *(place for place in places(seed) if place < n), n]))
-    if len(spans) == 1:
-        return _told_here(seed, n)
-    context, on_start = get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
-    with ProcessPoolExecutor(len(spans) - 1, context, signal.signal, on_start) as pool:
-        parts = pool.map(_stories_between, repeat(seed), *zip(*spans[1:], strict=True))
-        stories = _told_here(seed, spans[0][1])
-        for part in parts:
-            stories += part
-        return stories
-
-
-def _told_here(seed: int, n: int) -> list[str]:
-    """A seed's first n stories, with a progress bar; the other processes are as fast."""
-    return list(tqdm(islice(fresh(seed), n), "Making stories", n, leave=False, unit="story", disable=None))
-
-
-def _stories_between(seed: int, first: int, end: int) -> list[str]:
-    return list(islice(fresh(seed, first), end - first))
 
 
 def python_manual() -> list[str]:

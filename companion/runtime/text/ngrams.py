@@ -12,36 +12,18 @@ def ngram_probabilities(train_tokens, tokens, vocab_size: int, longest: int = 5)
     Args:
         train_tokens: Token ids of the training text, one-dimensional.
         tokens: Token ids of the text to predict, one-dimensional.
-        vocab_size: Number of different tokens, V.
+        vocab_size: Number of different tokens, V. V ** longest must be below 2 ** 63.
         longest: Tokens in the longest n-gram, counting the one that is predicted.
 
     Returns:
         Two arrays of shape (len(tokens) - longest + 1,). They have the probability of each token from index
         longest - 1 on, and whether the longest - 1 tokens before it occur in the training text.
 
-    Raises:
-        ValueError: If longest is below 1 or above the length of a text, if a token id is outside the
-            vocabulary, or if an n-gram cannot be written as one 64-bit number.
-
     Reference:
         Witten and Bell, 1991, The zero-frequency problem, method C.
     """
     train_tokens = np.asarray(train_tokens, dtype=np.int64)
     tokens = np.asarray(tokens, dtype=np.int64)
-    shortest_text = min(len(train_tokens), len(tokens))
-    if not 1 <= longest <= shortest_text:
-        raise ValueError(
-            f"longest={longest} must be from 1 to {shortest_text}, the tokens of the shorter text"
-        )
-    if vocab_size**longest >= 2**63:
-        raise ValueError(f"vocab_size={vocab_size} with longest={longest} is too large; shorten the n-grams")
-    for text in (train_tokens, tokens):
-        if text.min() < 0 or text.max() >= vocab_size:
-            raise ValueError(
-                f"tokens go from {text.min()} to {text.max()}, must be from 0 to {vocab_size - 1}; "
-                "give the vocab_size of the tokenizer that made them"
-            )
-
     n_predicted = len(tokens) - longest + 1
     probabilities = np.full(n_predicted, 1 / vocab_size)
     for n in range(1, longest + 1):
