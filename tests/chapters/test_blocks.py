@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from support.cells import run_for
-from torch import nn
 
-from companion.blocks import MLP, Block, LayerNorm
+from companion.blocks import MLP, LayerNorm
 from companion.datasets import random_batches
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "05_blocks.ipynb"
-B, T, C, H, D_FF = 3, 7, 15, 5, 37
-CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+C, D_FF = 15, 37
 
 
 def noise(*shape, seed=0, grad=False):
@@ -52,34 +50,6 @@ class TestMLP:
     def test_errors(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             MLP(*arguments)
-
-
-class TestBlock:
-    def test_is_made_of_the_parts_it_is_given_and_hands_on_the_cache(self):
-        class Attention(nn.Module):
-            def forward(self, x, cache):
-                self.seen = cache
-                return 2 * x
-
-        class Plus(nn.Module):
-            def __init__(self, amount):
-                super().__init__()
-                self.amount = amount
-
-            def forward(self, x):
-                return x + self.amount
-
-        class Times(Plus):
-            def forward(self, x):
-                return x * self.amount
-
-        block = Block(Plus(1), Attention(), Plus(10), Times(3))
-        x, cache = noise(B, T, C), object()
-        middle = x + 2 * (x + 1)
-        torch.testing.assert_close(block(x, cache), middle + 3 * (middle + 10), **CLOSE)
-        assert block.attn.seen is cache
-        block(x)
-        assert block.attn.seen is None
 
 
 THIRD = {"no attention": 6.600, "no MLP": 6.757, "no norms": 6.456, "no residual": 6.441, "norm after": 6.364}

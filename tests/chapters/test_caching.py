@@ -3,7 +3,6 @@
 import dataclasses
 from itertools import chain
 
-import numpy as np
 import pytest
 import torch
 from support.tables import Fixed, chi_square
@@ -107,20 +106,6 @@ def test_prefill_goes_on_from_what_is_there(model):
 
 
 # -- rewinding, growing, the end
-
-
-@torch.no_grad()
-def test_rewinding_forgets_what_came_after(model):
-    tokens, other, cache = ids(B, 12), ids(B, 8, seed=7), KVCache(SHAPE, B)
-    for back in (5, 5, 0):
-        model(tokens[:, cache.length :], cache)
-        cache.rewind(back)
-        assert cache.length == back
-    cache.rewind(0)
-    model(tokens, cache)
-    cache.rewind(np.int64(4))  # any whole number
-    expected = model(torch.cat([tokens[:, :4], other], dim=1))[:, 4:]
-    torch.testing.assert_close(model(other, cache), expected, **CLOSE)
 
 
 @torch.no_grad()
@@ -239,18 +224,6 @@ def test_tensors_that_are_handed_out_can_be_used_under_autograd(model, call):
 
 
 # -- rows of a cache
-
-
-@torch.no_grad()
-def test_a_beginning_is_read_once_and_shared(model):
-    start, more, cache = ids(1, 8), ids(4, 5, seed=3), KVCache(SHAPE, 1)
-    model(start, cache)
-    shared = select(cache, [0] * 4)
-    expected = model(torch.cat([start.repeat(4, 1), more], 1))[:, 8:]
-    torch.testing.assert_close(model(more, shared), expected, **CLOSE)
-    assert cache.length == 8 and shared.length == 13
-    again = select(cache, [0] * 4)  # the first is as it was
-    torch.testing.assert_close(model(more, again), expected, **CLOSE)
 
 
 @pytest.mark.parametrize("rows", [[], [3]])

@@ -17,9 +17,7 @@ from companion.classification import (
     TextClassifier,
     class_batches,
     class_loss,
-    class_scores,
     class_weights,
-    confusion_matrix,
     depth_groups,
     fit_head,
     freeze,
@@ -129,12 +127,6 @@ def test_a_pass_has_every_row_once_and_a_batch_depends_on_its_number_alone():
     assert other.shape != batches[0][0][0].shape or not torch.equal(other, batches[0][0][0])
 
 
-def test_rows_of_like_length_share_a_batch():
-    rows, labels = many(160)
-    padded = sum((~mask).sum().item() for (_, mask), _ in islice(class_batches(rows, labels, 4), 40))
-    assert padded < 0.15 * sum(map(len, rows))
-
-
 def test_balanced_batches_draw_every_class_equally_often():
     rows, labels = many(60, share=0.1)
     batches = islice(class_batches(rows, labels, 10, balanced=True), 120)
@@ -183,15 +175,6 @@ def test_words_are_counted_whatever_their_order_and_capitals():
     assert same == words and again.sum() == 2
     assert word_counts([""])[0].shape == (1, 0)
     assert word_counts(["வணக்கம் 天气", "天空"])[1] == ["天", "வணக்கம்", "气", "空"]
-
-
-def test_confusion_and_scores_by_hand():
-    matrix = confusion_matrix(torch.tensor([0, 0, 0, 1, 1, 2]), torch.tensor([0, 0, 1, 1, 0, 0]), 4)
-    assert matrix.tolist() == [[2, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
-    wanted = [[0.5, 2 / 3, 4 / 7], [0.5, 0.5, 0.5], [0, 0, 0], [0, 0, 0]]
-    torch.testing.assert_close(class_scores(matrix), torch.tensor(wanted, dtype=torch.float64))
-    with pytest.raises(ValueError, match="said has 1 entries for 2 labels"):
-        confusion_matrix(torch.tensor([0, 1]), torch.tensor([0]), 2)
 
 
 def learned(model, tokenizer):

@@ -24,7 +24,6 @@ from companion.datasets import (
     python_manual,
     random_batches,
     row_starts,
-    sample,
     token_stream,
 )
 from companion.runtime.data.prepared import prepared_source
@@ -61,13 +60,6 @@ def test_windows_are_unfolds(n_tokens, context_length, stride):
         assert x.dtype == y.dtype == torch.int64
         assert torch.equal(x, row[:-1]) and torch.equal(y, row[1:])
     assert torch.equal(windows[-1][1], expected[-1, 1:])
-
-
-def test_windows_without_stride_ask_each_question_once():
-    targets = torch.cat([y for _, y in TokenDataset(range(64), 9)])
-    assert targets.tolist() == list(range(1, 64))
-    with pytest.raises(IndexError):
-        TokenDataset(range(64), 9)[7]
 
 
 # -- documents as tokens ----
@@ -154,14 +146,6 @@ def test_each_random_row_is_a_document_and_all_are_equally_likely(bpe):
     assert all(abs(count - expected) < 5 * math.sqrt(expected) for count in counts.values())
 
 
-@pytest.mark.parametrize("with_starts", [False, True])
-def test_random_batches_repeat_by_seed(bpe, with_starts):
-    split = encode_documents([TEXT, "elm", "oak and ash"], bpe)
-    starts = split.starts if with_starts else None
-    one, same, other = (next(random_batches(split.tokens, 7, 9, seeded(s), starts))[0] for s in (1, 1, 2))
-    assert torch.equal(one, same) and (one.shape != other.shape or not torch.equal(one, other))
-
-
 # -- surprise ----
 
 
@@ -172,23 +156,6 @@ def test_bits_of_uniform_bytes_are_eight():
     assert bits_per_byte(math.log(2), 4) == pytest.approx(0.25)
     with pytest.raises(ValueError, match="n_bytes=0"):
         bits_per_byte(1.0, 0)
-
-
-def test_sample_draws_what_is_probable():
-    p = torch.tensor([0.0, 0.125, 0.5, 0.0, 0.375])
-    drawn = sample(lambda tokens: p, [], 4000, None, seeded(5))
-    for token, share in enumerate(p.tolist()):
-        assert abs(drawn.count(token) - 4000 * share) <= 4 * math.sqrt(4000 * share * (1 - share))
-    assert drawn == sample(lambda tokens: 7 * p, [], 4000, None, seeded(5))  # weights will do
-    assert drawn != sample(lambda tokens: p, [], 4000, None, seeded(6))
-
-
-def test_sample_sees_its_own_tokens_and_stops():
-    prompt = [3, 1]
-    after = torch.eye(5)[[1, 2, 3, 4, 0]]  # i -> i + 1
-    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, None, seeded()) == [3, 1, 2, 3, 4, 0]
-    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, 3, seeded()) == [3, 1, 2, 3]
-    assert prompt == [3, 1]
 
 
 # -- texts ----

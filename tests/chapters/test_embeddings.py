@@ -1,13 +1,10 @@
 """Chapter 3's module: look-ups by id, positions added, a training loop that fits."""
 
-import itertools
-import math
-
 import pytest
 import torch
 from support.folders import raises_one_line
 
-from companion.embeddings import GPTEmbedding, TokenEmbedding, WindowModel, fit
+from companion.embeddings import GPTEmbedding, TokenEmbedding, fit
 
 V, T, C, LONGEST = 13, 5, 7, 11
 
@@ -74,13 +71,6 @@ def test_dropout_is_for_training_only():
     torch.testing.assert_close(embed.eval()(ids), full, rtol=0, atol=0)
 
 
-def test_the_last_position_has_a_row_and_the_next_has_none():
-    embed = GPTEmbedding(V, LONGEST, C)
-    assert embed(tokens(1, 1), start=LONGEST - 1).shape == (1, 1, C)
-    with pytest.raises(ValueError, match=f"positions 0 to {LONGEST}, but context_length={LONGEST};"):
-        embed(tokens(1, LONGEST + 1))
-
-
 # ------------------------------------------------------------------------------------------------------ fit
 
 
@@ -90,18 +80,6 @@ def text(length: int = 400) -> torch.Tensor:
     for _ in range(length - 1):
         row.append((row[-1] * 3 + int(torch.randint(4, (1,), generator=generator))) % V)
     return torch.tensor([row])
-
-
-def test_a_fitted_table_is_the_counts():
-    row, table = text(), TokenEmbedding(V, V)
-    x, y = row[:, :-1], row[:, 1:]
-    losses = fit(table, itertools.repeat((x, y)), steps=300, lr=0.1)
-    counts = torch.zeros(V, V).index_put((x[0], y[0]), torch.tensor(1.0), accumulate=True)
-    p = counts / counts.sum(1, keepdim=True)
-    best = -torch.xlogy(counts, p).sum().item() / counts.sum().item()
-    assert losses[0] == pytest.approx(math.log(V), abs=0.01)  # before the first step
-    assert best < losses[-1] < best + 0.02
-    torch.testing.assert_close(table.weight.softmax(-1), p, rtol=0, atol=0.02)
 
 
 def test_fit_takes_the_steps_of_adam():
@@ -139,14 +117,3 @@ def test_batches_that_end_before_the_steps_are_an_error():
 
 
 # ---------------------------------------------------------------------------------------------- WindowModel
-
-
-def test_a_window_reads_the_last_n_tokens_side_by_side():
-    model, ids = WindowModel(V, n=3, d_model=C, d_hidden=17), tokens(2, T)
-    out = model(ids)
-    assert out.shape == (2, T, V)
-    for b in range(2):
-        for t in range(T):
-            window = [ids[b, max(t - back, 0)] for back in (2, 1, 0)]  # the first token again in front
-            rows = torch.cat([model.token.weight[i] for i in window])
-            torch.testing.assert_close(out[b, t], model.out(model.mix(rows).tanh()), rtol=0, atol=1e-5)

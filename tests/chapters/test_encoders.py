@@ -1,15 +1,12 @@
 """Encoders and the small translator, by properties. Chapter 23 compares their parts with torch.nn."""
 
-from functools import partial
 from itertools import islice
 
 import pytest
 import torch
 
-from companion.encoders import encoder, encoder_decoder, gap_batches, mask_words, pair_batches, pair_loss
+from companion.encoders import encoder, encoder_decoder, gap_batches, mask_words, pair_batches
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.generation.sampling_arguments import translate
-from companion.training import TrainConfig, Trainer
 
 C, H = 24, 3
 CONFIG = GPTConfig(vocab_size=13, context_length=11, n_layers=2, n_heads=H, d_model=C)
@@ -38,21 +35,6 @@ def test_masked_padding_changes_nothing():
 
 
 # ---- masked words -------------------------------------------------------------------------
-
-
-def test_shares_of_masked_words():
-    g = torch.Generator().manual_seed(0)
-    tokens = torch.randint(50, (300, 101), generator=g)
-    real = torch.arange(101) < torch.randint(1, 102, (300, 1), generator=g)
-    x, y = mask_words(tokens, real, 50, g)
-    chosen = y != -100
-    assert not (chosen & ~real).any() and torch.equal(x[~chosen], tokens[~chosen])
-    assert torch.equal(y[chosen], tokens[chosen])
-    n = int(chosen.sum())
-    assert abs(n / int(real.sum()) - 0.15) < 0.01
-    masked, kept = (x == 50)[chosen].sum() / n, (x == tokens)[chosen].sum() / n
-    assert abs(masked - 0.8) < 0.03 and abs(kept - (0.1 + 0.1 / 50)) < 0.02
-    assert int(x[x != 50].max()) == 49
 
 
 def test_masked_words_are_seeded_and_check_their_arguments():
@@ -89,16 +71,6 @@ def test_the_decoder_sees_its_past_and_the_whole_source():
     assert not torch.allclose(logits[:, :1], model(torch.tensor([[1, 2, 3, 9]]), target)[:, :1])
 
 
-def test_one_table_for_source_target_and_logits():
-    model = encoder_decoder(CONFIG)
-    assert model.embed is model.encoder.embed
-    names = [name for name, _ in model.named_parameters() if name.endswith("token.weight")]
-    assert len(names) == 1
-    logits, rows = model(torch.tensor([[1]]), torch.tensor([[2]])), model.embed.token.weight
-    hidden = torch.autograd.grad(logits[0, 0, 3], rows)[0]
-    assert hidden[[1, 2, 3]].abs().sum(1).min() > 0 and hidden[4].abs().sum() == 0
-
-
 def test_pair_batches_shift_the_target_by_one():
     pairs = [([1, 2], [3, 4, 5]), ([6, 7, 8], [9])]
     source, real, x, y = next(pair_batches(pairs, 12, 6, 0))
@@ -108,24 +80,6 @@ def test_pair_batches_shift_the_target_by_one():
         assert source[row][real[row]].tolist() == one
         assert x[row, : n + 1].tolist() == [12, *other] and (x[row, n + 1 :] == 12).all()
         assert y[row, : n + 1].tolist() == [*other, 12] and (y[row, n + 1 :] == -100).all()
-
-
-@pytest.mark.gate
-def test_it_learns_to_reverse_a_text_and_translates_rows_of_any_length():
-    torch.manual_seed(0)
-    g = torch.Generator().manual_seed(0)
-    rows = [torch.randint(1, 8, (n,), generator=g).tolist() for n in (1, 2, 3) * 200]
-    pairs = [(row, row[::-1]) for row in rows]
-    config = GPTConfig(vocab_size=8, context_length=5, n_layers=1, n_heads=2, d_model=32)
-    model = encoder_decoder(config)
-    settings = TrainConfig(steps=250, lr=1e-2, device="cpu", dtype="float32")
-    trainer = Trainer(model, partial(pair_batches, pairs, 0, 16, 0), settings, pair_loss)
-    losses = [trainer.step() for _ in range(250)]
-    assert sum(losses[-20:]) / 20 < 0.1 < 1.5 < losses[0]
-    source = torch.tensor([[1, 2, 0], [3, 4, 5], [7, 0, 0]])
-    said = translate(model.eval(), source, 0, source != 0)
-    assert [[t for t in row if t] for row in said.tolist()] == [[2, 1], [5, 4, 3], [7]]
-    assert said.shape == (3, 4)
 
 
 def test_a_checkpoint_is_not_read_as_a_causal_model(tmp_path):

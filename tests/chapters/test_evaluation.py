@@ -12,19 +12,15 @@ import torch
 from companion.evaluation import (
     Example,
     Task,
-    bootstrap_interval,
-    calibration,
     choice_scores,
     cloze,
     contamination,
     exact_match,
     multiple_choice,
     score_continuations,
-    wilson_interval,
 )
 from companion.generation import LanguageModel, next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.models.modules import rounded_copy
 from companion.tokenization import BPETokenizer
 from companion.village import DATA
 
@@ -141,32 +137,7 @@ def test_a_task_asks_its_first_examples(teller):
 # ---- intervals ------------------------------------------------------------------------------------------
 
 
-def test_bootstrap_of_equal_scores_is_a_point_and_of_others_holds_the_mean():
-    assert bootstrap_interval([0.5] * 7) == (0.5, 0.5)
-    scores = torch.randn(300, generator=torch.Generator().manual_seed(1)) + 2
-    low, high = bootstrap_interval(scores)
-    assert low < scores.mean() < high
-    half = 1.96 * scores.std() / 300**0.5
-    assert (high - low) / 2 == pytest.approx(half.item(), rel=0.1)
-    assert bootstrap_interval(scores) == (low, high), "the same seed, the same interval"
-    narrow = bootstrap_interval(scores, level=0.5)
-    assert low < narrow[0] < narrow[1] < high
-
-
-def test_wilson_s_interval_is_that_of_the_textbook():
-    assert wilson_interval(10, 20) == pytest.approx((0.2993, 0.7007), abs=1e-4)
-    assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
-
-
 # ---- calibration and contamination -----------------------------------------------------------------------
-
-
-def test_calibration_by_hand():
-    found = calibration([0.55, 0.59, 0.95, 1.0], [1, 0, 1, 1])
-    torch.testing.assert_close(found.confidence, torch.tensor([0.57, 0.975], dtype=torch.float64))
-    assert found.accuracy.tolist() == [0.5, 1.0] and found.count.tolist() == [2, 2]
-    assert found.error == pytest.approx(0.5 * 0.07 + 0.5 * 0.025)
 
 
 def test_contamination_counts_runs_of_words_whatever_their_case():
@@ -180,20 +151,6 @@ def test_contamination_counts_runs_of_words_whatever_their_case():
 
 
 # ---- a copy with fewer bits ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bits", [2, 4])
-def test_a_rounded_copy_has_few_numbers_a_row(teller, bits):
-    before = {name: value.clone() for name, value in teller.model.state_dict().items()}
-    copied = rounded_copy(teller.model, bits).state_dict()
-    for name, value in copied.items():
-        assert torch.equal(teller.model.state_dict()[name], before[name])
-        if value.ndim == 2:
-            step = before[name].abs().amax(1, keepdim=True) / (2 ** (bits - 1) - 1)
-            assert all(len(row.unique()) <= 2**bits - 1 for row in value)
-            assert ((value - before[name]).abs() <= step / 2 + 1e-6).all()
-        else:
-            assert torch.equal(value, before[name])
 
 
 def everyday_rows():

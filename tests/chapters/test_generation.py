@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.folders import raises_one_line
-from support.tables import Fixed, chi_square
+from support.tables import Fixed
 from support.weights import scripted
 from torch import nn
 
@@ -47,14 +47,6 @@ def logits_of(*shape, seed=0):
 
 
 # -- next_token_probabilities
-
-
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
-def test_temperature_divides_the_logits(temperature):
-    logits = logits_of(2, 3, 7)
-    weights = logits.double().div(temperature).exp()
-    expected = (weights / weights.sum(-1, keepdim=True)).float()
-    torch.testing.assert_close(next_token_probabilities(logits, temperature), expected)
 
 
 @pytest.mark.parametrize("setting", [{"temperature": 0}, {"temperature": 1e-30}, {"top_p": 1e-300}])
@@ -146,19 +138,6 @@ def test_probabilities_that_are_no_numbers_are_an_error(row):
 # -- generate and stream
 
 
-@pytest.mark.gate
-@pytest.mark.parametrize("temperature", [0.7, 1.6])
-def test_samples_follow_the_probabilities(temperature):
-    table = logits_of(6, 6, seed=9) / 3
-    model, generator = Fixed(table), torch.Generator().manual_seed(11)
-    rows = torch.full((20_000, 1), 2)
-    drawn = generate(model, rows, 1, temperature=temperature, generator=generator)[:, 0]
-    counts = drawn.bincount(minlength=6).double()
-    probs = (table[2].double() / temperature).softmax(-1)
-    assert chi_square(counts, probs) < 25.7, "5 degrees of freedom, a chance of 1 in 10,000"
-    assert chi_square(counts, (table[2].double() / (temperature + 0.3)).softmax(-1)) > 25.7
-
-
 def test_rows_differ_and_a_seed_repeats_them():
     model, (start,) = Fixed(torch.zeros(50, 50)), prompts(4)
     first, again, other = (generate(model, start.repeat(3, 1), 8, generator=seeded(s)) for s in (1, 1, 2))
@@ -243,20 +222,6 @@ def test_each_row_gives_what_it_gives_alone(double, options, lengths):
         (alone,) = generate(double, [row], 11, stop=stop, generator=seeded(100 + i), **options)
         assert until(listed[i], stop) == alone.tolist()
         assert set(together[i, len(until(together[i], stop)) :].tolist()) <= {stop}
-
-
-def test_each_row_against_a_loop_that_asks_the_model_itself(double):
-    """Dropout is off while generating, and on again after."""
-    rows = prompts(6, 2, 15)
-    out = generate(double.train(), rows, 9, temperature=0)
-    assert double.training
-    double.eval()
-    for row, new in zip(rows, out, strict=True):
-        text = row.tolist()
-        for token in new.tolist():
-            logits = double(torch.tensor([text[-13:]]))[0, -1]
-            assert token == logits.argmax().item()
-            text.append(token)
 
 
 def test_without_a_generator_the_global_one_draws(double):
@@ -504,13 +469,3 @@ def test_a_text_may_end_at_another_token_or_none_and_a_control_token_is_no_text(
     tell = partial(teller.tell_many, 1, "A", temperature=0)
     assert tell() == [("ABC", True)] and tell(stop=67) == [("AB", True)]
     assert tell(stop=None, max_new_tokens=3) == [("ABC", False)]
-
-
-def test_many_stories_say_whether_they_ended():
-    tokenizer = BPETokenizer.train(TEXT, 270)
-    table = torch.full((270, 270), -1e9)
-    end = tokenizer.special_tokens["<|endoftext|>"]
-    table[end, 65] = table[end, 66] = table[65, end] = table[66, 66] = 0.0  # A ends, BBB… does not
-    told = LanguageModel(Fixed(table), tokenizer).tell_many(70, seed=2)
-    assert len(told) == 70
-    assert {(text, ended) for text, ended in told} == {("A", True), ("B" * 11, False)}

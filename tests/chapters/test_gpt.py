@@ -10,12 +10,14 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
-from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
+from companion.gpt import GPT2_SIZES, GPTConfig, gpt2
+from companion.pretrained import save_pretrained
+from companion.tokenization import BPETokenizer
 
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
-TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
+TINY = GPTConfig(vocab_size=301, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
 B, T = 2, 11
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -34,47 +36,16 @@ def tiny(seed=0, **changes):
     return model
 
 
-def to_transformers(model):
-    """The same weights in transformers' GPT-2. Its Conv1D keeps matrices transposed and q, k, v in one."""
-    c = model.config
-    theirs = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=c.vocab_size,
-            n_positions=c.context_length,
-            n_embd=c.d_model,
-            n_layer=c.n_layers,
-            n_head=c.n_heads,
-            n_inner=c.d_ff,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-        )
-    )
-    state = {
-        "transformer.wte.weight": model.embed.token.weight,
-        "transformer.wpe.weight": model.embed.position.weight,
-        "transformer.ln_f.weight": model.norm.weight,
-        "transformer.ln_f.bias": model.norm.bias,
-        "lm_head.weight": model.embed.token.weight,
-    }
-    for i, block in enumerate(model.blocks):
-        a, at = block.attn, f"transformer.h.{i}."
-        qkv = (a.q_proj, a.k_proj, a.v_proj)
-        state[at + "attn.c_attn.weight"] = torch.cat([p.weight for p in qkv]).T
-        state[at + "attn.c_attn.bias"] = torch.cat([p.bias for p in qkv])
-        linears = {"attn.c_proj": a.o_proj, "mlp.c_fc": block.mlp.up_proj, "mlp.c_proj": block.mlp.down_proj}
-        for name, linear in linears.items():
-            state[f"{at}{name}.weight"], state[f"{at}{name}.bias"] = linear.weight.T, linear.bias
-        for name, norm in {"ln_1": block.norm_1, "ln_2": block.norm_2}.items():
-            state[f"{at}{name}.weight"], state[f"{at}{name}.bias"] = norm.weight, norm.bias
-    theirs.load_state_dict({name: p.detach().clone() for name, p in state.items()})
-    return theirs.eval()
+def to_transformers(model, folder):
+    """The same weights in transformers' GPT-2, by way of a folder."""
+    save_pretrained(model, BPETokenizer([]), folder)
+    return GPT2LMHeadModel.from_pretrained(folder, attn_pdrop=0.0).eval()
 
 
 class TestTransformersParity:
-    def test_logits(self):
+    def test_logits(self, tmp_path):
         model = tiny()
-        theirs = to_transformers(model)
+        theirs = to_transformers(model, tmp_path)
         for length in (1, T, TINY.context_length):
             tokens = ids(B, length, seed=length)
             torch.testing.assert_close(model(tokens), theirs(tokens).logits, **CLOSE)
@@ -86,7 +57,7 @@ class TestTransformersParity:
         (cell,) = (c for c in map("".join, (c["source"] for c in notebook["cells"])) if "SPEAK = False" in c)
         exec(cell, scope)
         assert capsys.readouterr().out == "124,439,808 parameters, still without values\n"
-        theirs = to_transformers(model).transformer.state_dict()
+        theirs = to_transformers(model, tmp_path / "theirs").transformer.state_dict()
         save_file({name: p.contiguous() for name, p in theirs.items()}, tmp_path / "model.safetensors")
         filled = scope["fill"](gpt2(TINY, meta=True), tmp_path / "model.safetensors")
         assert not any(p.is_meta for p in filled.parameters())
@@ -100,27 +71,12 @@ class TestForward:
             (ids(B, TINY.context_length + 1), ValueError, f"context_length={TINY.context_length}"),
             (ids(T), ValueError, r"shape \(11,\), must be \(B, T\)"),
             (ids(B, T).float(), TypeError, "dtype torch.float32, must be torch.int64"),
-            (torch.full((B, T), TINY.vocab_size), ValueError, "tokens .*101"),
+            (torch.full((B, T), TINY.vocab_size), ValueError, "tokens .*301"),
         ],
     )
     def test_errors(self, tokens, error, message):
         with pytest.raises(error, match=message):
             tiny()(tokens)
-
-
-class TestTying:
-    def test_untied_head_has_its_own_matrix(self):
-        torch.manual_seed(0)
-        parts = tiny()
-        head = nn.Linear(35, 101, bias=False)
-        model = GPT(TINY, parts.embed, list(parts.blocks), parts.norm, head)
-        assert model.head is head and "head.weight" in model.state_dict()
-        tokens = ids(B, T)
-        with torch.no_grad():
-            tied = parts(tokens)
-            assert not torch.allclose(model(tokens), tied)
-            model.head.weight.copy_(parts.embed.token.weight)
-            torch.testing.assert_close(model(tokens), tied, **CLOSE)
 
 
 class TestCounts:

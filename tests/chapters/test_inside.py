@@ -15,7 +15,6 @@ from companion.inside import (
     attention_maps,
     before,
     head_means,
-    head_scores,
     hidden_states,
     logit_lens,
     patch,
@@ -101,22 +100,6 @@ def test_modes_and_gradients_are_left_alone(tokens):
 
 
 # -- scores, lens, answers ------------------------------------------------------------------
-
-
-def test_a_score_is_a_mean_over_queries_that_have_keys():
-    maps = torch.rand(2, 3, 4, 5, 5, generator=torch.Generator().manual_seed(0))
-    where = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(1)) < 0.3
-    expected = torch.zeros(2, 4)
-    for layer in range(2):
-        for head in range(4):
-            found = [
-                sum(maps[layer, b, head, i, j].item() for j in range(5) if where[b, i, j])
-                for b in range(3)
-                for i in range(5)
-                if where[b, i].any()
-            ]
-            expected[layer, head] = sum(found) / len(found)
-    torch.testing.assert_close(head_scores(maps, where), expected)
 
 
 def test_the_lens_ends_at_the_models_logits(model, tokens):

@@ -12,7 +12,6 @@ from support.folders import raises_one_line
 from support.weights import scripted
 
 from companion import load
-from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import (
     CHAT_TOKENS,
@@ -199,50 +198,11 @@ def test_packed_rows_hold_each_row_once_and_no_more_than_fits():
 # -- answers --------------------------------------------------------------------------------
 
 
-def learned_chat(kind, steps=60):
-    """A small model that has learned two conversations by heart."""
-    model, tokenizer = chatty(kind, width=32)
-    rows = chat_rows([HI, TWO], tokenizer, 96)
-    config = TrainConfig(steps=steps, batch_size=2, lr=1e-2, device="cpu", dtype="float32")
-    trainer = Trainer(model, lambda first: masked_batches(rows, 2, first=first), config)
-    for _ in range(steps):
-        trainer.step()
-    return model.eval(), tokenizer, rows
-
-
-@pytest.fixture(scope="module")
-def learned():
-    return learned_chat("bpe")
-
-
 def chat_that_answers(*tokens):
     """A chat with a model that says these tokens, whatever it is asked."""
     _, tokenizer = chatty()
     ids = [tokenizer.encode(token, allowed_special="all")[0] for token in ("<|assistant|>", *tokens)]
     return Chat(scripted(tokenizer, dict(pairwise(ids))), tokenizer)
-
-
-def test_says_agrees_with_what_generate_says(learned):
-    model, tokenizer, rows = learned
-    assert exact_matches(model, rows).tolist() == [True, True]
-    end = chat_end(tokenizer)
-    ids, marks = rows[0]
-    first = marks.index(True)
-    new = generate(model, torch.tensor([ids[:first]]), 30, temperature=0, stop=end)[0].tolist()
-    assert new[: len(ids) - first] == ids[first:]
-    other = [{"role": "user", "content": "Who has the key?"}, {"role": "assistant", "content": "Otto."}]
-    assert exact_matches(model, chat_rows([other, HI], tokenizer, 96), batch_size=1).tolist() == [False, True]
-
-
-def test_answers_and_chat_say_the_same_and_remember(learned):
-    model, tokenizer, _ = learned
-    found = answers(model, tokenizer, [TWO[:3], HI[:1]], 40)
-    assert found == [("Otto has it.", True), ("Mara.", True)]
-    chat = Chat(model, tokenizer)
-    assert chat.ask("Who has the key?") == "Mara." and chat.messages == HI
-    assert "".join(chat.stream("And the hat?")) == "Otto has it." and chat.messages == TWO
-    chat.reset()
-    assert chat.messages == []
 
 
 @pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])

@@ -11,18 +11,15 @@ from safetensors.torch import load_file, save_file
 from support.folders import raises_one_line
 from support.weights import noisy
 
-from companion.caching import KVCache
-from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora
 from companion.modern import LlamaConfig, llama, storyteller, swift
-from companion.pretrained import FAMILIES, GPT2, NeoXConfig, load_pretrained, neox, save_pretrained
+from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
 from companion.quantization import quantize
 from companion.runtime.storage.public_configs import write_like_gpt2
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import load_split
 
-NEOX = FAMILIES["neox"]
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SIZES = {"vocab_size": 300, "context_length": 23, "n_layers": 2, "n_heads": 6, "d_model": 60, "d_ff": 71}
 KV = SIZES | {"n_kv_heads": 2}
@@ -82,15 +79,6 @@ def test_saved_and_loaded_to_the_bit(name, tmp_path):
         assert a == b and torch.equal(p, q)
     assert tokenizer.encode("Once upon") == TOKENIZER.encode("Once upon")
     torch.testing.assert_close(model(ids(2, 11)), again(ids(2, 11)))  # matrices may lie otherwise in memory
-
-
-def test_a_neox_generates_the_same_with_a_cache():
-    model = made("gpt_neox").double()
-    texts = [
-        generate(model, ids(1, 4), 15, generator=torch.Generator().manual_seed(1), cache=cache)
-        for cache in (None, KVCache(model.config, 1))
-    ]
-    assert torch.equal(*texts)
 
 
 def test_a_public_gpt2_has_masks_and_no_prefix_or_head(tmp_path):
@@ -216,15 +204,6 @@ def test_a_model_that_no_other_engine_has_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="tokenizer"):
         save_pretrained(made("llama"), CharTokenizer.train("abc"), tmp_path / "new")
     assert not list(tmp_path.glob("new/*"))
-
-
-def test_joint_rows_are_split_and_joined_as_published():
-    rows = torch.arange(5 * 3 * 2 * 7.0).view(30, 7)  # 5 heads, D = 2
-    q, k, v = NEOX.to_ours("query_key_value.weight", rows, 3, 5)
-    assert torch.equal(q[:4], rows[[0, 1, 6, 7]]) and torch.equal(k[:2], rows[2:4])
-    assert torch.equal(v[-2:], rows[-2:]) and torch.equal(NEOX.to_theirs("", [q, k, v], 5), rows)
-    q, k, v = GPT2.to_ours("h.0.attn.c_attn.weight", rows[:21].T.reshape(7, 21), 3, 5)
-    assert torch.equal(k, rows[7:14])
 
 
 def test_the_configuration_has_the_ids_that_begin_and_end_a_text(tmp_path):

@@ -56,6 +56,7 @@ def rows(n=6, length=20, seed=1):
 @given(st.integers(2, 8), st.sampled_from([None, 1, 3, 4, 12]), st.integers(0, 99))
 def test_no_error_is_longer_than_half_a_step(bits, group, seed):
     weight = torch.randn(5, 12, generator=torch.Generator().manual_seed(seed))
+    weight[2] = 0
     integers, scale = round_to_grid(weight, bits, group)
     most = 2 ** (bits - 1) - 1
     assert integers.dtype == torch.int8 and integers.abs().max() <= most

@@ -78,22 +78,6 @@ def test_each_row_gets_what_it_would_get_alone(model, slots, temperature):
         assert len({request.finish for request in asked}) == 2
 
 
-def test_a_row_that_leaves_early_changes_no_other_row(model):
-    asked = [Request([i + 5, 3], 25, seed=i) for i in range(4)]
-    batch = ContinuousBatch(model, 3)
-    for request in asked[:3]:
-        batch.join(request)
-    for _ in range(5):
-        batch.step()
-    batch.leave([asked[1]])
-    batch.join(asked[3])
-    while batch.rows:
-        batch.step()
-    assert len(asked[1].drawn) == 5 and asked[1].finish is None
-    for i in (0, 2, 3):
-        assert asked[i].drawn == alone(model, asked[i]) and len(asked[i].drawn) == 25
-
-
 def test_a_request_that_does_not_fit_is_an_error(model):
     batch = ContinuousBatch(model, 1)
     batch.join(Request([1], 5))

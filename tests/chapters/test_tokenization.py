@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from companion import village
 from companion.tokenization import (
     END_OF_TEXT,
-    GPT2_PATTERN,
     UNKNOWN,
     BPETokenizer,
     CharTokenizer,
@@ -28,7 +27,6 @@ from companion.tokenization import (
     WordTokenizer,
     learn_merges,
     recover_merges,
-    split_pieces,
 )
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -87,15 +85,6 @@ def fuzzed(n, seed):
 @example({"aaab": 1, "baaa": 1, "abab": 3}, 12)
 def test_merges_are_the_textbook_loops(pieces, n_merges):
     assert learn_merges(pieces, n_merges) == textbook(pieces, n_merges)
-
-
-def test_of_equal_pairs_the_greater_bytes_go_first():
-    assert learn_merges({"bananabandana": 1}, 9)[:3] == [(b"a", b"n"), (b"b", b"an"), (b"an", b"a")]
-    assert learn_merges({"ab": 1, "cd": 1}, 1) == [(b"c", b"d")]
-    # a longer token is greater than its own beginning: (ab, x) comes before (a, x)
-    assert learn_merges({"ab": 3, "abx": 1, "ax": 1}, 2) == [(b"a", b"b"), (b"ab", b"x")]
-    # and the first token decides before the second
-    assert learn_merges({"az": 1, "ba": 1}, 1) == [(b"b", b"a")]
 
 
 def test_documents_count_as_one_text_and_pieces_end_with_them():
@@ -171,12 +160,6 @@ def test_gpt2_has_its_ids_and_merges(tmp_path):
 
 def test_merges_are_recovered_from_the_tokens_alone():
     assert recover_merges([BPE.vocab[i] for i in range(996)]) == BPE.merges
-
-
-def test_split_pattern_is_gpt2s():
-    assert split_pieces(GPT2_PATTERN, "She's  found 57½ keys...\n\n hasn't she'll?\n") == [
-        *("She", "'s", " ", " found", " 57½", " keys", "...", "\n\n", " hasn", "'t", " she", "'ll", "?", "\n")
-    ]
 
 
 # ------------------------------------------------------------------------------------- characters and words

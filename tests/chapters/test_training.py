@@ -43,7 +43,6 @@ from companion.training import (
     load_checkpoint,
     make_optimizer,
     next_token_loss,
-    perplexity,
     save_checkpoint,
     set_gradients,
     train,
@@ -55,12 +54,6 @@ CPU = torch.device("cpu")
 
 
 # ---------------------------------------- loss and schedule
-
-
-def test_perplexity_of_a_uniform_guess_is_the_number_of_choices():
-    assert perplexity(math.log(1024)) == pytest.approx(1024)
-    assert perplexity(0.0) == 1.0
-    assert perplexity(1e6) == math.inf
 
 
 @pytest.mark.parametrize("context_length", [29, 7, 1])
@@ -107,25 +100,14 @@ def test_the_schedule_at_its_corners():
 
 
 def test_the_optimizer_is_adamw_with_decay_on_matrices_but_the_embeddings(data):
-    model = small_model(data, dropout=0.0)
-    settings = config(lr=0.02, weight_decay=0.3, betas=(0.8, 0.95))
-    optimizer = make_optimizer(model, settings)
-    start = {name: p.detach().numpy().astype(np.float64) for name, p in model.named_parameters()}
-    m = {name: np.zeros_like(w) for name, w in start.items()}
-    v = {name: np.zeros_like(w) for name, w in start.items()}
-    rng = np.random.default_rng(0)
-    for t in range(1, 51):
-        for name, p in model.named_parameters():
-            g = rng.normal(size=p.shape) * 10.0 ** rng.integers(-3, 3)
-            p.grad = torch.tensor(g, dtype=torch.float32)
-            m[name] = 0.8 * m[name] + 0.2 * g
-            v[name] = 0.95 * v[name] + 0.05 * g**2
-            update = m[name] / (1 - 0.8**t) / (np.sqrt(v[name] / (1 - 0.95**t)) + 1e-8)
-            decay = 0.3 if start[name].ndim > 1 and not name.startswith("embed.") else 0.0
-            start[name] = start[name] - 0.02 * (update + decay * start[name])
-        optimizer.step()
+    model = small_model(data)
+    optimizer = make_optimizer(model, config(lr=0.02, weight_decay=0.3, betas=(0.8, 0.95)))
+    decays = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert {(group["lr"], group["betas"]) for group in optimizer.param_groups} == {(0.02, (0.8, 0.95))}
     for name, p in model.named_parameters():
-        np.testing.assert_allclose(p.detach().numpy(), start[name], rtol=1e-4, atol=1e-5, err_msg=name)
+        decayed = p.ndim > 1 and not name.startswith("embed.")
+        assert decays[p] == (0.3 if decayed else 0.0), name
 
 
 def test_gradients_of_several_batches_are_those_of_one(data):
@@ -524,12 +506,6 @@ def test_a_run_by_the_clock_has_no_more_steps_than_allowed():
     without = config(steps=30)
     Clock(now=Time()).plan(without, 25)
     assert without == config(steps=30)
-
-
-def test_a_resumed_clock_goes_on_at_its_place():
-    clock, settings = Clock(60.0, elapsed=45.0, now=Time()), config(steps=6000, warmup_steps=0)
-    clock.plan(settings, 300)
-    assert settings.steps == 400 and clock.elapsed() == 45.0  # three quarters of the time, and of the steps
 
 
 class Terminal(io.StringIO):
