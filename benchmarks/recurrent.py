@@ -84,14 +84,17 @@ for seed in range(5):
     at = (250, 500, 1000) if seed < 2 else (250,)
     MEMORY_ROWS += [(bias, 1e-2, seed, at) for bias in (0.0, 1.0, 2.0, 5.0)]
 for other_rate in (3e-3, 3e-2):
-    MEMORY_ROWS += [(bias, other_rate, seed, (250,)) for seed in range(3) for bias in (1.0, 5.0)]
+    MEMORY_ROWS += [(bias, other_rate, seed, (250,)) for seed in range(3) for bias in (0.0, 1.0, 2.0, 5.0)]
+for low_rate in (3e-3, 1e-3):
+    MEMORY_ROWS += [(bias, low_rate, seed, (500, 1000)) for seed in range(3) for bias in (0.0, 1.0)]
 
 
 RATE_ROWS = [
-    ("GPT", 1e-2), ("LSTM + attention", 1e-2), ("GPT", 2.5e-3), ("LSTM + attention", 2e-2),
-    ("LSTM", 2e-2), ("LSTM", 5e-3),
+    ("GPT", 1e-2, 0), ("LSTM + attention", 1e-2, 0), ("GPT", 2.5e-3, 0), ("LSTM + attention", 2e-2, 0),
+    ("LSTM", 2e-2, 0), ("LSTM", 5e-3, 0),
+    ("LSTM, bias 4", 5e-3, 0), ("LSTM, bias 4", 2e-2, 0),
 ]  # fmt: skip
-"""Other learning rates than those of `MODELS`, with seed 0."""
+"""Other learning rates than those of `MODELS`, with a seed."""
 
 
 def rate_now(rate: float, steps: int, share: float) -> float:
@@ -196,7 +199,7 @@ def memory_row(forget_bias: float, rate: float, seed: int, at: tuple) -> dict:
 def run_memory_rows() -> None:
     """Train every missing row of the memory task."""
     for bias, rate, seed, at in MEMORY_ROWS:
-        key = {"task": "memory", "forget_bias": bias, "rate": rate, "seed": seed}
+        key = {"task": "memory", "forget_bias": bias, "rate": rate, "seed": seed, "at": list(at)}
         if not holds(LOG, key):
             row = key | memory_row(bias, rate, seed, at)
             append_row(LOG, row)
@@ -205,14 +208,14 @@ def run_memory_rows() -> None:
 
 def run_rate_rows(log) -> None:
     """Train every missing row at another learning rate."""
-    for name, rate in RATE_ROWS:
+    for name, rate, seed in RATE_ROWS:
         [at_own_rate] = [
             row for row in read_rows(LOG)
-            if "task" not in row and (row["model"], row["seed"], row["seconds"]) == (name, 0, SECONDS)
+            if "task" not in row and (row["model"], row["seed"], row["seconds"]) == (name, seed, SECONDS)
         ]  # fmt: skip
-        key = {"task": "rates", "model": name, "seed": 0, "rate": rate}
+        key = {"task": "rates", "model": name, "seed": seed, "rate": rate}
         if not holds(log, key):
-            row = run_row(name, 0, SECONDS, rate, at_own_rate["steps"])
+            row = run_row(name, seed, SECONDS, rate, at_own_rate["steps"])
             del row["seconds"]
             append_row(log, key | row)
             print(key | row, flush=True)
