@@ -24,11 +24,6 @@ def ruff(command: list[str], code: str) -> str:
     return result.stdout
 
 
-def format_code(code: str) -> str:
-    """Code as ruff formats it, without the line feed at its end."""
-    return ruff(["format"], code).rstrip("\n")
-
-
 def parse(cell: NotebookNode) -> ast.Module:
     """The syntax tree of an exported cell.
 

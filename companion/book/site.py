@@ -17,7 +17,7 @@ from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, process_docstring
 from companion.book.cover import cover_page, read_log
 from companion.book.lie import has_stories, lie_page
-from companion.book.manifest import Book, Chapter
+from companion.book.manifest import Book
 from companion.book.model import ships, write_example, write_model, write_truth
 from companion.book.pages import chapter_page, guides, outside_code, page_links, pictures
 from companion.book.teller import EXAMPLES, model_page, place_tool
@@ -101,7 +101,8 @@ def stage(book: Book, folder: Path) -> None:
     stage_guides(book, folder)
     (folder / "chapters").mkdir()
     for chapter, notebook in notebooks.items():
-        page = chapter_page(book, chapter, notebook, terms, module_names(chapter))
+        names = importlib.import_module(f"companion.{chapter.module}").__all__ if chapter.module else []
+        page = chapter_page(book, chapter, notebook, terms, names)
         if sizes:
             place_tool(page, chapter, sizes)
         (folder / "chapters" / chapter.notebook.name).write_bytes(write_notebook(page))
@@ -118,11 +119,6 @@ def stage_guides(book: Book, folder: Path) -> None:
         page = folder / "docs" / path.name
         page.parent.mkdir(exist_ok=True)
         page.write_text(outside_code(lambda part: page_links(part, book, "docs"), text), encoding="utf-8")
-
-
-def module_names(chapter: Chapter) -> list[str]:
-    """The public names of a chapter's module."""
-    return importlib.import_module(f"companion.{chapter.module}").__all__ if chapter.module else []
 
 
 def notation_page(notebook: NotebookNode) -> str:

@@ -7,7 +7,7 @@ from nbformat import NotebookNode
 
 from companion.book import BookError
 from companion.book.execute import execute
-from companion.book.export import export, format_code, package_line
+from companion.book.export import export, package_line, ruff
 from companion.book.manifest import Book, Chapter, hidden_by, replace_files
 from companion.book.overviews import overview_files
 from companion.book.text import (
@@ -59,7 +59,7 @@ def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) 
     cells = list(zip(code_cells(notebook), starts, strict=True))
     for cell, start in reversed(cells):  # so that the lines above stay
         if {"export", "export-imports"} & set(tags(cell)):
-            code = format_code(cell.source)
+            code = ruff(["format"], cell.source).rstrip("\n")
             if "export" in tags(cell) and not FOLDED & set(tags(cell)):
                 code = package_line(chapter) + code.removeprefix(package_line(chapter))
             lines[start - 1 : start - 1 + len(cell.source.split("\n"))] = code.split("\n")

@@ -1,7 +1,6 @@
 """A model that has learned, saved before it is measured: what the commands of `finetune` share."""
 
 import json
-import math
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -18,12 +17,13 @@ from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.lora import add_lora
 from companion.models import names as model_names
-from companion.runtime.data.prepared import Split, row_starts
+from companion.runtime.data.prepared import Split
 from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import claim, write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.terminal import waiting
 from companion.training import TrainConfig, Trainer, evaluate, save_checkpoint
 
 LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
@@ -148,37 +148,20 @@ def trainer_of(options: Any, model: GPT, batches: Callable, loss: Callable) -> T
 
 
 def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
-    """A model's loss on texts of any length, in bits per byte. `about` is the label of the progress bar."""
+    """A model's loss on texts of any length, in bits per byte. `about` is said while it is measured."""
     loss, _ = loss_on(teller.model, encode_documents(texts, teller.tokenizer), about)
     return loss.bits_per_byte
 
 
 def loss_on(model: nn.Module, split: Split, about: str) -> tuple[Loss, int]:
-    """Measure the loss on a split, with a progress bar where this takes longer than a second.
+    """Measure the loss on a split.
 
     Returns:
         The loss, and the tokens of the longest piece that the model reads at once.
     """
     length, rows = rows_at_once(split.starts, model.config)
-    n_batches = math.ceil((len(row_starts(split.starts, length)) - 1) / rows)
-    with counted_passes(model, about, n_batches):
+    with waiting(about):
         return evaluate(model, split, length, rows), length
-
-
-@contextmanager
-def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
-    """While inside, show a progress bar that counts how many of `total` batches the model has read."""
-    bar = tqdm(desc=about, total=total, unit="batch", leave=False, delay=1, disable=None)
-
-    def count(part, inputs, output) -> None:
-        bar.update()
-
-    hook = model.embed.register_forward_hook(count)
-    try:
-        yield
-    finally:
-        hook.remove()
-        bar.close()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from companion import village
 from companion.cli._parsing import Alias
-from companion.runtime.terminal import as_typed, is_read
+from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 from companion.village.reasoning import END_THINK, THINK
@@ -153,9 +153,9 @@ def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
 
 
 def typed_lines() -> Iterator[str]:
-    """Yield what is typed, line by line, until the input ends or somebody leaves, or nobody reads."""
+    """Yield what is typed, line by line, until the input ends or somebody leaves."""
     prompt = "> " if sys.stdin.isatty() else ""
-    while is_read():
+    while True:
         try:
             line = input(prompt).strip()
         except EOFError:

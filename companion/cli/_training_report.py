@@ -26,14 +26,12 @@ from companion.runtime.runs.sessions import Clock, lowest_row
 from companion.runtime.terminal import waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
-from companion.village import judge
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT: Any = DRAWING["prompt"]
 JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
-MARKED = 12  # sentences of it whose marks the line of progress shows
 STORY = 250  # most tokens of the story at a training's end
 REPLACEMENT = "\ufffd"  # which decoding puts where bytes form no character
 DOT = "·"
@@ -61,8 +59,6 @@ class Reporter:
         more: dict[str, Any] = {"sample": sample}
         if self.plan.options.judge and self.is_village:
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
-        if self.plan.marks:
-            more["marks"] = "".join(self.plan.marks.sign(verdict.kind) for verdict in judge(sample)[:MARKED])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
             f"step {row['step']:>6}  loss: held-out {row['val']:.3f} (perplexity {perplexity:.2f},"

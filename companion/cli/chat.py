@@ -27,7 +27,7 @@ from companion.cli._shared import (
     typed_lines,
 )
 from companion.runtime.data.conversations import FULL
-from companion.runtime.terminal import is_read, is_terminal
+from companion.runtime.terminal import is_terminal
 from companion.serve.faq import Answered, CourseQuestions
 from companion.serve.small_talk import EXAMPLE, briefly
 from companion.show.judged_text import Marks, marked
@@ -218,8 +218,6 @@ def answer(talk: Talk, text: str) -> None:
 
     for shown in marked(told(), talk.marks, stories_only=True):
         print(briefly(shown, earlier), end="", flush=True)
-        if not is_read():
-            return
     talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")

@@ -12,7 +12,7 @@ from companion import load
 from companion.cli._parsing import MayBeEmpty, Range, Tables
 from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of, tells_of_the_village
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
-from companion.runtime.terminal import is_read, is_terminal
+from companion.runtime.terminal import is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
 from companion.show.judged_text import marked
@@ -86,8 +86,6 @@ def run(options: Options) -> None:
 
     for shown in marked(told(), marks):
         print(shown, end="", flush=True)
-        if not is_read():
-            return
     print()
     if options.odds:
         tokens = teller.encode(text)[:, : teller.model.config.context_length]

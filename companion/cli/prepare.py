@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed, waiting
-from companion.runtime.text.documents import new_stories, source_of
+from companion.runtime.text.documents import source_of
 from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
@@ -190,7 +191,8 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
 
 def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     """Let the village tell its stories, and prepare them; what meta.json says."""
-    train = new_stories(stories, seed)
+    told = islice(village.fresh(seed), stories)
+    train = list(tqdm(told, "Making stories", stories, leave=False, unit="story", disable=None))
     val = village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)

@@ -1,12 +1,11 @@
 """companion quantize: a model with 8 or 4 bits a weight."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._learning import bits_of, counted_passes
+from companion.cli._learning import bits_of
 from companion.cli._parsing import Range
 from companion.cli._shared import OfModel
 from companion.datasets import load_text, pad_batch
@@ -69,8 +68,7 @@ def run(options: Options) -> None:
         before = bits_of(teller, measured, "Measuring the model as it is")
         grams = None
         if options.calibrate:
-            n_batches = math.ceil(len(calibration) / BATCH)
-            with counted_passes(teller.model, "Reading texts to calibrate with", n_batches):
+            with waiting("Reading texts to calibrate with"):
                 grams = calibrate(teller.model, batches(teller, rows_of(teller, calibration)))
         with waiting("Rounding the weights"):
             quantize(teller.model, options.bits, group, grams)

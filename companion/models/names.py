@@ -107,11 +107,6 @@ def origin_of(name: str | Path, folder: Path) -> dict:
     return {"name": Path(name).as_posix()} | more
 
 
-def lasting_name(name: str | Path, folder: Path) -> Path:
-    """Return a name by which a model is found from any folder: a package's model keeps its own."""
-    return Path(name) if is_installable(name) else folder.resolve()
-
-
 # -- tokenizers ------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""What a command prints, whatever the terminal: closed, full, or without a character, it ends no run."""
+"""What a command prints, whatever the terminal."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,70 +48,39 @@ def waiting(about: str) -> Iterator[None]:
 
 
 class Screen:
-    """A text stream that never raises: what cannot be shown is left out, and `broken` says why.
+    """A terminal that shows a sign in the place of each control character."""
 
-    Args:
-        stream: Where the text goes.
-        signs: Characters to be exchanged, by their codes.
-    """
-
-    def __init__(self, stream: TextIO, signs: dict[int, int] | None = None):
+    def __init__(self, stream: TextIO):
         self.stream = stream
-        self.signs = signs or {}
-        self.broken: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write text if the stream still takes any."""
-        self._attempt(self.stream.write, text if isinstance(text, Styled) else text.translate(self.signs))
-        return len(text)
-
-    def flush(self) -> None:
-        """Hand on what was written."""
-        self._attempt(self.stream.flush)
-
-    def _attempt(self, action: Callable, *given: str) -> None:
-        if self.broken is None:
-            try:
-                action(*given)
-            except OSError as error:
-                self.broken = error
+        """Write text."""
+        return self.stream.write(text if isinstance(text, Styled) else cleaned(text))
 
 
 @contextlib.contextmanager
-def screens() -> Iterator[Screen]:
-    """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe.
+def screens() -> Iterator[None]:
+    """Inside, sys.stdout and sys.stderr show each line at once, also in a pipe, and a terminal is a Screen.
 
     A letter that a stream's encoding lacks is shown as a question mark.
-
-    Yields:
-        The Screen of sys.stdout.
     """
-    before = sys.stdout, sys.stderr
-    made = []
-    for stream in before:
-        if stream is None:
-            stream = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
+    before = sys.stdout
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="replace")
-        made.append(Screen(stream, SIGNS if stream is before[0] and stream.isatty() else None))
-    sys.stdout, sys.stderr = made
+    if is_terminal(before):
+        sys.stdout = Screen(before)
     try:
-        yield made[0]
+        yield
     finally:
-        sys.stdout, sys.stderr = before
-        for screen in made:
-            screen.flush()
-            if screen.broken is not None:  # what is left in its buffer would be an error at Python's end
-                with contextlib.suppress(OSError, ValueError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), screen.stream.fileno())
-
-
-def is_read() -> bool:
-    """Whether anybody can still see what is printed."""
-    return getattr(sys.stdout, "broken", None) is None
+        sys.stdout = before
+        try:
+            before.flush()
+        except BrokenPipeError:  # what is left in its buffer would be an error at Python's end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), before.fileno())
 
 
 def is_terminal(stream: Any = None) -> bool:

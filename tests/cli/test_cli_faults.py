@@ -428,20 +428,6 @@ class Closed(io.StringIO):
         return super().write(text)
 
 
-@pytest.mark.gate
-@pytest.mark.parametrize(
-    "error, status", [(BrokenPipeError(32, "Broken pipe"), 0), (OSError(28, "No space left"), 1)]
-)
-def test_a_run_whose_output_nobody_can_see_is_saved(prepared, monkeypatch, error, status):
-    err = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", Closed(10, error))
-    monkeypatch.setattr(sys, "stderr", err)
-    assert main(["train", *MINE, *TINY]) == status
-    for name in ("model.safetensors", "state.safetensors", "loss.png"):
-        assert (prepared / "runs/mine" / name).exists()
-    assert "Traceback" not in err.getvalue() and ("companion: [Errno 28]" in err.getvalue()) == (status == 1)
-
-
 def test_a_text_that_nobody_reads_any_more_ends(monkeypatch):
     asked = []
 

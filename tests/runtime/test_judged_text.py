@@ -4,6 +4,7 @@ import io
 import os
 import random
 import re
+import sys
 import threading
 
 import pytest
@@ -122,10 +123,11 @@ def test_a_pipe_gets_what_its_command_says(monkeypatch):
 
 def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
     enter_terminal(monkeypatch)
-    with screens() as out:
+    terminal = sys.stdout
+    with screens():
         print(Styled("\x1b[32mgreen\x1b[0m"), end=" ")
         print("\x1b[2Jwiped", end="")
-    assert out.stream.getvalue() == "\x1b[32mgreen\x1b[0m ␛[2Jwiped"
+    assert terminal.getvalue() == "\x1b[32mgreen\x1b[0m ␛[2Jwiped"
     assert story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
 
 

@@ -36,12 +36,13 @@ from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import ModelOptions
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter
-from companion.models.names import folder_of, lasting_name, origin_of
+from companion.models.names import folder_of, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.files.arguments import holds_only
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
+from companion.runtime.storage.hub import is_installable
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import words_of
 from companion.show import plots
@@ -137,7 +138,8 @@ def run(options: Options) -> None:
         about = {"init": origin_of(options.model, folder), "classes": classes, "accuracy": accuracy}
         about |= {"data": options.data.name, "learn": options.learn}
         if options.method == "lora":
-            adapter = partial(save_adapter, classifier.model, base=lasting_name(options.model, folder))
+            base = options.model if is_installable(options.model) else folder.resolve()
+            adapter = partial(save_adapter, classifier.model, base=base)
             write_adapted(output, classifier, classes, adapter, gone=MODEL + REPORT)
         else:
             write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)

@@ -222,8 +222,6 @@ class Run:
         self.clock = getattr(trainer, "clock", None) or Clock()
         self.clock.start()
         self.stepped_at = self.clock.elapsed()
-        self.loss = math.nan  # of the last step
-        self.marks = ""  # the judge's marks on the last sample
 
     def interrupted(self) -> bool:
         """Return whether a process got Ctrl-C. Raise KeyboardInterrupt if there is nothing to save yet."""
@@ -246,33 +244,25 @@ class Run:
         """Plan the steps anew after one of them, and show how far the run is."""
         self.plan()
         self.stepped_at = self.clock.elapsed()
-        self.loss = loss
-        self.draw()
-
-    def draw(self) -> None:
-        """Show the step, the loss and the judge's marks in the progress bar."""
         if self.clock.seconds is None or self.clock.knows_speed:
             self.bar.total = self.trainer.config.steps
-        self.bar.set_postfix_str(f"loss {self.loss:.3f}  {self.marks}".rstrip(), refresh=False)
-        self.bar.update(self.trainer.steps - self.bar.n)
+        self.bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        self.bar.update()
 
     def record(self, row: dict, on_eval: Callable | None = None) -> None:
         """Append a row to the history, save, and only then call on_eval(model, row), which may fail.
 
-        What on_eval returns is added to the row, except for its marks, which the line of progress shows.
+        What on_eval returns is added to the row.
         """
         row = broadcast(row)
         self.trainer.history.append(row)
         self.save()
         if on_eval is not None:
             model = self.model_for_report()
-            added = broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
-            self.marks = added.pop("marks", "")
-            row |= added
+            row |= broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
             if is_main() and self.folder is not None:
                 write_log(self.folder, self.trainer.history)
         self.clock.evaluation = self.clock.elapsed() - self.stepped_at
-        self.draw()
 
     def model_for_report(self) -> torch.nn.Module:
         """Return the model that on_eval gets; the main process can use it alone."""

@@ -38,25 +38,19 @@ def check_config(c: Any) -> None:
         value = getattr(c, name)
         if not isinstance(value, (int, float)) and not (name == "min_lr" and value is None):
             raise ValueError(f"{name}={value!r} must be a number")
+    is_pair = isinstance(c.betas, (tuple, list)) and len(c.betas) == 2
     rules = [
         ("lr", 0 < c.lr <= 1, "above 0 and at most 1; try 0.003"),
         ("min_lr", 0 <= (c.min_lr or 0) <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
         ("warmup_steps", (c.warmup_steps or 0) <= c.steps, f"at most steps={c.steps}; lower it"),
         ("weight_decay", 0 <= c.weight_decay < math.inf, "at least 0; try 0.1"),
-        ("betas", _are_betas(c.betas), "a pair, 0 to below 1"),
+        ("betas", is_pair and all(0 <= beta < 1 for beta in c.betas), "a pair, 0 to below 1"),
         ("grad_clip", c.grad_clip > 0, "above 0; try 1, or inf (in Python float('inf')) for no clipping"),
         ("dtype", c.dtype in ("auto", *DTYPES), "auto, float32 or bfloat16"),
     ]
     for name, holds, rule in rules:
         if not holds:
             raise ValueError(f"{name}={getattr(c, name)!r} must be {rule}")
-
-
-def _are_betas(betas: Any) -> bool:
-    try:
-        return len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
-    except TypeError:
-        return False
 
 
 def warmup_within(steps: int, asked: int | None) -> int | None:

@@ -7,17 +7,15 @@ import math
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 
 import regex
-from tqdm import tqdm
 
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
 from companion.runtime.text.tokenizer import END_OF_TEXT
-from companion.village import DATA, fresh, load_split
+from companion.village import DATA, load_split
 
 CORPORA = ("village", "lamplighter", "pydoc", *DOWNLOADS)
 UNSPACED = (
@@ -154,11 +152,6 @@ def _parts(path: Path) -> list[str]:
         raise ValueError(f"{path} cannot be read ({error.strerror}); leave it out") from None
     parts = text.replace("\r\n", "\n").split(END_OF_TEXT)  # as in many collections of stories
     return [part.strip() for part in parts if part.strip()]
-
-
-def new_stories(n: int, seed: int) -> list[str]:
-    """n new stories of the village, with a progress bar."""
-    return list(tqdm(islice(fresh(seed), n), "Making stories", n, leave=False, unit="story", disable=None))
 
 
 def python_manual() -> list[str]:
