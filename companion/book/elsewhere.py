@@ -93,5 +93,5 @@ def set_repository(book: Book, address: str) -> str:
     manifest = re.sub(r"^repository *=.*$", f'repository = "{address}"', manifest, flags=re.MULTILINE)
     contents = {book.root / "book.toml": manifest.encode("utf-8")}
     contents |= repository_files(replace(book, repository=address))
-    changed = [book.relative(path) for path in replace_files(book.root, contents)]
+    changed = [book.relative(path) for path in replace_files(contents)]
     return f"the repository is {address or 'none'}; wrote {', '.join(changed) or 'nothing, all as it was'}"

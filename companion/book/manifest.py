@@ -144,8 +144,8 @@ class Book:
         return path.relative_to(self.root).as_posix()
 
 
-def replace_files(root: Path, contents: dict[Path, bytes]) -> list[Path]:
-    """Write files under root, each beside its place and then renamed, and return those that changed.
+def replace_files(contents: dict[Path, bytes]) -> list[Path]:
+    """Write files, each beside its place and then renamed, and return those that changed.
 
     The files are replaced in the order given. After a kill between two of them, `check` names what differs.
     """
@@ -199,5 +199,5 @@ def new_chapter(book: Book, name: str) -> str:
         title = module.replace("_", " ").capitalize()
         skeleton = SKELETON.read_text(encoding="utf-8")
         files[text] = skeleton.format(title=title, module=module, number=number).encode()
-    replace_files(book.root, files)
+    replace_files(files)
     return f"{book.relative(text)} is yours to write; then run `python -m companion.book sync {number}`"

@@ -143,14 +143,14 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     if run:
         check_models(chapter, notebook)
     text = formatted_text(chapter, notebook, starts)
-    changed = replace_files(book.root, {chapter.text: text.encode("utf-8")})
+    changed = replace_files({chapter.text: text.encode("utf-8")})
     notebook, starts = make_notebook(book, chapter, old)
     ran = "not run, outputs kept"
     if not run:
         keep_outputs(notebook, old, chapter)
     contents = chapter_files(chapter, notebook)
     del contents[chapter.notebook]
-    changed += replace_files(book.root, contents)
+    changed += replace_files(contents)
     if run:
         seconds = execute(chapter, notebook, starts)
         ran = f"ran in {seconds:.1f} s of {chapter.seconds}"
@@ -158,7 +158,7 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
             ran += " (OVER ITS BUDGET)"
         if old is not None:
             keep_ignored_outputs(notebook, old)
-    changed += replace_files(book.root, {chapter.notebook: write_notebook(notebook)})
+    changed += replace_files({chapter.notebook: write_notebook(notebook)})
     names = ", ".join(book.relative(path) for path in changed)
     return f"{chapter.name}: {ran}; wrote {names or 'nothing, all as it was'}"
 
@@ -173,7 +173,7 @@ def sync(book: Book, keys: Iterable[str] = (), run: bool = True) -> None:
     for chapter in book.chapters:
         if chapter.name in names:
             print(sync_chapter(book, chapter, run), flush=True)
-            for path in replace_files(book.root, relinked(book) | overview_files(book)):
+            for path in replace_files(relinked(book) | overview_files(book)):
                 print(f"wrote {book.relative(path)}")
 
 

@@ -35,7 +35,7 @@ from companion.gpt import GPTConfig
 from companion.models import names as model_names
 from companion.modern import INLINED_MODERN, LlamaConfig, Muon
 from companion.pretrained import NeoXConfig
-from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
+from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import check_memory, pick_device
@@ -57,7 +57,6 @@ from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, load_checkpoint, train
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
-LONGEST = 256  # tokens that no story of the village exceeds
 FIELDS = set().union(*(names_of(config_class) for config_class, _ in BUILDERS.values()))
 """The fields of all models' configurations."""
 
@@ -253,7 +252,7 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     config = training_settings(asked, defaults, options.resume)
     optimizer = options.optimizer or defaults["optimizer"]
     check_parallel(options, config, optimizer, start.model.architecture)
-    check_size(start, config, corpus)
+    check_memory(start.model, start.build, copies=4)
     empty_model = start.build(start.model, meta=True)
     if corpus:
         check_fit(empty_model, corpus, config)
@@ -395,24 +394,6 @@ def clock_of(asked: dict, config: TrainConfig, preset: Preset, saved: SavedRun |
         return Clock(elapsed=elapsed)
     eval_every = None if saved or "eval_every" in asked else config.eval_every
     return Clock(elapsed + 60 * minutes, most_steps, elapsed, eval_every)
-
-
-def check_size(start: Model, config: TrainConfig, corpus: Corpus | None) -> None:
-    """Check that memory can hold the model and a batch.
-
-    Args:
-        start: The model.
-        config: The settings of the training.
-        corpus: The texts, or None if they are not prepared yet.
-
-    Raises:
-        ValueError: If memory cannot hold them.
-    """
-    longest = min(LONGEST, config.context_length)
-    if corpus:
-        longest = max(longest_row(part, config.context_length) for part in (corpus.train, corpus.val))
-    rows = max(config.batch_size, 32) if start.origin else config.batch_size  # 32 are evaluated at once
-    check_memory(start.model, start.build, copies=4, tokens=rows * longest)
 
 
 def check_parallel(options: Options, train: TrainConfig, optimizer: str, architecture: str) -> None:

@@ -207,8 +207,8 @@ def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
 
 def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
     one, two = tmp_path / "one", tmp_path / "deep" / "two"
-    assert replace_files(tmp_path, {one: b"1", two: b"2"}) == [one, two]
-    assert replace_files(tmp_path, {one: b"1", two: b"3"}) == [two]
+    assert replace_files({one: b"1", two: b"2"}) == [one, two]
+    assert replace_files({one: b"1", two: b"3"}) == [two]
     assert snapshot(tmp_path) == {"one": b"1", "deep/two": b"3"}
 
 

@@ -5,7 +5,6 @@ import re
 import shlex
 import signal
 
-import numpy as np
 import pytest
 from support.command_line import MINE, TINY, fails, planned
 
@@ -19,12 +18,11 @@ from companion.cli._training_report import (
     share_of_text,
     shortened,
 )
-from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
 from companion.runtime.runs.sessions import Loss
 from companion.show.judged_text import marks_for
-from companion.training import TrainConfig, Trainer
+from companion.training import Trainer
 from companion.village import judge, load_split
 
 
@@ -49,30 +47,13 @@ def test_without_gpt2_s_files_and_network_it_is_one_line_before_the_work(here, c
     assert not (here / "runs").exists()
 
 
-def test_a_size_or_a_batch_beyond_memory_is_one_line(prepared, capsys, monkeypatch):
+def test_a_size_beyond_memory_is_one_line(prepared, capsys, monkeypatch):
     monkeypatch.setattr("companion.cli.train.learn", None)
     monkeypatch.setattr(devices, "memory", lambda: 8e9)
     argv = ["train", *MINE, "--checkpoint", "new"]
     deep = [*argv, "--n-layers", "48", "--d-model", "1600"]
     fails(capsys, deep, 2, "n_layers=48", "over the 8 GB of this machine; make it smaller")
-    batch = ["--batch-size", "90000", "--context-length", "128"]
-    fails(capsys, [*argv, *batch], 2, "a batch of 11,520,000 tokens", "lower batch_size or context_length")
     assert not (prepared / "new").exists()
-
-
-def rows_of(*lengths):
-    """A Split with documents of these lengths."""
-    return Split(np.zeros(sum(lengths) + 1, np.uint16), np.cumsum([0, *lengths]), sum(lengths))
-
-
-def test_the_longest_row_is_the_one_that_training_takes():
-    from companion.training import training_batches
-
-    for lengths, context in (([7, 30, 12], 40), ([7, 30, 12], 20), ([7, 30, 12], 10), ([16], 16), ([90], 16)):
-        split = rows_of(*lengths)
-        batches = training_batches(split, TrainConfig(context_length=context, batch_size=8))
-        widest = max(int((y != -100).sum(1).max()) for (_, y), _ in zip(batches, range(16), strict=False))
-        assert longest_row(split, context) == widest
 
 
 # -- more minutes ------------------------------------------------------------------

@@ -66,16 +66,6 @@ def row_starts(starts, context_length: int) -> np.ndarray:
     return np.concatenate([*pieces, starts[-1:]])
 
 
-def longest_row(split: Split, context_length: int) -> int:
-    """Return the most tokens of a row when a model learns from a split, or is measured on it (chapter 7).
-
-    A row is a document, or a piece of one; where they have more than context_length tokens on average, a
-    window of so many.
-    """
-    lengths = np.diff(split.starts)
-    return min(context_length, int(lengths.max())) if lengths.mean() <= context_length else context_length
-
-
 @dataclass
 class Corpus:
     """What prepare wrote: two splits, their tokenizer, and meta.json."""

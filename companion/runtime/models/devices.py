@@ -193,7 +193,7 @@ def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
     return sizes[0] + (config.n_layers - 1) * (sizes[-1] - sizes[0])
 
 
-def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1, tokens: int = 0) -> None:
+def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1) -> None:
     """Check that this machine's memory can hold a model. Nothing is built.
 
     Args:
@@ -201,24 +201,14 @@ def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1
         build: Makes a model from a configuration.
         copies: How many times the weights are held. Training with AdamW needs 4, because it also keeps a
             gradient and two averages of each weight.
-        tokens: Number of tokens of a batch to train on. Of all that a step computes, only the scores of these
-            tokens are counted. They are counted three times, because of their probabilities and their
-            gradient.
 
     Raises:
-        ValueError: In one line, if the model, or the batch beside the model, does not fit.
+        ValueError: In one line, if the model does not fit.
     """
-    needed, there = parameter_bytes(config, build) * copies, memory()
-    scores = 3 * 4 * tokens * getattr(config, "vocab_size", 0)
-    held = "this one's memory" if math.isinf(there) else f"the {there / 1e9:,.0f} GB of this machine"
+    needed = parameter_bytes(config, build) * copies
+    there = memory()
     if needed > there or math.isinf(needed):
         sizes = ", ".join(f"{name}={getattr(config, name)}" for name in ("vocab_size", "n_layers", "d_model"))
         much = "more than any machine has" if needed > 1e15 else f"{needed / 1e9:,.0f} GB"
+        held = "this one's memory" if math.isinf(there) else f"the {there / 1e9:,.0f} GB of this machine"
         raise ValueError(f"a model of {sizes} needs {much}, over {held}; make it smaller")
-    if needed + scores > there:
-        much = (
-            f"{tokens:,} tokens, with a score for each of {config.vocab_size:,}, needs {scores / 1e9:,.0f} GB"
-        )
-        raise ValueError(
-            f"a batch of {much} beside the model, over {held}; lower batch_size or context_length"
-        )

@@ -1,7 +1,6 @@
 """What every tokenizer needs besides its idea: special tokens, checks of what it is given, files."""
 
 import hashlib
-import inspect
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,8 +33,6 @@ CHAT_TEMPLATE = (
 """What chapter 16's chat_ids writes, as a program in Jinja."""
 BYTES = bytes(range(256))
 """Each byte once, in order."""
-USUAL_PATTERNS: set[str] = set()
-"""The default patterns of our tokenizers. Their time grows with the text; others may need far longer."""
 
 
 class SpecialTokens(dict):
@@ -88,10 +85,8 @@ class Tokenizer:
     without_end = f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens"
 
     def __init_subclass__(cls, kind: str):
-        cls.kind, Tokenizer.kinds[kind] = kind, cls
-        pattern = inspect.signature(cls.__init__).parameters.get("pattern")
-        if pattern is not None and isinstance(pattern.default, str):
-            USUAL_PATTERNS.add(pattern.default)
+        cls.kind = kind
+        Tokenizer.kinds[kind] = cls
 
     def __init__(
         self,
