@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import signal
 
 import numpy as np
@@ -19,14 +18,12 @@ from companion.cli._training_report import (
     minutes_give,
     readable,
     scores_line,
-    share_line,
-    share_of_text,
     shortened,
 )
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Clock, Loss
+from companion.runtime.runs.sessions import Loss
 from companion.show.judged_text import marks_for
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
@@ -80,24 +77,6 @@ def test_the_longest_row_is_the_one_that_training_takes():
 
 
 # -- more minutes ------------------------------------------------------------------
-
-
-def said(capsys, word):
-    """The commands among the printed lines that hold a word."""
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    return [line for line in lines if line.startswith("companion ") and word in line]
-
-
-@pytest.mark.gate
-def test_the_last_lines_hold_a_command_that_goes_on(prepared, capsys):
-    assert main(["train", *MINE, *TINY, "--checkpoint", "a b"]) == 0
-    (command,) = said(capsys, "--resume")
-    assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume --minutes 10"
-    argv = shlex.split(command)[1:-1]
-    assert main([*argv, "0.005"]) == 0
-    assert said(capsys, "--resume") == [command]
-    rows = [json.loads(line) for line in (prepared / "a b/log.jsonl").read_text().splitlines()]
-    assert rows[1]["step"] == 3 and rows[-1]["step"] > 3
 
 
 def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
@@ -156,22 +135,6 @@ def test_a_sample_shows_no_byte_that_forms_no_letter():
     )
     assert readable("a\ufffd\x00b\ufffd") == NO_TEXT
     assert readable("") == readable("  ") == NOTHING
-
-
-def test_how_much_of_its_text_a_run_has_read():
-    said = [share_of_text(passes) for passes in (0.001, 0.41, 1.0, 2.34)]
-    assert said == ["less than 1% of its text", "41% of its text", "its text once", "2.3 times its text"]
-
-
-def test_a_busy_machine_is_named(monkeypatch):
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    clock = Clock(180.0)
-    clock.share = 0.41
-    wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
-    assert share_line(clock).startswith(wanted)
-    assert share_line(clock, gets_better=False) == "It had 41% of the time of 2 processor threads."
-    clock.share = 0.97
-    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
 
 def test_what_a_gap_means_depends_on_it():
