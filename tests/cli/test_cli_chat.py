@@ -127,12 +127,6 @@ def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(m
     assert out.count("user: Who has the key?") < 9
 
 
-def test_the_shipped_answerer_shows_no_control_token(monkeypatch, capsys):
-    asked = ["Hello", "Hi", "Thanks!", "Who are you?", "Good morning", "Tell me a joke", "Why?", ORDER]
-    out = chat(monkeypatch, capsys, ANSWERER, "\n".join([*asked, "/history"]))
-    assert "<|" not in out and out.count("assistant: ") >= 1
-
-
 def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remembered(made, monkeypatch, capsys):
     asked = ["What is self-attention?", "Do I need a GPU?", "thank you", "/history"]
     out = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked)).splitlines()
@@ -169,13 +163,6 @@ def test_the_same_order_gives_another_story_unless_a_seed_is_given(monkeypatch, 
     assert first != second
     seeded = [chat(monkeypatch, capsys, ANSWERER, f"{ORDER}\n", "--seed", 3) for _ in range(2)]
     assert seeded[0] == seeded[1]
-
-
-def test_an_order_that_the_story_did_not_follow_is_said_and_nothing_is_invented(monkeypatch, capsys):
-    asked = "Tell a story about nine turnips.\nHow many turnips does Mara have?\n"
-    story, note, *rest = chat(monkeypatch, capsys, ANSWERER, asked, "--seed", 1).splitlines()
-    assert "turnips" not in story and note == "(You ordered nine turnips; the story has none.)"
-    assert rest[0].startswith("The story has no ")
 
 
 def test_words_that_the_village_does_not_know_are_declined_and_named(monkeypatch, capsys):
@@ -226,20 +213,6 @@ def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, ma
     assert HELP in said and (GREETING in said) == (folder is not None)
     examples = [line for line in GREETING.splitlines() if line.startswith("  ")]
     assert len(examples) == 3 and "companion chat --model smollm2" in GREETING
-
-
-@pytest.mark.gate
-def test_the_examples_of_the_greeting_get_the_answers_that_they_promise(monkeypatch, capsys):
-    from companion.cli.chat import GREETING
-    from companion.village.dialogues import facts_of, has_both
-    from companion.village.judge import state_of
-
-    examples = [line.strip() for line in GREETING.splitlines() if line.startswith("  ")]
-    said = chat(monkeypatch, capsys, ANSWERER, "\n".join(examples), "--seed", 1)
-    story, answer, meaning, _ = said.splitlines()
-    assert has_both(examples[0], story)
-    holder = {thing: name for thing, name, _ in facts_of(state_of(story))["who has"]}["kite"]
-    assert answer == f"{holder} has the kite." and meaning.startswith("Attention: ")
 
 
 def test_an_answer_without_a_word_is_said(tmp_path, monkeypatch, capsys):
@@ -360,8 +333,3 @@ def test_generate_names_the_words_of_a_prompt_that_the_village_does_not_know(cap
         assert main(["generate", "--prompt", prompt, "--max-new-tokens", "3"]) == 0
         error = capsys.readouterr().err
         assert error.count("\n") == bool(hint) and hint in error
-
-
-def test_the_menu_is_short_the_second_time(monkeypatch, capsys):
-    out = chat(monkeypatch, capsys, ANSWERER, "what can you do\nhelp\n").splitlines()
-    assert out[0].startswith("I can do three things") and out[1].startswith("As I said.")

@@ -1,6 +1,5 @@
 """The command line where something goes wrong: found before the work, said in one line, and nothing lost."""
 
-import builtins
 import io
 import json
 import os
@@ -10,17 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 
 import pytest
-from support.command_line import MINE, TINY, AtOnce, fails, planned, said
+from support.command_line import MINE, TINY, fails, planned, said
 
 from companion import village
 from companion.cli import main
-from companion.datasets import load_prepared
 from companion.runtime.runs import resuming
-from companion.runtime.storage import checkpoints
 from companion.runtime.terminal import as_typed, screens
 from companion.training import Trainer
 from companion.village import load_split
@@ -35,8 +32,6 @@ RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 BAD_TRAININGS = [
     ("--judge -5", "--judge=-5 must be a whole number from 0 to 100,000"),
     ("--minutes inf", "--minutes=inf must be a number from 0 to 1,000,000"),
-    ("--d-model 4000000", "d_model=4000000"),
-    ("--warmup-steps 4", "warmup_steps=4 must be at most steps=3"),
     ("--architecture rwkv", "rwkv"),
     ("--checkpoint mine.txt/under", "--checkpoint=mine.txt/under cannot be written"),
 ]
@@ -54,7 +49,6 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, p
 BAD_DRAWINGS = [
     ("--temperature nan", "temperature=nan"),
     ("--top-k many", "--top-k='many' must be a whole number; see"),
-    ("--seed -3", "seed=-3"),
 ]
 
 
@@ -69,7 +63,6 @@ BAD_OPTIONS = [
     ("eval --data nowhere", "folder='nowhere' is not there; companion prepare makes it"),
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
-    ("generate --device abacus", "abacus"),
     ("generate --model runs/village", "runs/village is not there"),  # and no hub is asked
     ("generate Once the baker", "did you mean --prompt 'Once the baker'?"),
     ("demo", "required: part, one of tokenization, embeddings, "),
@@ -93,9 +86,7 @@ BAD_TEXTS = [
     ("binary.dat", "binary.dat"),
     ("one.txt", "1 characters in all, too short a text"),
     ("mine.txt --vocab-size 200", "vocab_size=200"),
-    ("mine.txt --vocab-size 90000", "vocab_size=90000"),
     ("mine.txt --tokenizer char --vocab-size 300", "--vocab-size"),
-    ("mine.txt --val-fraction nan", "val_fraction=nan"),
     ("mine.txt --seed 3", "--seed works with the village only"),
     ("mine.txt --data mine.txt/under", "--data=mine.txt/under cannot be written"),
     ("village --tokenizer char", "--tokenizer works with other texts only"),
@@ -112,41 +103,14 @@ def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, 
     assert not (here / "runs").exists()
 
 
-@pytest.fixture
-def locked(monkeypatch):
-    """A function that takes away the right to open a file, also of root, who has all rights."""
-
-    def lock(name):
-        opened = builtins.open
-
-        def denied(path, *args, **kwargs):
-            if not isinstance(path, int) and Path(path) == Path(name):
-                raise PermissionError(13, "Permission denied", str(path))
-            return opened(path, *args, **kwargs)
-
-        monkeypatch.setattr(builtins, "open", denied)
-        monkeypatch.setattr(io, "open", denied)
-
-    return lock
-
-
-def test_a_file_that_may_not_be_read_is_one_line(trained, capsys, locked):
-    locked("runs/mine/config.json")
-    fails(capsys, ["generate", "--model", "runs/mine"], 2, "runs/mine/config.json", "Permission denied")
-
-
-def test_files_that_are_no_text_or_may_not_be_read_are_named_and_left_out_when_asked(here, capsys, locked):
+def test_files_that_are_no_text_are_named_and_left_out_when_asked(here, capsys):
     (here / "letters").mkdir()
-    for name in ("a.txt", "b.txt"):
-        (here / "letters" / name).write_bytes((here / "mine.txt").read_bytes())
+    (here / "letters" / "a.txt").write_bytes((here / "mine.txt").read_bytes())
     (here / "letters" / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no text")
-    locked(here / "letters/b.txt")
-    locked("letters/b.txt")
-    fails(capsys, ["prepare", "letters"], 2, "letters/b.txt cannot be read", "--skip leaves out all")
+    fails(capsys, ["prepare", "letters"], 2, "letters/photo.jpg is no UTF-8 text", "--skip leaves out all")
     assert not (here / "runs").exists()
     assert main(["prepare", "letters", "--skip"]) == 0
-    err = capsys.readouterr().err
-    assert "letters/b.txt cannot be read (Permission denied)" in err and "photo.jpg" in err
+    assert "photo.jpg" in capsys.readouterr().err
     assert (here / "runs/data/letters/meta.json").exists()
 
 
@@ -195,17 +159,6 @@ def test_a_run_that_cannot_go_on_is_refused_before_a_step(changed, words, traine
     before = every_file()
     fails(capsys, [*RESUME, *changed.split()], 2, words)
     assert every_file() == before
-
-
-def test_a_run_of_older_parts_is_refused(trained, capsys):
-    """As after an update of the package, in which an architecture has other parts."""
-    path = trained / "runs/mine" / resuming.STATE
-    tensors, notes = checkpoints.read_safetensors(path)
-    older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
-    assert older.keys() != tensors.keys()
-    checkpoints.write_safetensors(path, older, notes)
-    words = "is of another model: blocks.0.shift.weight is [1, 16] there, none here"
-    fails(capsys, RESUME, 2, words)
 
 
 @pytest.mark.gate
@@ -286,13 +239,6 @@ def test_a_run_by_the_clock_that_is_cut_goes_on_with_what_is_left_of_its_time(pr
     assert "minutes = 0" in Path("runs/mine/config.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.gate
-def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, capsys):
-    assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
-    config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
-    assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
-
-
 # -- stopped ------------------------------------------------------------------
 
 
@@ -325,52 +271,6 @@ def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
     assert main(argv.split()) == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "companion: stopped"
-
-
-def twice(patch, place):
-    """Ctrl-C in the third step, and again when what stands at a place is called next."""
-    module, name = place.rsplit(".", 1)
-    step, before, pressed = Trainer.step, getattr(import_module(module), name), []
-
-    def pressing(self):
-        if self.steps == 2:
-            pressed.append(signal.raise_signal(signal.SIGINT))
-        return step(self)
-
-    def again(*args, **kwargs):
-        if pressed:
-            pressed.clear()
-            signal.raise_signal(signal.SIGINT)
-        return before(*args, **kwargs)
-
-    patch.setattr(Trainer, "step", pressing)
-    patch.setattr(place, again)
-
-
-LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "0"]
-
-
-TWICE = {
-    "in the save": ("companion.runtime.runs.resuming.write_model", 2, "stopped"),
-    "in the report": (
-        "companion.cli._training_report.bytes_mean",
-        3,
-        "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume",
-    ),
-}
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("place, steps, words", TWICE.values(), ids=TWICE)
-def test_a_second_ctrl_c_ends_the_run_and_its_last_save_goes_on(
-    place, steps, words, prepared, capsys, monkeypatch
-):
-    with monkeypatch.context() as patch:
-        twice(patch, place)
-        fails(capsys, ["train", *LONG], 130, words)
-    config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
-    assert config["provenance"]["steps"] == steps
-    assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
 
 
 @pytest.mark.gate
@@ -426,19 +326,6 @@ class Closed(io.StringIO):
         if self.letters < 0:
             raise self.error
         return super().write(text)
-
-
-def test_a_text_that_nobody_reads_any_more_ends(monkeypatch):
-    asked = []
-
-    def stream(self, prompt, **options):
-        for n in range(1000):
-            asked.append(n)
-            yield "word "
-
-    monkeypatch.setattr("companion.generation.LanguageModel.stream", stream)
-    monkeypatch.setattr(sys, "stdout", Closed(30, BrokenPipeError(32, "Broken pipe")))
-    assert main(["generate"]) == 0 and len(asked) < 10
 
 
 def test_a_letter_that_the_terminal_lacks_is_a_question_mark(capsys, monkeypatch):
@@ -516,20 +403,3 @@ def test_the_installed_command_is_the_one_that_is_tested():
 def test_a_prompt_of_unknown_letters_only_says_so(prompt, noted, capsys):
     assert main(["generate", "--prompt", prompt, "--max-new-tokens", "1", "--seed", "1"]) == 0
     assert ("knows no letter of the prompt" in capsys.readouterr().err) is noted
-
-
-def test_a_copy_of_a_text_is_left_out_and_that_is_said(here, capsys):
-    Path("letters").mkdir()
-    for i in range(12):
-        Path(f"letters/{i:02}.txt").write_text(f"Letter {i % 6}. " + "The moth sat on a page. " * 30, "utf-8")
-    assert main(["prepare", "letters"]) == 0
-    assert "Left out as repeated: 6 of 12 documents" in capsys.readouterr().err
-    corpus = load_prepared("runs/data/letters")
-    assert corpus.meta["train"]["n_documents"] + corpus.meta["val"]["n_documents"] == 6
-
-
-def test_in_a_terminal_prepare_says_that_it_learns_the_vocabulary(here, monkeypatch, capsys):
-    monkeypatch.setattr("companion.runtime.terminal.threading.Timer", AtOnce)
-    monkeypatch.setattr("companion.runtime.terminal.is_terminal", lambda stream: True)
-    assert main(["prepare", "mine.txt"]) == 0
-    assert "Learning the vocabulary ..." in capsys.readouterr().err

@@ -123,19 +123,6 @@ def test_it_becomes_a_classifier(name, capsys):
     assert config["base_model_name_or_path"] == "smollm2"  # which another computer has elsewhere
 
 
-def test_it_is_quantized_with_its_tokenizer(name, capsys):
-    Path("mine.txt").write_text("The lamp was lit.\n\nNobody saw it.\n\nThe night went on.\n", "utf-8")
-    out = said(capsys, ["quantize", "--model", name, "--bits", "4", "--data", "mine.txt", "--output", "out"])
-    assert "4 bits a weight" in out
-    before, after = load(name, "cpu"), load("out", "cpu")
-    assert after.tokenizer.template == before.tokenizer.template
-    ids = torch.arange(30)[None]
-    with torch.no_grad():
-        exact, rounded = before.model(ids), after.model(ids)
-    assert 0 < (rounded - exact).abs().mean() < exact.std() / 3
-    fails(capsys, ["finetune", "rewards", "--model", "out"], 2, "is quantized; name the model")
-
-
 def test_it_is_exported_to_every_form(name, capsys):
     said(capsys, ["export", "hf", "--model", name, "--output", "hf"])
     said(capsys, ["export", "gguf", "--model", name, "--kind", "f32", "--output", "again.gguf"])

@@ -110,20 +110,6 @@ def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
         assert (parts / "new" / name).read_bytes() == (parts / DATA / name).read_bytes()
 
 
-def test_ctrl_c_says_that_nothing_is_lost(parts, capsys, monkeypatch):
-    encode, calls = large_texts.encode, []
-
-    def pressed(*args, **given):
-        calls.append(args)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return encode(*args, **given)
-
-    monkeypatch.setattr(large_texts, "encode", pressed)
-    fails(capsys, PREPARE, 130, "stopped; the same command goes on with what is written")
-    assert main(PREPARE) == 0 and len(calls) == 1 + 6
-
-
 def test_rows_that_are_no_text_can_be_left_out(parts, capsys):
     (parts / "c.jsonl").write_bytes(b'{"text": null}\n' + lines(STORIES))
     fails(capsys, ["prepare", "c.jsonl"], 2, "line 1: text is None", "--skip")

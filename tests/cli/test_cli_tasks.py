@@ -75,12 +75,6 @@ def test_village_is_all_its_kinds():
     assert len(KINDS) == 7 and "where-is-somebody" in KINDS
 
 
-def test_a_model_that_has_learned_nothing_is_right_by_chance(public, capsys):
-    found = measured(capsys, "--model", public, "--tasks", "who-has,how-many", "--examples", "20")
-    for right, _, _, n, chance in found.values():
-        assert n == 20 and abs(right - chance) < 5 * (chance * (1 - chance) / n) ** 0.5
-
-
 def test_shots_stand_before_each_question(public, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import signal
 
 import pytest
@@ -15,7 +14,6 @@ from companion.cli._training_report import (
     is_overfitted,
     readable,
     scores_line,
-    share_of_text,
     shortened,
 )
 from companion.runtime.models import devices
@@ -57,24 +55,6 @@ def test_a_size_beyond_memory_is_one_line(prepared, capsys, monkeypatch):
 
 
 # -- more minutes ------------------------------------------------------------------
-
-
-def said(capsys, word):
-    """The commands among the printed lines that hold a word."""
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    return [line for line in lines if line.startswith("companion ") and word in line]
-
-
-@pytest.mark.gate
-def test_the_last_lines_hold_a_command_that_goes_on(prepared, capsys):
-    assert main(["train", *MINE, *TINY, "--checkpoint", "a b"]) == 0
-    (command,) = said(capsys, "--resume")
-    assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume --minutes 10"
-    argv = shlex.split(command)[1:-1]
-    assert main([*argv, "0.005"]) == 0
-    assert said(capsys, "--resume") == [command]
-    rows = [json.loads(line) for line in (prepared / "a b/log.jsonl").read_text().splitlines()]
-    assert rows[1]["step"] == 3 and rows[-1]["step"] > 3
 
 
 def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
@@ -131,11 +111,6 @@ def test_a_sample_shows_no_byte_that_forms_no_letter():
         == "Dear Ana,\n\u00fc· and so on, my dear"
     )
     assert readable("a\ufffd\x00b\ufffd") == "a·b·"
-
-
-def test_how_much_of_its_text_a_run_has_read():
-    said = [share_of_text(passes) for passes in (0.001, 0.41, 1.0, 2.34)]
-    assert said == ["less than 1% of its text", "41% of its text", "its text once", "2.3 times its text"]
 
 
 def test_what_a_gap_means_depends_on_it():

@@ -1,9 +1,8 @@
 """GGUF files: what is written is what is read, tensor by tensor and key by key, for each family and kind.
 
-That llama.cpp reads them so, and answers the same, is shown in tests/slow/peers.
+That llama.cpp reads them so, and answers the same, was measured by benchmarks/engines.py.
 """
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -20,7 +19,7 @@ from companion.pretrained import NeoXConfig, neox
 from companion.runtime.text.chat_templates import render
 from companion.runtime.text.hugging_face import read_tokenizer, write_tokenizer
 from companion.tokenization import BPETokenizer, CharTokenizer
-from companion.village import DATA, load_split
+from companion.village import load_split
 
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SHAPE = {
@@ -247,22 +246,3 @@ def test_an_adapter_is_merged_first(tmp_path):
     merge(model)
     _, tensors, _ = written(model, tmp_path / "a.gguf")
     assert torch.equal(tensors["blk.0.ffn_up.weight"], model.blocks[0].mlp.up_proj.weight)
-
-
-# ---- the log of the engines ----------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def log():
-    lines = (DATA / "models" / "engines.jsonl").read_text(encoding="utf-8").splitlines()
-    return {(row["engine"], row["format"]): row for row in map(json.loads, lines)}
-
-
-def test_the_log_has_each_engine_with_its_processor_and_version(log):
-    exact = [(name, "float32") for name in ("ours", "transformers", "onnxruntime")] + [("llama.cpp", "f32")]
-    assert list(log) == [*exact, *(("llama.cpp", kind) for kind in ("f16", "q8_0", "q4_0"))]
-    for key in exact:
-        assert log[key]["greedy_equal"] == log[key]["greedy"] == 2000
-        assert abs(log[key]["bits_per_byte"] - log["ours", "float32"]["bits_per_byte"]) < 1e-5
-    for row in log.values():
-        assert row["processor"] and row["machine"] and row["version"] and row["tokens_per_second"] > 0

@@ -9,8 +9,7 @@ from support.weights import drawn_over
 from test_gguf_files import SHAPE, TOKENIZER
 
 import companion
-from companion.cli._shared import ANSWERER, SHIPPED
-from companion.instructions import Chat, chat_ids
+from companion.instructions import chat_ids
 from companion.models.gguf_files import interleaved, read_gguf, slowing, write_gguf
 from companion.models.gguf_models import load_gguf, separated, slowed
 from companion.models.gguf_reader import GGUFFile
@@ -208,21 +207,6 @@ def test_a_public_tokenizer_comes_back_equal(family, tmp_path):
     assert GGUFFile(tmp_path / "b.gguf").header == header
 
 
-@pytest.mark.parametrize("name", [ANSWERER, SHIPPED.with_name("storyteller")])
-def test_a_shipped_model_says_the_same_from_its_file(name, tmp_path):
-    ours = companion.load(name, "cpu")
-    write_gguf(ours.model, ours.tokenizer, tmp_path / "a.gguf")
-    read = companion.load(tmp_path / "a.gguf", "cpu")
-    assert read.tell("Once Mara", seed=1, max_new_tokens=40) == ours.tell(
-        "Once Mara", seed=1, max_new_tokens=40
-    )
-    assert (read.begin, read.end, set(read.ends)) == (ours.begin, ours.end, set(ours.ends))
-    if ours.tokenizer.template:
-        asked = "Tell a story about the baker Mara."
-        answer = Chat(ours.model, ours.tokenizer).ask(asked, max_new_tokens=30)
-        assert Chat(read.model, read.tokenizer).ask(asked, max_new_tokens=30) == answer and answer
-
-
 def test_an_older_llama_3_file_begins_every_text_though_it_does_not_say_so(tmp_path):
     tokenizer, path = public_file("Llama 3", tmp_path)
     changed(path, gone=("tokenizer.ggml.add_bos_token",))
@@ -244,18 +228,6 @@ def test_a_token_that_ends_a_turn_ends_an_answer_though_no_key_says_so(tmp_path)
     )
     ends = companion.load(path, "cpu").ends
     assert set(ends) == {tokenizer.special_tokens["<|endoftext|>"], tokenizer.special_tokens["<|im_end|>"]}
-
-
-def test_tokens_have_the_types_of_llama_cpp(tmp_path):
-    tokenizer, path = public_file("Qwen", tmp_path)
-    header = GGUFFile(path).header
-    types = dict(zip(header["tokenizer.ggml.tokens"], header["tokenizer.ggml.token_type"], strict=True))
-    assert (types["<|im_end|>"], types["<tool_call>"], types["Ġthe"]) == (3, 4, 1)
-    last = max(tokenizer.vocab)
-    assert [types[f"[PAD{last + i}]"] for i in (1, 2, 3)] == [5] * 3
-    read = companion.load(path, "cpu").tokenizer
-    assert last + 1 not in read.vocab and read.vocab_size == tokenizer.vocab_size
-    assert read.special_tokens["<tool_call>"] not in read.control
 
 
 @pytest.mark.parametrize("family", ["Llama 2", "GPT-NeoX"])

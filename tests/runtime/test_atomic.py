@@ -83,16 +83,6 @@ def test_a_kill_between_two_renames_leaves_all_old_files_or_all_new_ones(tmp_pat
     assert read_set(tmp_path) == ["c"] * 3 and names(tmp_path) == ["one", "three", "two"]
 
 
-def test_work_of_hours_is_found_again_after_an_error(tmp_path):
-    with pytest.raises(KeyboardInterrupt), staged(tmp_path, ".begun") as new:
-        (new / "first").write_text("a")
-        raise KeyboardInterrupt
-    with staged(tmp_path, ".begun") as new:
-        assert names(new) == ["first"]
-        (new / "second").write_text("b")
-    assert names(tmp_path) == ["first", "second"]
-
-
 CHILD = """
 import sys
 from companion.runtime.files.atomic import claim

@@ -18,15 +18,12 @@ from support.public import CHATML, FAMILIES, family, stories, write_family
 from support.weights import scripted
 from support.wild_texts import wild_text
 
-import companion
 from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
-from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.end_tokens import decode_answer, end_ids
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer, decode_stream
-from companion.training import save_checkpoint
 
 LIBRARY = {name: tokenizers.Tokenizer.from_str(family(name)[0]) for name in FAMILIES}
 OURS = {name: PublicTokenizer(*map(json.loads, family(name))) for name in FAMILIES}
@@ -183,15 +180,6 @@ def test_a_file_without_a_post_processor_may_ask_for_what_begins_a_text(tmp_path
         assert read_tokenizer(folder).begin == begin
 
 
-def test_an_exported_tokenizer_begins_a_text_as_its_model_does_in_the_library_too(tmp_path):
-    tokenizer = BPETokenizer.train("The goat Mara has a red key.", 270)
-    write_tokenizer(tokenizer, tmp_path)
-    library = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    expected = [tokenizer.end, *tokenizer.encode("The goat")]
-    assert library.encode("The goat").ids == expected
-    assert read_tokenizer(tmp_path).begin == [tokenizer.end]
-
-
 def test_a_text_without_a_prompt_is_told_from_the_token_that_begins_texts(tmp_path):
     folder = write_family("Qwen", tmp_path)
     special = OURS["Qwen"].special_tokens
@@ -322,20 +310,6 @@ def test_a_checkpoint_keeps_it(name, tmp_path):
         Tokenizer.load(tmp_path / "tokenizer.json")
 
 
-@pytest.mark.parametrize("name", ["Llama 2", "Qwen"])
-def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path):
-    """Llama 2's has no <|endoftext|>, and all that speaks of a text's ends takes the tokenizer's word."""
-    ours = OURS[name]
-    torch.manual_seed(0)
-    config = GPTConfig(vocab_size=ours.vocab_size + 3, context_length=40, n_layers=1, n_heads=2, d_model=8)
-    save_checkpoint(tmp_path / "model", gpt2(config), ours)
-    teller = companion.load(tmp_path / "model", device="cpu")
-    assert (teller.begin, teller.end) == (ours.begin, ours.end)
-    assert teller.encode("Once").tolist() == [ours.begin + ours.encode("Once")]
-    streamed = "".join(teller.stream("Once", max_new_tokens=9, seed=3, top_k=500))
-    assert teller.tell("Once", max_new_tokens=9, seed=3, top_k=500) == "Once" + streamed
-
-
 @pytest.mark.gate
 def test_a_process_that_never_saw_one_loads_it(tmp_path):
     OURS["Qwen"].save(tmp_path / "tokenizer.json")
@@ -462,17 +436,6 @@ TALK = [
     {"role": "assistant", "content": "Mara."},
     {"role": "user", "content": " Why? "},
 ]
-CHAT = (
-    "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWho has the key?<|im_end|>\n<|im_start|>"
-    "assistant\nMara.<|im_end|>\n<|im_start|>user\n Why? <|im_end|>\n<|im_start|>assistant\n"
-)
-
-
-def test_a_chat_has_the_form_that_its_template_says():
-    ours = OURS["Qwen"]
-    ids, unasked = ours.chat(TALK), ours.chat(TALK, add_generation_prompt=False)
-    assert ids == LIBRARY["Qwen"].encode(CHAT, add_special_tokens=False).ids
-    assert ours.decode(ids).startswith(ours.decode(unasked)) and unasked != ids
 
 
 def counts(ours, ids):

@@ -31,12 +31,3 @@ def test_each_token_has_the_probability_of_chapter_2(vocab_size, longest):
         assert p == pytest.approx(probability(train, context, token, vocab_size), rel=1e-12)
         k = len(context)
         assert known == any(train[j : j + k] == context for j in range(len(train) - k))
-
-
-def test_probabilities_after_a_context_sum_to_one():
-    train = np.random.default_rng(0).integers(5, size=200)
-    total = 0.0
-    for token in range(5):
-        found, _ = ngram_probabilities(train, [2, 4, 1, token], 5, longest=4)
-        total += found.item()
-    assert total == pytest.approx(1.0, rel=1e-12)

@@ -60,26 +60,10 @@ def test_what_is_written_is_read_again(tmp_path_factory, values):
 # -- the commands ------------------------------------------------------------------
 
 
-def weights(folder):
-    return (folder / "model.safetensors").read_bytes()
-
-
 def settings(folder):
     """What a run was trained with."""
     saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return saved["config"] | saved["provenance"]["train"]
-
-
-@pytest.mark.gate
-def test_a_run_is_repeated_from_the_file_that_it_writes(trained, capsys):
-    again = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"]
-    assert main(again) == 0
-    assert weights(trained / "again") == weights(trained / "runs/mine")
-    first, second = ((trained / name / "config.toml").read_bytes() for name in ("runs/mine", "again"))
-    assert first == second
-    assert main([*again[:-1], "other", "--seed", "5"]) == 0  # an option wins
-    assert weights(trained / "other") != weights(trained / "again")
-    assert settings(trained / "other")["seed"] == 5
 
 
 def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys):

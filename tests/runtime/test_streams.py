@@ -4,7 +4,6 @@ Parquet and the hub are in tests/slow/peers, as they need the library datasets.
 """
 
 import gzip
-import itertools
 import json
 
 import pytest
@@ -34,12 +33,6 @@ def test_lines_are_documents_in_order_and_again(tmp_path):
     assert list(documents) == list(documents) == texts
     assert list(Documents(documents.files, limit=2)) == texts[:2]
     assert list(Documents(documents.files, limit=9)) == texts
-
-
-def test_a_line_is_read_when_it_is_asked_for(tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(lines({"text": "one"}, {"text": "two"}, "{cut off"))
-    assert list(itertools.islice(Documents([str(path)]), 2)) == ["one", "two"]
 
 
 BAD = {

@@ -5,8 +5,6 @@ from random import Random
 import pytest
 
 from companion.village import VILLAGE, bits, judge, story
-from companion.village.judge import MANNERS, PACE, Reading
-from companion.village.rules import RULES
 from companion.village.words import KINDS
 
 TOLD = [story(Random(seed)) for seed in range(300)]
@@ -33,8 +31,6 @@ MONDAY = TWO + "It was Monday, as everybody could tell from the soup. "
 AWAY = TWO + "The fox Bram walked from the mill to the inn. "
 LAID = TWO + "The red lantern Mara put down stayed at the mill. " + AWAY.removeprefix(TWO)
 BORROWED = TWO + "The lantern Mara lent at the mill was now the lantern Bram had to bring back. "
-BROKEN = TWO + "Crack! The red lantern Mara had broke, and somebody said a very short word. "
-TWO_PLUMS = FOOD + "Bram ate three of the plums. That left two. "
 THREE_PLUMS = FOOD + "Bram ate two of the plums. That left three. " + BEETLE + " "
 EIGHTEEN = (
     TWO + "An old woman gave Bram nine plums and a wink. "
@@ -113,16 +109,8 @@ MISPLACED = [
         "Once the baker Mara sat at the mill and admired the red lantern Mara had found.",
         "said already",
     ),
-    (TWO, "Once the baker Mara sat at the mill and admired the red lantern Mara had found.", "said already"),
     (AWAY, "One day Mara met the fox Bram at the mill.", "somebody is a fox already"),
     (MONDAY, "It was Monday, as everybody could tell from the soup.", "said already"),
-    (TWO_PLUMS, "Bram ate three of the plums. That left two.", "said already"),
-    (LAID, "The red lantern Mara put down stayed at the mill.", "said already"),
-    (
-        BORROWED,
-        "The lantern Mara lent at the mill was now the lantern Bram had to bring back.",
-        "said already",
-    ),
     ("", "A beetle crossed the road without looking.", "the story has not begun: nobody is in it"),
     (FOUND, "A beetle crossed the road without looking.", "somebody must arrive first"),
     (
@@ -137,7 +125,6 @@ MISPLACED = [
     (LONG, '"Is this the mill?" asked Mara. "Yes, this is the mill," said Bram.', "should have ended"),
     ("", "Once the goat Mara and the goat Bram met at the mill.", "two are a goat"),
     (TWO, "The baker Nell came to the mill to feed the swans.", "somebody is a baker already"),
-    (AWAY, '"Hello, Mara!" It was the fox Bram, coming to the mill.', "somebody is a fox already"),
     (TWO, '"Who has the lantern?" "Mara," said Mara.', "Mara would be alone in this"),
     (TWO, "The baker Mara walked from the mill to the mill.", "at the mill already"),
     (TWO, "There was a fair at the mill. So they all went to the mill, Bram first.", "is at the mill"),
@@ -173,16 +160,6 @@ def test_the_judge_finds_what_is_misplaced(before, sentence, reason):
     assert (verdicts[-1].sentence, verdicts[-1].kind) == (sentence, "misplaced")
     assert reason in verdicts[-1].reason
     assert bits(before + sentence) is None
-
-
-def test_there_is_an_example_of_every_rule_whose_breach_may_be_true():
-    """For each rule, above, where it makes a sentence misplaced."""
-    given = {verdict.reason for before, sentence, _ in MISPLACED for verdict in judge(before + sentence)}
-    for name, (_, reason) in MANNERS.items():
-        assert (name if isinstance(name, str) else name[0]) in RULES
-        front, _, end = reason.partition("{word}")
-        shown = any(said.startswith(front) and said.endswith(end) for said in given)
-        assert shown or name == "new_name", name
 
 
 FALSE_AND_MISPLACED = [
@@ -268,54 +245,6 @@ def test_a_misplaced_sentence_is_no_step_of_the_story():
     greeting = '"Good morning, Mara," said Bram. "Good morning, Bram," said Mara. '
     assert kinds(TWO + end + greeting + end)[2:] == ["misplaced", "ok", "misplaced"]
     assert kinds(TWO + greeting * 20 + end)[3:] == ["misplaced"] * 20
-
-
-def facts_of(state):
-    """The facts of a state, one by one, with the words that name each."""
-    for name, thing in state.thing.items():
-        yield (name, thing.noun), ("thing", name, thing)
-    for noun, there in state.lying.items():
-        yield (noun,), ("lying", noun, there)
-    for of in ("role", "place", "goods", "mood"):
-        for name, value in getattr(state, of).items():
-            yield (name,), (of, name, value)
-    for of in ("owner", "hider", "broken"):
-        for noun, name in getattr(state, of).items():
-            yield (noun,), (of, noun, name)
-    for name, noun in state.wish:
-        yield (noun,), ("wish", name, noun)
-
-
-@pytest.mark.gate
-def test_no_sentence_out_of_order_corrupts_what_is_true():
-    """Sentences of two stories in any order. One thing of a noun; roles stay; a contradiction changes
-    nothing; a misplaced sentence changes nothing that it does not name (places aside: all may go)."""
-    rng, seen = Random(12), {"ok": 0, "misplaced": 0, "contradiction": 0}
-    for _ in range(400):
-        sentences = sum(rng.sample(SENTENCES, 2), [])
-        if rng.random() < 0.5:
-            tail = sentences[2:]
-            rng.shuffle(tail)
-            sentences[2:] = tail
-        reading = Reading(VILLAGE)
-        for sentence in sentences * 2:
-            before = reading.state.copy()
-            verdict = reading.verdict(VILLAGE.read(reading.state, *VILLAGE.match(sentence, 0)), sentence)
-            after = reading.state
-            seen[verdict.kind] += 1
-            nouns = [thing.noun for thing in after.thing.values()] + list(after.lying)
-            assert len(set(nouns)) == len(nouns) and set(nouns) <= set(after.nouns)
-            wishing = {name for name, _ in after.wish}
-            assert {*after.thing, *after.goods, *after.mood, *after.place, *wishing} <= set(after.role)
-            assert before.role.items() <= after.role.items()
-            if verdict.kind == "contradiction" or verdict.reason == "said already":
-                assert vars(after) == vars(before)
-            elif verdict.kind == "misplaced":
-                assert all(getattr(after, name) == getattr(before, name) for name in PACE)
-                for names, fact in facts_of(before):
-                    kept = fact in [other for _, other in facts_of(after)] or fact[0] == "place"
-                    assert kept or any(name in sentence for name in names), (sentence, fact)
-    assert min(seen.values()) > 400, seen
 
 
 @pytest.mark.parametrize("space", [" ", "\n", "\t", "  ", " \n\n ", "\r\n", "\u00a0"])

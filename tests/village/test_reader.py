@@ -57,39 +57,6 @@ def test_a_tiny_village_by_hand():
     assert surprise({"a": 1.0}, "b") == inf
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
-def test_many_stories_have_the_probabilities_of_their_next_words(n):
-    """Chi-square of the word after the first n, over the stories that begin with the most common n words."""
-    texts = [text.split() for text in load_split("train")]
-    begins = Counter(tuple(words[:n]) for words in texts).most_common(1)[0][0]
-    counts = Counter(words[n] for words in texts if tuple(words[:n]) == begins)
-    odds = next_words(" ".join(begins))
-    assert counts.keys() <= odds.keys()
-    total = counts.total()
-    chi_square = sum((counts[word] - total * p) ** 2 / (total * p) for word, p in odds.items())
-    freedom = len(odds) - 1
-    assert chi_square <= freedom + 4 * sqrt(2 * max(1, freedom))
-
-
-@pytest.fixture(scope="module")
-def beginnings(tokenizer):
-    """The tokens of the first twelve words of each training story. A new token begins at each space."""
-    return [tokenizer.encode(" ".join(text.split(" ")[:12])) for text in load_split("train")]
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 7])
-def test_many_stories_have_the_probabilities_of_their_next_tokens(tokenizer, beginnings, n):
-    """Chi-square of the token after the first n, over the stories with the most common first n tokens."""
-    begins = Counter(tuple(ids[:n]) for ids in beginnings).most_common(1)[0][0]
-    counts = Counter(ids[n] for ids in beginnings if tuple(ids[:n]) == begins)
-    odds = read_tokens(tokenizer.decode(list(begins)), tokenizer)[-1]
-    assert counts.keys() <= odds.keys()
-    total = counts.total()
-    chi_square = sum((counts[token] - total * p) ** 2 / (total * p) for token, p in odds.items())
-    freedom = len(odds) - 1
-    assert chi_square <= freedom + 4 * sqrt(2 * max(1, freedom))
-
-
 def test_the_tokens_of_whole_stories_are_draws_from_their_distributions(tokenizer):
     """Chi-square over all places where a token is open.
 

@@ -5,14 +5,13 @@ import re
 import pytest
 
 from companion.village.reasoning import (
-    NUMBER_WORDS,
     hand_over_questions,
     number_word,
     read_question,
     step_questions,
     trace,
 )
-from companion.village.steps import answer_reward, judge_trace, step_reward, subject
+from companion.village.steps import answer_reward, judge_trace, step_reward
 from companion.village.words import NUMBERS
 
 QUESTION = next(q for q in step_questions(60, 3, [4]) if "together" not in q.question)
@@ -72,14 +71,6 @@ def test_steps_follow_from_what_is_before_them():
             assert set(fact.premises) <= set(question.steps[:i])
             if fact.change:
                 assert fact.value == fact.premises[0].value + fact.change
-
-
-@pytest.mark.parametrize("n", range(1, 100))
-def test_number_words_of_the_village_go_on(n):
-    if n <= 20:
-        assert number_word(n) == NUMBERS[n - 1]
-    assert NUMBER_WORDS.index(number_word(n)) == n - 1
-    assert subject(f"Together {number_word(n)}.") == ""
 
 
 @pytest.mark.parametrize(
@@ -196,18 +187,6 @@ def test_hand_overs_are_what_the_sentences_say():
         assert [step.text for step in question.steps] == steps
 
 
-def test_other_things_are_handed_over_too():
-    questions = hand_over_questions(200, 5, range(1, 9))
-    others = [len(followed(question.story)[1]) - len(question.steps) for question in questions]
-    assert min(others) >= 1
-
-
-def test_the_last_receiver_is_often_not_the_answer():
-    questions = hand_over_questions(400, 5, [1, 2, 3, 4])
-    last = [f"with {followed(question.story)[1][-1][2]}" for question in questions]
-    assert sum(name == question.answer for name, question in zip(last, questions, strict=True)) < 240
-
-
 def test_numbers_of_hand_overs_take_turns_and_a_seed_gives_the_same():
     assert [len(q.steps) for q in hand_over_questions(6, 5, [1, 8])] == [1, 8] * 3
     assert hand_over_questions(8, 5) == hand_over_questions(12, 5)[:8]
@@ -215,14 +194,6 @@ def test_numbers_of_hand_overs_take_turns_and_a_seed_gives_the_same():
         hand_over_questions(1, 5, [10])
     with pytest.raises(ValueError, match="n=0"):
         hand_over_questions(0, 5)
-
-
-def test_the_own_hand_overs_prove_the_answer():
-    for question in hand_over_questions(100, 9, range(1, 9)):
-        verdict = judge_trace(question, trace(question))
-        assert verdict.right and verdict.sound
-        assert {step.kind for step in verdict.steps} == {"true"}
-        assert judge_trace(question, trace(question, think=False)).lucky
 
 
 @pytest.mark.parametrize("i", range(4))

@@ -2,8 +2,8 @@
 
 import functools
 import re
-from collections import Counter, defaultdict
-from math import log2, sqrt
+from collections import Counter
+from math import log2
 from random import Random
 
 import pytest
@@ -51,77 +51,7 @@ def test_parsed_choices_retell_the_text_and_spans_point_at_them():
             assert [example.text[a:b] for a, b in step.spans] == step.words
 
 
-def test_patterns_come_as_often_as_their_weights_say():
-    """For each pattern, how often it came against the sum of its chances, in standard deviations."""
-    expected, variance, seen = Counter(), Counter(), Counter()
-    for steps in parsed_stories()[:300]:
-        state = State()
-        for step in steps:
-            total, menu, _ = VILLAGE.menu(state)
-            for unit, patterns in menu:
-                for pattern in patterns:
-                    expected[pattern] += unit / total
-                    variance[pattern] += unit / total * (1 - unit / total)
-            seen[step.pattern] += 1
-            words = {}
-            for slot, word in zip(step.pattern.slots, step.words, strict=True):
-                words.setdefault(slot.letter, word)
-            VILLAGE.advance(state, step.pattern, words, step.pattern.fill(step.words))
-    scores = [(seen[p] - expected[p]) / sqrt(variance[p]) for p in expected if variance[p] > 5]
-    assert len(scores) > 80
-    assert max(map(abs, scores)) < 4.5
-    assert 0.7 < sum(z * z for z in scores) / len(scores) < 1.4
-
-
 # ---- every text has one reading ---------------------------------------------------------------------------
-
-
-def tokens(text):
-    return re.findall(r"[A-Za-z'-]+|[^\sA-Za-z]", text)
-
-
-def transitions(pattern, kinds):
-    """The pattern as a graph, and its first node: node -> list of (token, next node); None is its end."""
-    graph, after = {}, None
-    for i in reversed(range(2 * len(pattern.slots) + 1)):
-        options = [pattern.pieces[i // 2]] if i % 2 == 0 else kinds[pattern.slots[i // 2].kind]
-        starts = []
-        for choice, option in enumerate(options):
-            node = after
-            for j, token in reversed(list(enumerate(tokens(option)))):
-                graph[i, choice, j] = [(token, node)]
-                node = (i, choice, j)
-            starts.append(node)
-        after = starts[0]
-        if len(starts) > 1:
-            after = (i, "any")
-            graph[after] = [edge for start in starts for edge in graph[start]]
-    return graph, after
-
-
-def test_no_text_is_the_sentence_of_two_patterns_or_begins_with_one():
-    """Walk both patterns' graphs at once, word by word: they must part before either ends."""
-    graphs = [transitions(pattern, KINDS) for pattern in VILLAGE.patterns]
-    firsts = defaultdict(list)
-    for number, (graph, start) in enumerate(graphs):
-        for token in {token for token, _ in graph[start]}:
-            firsts[token].append(number)
-    pairs = {(a, b) for numbers in firsts.values() for a in numbers for b in numbers if a < b}
-    assert len(pairs) > 500
-    for a, b in pairs:
-        (one, start), (two, begin) = graphs[a], graphs[b]
-        seen, todo = set(), [(start, begin)]
-        while todo:
-            left, right = todo.pop()
-            ways = defaultdict(set)
-            for token, node in two[right]:
-                ways[token].add(node)
-            for token, node in one[left]:
-                for other in ways[token]:
-                    assert node is not None and other is not None, (PATTERNS[a].text, PATTERNS[b].text)
-                    if (node, other) not in seen:
-                        seen.add((node, other))
-                        todo.append((node, other))
 
 
 def test_no_word_of_a_kind_begins_another():
