@@ -56,6 +56,7 @@ ROWS += [
     for sees in ("words", "mean")
 ]
 ROWS += [("gaps", "left", GAP_STEPS, seed, 3e-3) for seed in (2, 0, 1)]
+ROWS += [("pairs", "mean", PAIR_STEPS, seed, 1.5e-3) for seed in (0, 1, 2)]
 KEY = ("kind", "sees", "steps", "seed", "lr")
 OPENING = "Then the baker Mara came to the mill, and everybody saw the red kite Mara brought."
 """The first " Mara" is the gap with which the chapter begins."""

@@ -1,8 +1,8 @@
 """A state against attention, in equal time: chapter 22's figure.
 
     OMP_NUM_THREADS=1 python benchmarks/recurrent.py            # every row missing; 40 minutes or more
-    OMP_NUM_THREADS=1 python benchmarks/recurrent.py --memory   # only the memory task; 6 minutes
-    OMP_NUM_THREADS=1 python benchmarks/recurrent.py --rates    # only the other learning rates; 10 minutes
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py --memory   # only the memory task; 10 minutes
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py --rates    # only the other learning rates; 13 minutes
 
 A row is one training of a model of `MODELS`, about 555,000 parameters each, on the village's training split,
 for so many `seconds` of processor time; the learning rate rises for 50 steps and falls with the time
