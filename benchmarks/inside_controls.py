@@ -1,0 +1,158 @@
+"""What chapter 14 says about the model that comes with the course, asked again with other data.
+
+    OMP_NUM_THREADS=1 python benchmarks/inside_controls.py      # every row that is missing; five minutes
+
+Rows are appended to data/models/inside_controls.jsonl, and those that are there are skipped. `questions`: the
+share of 100 other questions that is right without each list of heads. `pairs`: the same for all 120 pairs of
+heads and 50 questions. `patches`: in 20 other pairs of stories, the least share of the answer that moves with
+the state at the name, and the largest that moves with any other state. `probes`: the share of 600 new
+questions in which a probe at the thing finds the holder, and names a person of the story, by layer, by the
+number of questions that it is fitted on, and by its ridge.
+"""
+
+import itertools
+import math
+
+import torch
+from logs import append_row, holds, machine
+
+from companion import load
+from companion.datasets import pad_batch
+from companion.inside import ablate, ask, hidden_states, patch, probe
+from companion.tokenization import END_OF_TEXT
+from companion.village import DATA, KINDS
+from companion.village.spots import named_things
+from companion.village.tasks import held, twins
+
+LOG = DATA / "models" / "inside_controls.jsonl"
+CUTS = [[], [(2, 1)], [(1, 0)], [(2, 1), (1, 0)], [(3, 0)], [(3, 1)], [(3, 0), (3, 1)]]
+QUESTION_SEEDS = (101, 102, 103)
+PATCH_SEEDS = (6, 50)
+PROBE_SEED, PROBE_DRAWN = 140, 16_000
+N_TEST = 600
+FITTED_ON = (600, 1200, 2400, 4000)
+RIDGES = (1e-4, 1e-2, 1e-1, 1.0)
+
+teller = load(DATA / "models" / "village", device="cpu")
+model, tokenizer = teller.model, teller.tokenizer
+end = tokenizer.special_tokens[END_OF_TEXT]
+names = [f" {name}" for name in KINDS["name"]]
+token = {name: tokenizer.encode(name)[0] for name in names}
+
+
+def row_of(question) -> list[int]:
+    """The tokens of a question."""
+    return [end, *tokenizer.encode(question.prompt)]
+
+
+def short_questions(n: int, seed: int) -> list:
+    """The n shortest of 200 questions, as the chapter's test has the shorter half."""
+    return sorted(held(200, seed=seed), key=lambda question: len(question.prompt))[:n]
+
+
+def measured(asked: list) -> dict:
+    """The share of right answers among the people of each story, and the bits of the right name."""
+    log_probs = ask(model, [row_of(question) for question in asked])  # (n, V)
+    n_right, nats = 0, 0.0
+    for i, question in enumerate(asked):
+        of_people = {name: log_probs[i, token[name]].item() for name in question.choices}
+        n_right += max(of_people, key=of_people.get) == question.answer
+        nats -= of_people[question.answer]
+    return {"right": round(n_right / len(asked), 3), "bits": round(nats / len(asked) / math.log(2), 2)}
+
+
+def questions() -> None:
+    """Other questions, without the chapter's heads."""
+    for seed in QUESTION_SEEDS:
+        if holds(LOG, {"what": "questions", "seed": seed}):
+            continue
+        asked = short_questions(100, seed)
+        chance = sum(1 / len(question.choices) for question in asked) / len(asked)
+        without = []
+        for heads in CUTS:
+            with ablate(model, heads):
+                without.append({"heads": heads} | measured(asked))
+        row = {"what": "questions", "seed": seed, "chance": round(chance, 3), "without": without}
+        append_row(LOG, row | {"machine": machine()})
+
+
+def pairs() -> None:
+    """All pairs of heads, the pair with the fewest right answers first."""
+    if holds(LOG, {"what": "pairs"}):
+        return
+    asked = short_questions(50, QUESTION_SEEDS[0])
+    found = []
+    for heads in itertools.combinations(itertools.product(range(4), range(4)), 2):
+        with ablate(model, heads):
+            found.append({"heads": heads} | measured(asked))
+    found.sort(key=lambda without: without["right"])
+    append_row(LOG, {"what": "pairs", "seed": QUESTION_SEEDS[0], "without": found, "machine": machine()})
+
+
+@torch.no_grad()
+def lead(question, pair) -> float:
+    """The logit of the first answer of a pair minus that of the second."""
+    logits = model(torch.tensor([row_of(question)]))[0, -1]  # (V,)
+    return (logits[token[pair[0].answer]] - logits[token[pair[1].answer]]).item()
+
+
+def patches() -> None:
+    """Other pairs of stories that differ in one name."""
+    for seed in PATCH_SEEDS:
+        if holds(LOG, {"what": "patches", "seed": seed}):
+            continue
+        at_name, elsewhere = [], []
+        for pair in twins(20, seed=seed):
+            own, others = row_of(pair[0]), row_of(pair[1])
+            states = hidden_states(model, torch.tensor([others]))  # (L + 1, 1, T, C)
+            first, second = lead(pair[0], pair), lead(pair[1], pair)
+            for layer, position in itertools.product(range(4), range(len(own))):
+                with patch(model, layer, [position], states[layer]):
+                    moved = (lead(pair[0], pair) - first) / (second - first)
+                (elsewhere if own[position] == others[position] else at_name).append(moved)
+        row = {"what": "patches", "seed": seed, "pairs": 20, "least_at_name": round(min(at_name), 3)}
+        row["most_elsewhere"] = round(max(elsewhere, key=abs), 3)
+        append_row(LOG, row | {"machine": machine()})
+
+
+def probes() -> None:
+    """Probes for the holder, fitted on more states and with other penalties."""
+    if holds(LOG, {"what": "probes"}):
+        return
+    single = [question for question in held(PROBE_DRAWN, PROBE_SEED) if len(named_things(question)) == 1]
+    single = single[: max(FITTED_ON) + N_TEST]
+    rows = [row_of(question) for question in single]
+    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    found = [None] * len(rows)
+    for first in range(0, len(rows), 50):
+        batch, _ = pad_batch([rows[i] for i in by_length[first : first + 50]], end)
+        states = hidden_states(model, batch)  # (L + 1, 50, T, C)
+        for place, i in enumerate(by_length[first : first + 50]):
+            found[i] = states[:, place, len(rows[i]) - 1].clone()
+    at_thing = torch.stack(found, dim=1)  # (L + 1, N, C)
+    labels = torch.tensor([names.index(question.answer) for question in single])
+    tested = single[-N_TEST:]
+    chance = sum(1 / len(question.choices) for question in tested) / N_TEST
+    results = []
+    for layer, n, ridge in itertools.product((2, 3, 4), FITTED_ON, RIDGES):
+        fitted = probe(at_thing[layer, :n], labels[:n], ridge)
+        guesses = fitted(at_thing[layer, -N_TEST:]).argmax(-1)
+        right = (guesses == labels[-N_TEST:]).double().mean().item()
+        n_people = 0
+        for question, number in zip(tested, guesses.tolist(), strict=True):
+            n_people += names[number] in question.choices
+        result = {"layer": layer, "fitted_on": n, "ridge": ridge, "right": round(right, 3)}
+        results.append(result | {"people": round(n_people / N_TEST, 3)})
+    row = {"what": "probes", "seed": PROBE_SEED, "tested_on": N_TEST, "chance": round(chance, 3)}
+    append_row(LOG, row | {"probes": results, "machine": machine()})
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for control in (questions, pairs, patches, probes):
+        control()
+        print(control.__name__, "done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
