@@ -3,8 +3,14 @@
 import math
 import re
 from collections.abc import Iterator
+from random import Random
 
+import torch
+
+from companion.generation import stream
 from companion.instructions import Chat, chat_ids
+from companion.runtime.generation.sampling_arguments import cache_that_fits, seeded
+from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.kinds import kind_of
 from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, QUESTIONS, UNCLEAR, UNSAID
 from companion.serve.village_words import (
@@ -32,11 +38,13 @@ from companion.village.dialogues import (
     OPENINGS,
     SUMMARIES,
     answered,
+    beginning_with,
     facts_of,
     holds,
     is_for_the_village,
     is_true,
     orders_a_story,
+    talk,
 )
 from companion.village.judge import State, state_of
 from companion.village.strangers import DECLINE
@@ -53,7 +61,8 @@ USUAL = tuple(opening.lower() for opening in OPENINGS)
 """How an order begins that the model follows as it is."""
 LEARNED = ("sentence", "thing", "learned")
 """The kinds of questions that the model learned to answer."""
-NOT_EVENTS = "I follow who and what is in an order, and not what should happen."
+NOT_EVENTS = "I cannot follow what should happen in a story."
+BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 NEW_STORY = "I cannot continue a story, so this is a new one."
 ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have)\b"
 """How a question begins."""
@@ -77,9 +86,12 @@ class StoryChat(Chat):
     what the model said; so an answer comes as one piece. Names may be typed in small letters.
     """
 
+    begun = ""
+    """The sentences of a program with which the last story begins."""
+
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
-        text = self.question(text)
+        wanted, text = text, self.question(text)
         said = self.without_model(text)
         if said:
             yield self.declined(text, said)
@@ -88,7 +100,7 @@ class StoryChat(Chat):
         if orders_a_story(text):
             self.reset()
             options = {"temperature": TEMPERATURE} | self.options | options
-            yield self.draw_with_all(text, max_new_tokens, seed, **options)
+            yield self.draw_with_all(text, in_words(wanted), max_new_tokens, seed, **options)
             return
         text = as_learned(text)
         self.make_room(text, max_new_tokens)
@@ -96,23 +108,40 @@ class StoryChat(Chat):
         read = self.read(text) if answer.strip() == DECLINE else ""
         yield corrected(self.messages) or read or answer
 
-    def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> str:
-        """Return the first of some stories that has all that was ordered, or else the one with most of it.
+    def draw_with_all(self, order: str, wanted: str, max_new_tokens: int, seed, **options) -> str:
+        """Return the first of some stories that has all that is wanted and nothing false, or else the best.
 
-        A story that begins in mid-sentence, or has a word that the village does not have, comes last.
+        Where the first stories lack something, the next ones begin with sentences of a program that have it.
         """
-        found = []
+        phrases = ordered_phrases(wanted)
+        found: list[tuple] = []
         for i in range(DRAWS):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
-            story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            is_whole = is_story(story) and story[:1].isupper() and not unknown_words(story)
-            lacks = len(absent_from(story, order)) if is_whole else math.inf
-            found.append((lacks, story, self.messages))
-            if found[-1][0] == 0 or options["temperature"] == 0:
+            begun = ""
+            if i >= DRAWS // 4 and phrases and min(found)[0] > 0:
+                begun = beginning_with(phrases, Random(drawn))
+                story = self.continued(begun, order, max_new_tokens, drawn, **options)
+            else:
+                story = "".join(super().stream(order, max_new_tokens, drawn, **options))
+            found.append((*faults_of(story, wanted), i, story, begun))
+            if found[-1][:2] == (0, 0) or options["temperature"] == 0:
                 break
-        _, story, self.messages = min(found, key=lambda one: one[0])
+        *_, story, self.begun = min(found)
+        self.messages = [*self.messages[:-2], *talk(order, story)]
         return story
+
+    def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:
+        """A story that begins so, as the model goes on with it."""
+        messages = [*self.messages, {"role": "user", "content": order}]
+        ids = chat_ids(messages, self.tokenizer, reply=True) + self.tokenizer.encode(begun)
+        config = self.model.config
+        row = torch.tensor([ids], device=next(self.model.parameters()).device)  # (1, T)
+        room = min(max_new_tokens, config.context_length + 1 - len(ids))
+        cache = cache_that_fits(self.make_cache, config, row, room)
+        reader = self.model if self.inline is None else self.inline(self.model)
+        new = stream(reader, row, room, generator=seeded(seed), stop=self.ends, cache=cache, **options)
+        return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
     def question(self, text: str) -> str:
         """A message as an order, or as a question with the thing that "it" stands for."""
@@ -239,13 +268,14 @@ class StoryChat(Chat):
             subject = re.search(r"\b(?:about|with|of|where)\b.*", text)
             ordered = f"Tell a story {subject[0]}" if subject else ""
             asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ordered
-            left_out = note_of_unknown_words(asked, ", so the story leaves that out")
+            left_out = note_of_unknown_words(asked, ", so the story leaves that out", answer)
             new = NEW_STORY if kind == "more" else ""
             is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
             is_happy = re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
             unhappy = "You ordered a happy end; this story has none." if is_sad and is_happy else ""
             told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
-            notes = [left_out, told, new, unhappy, note_on_order(as_order(text), answer)]
+            begun = BEGUN if self.begun and answer.startswith(self.begun) else ""
+            notes = [begun, left_out, told, new, unhappy, note_on_order(as_order(text), answer)]
             return " ".join(note for note in notes if note)
         return note_on_answer(self.messages)
 
@@ -450,6 +480,20 @@ def truth_of(messages: list[dict[str, str]]) -> str:
     if not false:
         return f"{judge_finds} nothing false in it."
     return f"{judge_finds} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
+
+
+def faults_of(story: str, wanted: str) -> tuple[float, float]:
+    """How much of what is wanted a story lacks, and how many of its sentences are false, broken or told twice.
+
+    A story that begins in mid-sentence, or has a word that the village does not have, is the worst.
+    """
+    verdicts = judge(story)
+    if not is_story(story) or not story[:1].isupper() or unknown_words(story):
+        return math.inf, math.inf
+    n_twice = len(verdicts) - len({one.sentence for one in verdicts})
+    absent = absent_from(story, wanted)
+    n_absent = len(absent) + len(missing([phrase.split()[-1] for phrase in absent], story))
+    return n_absent, n_twice + sum(one.kind != "ok" for one in verdicts)
 
 
 def absent_from(story: str, order: str) -> list[str]:

@@ -33,6 +33,7 @@ OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
 FRAMES = frozenset(TABLE["lists"]["frames"].split())
 """Words that are no nouns, and that one may follow."""
 BEFORE_VERBS = frozenset(TABLE["lists"]["before_verbs"].split())
+BEFORE_NAMES = ("and", "called", "named")
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 ARTICLES = frozenset("a an the my your his her their our some any no one two three this that".split())
 
@@ -133,7 +134,8 @@ def nouns_in(text: str) -> Iterator[str]:
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         is_last = not re.match(r"\w", after) or after.lower() in FRAMES or after[0].isupper()
         is_verb = word.islower() and before.lower() in {*BEFORE_VERBS, *village_forms()}
-        is_form = before.lower() not in ARTICLES and re.search(r"(ing|ed|ly)$", word)
+        may_be_form = before and before.lower() not in {*ARTICLES, *BEFORE_NAMES}
+        is_form = may_be_form and re.search(r"^[a-z]+(ing|ed|ly)$", word)
         is_noun = is_last and not is_verb and not is_form and word.lower() not in FRAMES
         if is_noun or word.isdigit():
             yield word
@@ -158,14 +160,16 @@ def with_article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def note_of_unknown_words(message: str, so: str = "") -> str:
+def note_of_unknown_words(message: str, so: str = "", story: str = "") -> str:
     """A sentence with the first three words that the village does not know; empty where it knows all.
 
     Args:
         message: The message.
         so: What follows from that, for an order.
+        story: What was told. Words that it has are left out.
     """
     words = [word for word in unknown_words(message) if word.lower() not in (*SHORT_FORMS, *FRAMES)]
+    words = missing(words, story)
     quoted = [f"“{word}”" for word in words[:3]]
     verb = "I do not know" if so else "The village does not know"
     return f"{verb} {', '.join(quoted)}{so}." if quoted else ""

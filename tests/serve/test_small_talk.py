@@ -1,6 +1,7 @@
 """Small talk of strangers, and what is left to the model."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -10,11 +11,12 @@ from companion.serve.small_talk import ANSWERS as SMALL_TALK
 from companion.serve.small_talk import ENGLISH_ONLY, QUESTIONS, UNSAID, briefly, small_talk
 from companion.serve.story_chat import (
     BARE_ORDER,
-    DRAWS,
+    BEGUN,
     NO_STORY,
     READ_NOTE,
     WHY,
     StoryChat,
+    absent_from,
     as_learned,
     as_order,
     contents_of,
@@ -22,7 +24,8 @@ from companion.serve.story_chat import (
     question_in,
     story_verdicts,
 )
-from companion.village.dialogues import orders_a_story, talk
+from companion.serve.village_words import ordered_phrases
+from companion.village.dialogues import beginning_with, orders_a_story, talk
 from companion.village.strangers import DECLINE
 
 COURSE = CourseQuestions()
@@ -329,9 +332,34 @@ def test_of_several_stories_the_one_with_all_people_is_told(monkeypatch):
     monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([next(drawn)]))
     assert "".join(story_chat().stream("a story about Mara and Bram")) == STORY
     assert next(drawn) == "never drawn"
-    drawn = iter([STORY.replace("Bram", "Finn")] * DRAWS)
-    told = "".join(story_chat().stream("a story about Mara and Bram"))
-    assert note_on_order("a story about Mara and Bram", told).startswith("You ordered Bram; ")
+
+
+def test_where_the_stories_lack_what_was_ordered_the_next_one_begins_with_it(monkeypatch):
+    monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([STORY]))
+    monkeypatch.setattr(StoryChat, "continued", lambda self, begun, *given, **options: f"{begun} {LAST}")
+    chat = story_chat()
+    told = "".join(chat.stream("a story about Tom and five plums"))
+    assert "Tom" in told and "with five plums." in told
+    assert chat.note("a story about Tom and five plums", told) == BEGUN
+    monkeypatch.setattr(StoryChat, "continued", lambda self, begun, *given, **options: LAST)
+    told = "".join(chat.stream("a story about Tom and five plums"))
+    assert chat.note("a story about Tom", told) == "You ordered Tom; that is not in the story."
+
+
+@pytest.mark.parametrize(
+    "subjects", ["plums", "Mara, Tom and a red key", "a dog, a cat and a goat at the mill"]
+)
+def test_a_beginning_has_all_that_was_ordered_and_is_the_villages(subjects):
+    begun = beginning_with(ordered_phrases(subjects), Random(1))
+    assert absent_from(begun, subjects) == []
+    assert {verdict.kind for verdict in story_verdicts(begun)} == {"ok"}
+
+
+def test_a_false_story_is_drawn_again(monkeypatch):
+    false = f'{STORY} "Where is the key?" asked Bram. It was at the pond.'
+    drawn = iter([false, STORY])
+    monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([next(drawn)]))
+    assert "".join(story_chat().stream("a story about Mara")) == STORY
 
 
 @pytest.mark.parametrize(
