@@ -483,7 +483,7 @@ def truth_of(messages: list[dict[str, str]]) -> str:
 
 
 def faults_of(story: str, wanted: str) -> tuple[float, float]:
-    """How much of what is wanted a story lacks, and how many of its sentences are false, broken or told twice.
+    """How much of what is wanted a story lacks, and how many sentences are false, broken or told twice.
 
     A story that begins in mid-sentence, or has a word that the village does not have, is the worst.
     """
