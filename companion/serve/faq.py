@@ -323,6 +323,9 @@ class CourseQuestions:
         frequent, near = self.index.find(of_any_chapter)
         if near >= EXACT:
             return from_frequent(frequent)
+        asked, asked_near = self.chapters.find(question)
+        if asked_near >= EXACT:
+            return from_question(asked)
         frequent, near = self.index.find(question)
         if asks_the_village(question):
             return None
@@ -331,11 +334,11 @@ class CourseQuestions:
         term = self.term(question)
         if term:
             return term
-        asked, asked_near = self.chapters.find(question)
         kind = kind_of(question)
         entries = self.entries(question)
         is_course = kind == "course" or (kind in ("unclear", "simpler", "told") and entries != [])
-        said = small_talk(question) if not is_course and max(near, asked_near) < CLEAR else None
+        is_talk = not is_course and kind != "left out"  # StoryChat knows the story that it is about
+        said = small_talk(question) if is_talk and max(near, asked_near) < CLEAR else None
         if said:
             return Answered(said, SMALL_TALK)
         if near >= max(THRESHOLD if is_course else UNCLEAR_KIND, asked_near):

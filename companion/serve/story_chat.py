@@ -25,6 +25,7 @@ from companion.serve.village_words import (
     ordered_phrases,
     spelled,
     spoken,
+    unknown_subjects,
     unknown_words,
     village_forms,
     village_nouns,
@@ -68,7 +69,8 @@ ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|ha
 """How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
-OF_STORIES = content_words("story stories tale")
+ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
+PEOPLE = ("people", "persons", "characters", "friends", "villagers")
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
@@ -105,8 +107,9 @@ class StoryChat(Chat):
         text = as_learned(text)
         self.make_room(text, max_new_tokens)
         answer = "".join(super().stream(text, max_new_tokens, seed, **options))
-        read = self.read(text) if answer.strip() == DECLINE else ""
-        yield corrected(self.messages) or read or answer
+        is_answer = answered(answer) or answer.startswith("In the end ")
+        end = "" if is_answer else self.of_end(village_nouns(text))
+        yield corrected(self.messages, village_nouns(text)) or end or answer
 
     def draw_with_all(self, order: str, wanted: str, max_new_tokens: int, seed, **options) -> str:
         """Return the first of some stories that has all that is wanted and nothing false, or else the best.
@@ -182,18 +185,8 @@ class StoryChat(Chat):
         if kind == "sentence" or (nouns and kind in LEARNED and not strange):
             return ""
         if kind == "why":
-            return f"{WHY} {self.read(text)}".strip()
-        said = self.read(text)
-        if said:
-            return said
-        asked = [word for word in spoken(question).split() if content_words(word)]
-        if kind == "learned" and missing(asked, known) == asked:
-            return self.read("where is everybody") or QUESTIONS
-        if kind == "unsaid":
-            return f"{UNSAID} {self.of_end([])}".strip()
-        end = self.of_end(nouns)
-        said = f"{UNSAID} {end}" if end else QUESTIONS
-        return said if nouns or kind else DECLINE
+            return f"{WHY} {self.of_end(nouns) if nouns else ''}".strip()
+        return self.read(text) if nouns or kind else DECLINE
 
     def declined(self, text: str, said: str) -> str:
         """What is said instead to a message that is no question for the village, by the kind that it is of.
@@ -208,33 +201,38 @@ class StoryChat(Chat):
         is_known = missing(nouns, stories[-1]) != nouns if stories else not unknown_words(text)
         has_noun = bool(nouns) and (is_known or kind_of_question(text)[0] != "")
         is_asked = has_noun or (stories and re.match(ASKS, text))
-        is_of_story = kind == "story" or (kind == "unclear" and is_asked)
-        is_whole = kind_of_question(text)[0] not in ("", *ANYWHERE) or (stories and said.startswith(WHY))
+        is_of_story = kind == "story" or (kind in ("unclear", "left out") and is_asked)
+        of_stories = ("thing", "event", "why") if stories else ()
+        is_whole = kind_of_question(text)[0] not in {"", *ANYWHERE}.difference(of_stories)
         if said != DECLINE and (is_of_story or is_whole or kind == "order"):
             return NO_STORY if not stories and said == QUESTIONS else said
         if is_of_story:
-            unknown = [f"“{word}”" for word in unknown_words(text)[-2:] if len(word) > 3]
-            lead = f"The story says nothing of {' and '.join(unknown)}." if unknown else UNSAID
-            return f"{lead} {self.of_end(nouns)}" if stories else NO_STORY
+            return self.read(text) or NO_STORY
         return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
 
     def read(self, text: str) -> str:
-        """What a program reads in the last story about a question; "" where there is no story, or nothing."""
+        """What a program reads in the last story about a question; "" where there is no story.
+
+        That is what the question's kind says, or else the sentences with all that is asked, or else the end.
+        """
         *told, question = re.split(SENTENCES, text.strip())
         stories = [said for said in (*self.contents(), " ".join(told)) if is_story(said)]
-        kind, word = kind_of_question(question) if stories else ("", "")
+        if not stories:
+            return ""
+        kind, word = kind_of_question(question)
         if kind in READ:
             return READ[kind].format(**readings(stories[-1]))
         if kind in READ_ABOUT:
             return READ_ABOUT[kind](stories[-1], word)
         words = village_nouns(with_names(question))
-        if kind == "unsaid" and not words:
-            words = [word for word in spoken(question).split() if content_words(word) - OF_STORIES]
-        said = quoted(stories[-1], words) if stories else ""
         past = " ".join(TABLE["past"].get(word, word) for word in spoken(question).split())
         asked = content_words(past) - content_words(" ".join([*village_forms(), *KINDS["color"], SPARE]))
-        is_open = kind != "why" and asked and asked.isdisjoint(content_words(said))
-        return f"{UNSAID} {self.of_end(words)}" if said and is_open else said
+        if not asked and kind != "doing":
+            return self.of_end(words)
+        subjects = [f"“{word}”" for word in missing(unknown_subjects(question), stories[-1])[-2:]]
+        lead = f"The story says nothing of {' and '.join(subjects)}." if subjects else UNSAID
+        said = quoted(stories[-1], asked | content_words(" ".join(words)))
+        return said or f"{lead} {self.of_end(words)}"
 
     def of_end(self, words: list[str]) -> str:
         """What the last story says at its end of the people and things among some words, or else of all."""
@@ -408,14 +406,11 @@ def places_of(state: State, words: list[str]) -> str:
     return f"At the end of the story, {', and '.join(named)}." if named else ""
 
 
-def quoted(story: str, words: list[str]) -> str:
-    """The sentences of a story with all of some words, or else with any of them; "" where there are none."""
-    sentences = sentences_of(story)
-    found = [one for one in sentences if not missing(words, one)]
-    found = found or [one for one in sentences if len(missing(words, one)) < len(words)]
-    if not words or not found:
-        return ""
-    return f"The story says: {' … '.join(found[:4])}"
+def quoted(story: str, asked: set[str]) -> str:
+    """The first true sentences of a story with all of some content words; "" where there are none."""
+    found = [one.sentence for one in judge(story) if one.kind in ("ok", "misplaced")]
+    found = [sentence for sentence in found if asked <= content_words(sentence)]
+    return f"The story says: {' … '.join(found[:4])}" if found else ""
 
 
 def whether_it_has(story: str, word: str) -> str:
@@ -426,22 +421,32 @@ def whether_it_has(story: str, word: str) -> str:
 
 
 def how_many(story: str, word: str) -> str:
-    """How many of some goods each person has at the end of a story."""
+    """How many of something a story has at its end, or that it does not count that."""
     word = village_forms().get(word, word)
-    counted = {"sentences": sentences_of(story), "words": story.split(), "people": state_of(story).role}
-    if word in counted:
-        return f"The story has {len(counted[word])} {word}."
-    counts = facts_of(state_of(story))["how many"]
-    found = [f"{name} has {number} {goods}." for goods, number, name in counts if goods == word]
-    if found:
-        return f"At the end, {' '.join(found)}"
     state = state_of(story)
-    things = [*state.lying, *[held.noun for held in state.thing.values()], *state.role.values()]
-    if word in things:
-        n = things.count(word)
-        one_or_more = f"one {word}" if n == 1 else with_article(f"{NUMBERS[n - 1]} {word}")
-        return f"The story has {one_or_more}."
-    return quoted(story, [word]) or whether_it_has(story, word)
+    people = list(state.role.values())
+    counted = {
+        "sentences": sentences_of(story),
+        "words": story.split(),
+        "animals": [role for role in people if role in ANIMALS],
+        "things": [*state.thing, *state.lying],
+        "places": set(state.place.values()),
+    }
+    if word in counted or word in PEOPLE:
+        n = len(counted.get(word, people))
+        named = contents_of(story) if word in (*PEOPLE, "animals", "things") else ""
+        return f"The number of {word} in the story: {n}. {named}".strip()
+    goods = [(name, n, noun) for name, (n, noun) in state.goods.items() if word in ("", noun)]
+    if goods:
+        has = [f"{name} has {NUMBERS[n - 1]} {noun}" for name, n, noun in goods]
+        return f"At the end, {' and '.join(has)}."
+    nouns = [*state.lying, *[held.noun for held in state.thing.values()], *people]
+    if word in nouns:
+        n = nouns.count(word)
+        return f"The story has {f'one {word}' if n == 1 else with_article(f'{NUMBERS[n - 1]} {word}')}."
+    if word in village_forms().values():
+        return quoted(story, content_words(word)) or f"The story has no {word}. {contents_of(story)}".strip()
+    return f"The story does not count {word or 'anything'}. {places_of(state, [])}".strip()
 
 
 def who_it_is(story: str, word: str) -> str:
@@ -455,7 +460,7 @@ def who_it_is(story: str, word: str) -> str:
 
 READ = TABLE["answers"]
 """The kinds of questions about a whole story, with the answer that a program reads in it."""
-READ_ABOUT = {"has": whether_it_has, "count": how_many, "who": who_it_is}
+READ_ABOUT = {"has": whether_it_has, "count": how_many, "number": how_many, "who": who_it_is}
 """The same for questions about a word."""
 
 
@@ -532,13 +537,13 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     return ""
 
 
-def corrected(messages: list[dict[str, str]]) -> str:
-    """What the story says instead of the last answer, and then that answer; empty where it is not false."""
+def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
+    """What the story says instead of a false answer about some nouns, and then that answer; else empty."""
     if not note_on_answer(messages):
         return ""
     *earlier, last = messages
     true = true_answer(last["content"], joined(earlier))
-    at_end = READ["state"].format(**readings(joined(earlier)))
+    at_end = places_of(state_of(joined(earlier)), nouns)
     said = f"At the end of the story: “{true}”" if true else at_end
     return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
 

@@ -30,6 +30,7 @@ OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
 """Words that are typed often, and so with errors."""
 
 
+FILLERS = frozenset(TABLE["lists"]["fillers"].split())
 FRAMES = frozenset(TABLE["lists"]["frames"].split())
 """Words that are no nouns, and that one may follow."""
 BEFORE_VERBS = frozenset(TABLE["lists"]["before_verbs"].split())
@@ -141,6 +142,14 @@ def nouns_in(text: str) -> Iterator[str]:
             yield word
 
 
+def unknown_subjects(message: str) -> list[str]:
+    """The nouns and names of a message that no story could be about: words with an article or a capital."""
+    words = re.findall(r"[\w'’]+", message)
+    pairs = zip(words, words[1:], strict=False)
+    named = [word for before, word in pairs if before.lower() in ARTICLES or word.istitle()]
+    return [word for word in named if content_words(word) - order_words() - content_words(SPARE)]
+
+
 def nearest_order(order: str) -> str:
     """An order for a story about those of an order's people, things and places that the village knows."""
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
@@ -225,10 +234,10 @@ def missing(phrases: Iterable[str], story: str) -> list[str]:
 
 
 def spoken(message: str) -> str:
-    """A message in small letters, without marks, and with "who is" for "who's"."""
+    """A message in small letters, without marks and fillers, and with "who is" for "who's"."""
     text = message.lower().replace("’", "'")
     text = re.sub(r"\b(who|what|where|how|there|it|that|when)'?s\b", r"\1 is", text)
-    return " ".join(re.findall(r"\w+", text))
+    return " ".join(word for word in re.findall(r"\w+", text) if word not in FILLERS)
 
 
 @cache
@@ -237,11 +246,8 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     forms = village_forms()
     countable = {*KINDS["thing"], *KINDS["role"]}
     things = [form for form, noun in forms.items() if noun in countable]
-    words = TABLE["words"] | {
-        "noun": "|".join(forms),
-        "role": "|".join(KINDS["role"]),
-        "thing": "|".join(things),
-    }
+    lists = {"noun": forms, "role": KINDS["role"], "thing": things}
+    words = TABLE["words"] | {name: f"(?:{'|'.join(of_list)})" for name, of_list in lists.items()}
     found = []
     for kind, lines in TABLE["kinds"].items():
         for line in lines.strip().splitlines():
@@ -252,7 +258,7 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     return found
 
 
-ANYWHERE = ("further", "count", "event", "thing", "learned", "why", "unsaid")
+ANYWHERE = ("further", "number", "meaning", "event", "thing", "learned", "why", "doing", "unsaid")
 """The kinds of questions that one may also ask of something else than a story."""
 
 

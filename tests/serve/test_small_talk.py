@@ -177,7 +177,10 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what did Bram do?", f"The story says: {LAST}"),
         ("what happened to bram", f"The story says: {LAST}"),
         ("does bram love the key", f"{UNSAID} At the end of the story, {PLACES}."),
-        ("was Bram a sailboat", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
+        (
+            "was Bram a sailboat",
+            "The story says nothing of “sailboat”. At the end of the story, the fox Bram is at the mill.",
+        ),
         ("did Mara find the key or not", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
@@ -186,14 +189,14 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is there a cat in it?", f"No, the story has no cat. {CONTENTS}"),
         ("does the story have a dragon", f"No, the story has no dragon. {CONTENTS}"),
         ("was there a fox?", f"Yes: “{LAST}”"),
-        ("How many plums were there?", f"No, the story has no plums. {CONTENTS}"),
+        ("How many plums were there?", f"The story has no plums. {CONTENTS}"),
         ("tell it again please", STORY),
         ("can you repeat the story?", STORY),
         ("where did it happen?", f"At the end of the story, {PLACES}."),
         ("did they fight?", f"{UNSAID} At the end of the story, {PLACES}."),
         ("and who gave it away?", f"{UNSAID} At the end of the story, {PLACES}."),
         ("what day was it", "The day in the story: not named."),
-        ("why did Bram cry?", f"{WHY} The story says: {LAST}"),
+        ("why did Bram cry?", f"{WHY} At the end of the story, the fox Bram is at the mill."),
     ],
 )
 def test_a_program_reads_the_answer_in_the_story(question, read):
