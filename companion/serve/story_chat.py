@@ -65,7 +65,7 @@ LEARNED = ("sentence", "thing", "learned")
 NOT_EVENTS = "I cannot follow what should happen in a story."
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 NEW_STORY = "I cannot continue a story, so this is a new one."
-ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have)\b"
+ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have|can|could|will|would)\b"
 """How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
@@ -198,9 +198,7 @@ class StoryChat(Chat):
         kind = kind_of(text)
         nouns = village_nouns(with_names(text))
         stories = [one for one in self.contents() if is_story(one)]
-        is_known = missing(nouns, stories[-1]) != nouns if stories else not unknown_words(text)
-        has_noun = bool(nouns) and (is_known or kind_of_question(text)[0] != "")
-        is_asked = has_noun or (stories and re.match(ASKS, text))
+        is_asked = re.match(ASKS, text) and (stories or nouns)
         is_of_story = kind == "story" or (kind in ("unclear", "left out") and is_asked)
         of_stories = ("thing", "event", "why") if stories else ()
         is_whole = kind_of_question(text)[0] not in {"", *ANYWHERE}.difference(of_stories)
