@@ -54,7 +54,8 @@ ASKS = re.compile(
 )
 """How a question begins that asks for more than what a term means."""
 SMALL_TALK = "a list of small talk"
-"""The source of an answer to small talk."""
+FREQUENT = "the list of frequent questions"
+"""Sources of answers."""
 
 
 class Frequent(NamedTuple):
@@ -304,9 +305,6 @@ class CourseQuestions:
         titles = [row.chapter for row in self.chapters.rows]
         chapters += [one for one in titles if about and about <= content_words(one.partition(": ")[2])]
         found = of_terms(entries) if entries else self.listed(f"what is {topic}?")
-        if found is None and not chapters:
-            row, near = self.index.find(topic, lambda row: about <= content_words(row.question))
-            found = from_frequent(row) if near else None
         said = f"{found.source}; {found.answer}" if found else ""
         chapters += re.findall(r"chapters? \d+(?: to \d+|: [^;]+)?", said, re.IGNORECASE)
         if chapters and chapters[0] not in said:
@@ -362,17 +360,14 @@ class CourseQuestions:
         """The question after that of the last answer, in its list or chapter, with its answer."""
         chapter = re.search(r"chapter \d+: [^;]+", before.source)
         rows = [row for row in self.chapters.rows if chapter and row.chapter == chapter[0]]
-        source = "the list of frequent questions"
-        if chapter:
-            source = f"the questions that learners ask, {chapter[0]}"
-        if not chapter and before.source.startswith(source):
+        if before.source.startswith(FREQUENT) and not chapter:
             rows = self.index.rows
         said = before.answer + before.source
         after = max((i for i, row in enumerate(rows) if f"“{row.question}”" in said), default=-1) + 1
         if not rows:
             return None
         row = rows[after % len(rows)]
-        return Answered(f"“{row.question}” {row.answer}", source)
+        return from_question(row) if chapter else Answered(f"“{row.question}” {row.answer}", FREQUENT)
 
     def about_chapter(self, question: str) -> Answered | None:
         """The terms of a chapter whose number a message names, or None."""
@@ -446,7 +441,7 @@ class CourseQuestions:
 
 def from_frequent(row: Frequent) -> Answered:
     """The answer to a frequent question, with its source."""
-    return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
+    return Answered(row.answer, f"{FREQUENT}: “{row.question}”")
 
 
 def from_question(row: OfChapter) -> Answered:

@@ -32,7 +32,8 @@ THRESHOLD = 0.25
 
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
-FRAME = r"(?i)^(?:(?:hello|hi|hey|ok|okay|lol|haha|so|and|but|well|then)\b\W*)+(?=\w)|\b(?:(?:like|want) to (?:know|ask|hear)|tell me|wonder(?:ing)?|explain)\b(?: if| whether)?"
+FRAME = r"(?i)^(?:(?:hello|hi|hey|ok|okay|lol|haha|so|and|but|well|then)\b\W*)+(?=\w)"
+FRAME += r"|\b(?:(?:like|want) to (?:know|ask|hear)|tell me|wonder(?:ing)?|explain)\b(?: if| whether)?"
 """What stands before a question that is put politely."""
 
 
@@ -99,10 +100,10 @@ def probabilities(message: str) -> dict[str, float]:
 
 @cache
 def kind_of(message: str) -> str:
-    """The most likely kind of a message, or else of the clearest of its parts; "unclear" below `THRESHOLD`.
+    """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
 
-    Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy is the
-    kind of a message only where no part has another.
+    Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy
+    is the kind of a message only where no part has another.
     """
     parts = [message, *re.split(r"(?<=[.!?,;])\s+", message), re.split(FRAME, message)[-1]]
     likely = []

@@ -2,17 +2,17 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
 import torch
 
-from companion.generation import stream
+from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
-from companion.runtime.generation.sampling_arguments import cache_that_fits, seeded
 from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.kinds import kind_of
-from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, QUESTIONS, UNCLEAR, UNSAID
+from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, UNCLEAR, UNSAID
 from companion.serve.village_words import (
     ANYWHERE,
     SPARE,
@@ -136,14 +136,12 @@ class StoryChat(Chat):
 
     def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:
         """A story that begins so, as the model goes on with it."""
+        teller = LanguageModel(self.model, self.tokenizer, self.make_cache, self.inline)
         messages = [*self.messages, {"role": "user", "content": order}]
         ids = chat_ids(messages, self.tokenizer, reply=True) + self.tokenizer.encode(begun)
-        config = self.model.config
         row = torch.tensor([ids], device=next(self.model.parameters()).device)  # (1, T)
-        room = min(max_new_tokens, config.context_length + 1 - len(ids))
-        cache = cache_that_fits(self.make_cache, config, row, room)
-        reader = self.model if self.inline is None else self.inline(self.model)
-        new = stream(reader, row, room, generator=seeded(seed), stop=self.ends, cache=cache, **options)
+        settings = teller.settings(row, max_new_tokens, seed, {"stop": self.ends} | options)
+        new = stream(teller.reader(), row, **settings)
         return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
     def question(self, text: str) -> str:
@@ -174,14 +172,14 @@ class StoryChat(Chat):
             return self.read(text) or NO_STORY
         is_of_thing = kind in ("thing", "event") and set(unknown_words(text.lower())) <= {word}
         if known and is_of_thing and word not in ("thing", "things") and missing([word], known):
-            return f"The story has no {word}. {contents_of(known)}".strip()
+            return lacking(known, word)
         if strange and kind not in ("sentence", "unsaid") and (missing(nouns, known) or not nouns):
             return DECLINE
         if not known:
             return NO_STORY
         absent = missing(nouns, known)
         if absent:
-            return f"The story has no {absent[0]}. {contents_of(known)}".strip()
+            return lacking(known, absent[0])
         if kind == "sentence" or (nouns and kind in LEARNED and not strange):
             return ""
         if kind == "why":
@@ -203,7 +201,7 @@ class StoryChat(Chat):
         of_stories = ("thing", "event", "why") if stories else ()
         is_whole = kind_of_question(text)[0] not in {"", *ANYWHERE}.difference(of_stories)
         if said != DECLINE and (is_of_story or is_whole or kind == "order"):
-            return NO_STORY if not stories and said == QUESTIONS else said
+            return said
         if is_of_story:
             return self.read(text) or NO_STORY
         return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
@@ -248,8 +246,7 @@ class StoryChat(Chat):
     def note(self, text: str, answer: str) -> str:
         """What to say below the answer to a text.
 
-        That is which words are not known, what was ordered and is not in the story, or that the answer is
-        false.
+        That is which words are not known, and what was ordered and is not in the story.
         """
         if answer.strip() == DECLINE:
             return note_of_unknown_words(text)
@@ -257,23 +254,18 @@ class StoryChat(Chat):
         if answer.strip() and answer == self.read(self.question(text)):
             unknown = note_of_unknown_words(text) if "says: " in answer else ""
             return f"{READ_NOTE} {unknown}".strip()
-        if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
+        if not orders_a_story(as_order(text)) or not is_story(answer):
             return ""
-        if orders_a_story(as_order(text)):
-            kind, word = kind_of_question(text)
-            subject = re.search(r"\b(?:about|with|of|where)\b.*", text)
-            ordered = f"Tell a story {subject[0]}" if subject else ""
-            asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ordered
-            left_out = note_of_unknown_words(asked, ", so the story leaves that out", answer)
-            new = NEW_STORY if kind == "more" else ""
-            is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
-            is_happy = re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
-            unhappy = "You ordered a happy end; this story has none." if is_sad and is_happy else ""
-            told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
-            begun = BEGUN if self.begun and answer.startswith(self.begun) else ""
-            notes = [begun, left_out, told, new, unhappy, note_on_order(as_order(text), answer)]
-            return " ".join(note for note in notes if note)
-        return note_on_answer(self.messages)
+        kind, word = kind_of_question(text)
+        subject = re.search(r"\b(?:about|with|of|where)\b.*", text)
+        ordered = f"Tell a story {subject[0]}" if subject else ""
+        asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ordered
+        left_out = note_of_unknown_words(asked, ", so the story leaves that out", answer)
+        new = NEW_STORY if kind == "more" else ""
+        told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
+        begun = BEGUN if self.begun and answer.startswith(self.begun) else ""
+        notes = [begun, left_out, told, new, note_on_order(as_order(text), answer)]
+        return " ".join(note for note in notes if note)
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
         """Drop the oldest exchanges after the story's, until the next question fits into the context.
@@ -411,49 +403,42 @@ def quoted(story: str, asked: set[str]) -> str:
     return f"The story says: {' … '.join(found[:4])}" if found else ""
 
 
+def lacking(story: str, word: str) -> str:
+    """That a story does not have something, and what it has."""
+    return f"The story has no {word}. {contents_of(story)}".strip()
+
+
 def whether_it_has(story: str, word: str) -> str:
     """Whether a word is in a story: the first sentence with it, or what there is instead."""
     word = village_forms().get(word, word)
     found = [one for one in sentences_of(story) if not missing([word], one)]
-    return f"Yes: “{found[0]}”" if found else f"No, the story has no {word}. {contents_of(story)}".strip()
+    return f"Yes: “{found[0]}”" if found else f"No. {lacking(story, word)}"
 
 
-def how_many(story: str, word: str) -> str:
+def how_many(story: str, typed: str) -> str:
     """How many of something a story has at its end, or that it does not count that."""
-    word = village_forms().get(word, word)
+    word = village_forms().get(typed, typed)
     state = state_of(story)
-    people = list(state.role.values())
-    counted = {
-        "sentences": sentences_of(story),
-        "words": story.split(),
-        "animals": [role for role in people if role in ANIMALS],
-        "things": [*state.thing, *state.lying],
-        "places": set(state.place.values()),
-    }
-    if word in counted or word in PEOPLE:
-        n = len(counted.get(word, people))
-        named = contents_of(story) if word in (*PEOPLE, "animals", "things") else ""
-        return f"The number of {word} in the story: {n}. {named}".strip()
-    goods = [(name, n, noun) for name, (n, noun) in state.goods.items() if word in ("", noun)]
+    roles = list(state.role.values())
+    things = [*state.lying, *[held.noun for held in state.thing.values()]]
+    goods = [f"{name} has {NUMBERS[n - 1]} {of}" for name, (n, of) in state.goods.items() if word in ("", of)]
     if goods:
-        has = [f"{name} has {NUMBERS[n - 1]} {noun}" for name, n, noun in goods]
-        return f"At the end, {' and '.join(has)}."
-    nouns = [*state.lying, *[held.noun for held in state.thing.values()], *people]
-    if word in nouns:
-        n = nouns.count(word)
-        return f"The story has {f'one {word}' if n == 1 else with_article(f'{NUMBERS[n - 1]} {word}')}."
+        return f"At the end, {' and '.join(goods)}."
+    counted = {"sentences": len(sentences_of(story)), "words": len(story.split()), "things": len(things)}
+    counted |= {"animals": sum(role in ANIMALS for role in roles), "places": len({*state.place.values()})}
+    counted |= dict.fromkeys(PEOPLE, len(roles)) | Counter([*roles, *things])
+    if word in counted:
+        return f"The number of {typed} in the story: {counted[word]}. {contents_of(story)}"
     if word in village_forms().values():
-        return quoted(story, content_words(word)) or f"The story has no {word}. {contents_of(story)}".strip()
+        return quoted(story, content_words(word)) or lacking(story, word)
     return f"The story does not count {word or 'anything'}. {places_of(state, [])}".strip()
 
 
 def who_it_is(story: str, word: str) -> str:
     """The role of a person in a story, or who has a role."""
-    name = village_forms().get(word, word)
-    roles = state_of(story).role
-    name = next((one for one, role in roles.items() if role == name), name)
-    role = roles.get(name)
-    return f"{name} is the {role}." if role else f"The story has no {name}. {contents_of(story)}".strip()
+    word = village_forms().get(word, word)
+    found = [f"{name} is the {role}." for name, role in state_of(story).role.items() if word in (name, role)]
+    return " ".join(found) or lacking(story, word)
 
 
 READ = TABLE["answers"]
@@ -531,7 +516,11 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     answer = last["content"]
     is_summary = answer.startswith("In the end ")
     if holds(answer, story) is False or (is_summary and not is_true(answer, story)):
-        return f"The judge, a program that follows the story, finds this false: {what_holds(answer, story)}"
+        true = true_answer(answer, story)
+        holds_instead = (
+            f"at its end, the answer is “{true}”" if true else "the story does not say so at its end."
+        )
+        return f"The judge, a program that follows the story, finds this false: {holds_instead}"
     return ""
 
 
@@ -550,12 +539,6 @@ def joined(messages: list[dict[str, str]]) -> str:
     """The contents of messages as one text of whole sentences."""
     contents = [message["content"].strip() for message in messages]
     return " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
-
-
-def what_holds(answer: str, story: str) -> str:
-    """What is true at the end of a story instead of a false answer."""
-    true = true_answer(answer, story)
-    return f"at its end, the answer is “{true}”" if true else "the story does not say so at its end."
 
 
 def true_answer(answer: str, story: str) -> str:
