@@ -105,7 +105,7 @@ def kind_of(message: str) -> str:
     Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy
     is the kind of a message only where no part has another.
     """
-    parts = [message, *re.split(r"(?<=[.!?,;])\s+", message), re.split(FRAME, message)[-1]]
+    parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), re.split(FRAME, message)[-1]]
     likely = []
     for part in parts:
         of_part = probabilities(part)

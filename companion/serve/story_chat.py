@@ -69,8 +69,10 @@ ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|ha
 """How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
+WISHES = {"want", "wants", "like", "likes", "need", "needs", "know", "knows"}
+"""Verbs that a question may be about, although they are often there for politeness alone."""
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
-PEOPLE = ("people", "persons", "characters", "friends", "villagers")
+PEOPLE = ("people", "persons", "characters", "villagers")
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
@@ -122,7 +124,7 @@ class StoryChat(Chat):
             self.reset()
             drawn = None if seed is None else seed + 1000 * i
             begun = ""
-            if i >= DRAWS // 4 and phrases and min(found)[0] > 0:
+            if i >= DRAWS // 4 and phrases and min(found[: DRAWS // 4])[0] > 0:
                 begun = beginning_with(phrases, Random(drawn))
                 story = self.continued(begun, order, max_new_tokens, drawn, **options)
             else:
@@ -196,8 +198,12 @@ class StoryChat(Chat):
         kind = kind_of(text)
         nouns = village_nouns(with_names(text))
         stories = [one for one in self.contents() if is_story(one)]
-        is_asked = re.match(ASKS, text) and (stories or nouns)
-        is_of_story = kind == "story" or (kind in ("unclear", "left out") and is_asked)
+        is_asked = bool(re.match(ASKS, text))
+        if is_asked and not nouns and kind in ("story", "unclear") and re.search(r"(?i)\byour?\b", text):
+            return ANSWERS["limits"]
+        is_about = is_asked and stories and missing(nouns, stories[-1]) != nouns
+        is_open = kind in ("unclear", "left out") and is_asked and (stories or nouns)
+        is_of_story = kind == "story" or is_open or (kind in ("course", "world") and is_about)
         of_stories = ("thing", "event", "why") if stories else ()
         is_whole = kind_of_question(text)[0] not in {"", *ANYWHERE}.difference(of_stories)
         if said != DECLINE and (is_of_story or is_whole or kind == "order"):
@@ -223,6 +229,7 @@ class StoryChat(Chat):
         words = village_nouns(with_names(question))
         past = " ".join(TABLE["past"].get(word, word) for word in spoken(question).split())
         asked = content_words(past) - content_words(" ".join([*village_forms(), *KINDS["color"], SPARE]))
+        asked |= WISHES.intersection(spoken(question).split())
         if not asked and kind != "doing":
             return self.of_end(words)
         subjects = [f"“{word}”" for word in missing(unknown_subjects(question), stories[-1])[-2:]]
@@ -325,7 +332,7 @@ def question_in(text: str) -> str:
     sentences = re.split(SENTENCES, text.strip())
     if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
         return text
-    parts = [part for one in sentences for part in (*re.split(r",|\band\b", one), one)]
+    parts = [part for one in sentences for part in (*re.split(r"[,:]|\band\b", one), one)]
     readable = (*READ, *READ_ABOUT, "truth", "why")
     asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
     last = sentences[-1]

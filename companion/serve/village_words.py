@@ -236,7 +236,7 @@ def missing(phrases: Iterable[str], story: str) -> list[str]:
 def spoken(message: str) -> str:
     """A message in small letters, without marks and fillers, and with "who is" for "who's"."""
     text = message.lower().replace("’", "'")
-    text = re.sub(r"\b(who|what|where|how|there|it|that|when)'?s\b", r"\1 is", text)
+    text = re.sub(r"\b(who|what|where|how|there|that|when)'?s\b|\b(it)'s\b", r"\1\2 is", text)
     return " ".join(word for word in re.findall(r"\w+", text) if word not in FILLERS)
 
 
