@@ -18,6 +18,7 @@ from companion import village
 from companion.serve.kinds import kind_of
 from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
 from companion.serve.village_words import (
+    ASKS,
     LIGHT_WORDS,
     TABLE,
     asks_the_village,
@@ -49,10 +50,6 @@ CLEAR = 0.6
 """How near a frequent question must be to come before small talk."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
-ASKS = re.compile(
-    r"\W*(and|so|what|how|why|who|when|is|are|do|does|did|can|could|should|will)\b", re.IGNORECASE
-)
-"""How a question begins that asks for more than what a term means."""
 SMALL_TALK = "a list of small talk"
 FREQUENT = "the list of frequent questions"
 """Sources of answers."""
@@ -278,10 +275,9 @@ class CourseQuestions:
         """
         goes_on = kind_of_question(question)[0] in ("more", "further")
         following = self.following(before) if before and goes_on else None
-        if following and "chapter" in question.lower():
-            return self.about_chapter(before.source) or following
         if following:
-            return following
+            chapter = self.about_chapter(before.source) if "chapter" in question.lower() else None
+            return chapter or following
         question = self.american(question)
         which = WHICH_CHAPTER.search(" ".join(question.split()))
         topic = (
@@ -310,8 +306,9 @@ class CourseQuestions:
         if chapters and chapters[0] not in said:
             found = self.about_chapter(chapters[0])
         if found is None:
-            said = f"No chapter has “{topic}” in its terms. chapters/README.md lists all."
-            return Answered(said, "the glossary")
+            return Answered(
+                f"No chapter has “{topic}” in its terms. chapters/README.md lists all.", "the glossary"
+            )
         lead = f"C{chapters[0][1:]}. " if chapters else ""
         return Answered(lead + found.answer.removeprefix(lead), found.source)
 

@@ -10,11 +10,13 @@ import torch
 
 from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
+from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.kinds import kind_of
 from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, UNCLEAR, UNSAID
 from companion.serve.village_words import (
     ANYWHERE,
+    ASKS,
     SPARE,
     TABLE,
     content_words,
@@ -37,7 +39,6 @@ from companion.village import Verdict, judge
 from companion.village.dialogues import (
     ASKED,
     OPENINGS,
-    SUMMARIES,
     answered,
     beginning_with,
     facts_of,
@@ -60,17 +61,11 @@ DRAWS = 16
 BARE_ORDER = "Tell me a story."
 USUAL = tuple(opening.lower() for opening in OPENINGS)
 """How an order begins that the model follows as it is."""
-LEARNED = ("sentence", "thing", "learned")
-"""The kinds of questions that the model learned to answer."""
 NOT_EVENTS = "I cannot follow what should happen in a story."
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 NEW_STORY = "I cannot continue a story, so this is a new one."
-ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have|can|could|will|would)\b"
-"""How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
-WISHES = {"want", "wants", "like", "likes", "need", "needs", "know", "knows"}
-"""Verbs that a question may be about, although they are often there for politeness alone."""
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 PEOPLE = ("people", "persons", "characters", "villagers")
 READ_NOTE = "A program read this in the story."
@@ -121,19 +116,15 @@ class StoryChat(Chat):
         phrases = ordered_phrases(wanted)
         found: list[tuple] = []
         for i in range(DRAWS):
-            self.reset()
             drawn = None if seed is None else seed + 1000 * i
-            begun = ""
-            if i >= DRAWS // 4 and phrases and min(found[: DRAWS // 4])[0] > 0:
-                begun = beginning_with(phrases, Random(drawn))
-                story = self.continued(begun, order, max_new_tokens, drawn, **options)
-            else:
-                story = "".join(super().stream(order, max_new_tokens, drawn, **options))
+            is_begun = i >= DRAWS // 4 and phrases and min(found[: DRAWS // 4])[0] > 0
+            begun = beginning_with(phrases, Random(drawn)) if is_begun else ""
+            story = self.continued(begun, order, max_new_tokens, drawn, **options)
             found.append((*faults_of(story, wanted), i, story, begun))
             if found[-1][:2] == (0, 0) or options["temperature"] == 0:
                 break
         *_, story, self.begun = min(found)
-        self.messages = [*self.messages[:-2], *talk(order, story)]
+        self.messages = [*self.messages, *talk(order, story)]
         return story
 
     def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:
@@ -141,7 +132,8 @@ class StoryChat(Chat):
         teller = LanguageModel(self.model, self.tokenizer, self.make_cache, self.inline)
         messages = [*self.messages, {"role": "user", "content": order}]
         ids = chat_ids(messages, self.tokenizer, reply=True) + self.tokenizer.encode(begun)
-        row = torch.tensor([ids], device=next(self.model.parameters()).device)  # (1, T)
+        device = next(self.model.parameters()).device
+        row = torch.tensor([within_context(ids, self.model.config)], device=device)  # (1, T)
         settings = teller.settings(row, max_new_tokens, seed, {"stop": self.ends} | options)
         new = stream(teller.reader(), row, **settings)
         return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
@@ -182,7 +174,7 @@ class StoryChat(Chat):
         absent = missing(nouns, known)
         if absent:
             return lacking(known, absent[0])
-        if kind == "sentence" or (nouns and kind in LEARNED and not strange):
+        if kind == "sentence" or (nouns and kind in ("thing", "learned") and not strange):
             return ""
         if kind == "why":
             return f"{WHY} {self.of_end(nouns) if nouns else ''}".strip()
@@ -199,8 +191,8 @@ class StoryChat(Chat):
         nouns = village_nouns(with_names(text))
         stories = [one for one in self.contents() if is_story(one)]
         is_asked = bool(re.match(ASKS, text))
-        if is_asked and not nouns and kind in ("story", "unclear") and re.search(r"(?i)\byour?\b", text):
-            return ANSWERS["limits"]
+        if is_asked and not nouns and re.search(r"(?i)\byour?\b", text):
+            return ANSWERS.get(kind, ANSWERS["limits"])
         is_about = is_asked and stories and missing(nouns, stories[-1]) != nouns
         is_open = kind in ("unclear", "left out") and is_asked and (stories or nouns)
         is_of_story = kind == "story" or is_open or (kind in ("course", "world") and is_about)
@@ -229,7 +221,7 @@ class StoryChat(Chat):
         words = village_nouns(with_names(question))
         past = " ".join(TABLE["past"].get(word, word) for word in spoken(question).split())
         asked = content_words(past) - content_words(" ".join([*village_forms(), *KINDS["color"], SPARE]))
-        asked |= WISHES.intersection(spoken(question).split())
+        asked |= set(TABLE["lists"]["wishes"].split()).intersection(spoken(question).split())
         if not asked and kind != "doing":
             return self.of_end(words)
         subjects = [f"“{word}”" for word in missing(unknown_subjects(question), stories[-1])[-2:]]
@@ -244,11 +236,8 @@ class StoryChat(Chat):
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
-        return [
-            one["content"]
-            for one in self.messages
-            if one["role"] == "assistant" or not orders_a_story(one["content"])
-        ]
+        orders = [one for one in self.messages if one["role"] == "user" and orders_a_story(one["content"])]
+        return [one["content"] for one in self.messages if one not in orders]
 
     def note(self, text: str, answer: str) -> str:
         """What to say below the answer to a text.
@@ -263,14 +252,12 @@ class StoryChat(Chat):
             return f"{READ_NOTE} {unknown}".strip()
         if not orders_a_story(as_order(text)) or not is_story(answer):
             return ""
-        kind, word = kind_of_question(text)
-        subject = re.search(r"\b(?:about|with|of|where)\b.*", text)
-        ordered = f"Tell a story {subject[0]}" if subject else ""
-        asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ordered
+        subject = re.search(r"\b(?:about|with|of|where)\b.*|$", text)
+        asked = text if orders_a_story(text) else f"Tell a story {subject[0]}"
         left_out = note_of_unknown_words(asked, ", so the story leaves that out", answer)
-        new = NEW_STORY if kind == "more" else ""
+        new = NEW_STORY if kind_of_question(text)[0] == "more" else ""
         told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
-        begun = BEGUN if self.begun and answer.startswith(self.begun) else ""
+        begun = BEGUN if self.begun else ""
         notes = [begun, left_out, told, new, note_on_order(as_order(text), answer)]
         return " ".join(note for note in notes if note)
 
@@ -335,8 +322,7 @@ def question_in(text: str) -> str:
     parts = [part for one in sentences for part in (*re.split(r"[,:]|\band\b", one), one)]
     readable = (*READ, *READ_ABOUT, "truth", "why")
     asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
-    last = sentences[-1]
-    if asked and (asked[-1] == last or not kind_of_question(last)[0]):
+    if asked:
         return asked[-1]
     questions = [one for one in sentences if one.endswith("?") or re.match(ASKS, one)]
     others = " ".join(one for one in sentences if one not in questions)
@@ -345,8 +331,6 @@ def question_in(text: str) -> str:
 
 def as_learned(question: str) -> str:
     """A question in the words that the model learned: of now, and in full."""
-    if kind_of_question(question)[0] == "sentence":
-        return SUMMARIES[1]
     for typed, learned in TABLE["learned"].items():
         question = re.sub(typed, learned, question, flags=re.IGNORECASE)
     return question
@@ -537,8 +521,7 @@ def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
         return ""
     *earlier, last = messages
     true = true_answer(last["content"], joined(earlier))
-    at_end = places_of(state_of(joined(earlier)), nouns)
-    said = f"At the end of the story: “{true}”" if true else at_end
+    said = f"At the end of the story: “{true}”" if true else places_of(state_of(joined(earlier)), nouns)
     return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
 
 

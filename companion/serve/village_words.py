@@ -30,11 +30,12 @@ OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
 """Words that are typed often, and so with errors."""
 
 
+ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have|can|could|will|would)\b"
+"""How a question begins."""
 FILLERS = frozenset(TABLE["lists"]["fillers"].split())
 FRAMES = frozenset(TABLE["lists"]["frames"].split())
 """Words that are no nouns, and that one may follow."""
 BEFORE_VERBS = frozenset(TABLE["lists"]["before_verbs"].split())
-BEFORE_NAMES = ("and", "called", "named")
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 ARTICLES = frozenset("a an the my your his her their our some any no one two three this that".split())
 
@@ -135,8 +136,8 @@ def nouns_in(text: str) -> Iterator[str]:
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         is_last = not re.match(r"\w", after) or after.lower() in FRAMES or after[0].isupper()
         is_verb = word.islower() and before.lower() in {*BEFORE_VERBS, *village_forms()}
-        may_be_form = before and before.lower() not in {*ARTICLES, *BEFORE_NAMES}
-        is_form = may_be_form and re.search(r"^[a-z]+(ing|ed|ly)$", word)
+        before_noun = before.lower() in {*ARTICLES, "", "and", "called", "named"}
+        is_form = not before_noun and re.search(r"^[a-z]+(ing|ed|ly)$", word)
         is_noun = is_last and not is_verb and not is_form and word.lower() not in FRAMES
         if is_noun or word.isdigit():
             yield word
@@ -178,16 +179,14 @@ def note_of_unknown_words(message: str, so: str = "", story: str = "") -> str:
         story: What was told. Words that it has are left out.
     """
     words = [word for word in unknown_words(message) if word.lower() not in (*SHORT_FORMS, *FRAMES)]
-    words = missing(words, story)
-    quoted = [f"“{word}”" for word in words[:3]]
+    quoted = [f"“{word}”" for word in missing(words, story)[:3]]
     verb = "I do not know" if so else "The village does not know"
     return f"{verb} {', '.join(quoted)}{so}." if quoted else ""
 
 
 def with_names(message: str) -> str:
     """The message with the village's names as stories have them: "mara" and "MARA" become "Mara"."""
-    plants = {"ivy"}  # a name, and what villagers pull off walls
-    names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
+    names = {name.lower(): name for name in KINDS["name"] if name != "Ivy"}  # they pull ivy off walls, too
     return re.sub(r"[A-Za-z]+", lambda found: names.get(found[0].lower(), found[0]), message)
 
 

@@ -325,19 +325,20 @@ def test_a_long_answer_is_short_the_second_time():
 
 def test_of_several_stories_the_one_with_all_people_is_told(monkeypatch):
     drawn = iter([STORY.replace("Bram", "Finn"), STORY, "never drawn"])
-    monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([next(drawn)]))
+    monkeypatch.setattr(StoryChat, "continued", lambda self, *given, **options: next(drawn))
     assert "".join(story_chat().stream("a story about Mara and Bram")) == STORY
     assert next(drawn) == "never drawn"
 
 
 def test_where_the_stories_lack_what_was_ordered_the_next_one_begins_with_it(monkeypatch):
-    monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([STORY]))
-    monkeypatch.setattr(StoryChat, "continued", lambda self, begun, *given, **options: f"{begun} {LAST}")
+    monkeypatch.setattr(
+        StoryChat, "continued", lambda self, begun, *given, **options: f"{begun} {LAST}" if begun else STORY
+    )
     chat = story_chat()
     told = "".join(chat.stream("a story about Tom and five plums"))
     assert "Tom" in told and "with five plums." in told
     assert chat.note("a story about Tom and five plums", told) == BEGUN
-    monkeypatch.setattr(StoryChat, "continued", lambda self, begun, *given, **options: LAST)
+    monkeypatch.setattr(StoryChat, "continued", lambda self, *given, **options: STORY)
     told = "".join(chat.stream("a story about Tom and five plums"))
     assert chat.note("a story about Tom", told) == "You ordered Tom; that is not in the story."
 
@@ -354,7 +355,7 @@ def test_a_beginning_has_all_that_was_ordered_and_is_the_villages(subjects):
 def test_a_false_story_is_drawn_again(monkeypatch):
     false = f'{STORY} "Where is the key?" asked Bram. It was at the pond.'
     drawn = iter([false, STORY])
-    monkeypatch.setattr(Chat, "stream", lambda self, *given, **options: iter([next(drawn)]))
+    monkeypatch.setattr(StoryChat, "continued", lambda self, *given, **options: next(drawn))
     assert "".join(story_chat().stream("a story about Mara")) == STORY
 
 
