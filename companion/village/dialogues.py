@@ -569,7 +569,7 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
 
 
 STORY = (
-    r"(?<!was )(?<!is )(?<!what )(?<!such )(?<!'s )\b(an?|one|another|one more|new|some)( [\w-]+){0,2} "
+    r"(?<!was )(?<!is )(?<!not )(?<!what )(?<!such )(?<!'s )\b(an?|one|another|one more|new|some)( [\w-]+){0,2} "
     r"(story|stories|history|tale|fable|yarn)\b|^story\b"
     r"|\b(tell|give|write|read|want|need)( me| us)? (?!(the|this|that|your)\b)(\w+ )?"
     r"(story|history|tale)\b"
