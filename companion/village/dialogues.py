@@ -569,8 +569,8 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
 
 
 STORY = (
-    r"(?<!was )(?<!is )(?<!not )(?<!what )(?<!such )(?<!'s )\b(an?|one|another|one more|new|some)( [\w-]+){0,2} "
-    r"(story|stories|history|tale|fable|yarn)\b|^story\b"
+    r"(?<!was )(?<!is )(?<!not )(?<!what )(?<!such )(?<!'s )"
+    r"\b(an?|one|another|one more|new|some)( [\w-]+){0,2} (story|stories|history|tale|fable|yarn)\b|^story\b"
     r"|\b(tell|give|write|read|want|need)( me| us)? (?!(the|this|that|your)\b)(\w+ )?"
     r"(story|history|tale)\b"
     r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
