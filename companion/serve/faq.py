@@ -18,6 +18,7 @@ from companion import village
 from companion.serve.kinds import kind_of
 from companion.serve.small_talk import ENGLISH_ONLY, is_foreign, small_talk
 from companion.serve.village_words import (
+    ASKS,
     LIGHT_WORDS,
     TABLE,
     asks_the_village,
@@ -42,8 +43,6 @@ UNCLEAR_KIND = 0.4
 """How near a question must be to a message of another kind."""
 SURE = 0.5
 """How near it must be to stand before the entries of the glossary."""
-IN_CHAPTER = 0.25
-"""How near it must be where the message has a term of its chapter."""
 RARE_WORD = 0.3
 """How near it must be where they share one word that is in at most two questions."""
 EXACT = 0.99
@@ -51,12 +50,9 @@ CLEAR = 0.6
 """How near a frequent question must be to come before small talk."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
-ASKS = re.compile(
-    r"\W*(and|so|what|how|why|who|when|is|are|do|does|did|can|could|should|will)\b", re.IGNORECASE
-)
-"""How a question begins that asks for more than what a term means."""
 SMALL_TALK = "a list of small talk"
-"""The source of an answer to small talk."""
+FREQUENT = "the list of frequent questions"
+"""Sources of answers."""
 
 
 class Frequent(NamedTuple):
@@ -279,10 +275,9 @@ class CourseQuestions:
         """
         goes_on = kind_of_question(question)[0] in ("more", "further")
         following = self.following(before) if before and goes_on else None
-        if following and "chapter" in question.lower():
-            return self.about_chapter(before.source) or following
         if following:
-            return following
+            chapter = self.about_chapter(before.source) if "chapter" in question.lower() else None
+            return chapter or following
         question = self.american(question)
         which = WHICH_CHAPTER.search(" ".join(question.split()))
         topic = (
@@ -301,20 +296,19 @@ class CourseQuestions:
         """The chapter that explains a topic, and then what the lists say of it."""
         about = content_words(topic)
         entry = self.entry(_spoken(re.sub(r"(?i)^(an?|the) ", "", topic.lower())))
-        chapters = [entry.chapter] if entry else []
+        entries = [entry] if entry else self.entries(topic)[:1]
+        chapters = [one.chapter for one in entries]
         titles = [row.chapter for row in self.chapters.rows]
         chapters += [one for one in titles if about and about <= content_words(one.partition(": ")[2])]
-        found = self.listed(f"what is {topic}?")
-        if found is None and not chapters:
-            row, near = self.index.find(topic, lambda row: about <= content_words(row.question))
-            found = from_frequent(row) if near else None
-        said = f"{found.source} {found.answer}" if found else ""
+        found = of_terms(entries) if entries else self.listed(f"what is {topic}?")
+        said = f"{found.source}; {found.answer}" if found else ""
         chapters += re.findall(r"chapters? \d+(?: to \d+|: [^;]+)?", said, re.IGNORECASE)
         if chapters and chapters[0] not in said:
             found = self.about_chapter(chapters[0])
         if found is None:
-            said = f"No chapter has “{topic}” in its terms. chapters/README.md lists all."
-            return Answered(said, "the glossary")
+            return Answered(
+                f"No chapter has “{topic}” in its terms. chapters/README.md lists all.", "the glossary"
+            )
         lead = f"C{chapters[0][1:]}. " if chapters else ""
         return Answered(lead + found.answer.removeprefix(lead), found.source)
 
@@ -324,6 +318,9 @@ class CourseQuestions:
         frequent, near = self.index.find(of_any_chapter)
         if near >= EXACT:
             return from_frequent(frequent)
+        asked, asked_near = self.chapters.find(question)
+        if asked_near >= EXACT:
+            return from_question(asked)
         frequent, near = self.index.find(question)
         if asks_the_village(question):
             return None
@@ -332,54 +329,42 @@ class CourseQuestions:
         term = self.term(question)
         if term:
             return term
-        asked, asked_near = self.chapters.find(question)
         kind = kind_of(question)
         entries = self.entries(question)
         is_course = kind == "course" or (kind in ("unclear", "simpler", "told") and entries != [])
-        said = small_talk(question) if not is_course and max(near, asked_near) < CLEAR else None
+        is_talk = not is_course and kind != "left out"  # StoryChat knows the story that it is about
+        said = small_talk(question) if is_talk and max(near, asked_near) < CLEAR else None
         if said:
             return Answered(said, SMALL_TALK)
         if near >= max(THRESHOLD if is_course else UNCLEAR_KIND, asked_near):
             return from_frequent(frequent)
+        of_entries = [entry.chapter for entry in entries]
+        limit = QUESTION_THRESHOLD if is_course else UNCLEAR_KIND
+        if asked_near >= (SURE if asked.chapter in of_entries else limit):
+            return from_question(asked)
         names = content_words(" ".join(entry.answer.partition(":")[0] for entry in entries))
-        is_alike = asked.chapter in [entry.chapter for entry in entries[:1]]
-        if (
-            asked_near < (SURE if is_alike else QUESTION_THRESHOLD)
-            and content_words(question) - {"mean"} <= names
-        ):
-            return with_entries(None, entries)
-        if asked_near >= (QUESTION_THRESHOLD if is_course else UNCLEAR_KIND):
-            return with_entries(asked, [] if asked_near >= SURE or is_alike else entries)
+        is_named = content_words(question) - {"mean"} <= names
+        if entries and (is_course or is_named):
+            is_partial = not is_named and re.match(ASKS, question)
+            return of_terms(entries, ONLY_TERMS if is_partial else "")
         about = self.about_chapter(question)
         if about or not is_course:
             return about
-        if not entries and near == asked_near == 0:
-            asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
-            if asked_near >= RARE_WORD:
-                return with_entries(asked, [])
-        if entries:
-            chapters = [entry.chapter for entry in entries]
-            asked, asked_near = self.chapters.find(question, lambda row: row.chapter in chapters)
-            found = with_entries(asked if asked_near >= IN_CHAPTER else None, entries)
-            is_partial = asked_near < IN_CHAPTER and re.match(ASKS, question)
-            return found._replace(answer=f"{ONLY_TERMS}\n{found.answer}") if is_partial else found
-        return None
+        asked, asked_near = self.chapters.find(question, self.shares_a_rare_word(question))
+        return from_question(asked) if near == 0 and asked_near >= RARE_WORD else None
 
     def following(self, before: Answered) -> Answered | None:
         """The question after that of the last answer, in its list or chapter, with its answer."""
         chapter = re.search(r"chapter \d+: [^;]+", before.source)
         rows = [row for row in self.chapters.rows if chapter and row.chapter == chapter[0]]
-        source = "the list of frequent questions"
-        if chapter:
-            source = f"the questions that learners ask, {chapter[0]}"
-        if not chapter and before.source.startswith(source):
+        if before.source.startswith(FREQUENT) and not chapter:
             rows = self.index.rows
         said = before.answer + before.source
         after = max((i for i, row in enumerate(rows) if f"“{row.question}”" in said), default=-1) + 1
         if not rows:
             return None
         row = rows[after % len(rows)]
-        return Answered(f"“{row.question}” {row.answer}", source)
+        return from_question(row) if chapter else Answered(f"“{row.question}” {row.answer}", FREQUENT)
 
     def about_chapter(self, question: str) -> Answered | None:
         """The terms of a chapter whose number a message names, or None."""
@@ -427,7 +412,7 @@ class CourseQuestions:
         return self.terms[similar[0]] if similar and similar[0][0] == name[0] else None
 
     def entries(self, message: str) -> list[Answered]:
-        """The entries of at most two terms that a message contains, the longest names first.
+        """The entries of at most two terms that a message contains, that of the later chapter first.
 
         A single word of everyday English counts only beside another term.
         """
@@ -446,19 +431,23 @@ class CourseQuestions:
                     found.append(entry)
                     taken |= places
                     n_everyday += name.removesuffix("s") in EVERYDAY
-        return [] if n_everyday == len(found) == 1 else found[:2]
+        if n_everyday == len(found) == 1:
+            return []
+        return sorted(found[:2], key=lambda one: -int(re.search(r"\d+", one.chapter)[0]))
 
 
 def from_frequent(row: Frequent) -> Answered:
     """The answer to a frequent question, with its source."""
-    return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
+    return Answered(row.answer, f"{FREQUENT}: “{row.question}”")
 
 
-def with_entries(asked: OfChapter | None, entries: list[Answered]) -> Answered:
-    """What the terms of a message mean, and the answer to the question of a chapter that is nearest to it."""
-    lines = [entry.answer for entry in entries]
-    sources = list(dict.fromkeys(entry.source for entry in entries))
-    if asked:
-        lines.append(f"“{asked.question}” {asked.answer}")
-        sources.insert(0, f"the questions that learners ask, {asked.chapter}")
-    return Answered("\n".join(lines), "; ".join(sources))
+def from_question(row: OfChapter) -> Answered:
+    """The answer to a question of a chapter, with its source."""
+    return Answered(f"“{row.question}” {row.answer}", f"the questions that learners ask, {row.chapter}")
+
+
+def of_terms(entries: list[Answered], lead: str = "") -> Answered:
+    """What the terms of a message mean, below a lead."""
+    lines = "\n".join([entry.answer for entry in entries])
+    sources = dict.fromkeys(entry.source for entry in entries)
+    return Answered(f"{lead}\n{lines}".strip(), "; ".join(sources))

@@ -27,12 +27,13 @@ SIZE = 8192
 RIDGE = 0.3
 SHARPNESS = 8.0
 """What the scores are multiplied by before the softmax."""
-THRESHOLD = 0.3
+THRESHOLD = 0.25
 """The probability below which a message is unclear."""
 
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
-FRAME = r"(?i)\b(?:(?:like|want) to (?:know|ask|hear)|tell me|wonder(?:ing)?|explain)\b(?: if| whether)?"
+FRAME = r"(?i)^(?:(?:hello|hi|hey|ok|okay|lol|haha|so|and|but|well|then)\b\W*)+(?=\w)"
+FRAME += r"|\b(?:(?:like|want) to (?:know|ask|hear)|tell me|wonder(?:ing)?|explain)\b(?: if| whether)?"
 """What stands before a question that is put politely."""
 
 
@@ -99,12 +100,12 @@ def probabilities(message: str) -> dict[str, float]:
 
 @cache
 def kind_of(message: str) -> str:
-    """The most likely kind of a message, or else of the clearest of its parts; "unclear" below 0.3.
+    """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
 
-    Parts are its sentences, and what follows "I should like to know". What is said out of courtesy is the
-    kind of a message only where no part has another.
+    Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy
+    is the kind of a message only where no part has another.
     """
-    parts = [message, *re.split(r"(?<=[.!?,;])\s+", message), re.split(FRAME, message)[-1]]
+    parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), re.split(FRAME, message)[-1]]
     likely = []
     for part in parts:
         of_part = probabilities(part)

@@ -13,8 +13,6 @@ from companion.serve.kinds import kind_of, plain
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
 TABLE = tomllib.loads(Path(__file__).with_name("small_talk.toml").read_text("utf-8"))
-QUESTIONS = TABLE["questions"]
-"""The answer to a question that names nothing of the village."""
 UNSAID = TABLE["unsaid"]
 """The beginning of the answer to a question about a story that nothing in it answers."""
 UNCLEAR = TABLE["unclear"].replace("<example>", EXAMPLE)
@@ -23,7 +21,7 @@ NO_ENTRY = TABLE["no_entry"]
 """The answer to a question about the course that no list answers."""
 ANSWERS = {kind: answer.replace("<example>", EXAMPLE) for kind, answer in TABLE["answers"].items()}
 ENGLISH_ONLY = ANSWERS["language"]
-BRIEFLY = {QUESTIONS: TABLE["briefly"], ANSWERS["capability"]: f"As I said. For example: {EXAMPLE}"}
+BRIEFLY = {UNCLEAR: TABLE["briefly"], ANSWERS["capability"]: f"As I said. For example: {EXAMPLE}"}
 """The long answers, and what stands instead of each from the second time on."""
 FOREIGN = frozenset(TABLE["foreign"].split())
 

@@ -2,13 +2,21 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
+from random import Random
 
+import torch
+
+from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
+from companion.runtime.generation.sampling_arguments import within_context
+from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.kinds import kind_of
-from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, QUESTIONS, UNCLEAR, UNSAID
+from companion.serve.small_talk import ANSWERS, EXAMPLE, NO_ENTRY, UNCLEAR, UNSAID
 from companion.serve.village_words import (
     ANYWHERE,
+    ASKS,
     SPARE,
     TABLE,
     content_words,
@@ -19,6 +27,7 @@ from companion.serve.village_words import (
     ordered_phrases,
     spelled,
     spoken,
+    unknown_subjects,
     unknown_words,
     village_forms,
     village_nouns,
@@ -30,13 +39,14 @@ from companion.village import Verdict, judge
 from companion.village.dialogues import (
     ASKED,
     OPENINGS,
-    SUMMARIES,
     answered,
+    beginning_with,
     facts_of,
     holds,
     is_for_the_village,
     is_true,
     orders_a_story,
+    talk,
 )
 from companion.village.judge import State, state_of
 from companion.village.strangers import DECLINE
@@ -51,15 +61,13 @@ DRAWS = 16
 BARE_ORDER = "Tell me a story."
 USUAL = tuple(opening.lower() for opening in OPENINGS)
 """How an order begins that the model follows as it is."""
-LEARNED = ("sentence", "thing", "learned")
-"""The kinds of questions that the model learned to answer."""
-NOT_EVENTS = "I follow who and what is in an order, and not what should happen."
+NOT_EVENTS = "I cannot follow what should happen in a story."
+BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 NEW_STORY = "I cannot continue a story, so this is a new one."
-ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have)\b"
-"""How a question begins."""
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
-OF_STORIES = content_words("story stories tale")
+ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
+PEOPLE = ("people", "persons", "characters", "villagers")
 READ_NOTE = "A program read this in the story."
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
@@ -77,9 +85,12 @@ class StoryChat(Chat):
     what the model said; so an answer comes as one piece. Names may be typed in small letters.
     """
 
+    begun = ""
+    """The sentences of a program with which the last story begins."""
+
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
-        text = self.question(text)
+        wanted, text = text, self.question(text)
         said = self.without_model(text)
         if said:
             yield self.declined(text, said)
@@ -88,31 +99,44 @@ class StoryChat(Chat):
         if orders_a_story(text):
             self.reset()
             options = {"temperature": TEMPERATURE} | self.options | options
-            yield self.draw_with_all(text, max_new_tokens, seed, **options)
+            yield self.draw_with_all(text, in_words(wanted), max_new_tokens, seed, **options)
             return
         text = as_learned(text)
         self.make_room(text, max_new_tokens)
         answer = "".join(super().stream(text, max_new_tokens, seed, **options))
-        read = self.read(text) if answer.strip() == DECLINE else ""
-        yield corrected(self.messages) or read or answer
+        is_answer = answered(answer) or answer.startswith("In the end ")
+        end = "" if is_answer else self.of_end(village_nouns(text))
+        yield corrected(self.messages, village_nouns(text)) or end or answer
 
-    def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> str:
-        """Return the first of some stories that has all that was ordered, or else the one with most of it.
+    def draw_with_all(self, order: str, wanted: str, max_new_tokens: int, seed, **options) -> str:
+        """Return the first of some stories that has all that is wanted and nothing false, or else the best.
 
-        A story that begins in mid-sentence, or has a word that the village does not have, comes last.
+        Where the first stories lack something, the next ones begin with sentences of a program that have it.
         """
-        found = []
+        phrases = ordered_phrases(wanted)
+        found: list[tuple] = []
         for i in range(DRAWS):
-            self.reset()
             drawn = None if seed is None else seed + 1000 * i
-            story = "".join(super().stream(order, max_new_tokens, drawn, **options))
-            is_whole = is_story(story) and story[:1].isupper() and not unknown_words(story)
-            lacks = len(absent_from(story, order)) if is_whole else math.inf
-            found.append((lacks, story, self.messages))
-            if found[-1][0] == 0 or options["temperature"] == 0:
+            is_begun = i >= DRAWS // 4 and phrases and min(found[: DRAWS // 4])[0] > 0
+            begun = beginning_with(phrases, Random(drawn)) if is_begun else ""
+            story = self.continued(begun, order, max_new_tokens, drawn, **options)
+            found.append((*faults_of(story, wanted), i, story, begun))
+            if found[-1][:2] == (0, 0) or options["temperature"] == 0:
                 break
-        _, story, self.messages = min(found, key=lambda one: one[0])
+        *_, story, self.begun = min(found)
+        self.messages = [*self.messages, *talk(order, story)]
         return story
+
+    def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:
+        """A story that begins so, as the model goes on with it."""
+        teller = LanguageModel(self.model, self.tokenizer, self.make_cache, self.inline)
+        messages = [*self.messages, {"role": "user", "content": order}]
+        ids = chat_ids(messages, self.tokenizer, reply=True) + self.tokenizer.encode(begun)
+        device = next(self.model.parameters()).device
+        row = torch.tensor([within_context(ids, self.model.config)], device=device)  # (1, T)
+        settings = teller.settings(row, max_new_tokens, seed, {"stop": self.ends} | options)
+        new = stream(teller.reader(), row, **settings)
+        return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
     def question(self, text: str) -> str:
         """A message as an order, or as a question with the thing that "it" stands for."""
@@ -142,29 +166,19 @@ class StoryChat(Chat):
             return self.read(text) or NO_STORY
         is_of_thing = kind in ("thing", "event") and set(unknown_words(text.lower())) <= {word}
         if known and is_of_thing and word not in ("thing", "things") and missing([word], known):
-            return f"The story has no {word}. {contents_of(known)}".strip()
+            return lacking(known, word)
         if strange and kind not in ("sentence", "unsaid") and (missing(nouns, known) or not nouns):
             return DECLINE
         if not known:
             return NO_STORY
         absent = missing(nouns, known)
         if absent:
-            return f"The story has no {absent[0]}. {contents_of(known)}".strip()
-        if kind == "sentence" or (nouns and kind in LEARNED and not strange):
+            return lacking(known, absent[0])
+        if kind == "sentence" or (nouns and kind in ("thing", "learned") and not strange):
             return ""
         if kind == "why":
-            return f"{WHY} {self.read(text)}".strip()
-        said = self.read(text)
-        if said:
-            return said
-        asked = [word for word in spoken(question).split() if content_words(word)]
-        if kind == "learned" and missing(asked, known) == asked:
-            return self.read("where is everybody") or QUESTIONS
-        if kind == "unsaid":
-            return f"{UNSAID} {self.of_end([])}".strip()
-        end = self.of_end(nouns)
-        said = f"{UNSAID} {end}" if end else QUESTIONS
-        return said if nouns or kind else DECLINE
+            return f"{WHY} {self.of_end(nouns) if nouns else ''}".strip()
+        return self.read(text) if nouns or kind else DECLINE
 
     def declined(self, text: str, said: str) -> str:
         """What is said instead to a message that is no question for the village, by the kind that it is of.
@@ -176,36 +190,44 @@ class StoryChat(Chat):
         kind = kind_of(text)
         nouns = village_nouns(with_names(text))
         stories = [one for one in self.contents() if is_story(one)]
-        is_known = missing(nouns, stories[-1]) != nouns if stories else not unknown_words(text)
-        has_noun = bool(nouns) and (is_known or kind_of_question(text)[0] != "")
-        is_asked = has_noun or (stories and re.match(ASKS, text))
-        is_of_story = kind == "story" or (kind == "unclear" and is_asked)
-        is_whole = kind_of_question(text)[0] not in ("", *ANYWHERE) or (stories and said.startswith(WHY))
+        is_asked = bool(re.match(ASKS, text))
+        if is_asked and not nouns and re.search(r"(?i)\byour?\b", text):
+            return ANSWERS.get(kind, ANSWERS["limits"])
+        is_about = is_asked and stories and missing(nouns, stories[-1]) != nouns
+        is_open = kind in ("unclear", "left out") and is_asked and (stories or nouns)
+        is_of_story = kind == "story" or is_open or (kind in ("course", "world") and is_about)
+        of_stories = ("thing", "event", "why") if stories else ()
+        is_whole = kind_of_question(text)[0] not in {"", *ANYWHERE}.difference(of_stories)
         if said != DECLINE and (is_of_story or is_whole or kind == "order"):
-            return NO_STORY if not stories and said == QUESTIONS else said
+            return said
         if is_of_story:
-            unknown = [f"“{word}”" for word in unknown_words(text)[-2:] if len(word) > 3]
-            lead = f"The story says nothing of {' and '.join(unknown)}." if unknown else UNSAID
-            return f"{lead} {self.of_end(nouns)}" if stories else NO_STORY
+            return self.read(text) or NO_STORY
         return (ANSWERS | {"world": DECLINE, "course": NO_ENTRY}).get(kind, UNCLEAR)
 
     def read(self, text: str) -> str:
-        """What a program reads in the last story about a question; "" where there is no story, or nothing."""
+        """What a program reads in the last story about a question; "" where there is no story.
+
+        That is what the question's kind says, or else the sentences with all that is asked, or else the end.
+        """
         *told, question = re.split(SENTENCES, text.strip())
         stories = [said for said in (*self.contents(), " ".join(told)) if is_story(said)]
-        kind, word = kind_of_question(question) if stories else ("", "")
+        if not stories:
+            return ""
+        kind, word = kind_of_question(question)
         if kind in READ:
             return READ[kind].format(**readings(stories[-1]))
         if kind in READ_ABOUT:
             return READ_ABOUT[kind](stories[-1], word)
         words = village_nouns(with_names(question))
-        if kind == "unsaid" and not words:
-            words = [word for word in spoken(question).split() if content_words(word) - OF_STORIES]
-        said = quoted(stories[-1], words) if stories else ""
         past = " ".join(TABLE["past"].get(word, word) for word in spoken(question).split())
         asked = content_words(past) - content_words(" ".join([*village_forms(), *KINDS["color"], SPARE]))
-        is_open = kind != "why" and asked and asked.isdisjoint(content_words(said))
-        return f"{UNSAID} {self.of_end(words)}" if said and is_open else said
+        asked |= set(TABLE["lists"]["wishes"].split()).intersection(spoken(question).split())
+        if not asked and kind != "doing":
+            return self.of_end(words)
+        subjects = [f"“{word}”" for word in missing(unknown_subjects(question), stories[-1])[-2:]]
+        lead = f"The story says nothing of {' and '.join(subjects)}." if subjects else UNSAID
+        said = quoted(stories[-1], asked | content_words(" ".join(words)))
+        return said or f"{lead} {self.of_end(words)}"
 
     def of_end(self, words: list[str]) -> str:
         """What the last story says at its end of the people and things among some words, or else of all."""
@@ -214,17 +236,13 @@ class StoryChat(Chat):
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
-        return [
-            one["content"]
-            for one in self.messages
-            if one["role"] == "assistant" or not orders_a_story(one["content"])
-        ]
+        orders = [one for one in self.messages if one["role"] == "user" and orders_a_story(one["content"])]
+        return [one["content"] for one in self.messages if one not in orders]
 
     def note(self, text: str, answer: str) -> str:
         """What to say below the answer to a text.
 
-        That is which words are not known, what was ordered and is not in the story, or that the answer is
-        false.
+        That is which words are not known, and what was ordered and is not in the story.
         """
         if answer.strip() == DECLINE:
             return note_of_unknown_words(text)
@@ -232,22 +250,16 @@ class StoryChat(Chat):
         if answer.strip() and answer == self.read(self.question(text)):
             unknown = note_of_unknown_words(text) if "says: " in answer else ""
             return f"{READ_NOTE} {unknown}".strip()
-        if not self.messages or self.messages[-1]["content"] != answer or not answer.strip():
+        if not orders_a_story(as_order(text)) or not is_story(answer):
             return ""
-        if orders_a_story(as_order(text)):
-            kind, word = kind_of_question(text)
-            subject = re.search(r"\b(?:about|with|of|where)\b.*", text)
-            ordered = f"Tell a story {subject[0]}" if subject else ""
-            asked = text if orders_a_story(text) else f"Tell a story about {word}." if word else ordered
-            left_out = note_of_unknown_words(asked, ", so the story leaves that out")
-            new = NEW_STORY if kind == "more" else ""
-            is_sad = re.search(r"still (sad|cross|lonely|nervous|grumpy)\.$", answer.strip())
-            is_happy = re.search(r"\bhapp(y|ily)\b.*\bend", text.lower())
-            unhappy = "You ordered a happy end; this story has none." if is_sad and is_happy else ""
-            told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
-            notes = [left_out, told, new, unhappy, note_on_order(as_order(text), answer)]
-            return " ".join(note for note in notes if note)
-        return note_on_answer(self.messages)
+        subject = re.search(r"\b(?:about|with|of|where)\b.*|$", text)
+        asked = text if orders_a_story(text) else f"Tell a story {subject[0]}"
+        left_out = note_of_unknown_words(asked, ", so the story leaves that out", answer)
+        new = NEW_STORY if kind_of_question(text)[0] == "more" else ""
+        told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
+        begun = BEGUN if self.begun else ""
+        notes = [begun, left_out, told, new, note_on_order(as_order(text), answer)]
+        return " ".join(note for note in notes if note)
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
         """Drop the oldest exchanges after the story's, until the next question fits into the context.
@@ -307,11 +319,10 @@ def question_in(text: str) -> str:
     sentences = re.split(SENTENCES, text.strip())
     if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
         return text
-    parts = [part for one in sentences for part in (*re.split(r",|\band\b", one), one)]
+    parts = [part for one in sentences for part in (*re.split(r"[,:]|\band\b", one), one)]
     readable = (*READ, *READ_ABOUT, "truth", "why")
     asked = [part.strip() for part in parts if kind_of_question(part)[0] in readable]
-    last = sentences[-1]
-    if asked and (asked[-1] == last or not kind_of_question(last)[0]):
+    if asked:
         return asked[-1]
     questions = [one for one in sentences if one.endswith("?") or re.match(ASKS, one)]
     others = " ".join(one for one in sentences if one not in questions)
@@ -320,8 +331,6 @@ def question_in(text: str) -> str:
 
 def as_learned(question: str) -> str:
     """A question in the words that the model learned: of now, and in full."""
-    if kind_of_question(question)[0] == "sentence":
-        return SUMMARIES[1]
     for typed, learned in TABLE["learned"].items():
         question = re.sub(typed, learned, question, flags=re.IGNORECASE)
     return question
@@ -378,54 +387,54 @@ def places_of(state: State, words: list[str]) -> str:
     return f"At the end of the story, {', and '.join(named)}." if named else ""
 
 
-def quoted(story: str, words: list[str]) -> str:
-    """The sentences of a story with all of some words, or else with any of them; "" where there are none."""
-    sentences = sentences_of(story)
-    found = [one for one in sentences if not missing(words, one)]
-    found = found or [one for one in sentences if len(missing(words, one)) < len(words)]
-    if not words or not found:
-        return ""
-    return f"The story says: {' … '.join(found[:4])}"
+def quoted(story: str, asked: set[str]) -> str:
+    """The first true sentences of a story with all of some content words; "" where there are none."""
+    found = [one.sentence for one in judge(story) if one.kind in ("ok", "misplaced")]
+    found = [sentence for sentence in found if asked <= content_words(sentence)]
+    return f"The story says: {' … '.join(found[:4])}" if found else ""
+
+
+def lacking(story: str, word: str) -> str:
+    """That a story does not have something, and what it has."""
+    return f"The story has no {word}. {contents_of(story)}".strip()
 
 
 def whether_it_has(story: str, word: str) -> str:
     """Whether a word is in a story: the first sentence with it, or what there is instead."""
     word = village_forms().get(word, word)
     found = [one for one in sentences_of(story) if not missing([word], one)]
-    return f"Yes: “{found[0]}”" if found else f"No, the story has no {word}. {contents_of(story)}".strip()
+    return f"Yes: “{found[0]}”" if found else f"No. {lacking(story, word)}"
 
 
-def how_many(story: str, word: str) -> str:
-    """How many of some goods each person has at the end of a story."""
-    word = village_forms().get(word, word)
-    counted = {"sentences": sentences_of(story), "words": story.split(), "people": state_of(story).role}
-    if word in counted:
-        return f"The story has {len(counted[word])} {word}."
-    counts = facts_of(state_of(story))["how many"]
-    found = [f"{name} has {number} {goods}." for goods, number, name in counts if goods == word]
-    if found:
-        return f"At the end, {' '.join(found)}"
+def how_many(story: str, typed: str) -> str:
+    """How many of something a story has at its end, or that it does not count that."""
+    word = village_forms().get(typed, typed)
     state = state_of(story)
-    things = [*state.lying, *[held.noun for held in state.thing.values()], *state.role.values()]
-    if word in things:
-        n = things.count(word)
-        one_or_more = f"one {word}" if n == 1 else with_article(f"{NUMBERS[n - 1]} {word}")
-        return f"The story has {one_or_more}."
-    return quoted(story, [word]) or whether_it_has(story, word)
+    roles = list(state.role.values())
+    things = [*state.lying, *[held.noun for held in state.thing.values()]]
+    goods = [f"{name} has {NUMBERS[n - 1]} {of}" for name, (n, of) in state.goods.items() if word in ("", of)]
+    if goods:
+        return f"At the end, {' and '.join(goods)}."
+    counted = {"sentences": len(sentences_of(story)), "words": len(story.split()), "things": len(things)}
+    counted |= {"animals": sum(role in ANIMALS for role in roles), "places": len({*state.place.values()})}
+    counted |= dict.fromkeys(PEOPLE, len(roles)) | Counter([*roles, *things])
+    if word in counted:
+        return f"The number of {typed} in the story: {counted[word]}. {contents_of(story)}"
+    if word in village_forms().values():
+        return quoted(story, content_words(word)) or lacking(story, word)
+    return f"The story does not count {word or 'anything'}. {places_of(state, [])}".strip()
 
 
 def who_it_is(story: str, word: str) -> str:
     """The role of a person in a story, or who has a role."""
-    name = village_forms().get(word, word)
-    roles = state_of(story).role
-    name = next((one for one, role in roles.items() if role == name), name)
-    role = roles.get(name)
-    return f"{name} is the {role}." if role else f"The story has no {name}. {contents_of(story)}".strip()
+    word = village_forms().get(word, word)
+    found = [f"{name} is the {role}." for name, role in state_of(story).role.items() if word in (name, role)]
+    return " ".join(found) or lacking(story, word)
 
 
 READ = TABLE["answers"]
 """The kinds of questions about a whole story, with the answer that a program reads in it."""
-READ_ABOUT = {"has": whether_it_has, "count": how_many, "who": who_it_is}
+READ_ABOUT = {"has": whether_it_has, "count": how_many, "number": how_many, "who": who_it_is}
 """The same for questions about a word."""
 
 
@@ -450,6 +459,20 @@ def truth_of(messages: list[dict[str, str]]) -> str:
     if not false:
         return f"{judge_finds} nothing false in it."
     return f"{judge_finds} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
+
+
+def faults_of(story: str, wanted: str) -> tuple[float, float]:
+    """How much of what is wanted a story lacks, and how many sentences are false, broken or told twice.
+
+    A story that begins in mid-sentence, or has a word that the village does not have, is the worst.
+    """
+    verdicts = judge(story)
+    if not is_story(story) or not story[:1].isupper() or unknown_words(story):
+        return math.inf, math.inf
+    n_twice = len(verdicts) - len({one.sentence for one in verdicts})
+    absent = absent_from(story, wanted)
+    n_absent = len(absent) + len(missing([phrase.split()[-1] for phrase in absent], story))
+    return n_absent, n_twice + sum(one.kind != "ok" for one in verdicts)
 
 
 def absent_from(story: str, order: str) -> list[str]:
@@ -484,18 +507,21 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
     answer = last["content"]
     is_summary = answer.startswith("In the end ")
     if holds(answer, story) is False or (is_summary and not is_true(answer, story)):
-        return f"The judge, a program that follows the story, finds this false: {what_holds(answer, story)}"
+        true = true_answer(answer, story)
+        holds_instead = (
+            f"at its end, the answer is “{true}”" if true else "the story does not say so at its end."
+        )
+        return f"The judge, a program that follows the story, finds this false: {holds_instead}"
     return ""
 
 
-def corrected(messages: list[dict[str, str]]) -> str:
-    """What the story says instead of the last answer, and then that answer; empty where it is not false."""
+def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
+    """What the story says instead of a false answer about some nouns, and then that answer; else empty."""
     if not note_on_answer(messages):
         return ""
     *earlier, last = messages
     true = true_answer(last["content"], joined(earlier))
-    at_end = READ["state"].format(**readings(joined(earlier)))
-    said = f"At the end of the story: “{true}”" if true else at_end
+    said = f"At the end of the story: “{true}”" if true else places_of(state_of(joined(earlier)), nouns)
     return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
 
 
@@ -503,12 +529,6 @@ def joined(messages: list[dict[str, str]]) -> str:
     """The contents of messages as one text of whole sentences."""
     contents = [message["content"].strip() for message in messages]
     return " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
-
-
-def what_holds(answer: str, story: str) -> str:
-    """What is true at the end of a story instead of a false answer."""
-    true = true_answer(answer, story)
-    return f"at its end, the answer is “{true}”" if true else "the story does not say so at its end."
 
 
 def true_answer(answer: str, story: str) -> str:

@@ -30,6 +30,9 @@ OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
 """Words that are typed often, and so with errors."""
 
 
+ASKS = r"(?i)\W*((and|so|but|ok) )*(wh\w+|how|is|are|was|were|did|does|do|has|have|can|could|will|would)\b"
+"""How a question begins."""
+FILLERS = frozenset(TABLE["lists"]["fillers"].split())
 FRAMES = frozenset(TABLE["lists"]["frames"].split())
 """Words that are no nouns, and that one may follow."""
 BEFORE_VERBS = frozenset(TABLE["lists"]["before_verbs"].split())
@@ -133,10 +136,19 @@ def nouns_in(text: str) -> Iterator[str]:
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         is_last = not re.match(r"\w", after) or after.lower() in FRAMES or after[0].isupper()
         is_verb = word.islower() and before.lower() in {*BEFORE_VERBS, *village_forms()}
-        is_form = before.lower() not in ARTICLES and re.search(r"(ing|ed|ly)$", word)
+        before_noun = before.lower() in {*ARTICLES, "", "and", "called", "named"}
+        is_form = not before_noun and re.search(r"^[a-z]+(ing|ed|ly)$", word)
         is_noun = is_last and not is_verb and not is_form and word.lower() not in FRAMES
         if is_noun or word.isdigit():
             yield word
+
+
+def unknown_subjects(message: str) -> list[str]:
+    """The nouns and names of a message that no story could be about: words with an article or a capital."""
+    words = re.findall(r"[\w'’]+", message)
+    pairs = zip(words, words[1:], strict=False)
+    named = [word for before, word in pairs if before.lower() in ARTICLES or word.istitle()]
+    return [word for word in named if content_words(word) - order_words() - content_words(SPARE)]
 
 
 def nearest_order(order: str) -> str:
@@ -158,23 +170,23 @@ def with_article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def note_of_unknown_words(message: str, so: str = "") -> str:
+def note_of_unknown_words(message: str, so: str = "", story: str = "") -> str:
     """A sentence with the first three words that the village does not know; empty where it knows all.
 
     Args:
         message: The message.
         so: What follows from that, for an order.
+        story: What was told. Words that it has are left out.
     """
     words = [word for word in unknown_words(message) if word.lower() not in (*SHORT_FORMS, *FRAMES)]
-    quoted = [f"“{word}”" for word in words[:3]]
+    quoted = [f"“{word}”" for word in missing(words, story)[:3]]
     verb = "I do not know" if so else "The village does not know"
     return f"{verb} {', '.join(quoted)}{so}." if quoted else ""
 
 
 def with_names(message: str) -> str:
     """The message with the village's names as stories have them: "mara" and "MARA" become "Mara"."""
-    plants = {"ivy"}  # a name, and what villagers pull off walls
-    names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
+    names = {name.lower(): name for name in KINDS["name"] if name != "Ivy"}  # they pull ivy off walls, too
     return re.sub(r"[A-Za-z]+", lambda found: names.get(found[0].lower(), found[0]), message)
 
 
@@ -221,10 +233,10 @@ def missing(phrases: Iterable[str], story: str) -> list[str]:
 
 
 def spoken(message: str) -> str:
-    """A message in small letters, without marks, and with "who is" for "who's"."""
+    """A message in small letters, without marks and fillers, and with "who is" for "who's"."""
     text = message.lower().replace("’", "'")
-    text = re.sub(r"\b(who|what|where|how|there|it|that|when)'?s\b", r"\1 is", text)
-    return " ".join(re.findall(r"\w+", text))
+    text = re.sub(r"\b(who|what|where|how|there|that|when)'?s\b|\b(it)'s\b", r"\1\2 is", text)
+    return " ".join(word for word in re.findall(r"\w+", text) if word not in FILLERS)
 
 
 @cache
@@ -233,11 +245,8 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     forms = village_forms()
     countable = {*KINDS["thing"], *KINDS["role"]}
     things = [form for form, noun in forms.items() if noun in countable]
-    words = TABLE["words"] | {
-        "noun": "|".join(forms),
-        "role": "|".join(KINDS["role"]),
-        "thing": "|".join(things),
-    }
+    lists = {"noun": forms, "role": KINDS["role"], "thing": things}
+    words = TABLE["words"] | {name: f"(?:{'|'.join(of_list)})" for name, of_list in lists.items()}
     found = []
     for kind, lines in TABLE["kinds"].items():
         for line in lines.strip().splitlines():
@@ -248,7 +257,7 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     return found
 
 
-ANYWHERE = ("further", "count", "event", "thing", "learned", "why", "unsaid")
+ANYWHERE = ("further", "number", "meaning", "event", "thing", "learned", "why", "doing", "unsaid")
 """The kinds of questions that one may also ask of something else than a story."""
 
 

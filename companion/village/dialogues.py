@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from companion.village.facts import State
 from companion.village.judge import state_of
+from companion.village.machine import CAST
 from companion.village.splits import fresh
 from companion.village.strangers import DECLINE, WORDS, strange_messages
 from companion.village.tasks import checked_kinds, moments
@@ -504,12 +505,72 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
     return mixed
 
 
+# -- beginning a story ---------------------------------------------------------------------------------------
+
+
+BEGINNINGS = {
+    "opens": ("Once upon a time, the {r} {A} lived by the {p}.",),
+    "finds": ("Once the {r} {A} sat at the {p} and admired the {what} {A} had found.",),
+    "meets": (
+        "One day {B} met the {r} {A} at the {p}.",
+        '"Hello, {B}!" It was the {r} {A}, coming to the {p}.',
+    ),
+    "brings": (
+        "Then the {r} {A} came to the {p}, and everybody saw the {what} {A} brought.",
+        "{B} waved to the {r} {A} and liked the {what} {A} brought to the {p}.",
+    ),
+    "goods": ("The {r} {A} stopped at the {p} with {what}.",),
+}
+"""Sentences of the village in which a person comes into a story, by what happens."""
+
+
+def beginning_with(phrases: Iterable[str], rng: Random) -> str:
+    """The first sentences of a story, as the village tells them, with what some phrases name.
+
+    Each person has one thing, or some goods, at most. What the phrases leave open is drawn.
+
+    Args:
+        phrases: Such as "fox Bram", "red kite", "nine buns", "mill" and "Tom".
+        rng: Makes every choice.
+    """
+    free = {kind: rng.sample(KINDS[kind], len(KINDS[kind])) for kind in ("name", "role", "color", "several")}
+    place = rng.choice(KINDS["place"])
+    people: list[tuple[str | None, str | None]] = []
+    things, goods = {}, {}
+    for phrase in phrases:
+        found = {kind: word for word in phrase.split() for kind in KINDS if word in KINDS[kind]}
+        place = found.get("place", place)
+        if "name" in found or "role" in found:
+            people.append((found.get("role"), found.get("name")))
+        if "thing" in found:
+            things[found["thing"]] = found.get("color") or free["color"].pop()
+        if "goods" in found:
+            goods[found["goods"]] = found.get("several") or free["several"].pop()
+    carried = [("finds", f"{color} {noun}") for noun, color in list(things.items())[:1]] or [("opens", "")]
+    carried += [("brings", f"{color} {noun}") for noun, color in list(things.items())[1:]]
+    carried += [("goods", f"{number} {noun}") for noun, number in goods.items()]
+    others = [(None, None)] * (max(2, len(carried)) - len(people))
+    people = [*others, *people] if goods else [*people, *others]
+    carried += [("meets", "")] * (len(people) - len(carried))
+    taken = {word for person in people for word in person}
+    told: list[str] = []
+    first = ""
+    for (role, name), (event, what) in zip(people, carried, strict=True):
+        role = role or next(word for word in free["role"] if word not in taken)
+        name = name or next(word for word in free["name"] if word not in taken)
+        taken |= {role, name}
+        first = first or name
+        form = BEGINNINGS[event][len(told) % len(BEGINNINGS[event])]
+        told.append(form.format(r=role, A=name, B=first, p=place, what=what))
+    return " ".join(told[:CAST])
+
+
 # -- judging what was answered -------------------------------------------------------------------------------
 
 
 STORY = (
-    r"(?<!was )(?<!is )(?<!what )(?<!such )(?<!'s )\b(an?|one|another|one more|new|some)( [\w-]+){0,2} "
-    r"(story|stories|history|tale|fable|yarn)\b|^story\b"
+    r"(?<!was )(?<!is )(?<!not )(?<!what )(?<!such )(?<!'s )"
+    r"\b(an?|one|another|one more|new|some)( [\w-]+){0,2} (story|stories|history|tale|fable|yarn)\b|^story\b"
     r"|\b(tell|give|write|read|want|need)( me| us)? (?!(the|this|that|your)\b)(\w+ )?"
     r"(story|history|tale)\b"
     r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
