@@ -517,10 +517,20 @@ def test_a_progress_bar_has_step_and_loss(data, monkeypatch):
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "200")
-    on_eval = lambda model, row: {"more": 1}  # noqa: E731
+    on_eval = lambda model, row: {"marks": "✓✗", "more": 1}  # noqa: E731
     history = train(small_model(data), data, config(steps=3, eval_every=2), progress=True, on_eval=on_eval)
-    assert re.search(r" 3/3 \[.*, loss \d\.\d{3}\]", screen.getvalue())
-    assert history[-1]["more"] == 1
+    assert re.search(r" 3/3 \[.*, loss \d\.\d{3}  ✓✗\]", screen.getvalue())
+    assert history[-1]["more"] == 1 and "marks" not in history[-1]
+
+
+def test_a_pipe_has_a_line_every_ten_seconds(data, capsys):
+    make_trainer = partial(Timed, clock=Clock(60.0, now=Time()), costs=lambda step: 2.0)
+    settings = config(steps=6000, eval_every=10**6)
+    train(small_model(data), data, settings, progress=True, make_trainer=make_trainer)
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == "" and len(lines) == 6
+    assert re.search(r" 15/30 \[.*, loss \d\.\d{3}\]", lines[2])
 
 
 def test_progress_is_shown_only_if_asked(data, capsys):

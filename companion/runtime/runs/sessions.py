@@ -8,8 +8,10 @@ in the same order.
 
 import dataclasses
 import math
+import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +35,9 @@ from companion.runtime.runs.distributed import (
 from companion.runtime.runs.resuming import BEST, STATE, restore, save_run, write_log
 from companion.runtime.runs.validation import MAX_COUNT, data_identity, evaluations_within
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
+from companion.runtime.terminal import is_terminal
 
+BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
 TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
 
@@ -128,16 +132,20 @@ class Clock:
         self.now = now
         self.evaluation = 0.0  # seconds that the last evaluation took
         self.knows_speed = False  # whether the steps are planned yet
+        self.share = 1.0  # of the time of its threads that this process had
         self.start()
 
     def start(self) -> None:
         """Let the time begin."""
         self.begun = self.now()
+        self.cpu_begun = time.process_time()
         self.ended: float | None = None
 
     def stop(self) -> None:
-        """Let the time end."""
+        """Let the time end, and note which share of its threads' time this process got."""
         self.ended = self.now()
+        had = max(self.trained(), 1e-9) * torch.get_num_threads()
+        self.share = min(1.0, (time.process_time() - self.cpu_begun) / had)
 
     def trained(self) -> float:
         """Return the seconds since the run began or was resumed."""
@@ -196,11 +204,14 @@ def open_run(
         identity = None if folder is None else data_identity(data)
         if resume:
             restore(trainer, folder, identity)
-        is_hidden = None if progress and is_main() else True  # None: where there is no terminal
-        bar = tqdm(initial=trainer.steps, unit="step", disable=is_hidden)
+        is_shown = progress and is_main()
+        in_terminal = is_terminal(sys.stderr)
+        screen = sys.stderr if in_terminal else stack.enter_context(open(os.devnull, "w"))
+        bar = tqdm(initial=trainer.steps, unit="step", disable=not is_shown, file=screen)
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         run = Run(trainer, data, folder, identity, bar, signaled)
+        run.prints_lines = is_shown and not in_terminal
         run.plan()
         yield run
         run.clock.stop()
@@ -221,7 +232,9 @@ class Run:
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
         self.clock = getattr(trainer, "clock", None) or Clock()
         self.clock.start()
-        self.stepped_at = self.clock.elapsed()
+        self.stepped_at = self.printed_at = self.clock.elapsed()
+        self.prints_lines = False
+        self.marks = ""  # the judge's marks on the last sample
 
     def interrupted(self) -> bool:
         """Return whether a process got Ctrl-C. Raise KeyboardInterrupt if there is nothing to save yet."""
@@ -241,25 +254,33 @@ class Run:
         config.steps, config.warmup_steps, config.eval_every = planned
 
     def show(self, loss: float) -> None:
-        """Plan the steps anew after one of them, and show how far the run is."""
+        """Plan the steps anew after one of them, and show how far the run is.
+
+        In a terminal this is a progress bar, elsewhere a line every ten seconds.
+        """
         self.plan()
         self.stepped_at = self.clock.elapsed()
         if self.clock.seconds is None or self.clock.knows_speed:
             self.bar.total = self.trainer.config.steps
-        self.bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        self.bar.set_postfix_str(f"loss {loss:.3f}  {self.marks}".rstrip(), refresh=False)
         self.bar.update()
+        if self.prints_lines and self.stepped_at - self.printed_at >= BETWEEN_LINES:
+            self.printed_at = self.stepped_at
+            print(self.bar, file=sys.stderr, flush=True)
 
     def record(self, row: dict, on_eval: Callable | None = None) -> None:
         """Append a row to the history, save, and only then call on_eval(model, row), which may fail.
 
-        What on_eval returns is added to the row.
+        What on_eval returns is added to the row, except for its marks, which the progress bar shows.
         """
         row = broadcast(row)
         self.trainer.history.append(row)
         self.save()
         if on_eval is not None:
             model = self.model_for_report()
-            row |= broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
+            added = broadcast(on_eval(model, dict(row)) if is_main() else None) or {}
+            self.marks = added.pop("marks", "")
+            row |= added
             if is_main() and self.folder is not None:
                 write_log(self.folder, self.trainer.history)
         self.clock.evaluation = self.clock.elapsed() - self.stepped_at
