@@ -78,9 +78,7 @@ def agreement(n: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--site", type=Path, default=Path("site"), help="a built site (default: site)")
     parser.add_argument("--visits", type=int, default=5, help="(default: 5)")
     parser.add_argument("--stories", type=int, default=100, help="for the agreement (default: 100)")

@@ -160,9 +160,7 @@ def compare(name: str, rows: int, rounds: int, speed: float, kinds=("loop", "gen
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
     parser.add_argument("--rounds", type=int, default=7, help="(default: 7)")
     args = parser.parse_args()

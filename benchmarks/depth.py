@@ -124,8 +124,7 @@ def best_rate(shape: str, log: Path, steps: int) -> float:
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS, help=f"(default: {STEPS:,})")
     parser.add_argument("--long", action="append", choices=SHAPES, help="train this shape for long, seed 0")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/depth.jsonl)")

@@ -181,8 +181,7 @@ def line(row: dict) -> str:
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS, help=f"(default: {STEPS:,})")
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/inside.jsonl)")
     args = parser.parse_args()

@@ -47,9 +47,7 @@ def measure(size: int, batches: int, folder: Path) -> dict[str, float]:
 
 def main() -> None:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--gigabytes", type=float, default=2 * total / 1e9, help="(default: twice the memory)"
     )

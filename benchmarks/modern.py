@@ -266,8 +266,7 @@ def run_row(name: str, seed: int, times: float, tokens: int, corpus, lines) -> d
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(RECIPES))
     parser.add_argument("--all", action="store_true", help="every row")
     parser.add_argument("--crossed", action="store_true", help=", ".join(CROSSED))

@@ -97,9 +97,7 @@ def measure(browser, site: Path, address: str, name: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("pages", nargs="*", default=["index.html"], help="(default: index.html, the cover)")
     parser.add_argument("--site", type=Path, required=True, help="folder that companion.book site wrote")
     args = parser.parse_args()

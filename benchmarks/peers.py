@@ -233,9 +233,7 @@ def write(log: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("nanogpt", type=Path, nargs="?", help="a clone of nanoGPT")
     parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
     parser.add_argument("--quick", action="store_true", help="try it out, write nothing")

@@ -169,9 +169,7 @@ def quality(folder: Path, seconds: float, threads: int, dtype: str = "auto") -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("nanogpt", type=Path, help="a clone of nanoGPT")
     parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each thread (default: 60)")

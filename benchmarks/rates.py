@@ -55,8 +55,7 @@ def run_row(rule: str, width: int, lr: float, tokens: int, seed: int, corpus) ->
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tokens", type=int, default=150_000, help="of a row (default: 150,000)")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/rates.jsonl)")

@@ -483,9 +483,7 @@ JOBS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--arm", action="append", help="only this one (can be given several times)")
     parser.add_argument("--seed", type=int, action="append", help="default: 0, 1 and 2")

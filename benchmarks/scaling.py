@@ -106,8 +106,7 @@ def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> d
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="size", help=", ".join(HEADS))
     parser.add_argument("--held-out", action="store_true", help="instead: 6x160, and 4x96 for 8M tokens")
     parser.add_argument("--tokens", type=int, nargs="+", default=BUDGETS, help="budgets")

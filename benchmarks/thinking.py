@@ -485,9 +485,7 @@ def line_of(row: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--arm", choices=ARMS, help="the rows of one arm (default: of all)")
     options = parser.parse_args()
     for arm in [options.arm] if options.arm else ARMS:

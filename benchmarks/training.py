@@ -164,8 +164,7 @@ def sorted_rows(dtype: str, rounds: int) -> None:
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("nanogpt", type=Path, help="a clone of nanoGPT")
     parser.add_argument("--d-model", type=int, default=128, help="(default: 128)")
     parser.add_argument("--threads", type=int, default=2, help="(default: 2)")

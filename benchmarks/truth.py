@@ -148,8 +148,7 @@ def best_rate(rows: list[dict], targets: str, stories: int) -> float:
 
 
 def main():
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/truth.jsonl)")
     args = parser.parse_args()
     for cells in (FEW, FRESH):

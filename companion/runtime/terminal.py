@@ -78,7 +78,8 @@ def screens() -> Iterator[None]:
     finally:
         sys.stdout = before
         try:
-            print(end="", flush=True)  # of no effect where there is no output at all
+            if before is not None:
+                before.flush()
         except BrokenPipeError:  # what is left in its buffer would be an error at Python's end
             os.dup2(os.open(os.devnull, os.O_WRONLY), before.fileno())
 
