@@ -159,22 +159,10 @@ def prepared(here, templates):
     return here
 
 
-def train_tiny(*options) -> list[str]:
-    """The command that trains a tiny model on the prepared text."""
-    from support.command_line import TINY
-
-    return ["train", "--data", "runs/data/mine", *options, *TINY]
-
-
-@pytest.fixture
-def trained_gpt2(here, templates):
-    """The same with a tiny GPT-2 trained on it, which other engines run."""
-    templates(here, PREPARE, train_tiny("--architecture", "gpt2"))
-    return here
-
-
 @pytest.fixture
 def trained(here, templates):
     """The same with a tiny model trained on it."""
-    templates(here, PREPARE, train_tiny())
+    from support.command_line import TINY
+
+    templates(here, PREPARE, ["train", "--data", "runs/data/mine", *TINY])
     return here

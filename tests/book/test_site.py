@@ -96,32 +96,6 @@ def test_a_folded_cell_is_folded_under_its_comment(book):
     assert page.cells[1].metadata.mystnb.code_prompt_show == "Draws it"
 
 
-def test_a_fold_has_its_whole_title_without_marks(book):
-    long = "# Continues `Once` in four ways, " + "and then in another, " * 5 + "at last"
-    titles = []
-    for comment in (long, "# tell(model): continue the prompt"):
-        page = page_of(book, HEAD, new_code_cell(f"{comment}\nx = 1", metadata={"tags": ["hide-cell"]}))
-        titles.append(page.cells[1].metadata.mystnb.code_prompt_show)
-    assert titles == [long.lstrip("# ").replace("`", ""), "tell(model): continue the prompt"]
-
-
-def test_how_to_run_a_cell_is_left_out(book):
-    how = new_markdown_cell("Press Shift+Enter.", metadata={"tags": ["notebook-only"]})
-    assert [cell.source for cell in page_of(book, HEAD, how, new_markdown_cell("Text.")).cells][1:] == [
-        "Text."
-    ]
-
-
-def test_guides_are_pages_with_their_pictures(book, tmp_path):
-    (book.root / "docs").mkdir()
-    (book.root / "docs" / "a.png").write_bytes(b"picture")
-    text = "# A\n\n![A dot.](a.png) [b](b.md#c) [n](../chapters/02_smoothing.ipynb)\n"
-    (book.root / "docs" / "installing.md").write_text(text)
-    site.stage_guides(book, tmp_path)
-    assert (tmp_path / "docs" / "installing.md").read_text() == text
-    assert (tmp_path / "docs" / "a.png").read_bytes() == b"picture"
-
-
 def test_names_are_linked_where_the_chapter_says_what_it_built(book):
     built = new_markdown_cell("## What you built\n\n- `smooth(x)` and `other`\n\n## Later\n")
     page = page_of(book, new_markdown_cell("# A\n\n*You will read.*\n\n`smooth`"), built, names=["smooth"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers import cell_with, edit_notebook, edit_text, snapshot
+from helpers import cell_with, edit_text, snapshot
 
 from companion.book import BookError
 from companion.book.__main__ import main
@@ -157,15 +157,6 @@ def test_ignored_outputs_stay_while_nothing_else_changes():
         assert new.cells[0].outputs[0].text == ("1 s" if kept else "2 s")
 
 
-@pytest.mark.gate
-def test_sync_mends_a_damaged_notebook_and_one_that_was_edited(book):
-    finished = snapshot(book.root)
-    book.chapters[0].notebook.write_text("{")
-    edit_notebook(book, lambda notebook: cell_with(notebook, "print").update(source="print(1)"), chapter=1)
-    sync(book)
-    assert snapshot(book.root) == finished
-
-
 @pytest.mark.parametrize("name", ["9_x", "01_more", "03_averages", "09-x"])
 def test_new_refuses_a_name_that_is_malformed_or_taken(book, name):
     before = snapshot(book.root)
@@ -185,24 +176,6 @@ def test_what_was_written_by_hand_is_no_chapter_s_module(book, capsys, hand):
     assert main(["--root", str(book.root), "sync", "02"]) == 1
     assert f"02_smoothing: its module would overwrite or hide companion/{module}" in capsys.readouterr().err
     assert snapshot(book.root) == before
-
-
-@pytest.mark.gate
-def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
-    for name in ("03_more", "00_start"):
-        assert main(["--root", str(book.root), "new", name]) == 0
-    more = Book.read(book.root)
-    assert [chapter.name for chapter in more.chapters] == [
-        "00_start",
-        "01_averages",
-        "02_smoothing",
-        "03_more",
-    ]
-    assert more.chapters[3].module == "more" and more.parts == {
-        "The only part": [c.name for c in more.chapters]
-    }
-    sync(more, ["03"])
-    assert more.chapters[3].notebook.exists() and "def more(" in more.chapters[3].module_file.read_text()
 
 
 def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):

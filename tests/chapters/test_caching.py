@@ -8,7 +8,6 @@ import torch
 from support.tables import Fixed, chi_square
 from support.weights import noisy
 
-import companion
 from companion.caching import (
     KVCache,
     ModelDraft,
@@ -20,11 +19,10 @@ from companion.caching import (
     speculative,
     verify,
 )
-from companion.generation import LanguageModel, generate, next_token_probabilities
+from companion.generation import generate, next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
 from companion.runtime.generation.sampling_arguments import seeded
-from companion.village import DATA
 
 B, T, V = 3, 19, 53
 SHAPE = GPTConfig(vocab_size=V, context_length=23, n_layers=2, n_heads=5, d_model=30, d_ff=47, dropout=0.3)
@@ -248,16 +246,6 @@ def test_memory_is_as_the_formula_says(dtype):
     assert cache_bytes(GPTConfig(), 1024, dtype=torch.float16) == 2 * 12 * 768 * 1024 * 2
 
 
-@torch.no_grad()
-def test_numbers_can_be_kept_shorter():
-    model, tokens, cache = gpt2_model(), ids(B, T), KVCache(SHAPE, B, dtype=torch.bfloat16)
-    pieces = [model(piece, cache) for piece in tokens.split(6, dim=1)]
-    got, expected = torch.cat(pieces, 1), model(tokens)
-    assert got.dtype == torch.float32 and 1e-5 < (got - expected).abs().max() < 0.1
-    cache.rewind(torch.tensor([3, 9, 5]))
-    assert model(tokens[:, :2], cache).dtype == torch.float32
-
-
 # -- texts
 
 SETTINGS = [
@@ -307,19 +295,6 @@ def test_a_text_whose_beginning_a_cache_holds_cannot_slide():
     prefill(model, ids(1, 12), cache)
     with pytest.raises(ValueError, match="max_new_tokens=10 needs a context of 30 tokens"):
         generate(model, ids(1, 9), 10, cache=cache)  # what the cache holds, generate has not
-
-
-@pytest.mark.gate
-def test_load_composes_the_cache(monkeypatch):
-    teller = companion.load(DATA / "models" / "village", device="cpu")
-    assert teller.make_cache is SlidingCache
-    plain, read = LanguageModel(teller.model, teller.tokenizer), []
-    hidden = teller.model.hidden
-    short = {"max_new_tokens": 60}
-    texts = [plain.tell("Once", seed=3, **short), plain.tell_many(4, seed=2, **short)]
-    monkeypatch.setattr(teller.model, "hidden", lambda x, cache: read.append(x.shape[1]) or hidden(x, cache))
-    assert [teller.tell("Once", seed=3, **short), teller.tell_many(4, seed=2, **short)] == texts
-    assert max(read) == 2, "a token is read once"
 
 
 # -- drafts

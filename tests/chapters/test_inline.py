@@ -10,7 +10,6 @@ import companion
 from companion.caching import INLINED, InlinedGPT, KVCache, inline, prefill
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
-from companion.lora import add_lora
 from companion.modern import INLINED_MODERN, LlamaConfig, llama, storyteller, swift
 from companion.quantization import quantize
 from companion.runtime.generation.sampling_arguments import seeded
@@ -143,19 +142,6 @@ def test_dropout_in_training_is_applied(model):
         expected = model(ids(2, 1), first)
         torch.manual_seed(4)
         assert torch.equal(inline(model, INLINED_MODERN)(ids(2, 1), second), expected)
-
-
-def test_an_adapter_is_called():
-    model = made("gpt2").float()
-    plain = copy.deepcopy(model)
-    add_lora(model, rank=2)
-    for p in model.parameters():
-        if p.requires_grad:
-            nn.init.normal_(p, std=0.5)
-    model.eval()
-    assert_same_step(model, inline(model, INLINED_MODERN))
-    with torch.no_grad():
-        assert not torch.allclose(model(ids(1, 5)), plain(ids(1, 5)))
 
 
 def test_parts_that_the_table_does_not_know_are_called():

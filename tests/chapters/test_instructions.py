@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-import torch.nn.functional as F
 from support.folders import raises_one_line
 from support.weights import scripted
 
@@ -31,7 +30,7 @@ from companion.instructions import (
 from companion.modern import LlamaConfig, llama
 from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss
-from companion.village import DATA, load_split
+from companion.village import DATA
 from companion.village.dialogues import asked, lessons
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? Nobody said. "Mara," said Otto.'
@@ -366,13 +365,6 @@ def share_right(model, tokenizer):
     return exact_matches(model, rows_of(new_questions(), tokenizer)).float().mean().item()
 
 
-def nats_of_stories(model, tokenizer):
-    stories = masked_batches(text_rows(load_split("val")[:60], tokenizer), 60)
-    with torch.no_grad():
-        nats, count = next_token_loss(model.eval(), next(stories))
-    return (nats / count).item()
-
-
 def sixty_steps(model, batches, batch_size=6, loss=next_token_loss):
     """The losses of the chapter's first training, on other batches or with another loss."""
     where = {"device": "cpu", "dtype": "float32"}
@@ -405,34 +397,3 @@ def test_from_random_weights_the_chapters_first_training_answers_nothing(village
     untrained = gpt2(model.config)
     losses = sixty_steps(untrained, partial(masked_batches, training_rows(tokenizer), 6, 0))
     assert share_right(untrained, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
-
-
-@pytest.mark.gate
-def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
-    """What the chapter says of its 60 steps with the stories' own words as targets."""
-    model, tokenizer = village
-    rows = training_rows(tokenizer) + text_rows(load_split("train")[:120], tokenizer)
-    sixty_steps(model, partial(masked_batches, rows, 8, 0), batch_size=8)
-    assert 0.45 < share_right(model, tokenizer) < 0.59 and 0.6 < nats_of_stories(model, tokenizer) < 0.69
-
-
-@pytest.mark.gate
-def test_learning_a_part_of_the_prompt_costs_no_answers(village):
-    """What the chapter says of a run in which the answers keep their full weight."""
-    model, tokenizer = village
-    rows = training_rows(tokenizer)
-    every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
-
-    def both(first):
-        return zip(masked_batches(rows, 6, 0, first), masked_batches(every, 6, 0, first), strict=True)
-
-    def loss(model, batch):
-        (x, y), (_, all_targets) = batch
-        each = F.cross_entropy(model(x).float().transpose(1, 2), all_targets, reduction="none")  # (B, T)
-        answer = y != -100
-        rest = (all_targets != -100) & ~answer
-        count = int(answer.sum())
-        return each[answer].sum() + 0.1 * count * each[rest].mean(), count
-
-    sixty_steps(model, both, loss=loss)
-    assert 0.62 < share_right(model, tokenizer) < 0.73 and 1.36 < nats_of_stories(model, tokenizer) < 1.56

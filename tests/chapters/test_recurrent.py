@@ -41,3 +41,15 @@ def test_a_model_scores_each_next_token_from_those_before_it(cell, heads):
     changed[:, 2] = 4
     torch.testing.assert_close(model(changed)[:, :2], logits[:, :2])
     assert (model(changed)[:, 2:] - logits[:, 2:]).abs().amax(-1).min() > 1e-4
+
+
+def test_attention_is_added_to_the_states():
+    torch.manual_seed(0)
+    embed, cell, attn = TokenEmbedding(11, 6), RNN(6, 8), CausalSelfAttention(8, 2)
+    model, plain = RecurrentModel(embed, cell, attn), RecurrentModel(embed, cell)
+    plain.down.load_state_dict(model.down.state_dict())
+    tokens = torch.tensor([[1, 5, 2]])
+    assert not torch.allclose(model(tokens), plain(tokens))
+    nn.init.zeros_(attn.o_proj.weight)
+    nn.init.zeros_(attn.o_proj.bias)
+    torch.testing.assert_close(model(tokens), plain(tokens))

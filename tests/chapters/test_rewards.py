@@ -17,7 +17,6 @@ from companion.rewards import (
     GRPO,
     RewardModel,
     Samples,
-    best_of,
     dpo_loss,
     group_advantages,
     grpo_loss,
@@ -41,15 +40,6 @@ def teller():
 @pytest.fixture(scope="module")
 def samples(teller):
     return sample_groups(teller, begun(3, 5), 4, torch.Generator().manual_seed(0))
-
-
-@pytest.mark.gate
-def test_best_of_takes_the_highest_and_of_equals_the_first(teller):
-    texts = [text for text, _ in teller.tell_many(5, "Once", seed=3)]
-    assert best_of(teller, "Once", 5, lambda text, ended: len(text), seed=3) == max(texts, key=len)
-    assert best_of(teller, "Once", 5, lambda text, ended: 1, seed=3) == texts[0]
-    with pytest.raises(ValueError, match=r"reward 0 is nan, must be a finite number"):
-        best_of(teller, "Once", 2, lambda text, ended: math.nan)
 
 
 def test_groups_continue_their_prompts_and_the_mask_marks_what_was_drawn(teller, samples):

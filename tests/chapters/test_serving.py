@@ -1,6 +1,5 @@
 """Rows that join and leave a running batch: each gets the tokens that it would get alone."""
 
-import threading
 import time
 from queue import Full
 
@@ -155,27 +154,6 @@ def test_the_queue_has_a_bound_and_late_requests_leave_it(small):
     engine.close()
 
 
-def halted(request, tokens=3):
-    """The engine waits after so many tokens of this request until the second event is set."""
-    there, go = threading.Event(), threading.Event()
-    request.put = lambda token: len(request.drawn) == tokens and (there.set(), go.wait(120))
-    return there, go
-
-
-def test_a_late_request_leaves_its_slot(small):
-    engine, first = Engine(small, 1, 4), Request([1], 30)
-    there, go = halted(first)
-    engine.submit(first)
-    engine.start()
-    assert there.wait(120)
-    first.deadline = float("-inf")
-    second = Request([2], 3)
-    engine.submit(second)
-    go.set()
-    assert waited(second) == "length" and first.finish == "late" and len(first.drawn) == 3
-    engine.close()
-
-
 @pytest.mark.parametrize("ending", ["late", "closed"])
 def test_an_end_holds_while_a_prompt_is_read(small, monkeypatch, ending):
     engine, long, other = Engine(small, 2, 4), Request([1] * 30, 5), Request([2], 3)
@@ -223,15 +201,3 @@ def test_a_repetition_penalty_is_an_error_in_a_shared_batch(small):
         engine.submit(Request([1], 3, options={"repetition_penalty": 1.3}))
     assert not engine.queue
     engine.submit(Request([1], 3, options={"repetition_penalty": 1.0}))
-
-
-def test_close_ends_what_is_running_and_waiting(small):
-    engine, running, waiting = Engine(small, 1, 4), Request([1], 30), Request([1], 3)
-    there, go = halted(running)
-    engine.submit(running)
-    engine.submit(waiting)
-    engine.start()
-    assert there.wait(120)
-    engine.close()
-    go.set()
-    assert waited(running) == waited(waiting) == "closed" and len(running.drawn) == 3

@@ -289,22 +289,6 @@ def test_a_model_that_does_not_fit_is_named(data):
 
 
 @pytest.mark.gate
-def test_training_learns_and_keeps_a_history(data):
-    rows, settings = [], config(steps=120, lr=0.02, eval_every=70)
-    model = small_model(data, dropout=0.0, n_layers=1)
-    history = train(model, data, settings, on_eval=lambda m, row: rows.append(row) or {"more": 7})
-    assert [row["step"] for row in history] == [70, 100, 120] and [row["more"] for row in history] == [7] * 3
-    assert all("more" not in row and row["val"] == h["val"] for row, h in zip(rows, history, strict=True))
-    assert history[0]["val"] > history[1]["val"] and history[0]["train"] > history[2]["train"]
-    # the order of the words is random: ln 21 and what BPE adds
-    assert history[-1]["val"] < 3.4 < math.log(280)
-    bits = evaluate(model, data.val, 29).bits_per_byte
-    assert history[-1]["bits_per_byte"] == pytest.approx(bits, rel=1e-4)
-    assert 0 < history[0]["seconds"] < history[2]["seconds"] and history[0]["tokens"] < history[2]["tokens"]
-    assert not model.training
-
-
-@pytest.mark.gate
 def test_a_resumed_run_has_the_same_bits_and_goes_on_to_more_steps(data, tmp_path):
     settings = config(accumulate=2)
     straight, stopped, resumed = (small_model(data, seed=s) for s in (3, 3, 99))
@@ -496,16 +480,6 @@ def test_a_run_of_one_step_a_minute_has_one_and_is_saved(data, monkeypatch, tmp_
     settings, history, trainer = timed_run(data, monkeypatch, lambda step: 90.0, folder=tmp_path)
     assert trainer.steps == settings.steps == 1 and len(history) == 1
     assert load_checkpoint(tmp_path)[2]["clock"] == {"elapsed": 90.0, "seconds": 60.0}
-
-
-def test_a_run_by_the_clock_has_no_more_steps_than_allowed():
-    clock, settings = Clock(60.0, most_steps=30, now=Time()), config(steps=30)
-    clock.now.seconds = 1.0
-    clock.plan(settings, 25)
-    assert settings.steps == 30
-    without = config(steps=30)
-    Clock(now=Time()).plan(without, 25)
-    assert without == config(steps=30)
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.runtime.runs import resuming
 from companion.runtime.runs.resuming import restore
 from companion.runtime.runs.validation import data_identity
-from companion.training import TrainConfig, Trainer, load_checkpoint, train, training_batches
+from companion.training import TrainConfig, Trainer, load_checkpoint, training_batches
 
 WORDS = "Mara Tom Ivy found gave lost a the red key lamp plum to at mill . , ! on under".split()
 
@@ -53,15 +53,6 @@ def contents(folder) -> dict[str, bytes]:
     """The files of a folder, its locks aside; what a save left unfinished would show."""
     hidden = (".lock",)
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in hidden}
-
-
-def assert_goes_on(data, folder):
-    """A run in a folder ends, when it goes on, at the weights of one that never stopped; its history."""
-    straight, resumed = small_model(data), small_model(data, seed=8)
-    train(straight, data, config())
-    history = train(resumed, data, config(), folder, resume=True)
-    assert same_weights(straight, resumed)
-    return history
 
 
 def press_ctrl_c(*_):
