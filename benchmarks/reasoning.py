@@ -24,6 +24,13 @@
     done
     python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
     python benchmarks/reasoning.py agent --lr 6e-3 --steps 600
+    python benchmarks/reasoning.py forced --tune --seed 9 --lr 6e-3 --steps 500 --arm twice  # and at 1.2e-2
+    python benchmarks/reasoning.py forced --lr 6e-3 --steps 700 --arm suppressed --arm again --arm twice
+    python benchmarks/reasoning.py forced --lr 6e-3 --steps 1500 --arm further
+    python benchmarks/reasoning.py forced --lr 1.2e-2 --steps 700 --arm twice
+    for lr in 3e-3 6e-3 1.2e-2
+        do python benchmarks/reasoning.py steps --tune --seed 9 --lr $lr --steps 1500 --arm answer
+    done
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
@@ -50,6 +57,16 @@ For `agent`, `cells` has for worlds of the trained sizes and for larger ones: ep
 rightly, those that also need no more calls than the least number that surely suffices, all calls, those of
 the program in the same worlds, those of a look at the places in their order, and the sum of the least
 numbers.
+
+For `forced`, models think longer at temperature 0 than they would. `points` has for 0, 1, 2, 4 and 8 forced
+goes: this number, the mean number of tokens, the right ones of `sampled`'s 80 questions, the right ones of
+the 600 of `pairs`, and the right ones of these whose last thought proves the answer. The models of the arms
+`suppressed` and `again` are those of the arm `early`. Where such a model ends its thought, `suppressed`
+writes the likeliest other token instead, and `again` a second <think>. The models of `twice` learned from
+traces with all steps twice, and go on as in `again`, twice at most. The models of `further` are those of the
+arm `think`, which go on as in `suppressed`. They answer 200 questions each of four, five and six steps;
+`cells` has for each number of steps, and for 0, 1 and 2 forced goes, this number, the tokens, the right ones
+and those whose thought proves the answer.
 """
 
 import argparse
@@ -67,7 +84,16 @@ import companion
 from companion.generation import LanguageModel
 from companion.instructions import masked_batches
 from companion.modern import LlamaConfig, Muon, swift
-from companion.reasoning import RLVR, divergences, draw_texts, draw_with_tool, majority, run_sum
+from companion.reasoning import (
+    RLVR,
+    divergences,
+    draw_texts,
+    draw_with_tool,
+    majority,
+    run_sum,
+    written_until,
+)
+from companion.runtime.data.preference_pairs import prompt_rows
 from companion.runtime.files.atomic import staged
 from companion.runtime.storage.checkpoints import write_model
 from companion.tokenization import BPETokenizer
@@ -75,6 +101,7 @@ from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import DATA
 from companion.village.hidden import episode, least_calls, searches
 from companion.village.reasoning import (
+    END_THINK,
     END_TOOL,
     MARKS,
     THINK,
@@ -94,8 +121,9 @@ LONGER = range(1, 7)  # learned from by the arm "longer"
 FILLER = "now"
 BATCH = 32
 # Seeds of questions; a run's own seed is added to the first.
-TRAIN, TUNE, TEST, DRAWN, PAIRED = 1000, 2000, 3000, 4000, 5000
+TRAIN, TUNE, TEST, DRAWN, PAIRED, FURTHER = 1000, 2000, 3000, 4000, 5000, 6000
 DRAWS = 64
+GOES = (0, 1, 2, 4, 8)  # how often the end of a thought is replaced
 
 
 def texts_of(ask=step_questions) -> list[str]:
@@ -235,6 +263,119 @@ def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool, ask=step
         if seed == 0:
             keep(teller, MODEL.with_name(f"reasoner-{arm}"))
     return row
+
+
+STORED = {(0, 6e-3, 700): MODEL, (0, 6e-3, 1500): MODEL.with_name("reasoner-think")}
+
+
+@cache
+def think_teller(seed: int, lr: float, steps: int) -> LanguageModel:
+    """A model that learned from traces: a stored one if it learned in this way, a new one otherwise."""
+    if (seed, lr, steps) in STORED:
+        return companion.load(STORED[seed, lr, steps], device="cpu")
+    teller = new_teller(seed)
+    questions = step_questions(BATCH * 800, TRAIN + seed, LEARNED)
+    learn(teller, rows(teller, questions, [trace(q) for q in questions]), steps, lr, seed)
+    return teller
+
+
+def steps_twice(question: StepQuestion) -> str:
+    """A trace that has all steps twice, the second time after another <think>."""
+    thought, end, answer = trace(question).partition(END_THINK)
+    return f"{thought}{thought}{end}{answer}"
+
+
+@torch.no_grad()
+def likeliest_other(teller: LanguageModel, ids: list[int], barred: tuple[int, ...]) -> int:
+    """The most probable next token that is none of some tokens."""
+    logits = teller.model(torch.tensor([ids]))[0, -1]  # (V,)
+    logits[list(barred)] = float("-inf")
+    return logits.argmax().item()
+
+
+def think_on(teller: LanguageModel, prompts: list[str], goes: int, again: bool) -> tuple[list[str], float]:
+    """Write at temperature 0, and replace the end of the thought the first few times (budget forcing).
+
+    Args:
+        teller: The model.
+        prompts: What it continues.
+        goes: How many times the end of the thought is replaced.
+        again: Whether <think> takes the place of the end, or the most probable other token.
+
+    Returns:
+        The texts, and the mean number of their tokens.
+
+    Reference:
+        Muennighoff et al., 2025, arXiv:2501.19393.
+    """
+    special = teller.tokenizer.special_tokens
+    given = [row.tolist() for row in prompt_rows(teller, prompts)]
+    sequences = [list(row) for row in given]
+    waiting = list(range(len(sequences)))  # whose text goes on
+    for go in range(goes + 1):
+        stop = (*teller.ends, special[END_THINK]) if go < goes else teller.ends
+        so_far = [torch.tensor(sequences[i]) for i in waiting]
+        room = min(96, teller.model.config.context_length - max(len(row) for row in so_far))
+        longer = []
+        for i, new in zip(waiting, written_until(teller, so_far, stop, room), strict=True):
+            sequences[i] += new
+            if go < goes and new and new[-1] == special[END_THINK]:
+                sequences[i].pop()
+                other = special[THINK]
+                if not again:
+                    other = likeliest_other(teller, sequences[i], stop)
+                sequences[i].append(other)
+                longer.append(i)
+        waiting = longer
+        if not waiting:
+            break
+    written = [ids[len(row) :] for row, ids in zip(given, sequences, strict=True)]
+    texts = [teller.tokenizer.decode([i for i in new if i not in teller.ends]) for new in written]
+    return texts, sum(map(len, written)) / len(written)
+
+
+def further(teller: LanguageModel) -> dict:
+    """Force a model to go on with questions that need more steps than it learned from."""
+    cells = {}
+    for k in (4, 5, 6):
+        questions = step_questions(200, FURTHER + k, [k])
+        cells[str(k)] = []
+        for goes in (0, 1, 2):
+            texts, tokens = think_on(teller, [q.prompt for q in questions], goes, again=False)
+            verdicts = [judge_trace(q, text) for q, text in zip(questions, texts, strict=True)]
+            right = sum(v.right for v in verdicts)
+            proved = sum(v.right and v.sound for v in verdicts)
+            cells[str(k)].append([goes, round(tokens, 2), right, proved])
+    return cells
+
+
+def train_forced(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
+    """Let models think longer than they would; see the top of this file."""
+    row = {}
+    if arm == "further":
+        return {"cells": further(think_teller(seed, lr, steps))}
+    if arm == "twice":
+        teller = new_teller(seed)
+        questions = step_questions(BATCH * 800, TRAIN + seed, LEARNED)
+        made = rows(teller, questions, [steps_twice(q) for q in questions])
+        row["loss"] = learn(teller, made, steps, lr, seed)
+    else:
+        teller = think_teller(seed, lr, steps)
+    few = step_questions(80, DRAWN, REWARDED_STEPS)
+    many = step_questions(600, PAIRED, REWARDED_STEPS)
+    if tune:
+        few, many = few[:0], step_questions(100, TUNE, LEARNED)
+    points, shown = [], []
+    all_goes = GOES[:3] if arm == "twice" else GOES  # four thoughts of a row fill the context
+    for goes in GOES[:1] if tune else all_goes:
+        texts, tokens = think_on(teller, [q.prompt for q in few + many], goes, arm != "suppressed")
+        last = [THINK + text.rpartition(THINK)[2] for text in texts]
+        verdicts = [judge_trace(q, text) for q, text in zip(few + many, last, strict=True)]
+        right = [v.right for v in verdicts]
+        proved = sum(v.right and v.sound for v in verdicts[len(few) :])
+        points.append([goes, round(tokens, 2), sum(right[: len(few)]), sum(right[len(few) :]), proved])
+        shown.append(texts[:3])
+    return row | {"asked": [len(few), len(many)], "points": points, "shown": shown}
 
 
 def tool_text(question: StepQuestion, arm: str) -> tuple[str, str]:
@@ -478,6 +619,7 @@ JOBS = {
     "handed": (partial(train_steps, ask=hand_over_questions), ("answer", "think", "holder")),
     "agent": (train_agent, ("episodes",)),
     "rewards": (train_rewards, tuple(REWARDS)),
+    "forced": (train_forced, ("suppressed", "again", "twice", "further")),
     "pairs": (compare_pairs, ("grpo", "each step")),
 }
 
@@ -503,7 +645,7 @@ def main() -> None:
             row = key | train(arm, seed, options.lr, options.steps, options.tune)
             row |= {"seconds": round(time.process_time() - begun), "machine": machine()}
             append_row(options.log, row)
-            print({k: row.get(k) for k in ("arm", "seed", "lr", "cells", "seconds")}, flush=True)
+            print({k: row.get(k) for k in ("arm", "seed", "lr", "cells", "points", "seconds")}, flush=True)
 
 
 if __name__ == "__main__":
