@@ -12,7 +12,7 @@ its docstring is its help:
     text: Annotated[list[str], Positional()]           a.txt b.txt
     say: list[str] = field(default_factory=list)       --say Hi --say Bye
     model: Annotated[Path, Alias("--checkpoint")]      --model x or --checkpoint x; it must be given
-    config: Path | None = None                         --config x.toml, whose tables stand in for options
+    config: Annotated[Path | None, Tables("model")]    --config x.toml, whose [model] stands in for options
     fields: Annotated[dict, GPTConfig, TrainConfig]    an option for each of their fields
 """
 
@@ -38,9 +38,8 @@ from typing import Annotated, Any, Literal
 
 from companion.runtime.terminal import waiting
 
-TABLES = ("", "model", "training")
-"""The tables of a file of settings. Those before the first heading are called "" here."""
-OLD_TABLE = "generation"  # which companion 0.2 wrote, and which is not read
+TABLES = ("model", "training", "generation")
+"""The tables of a file of settings, below the lines before the first one, which is called "" here."""
 BY_DATA = {"vocab_size"}
 """Fields of a model's configuration that no option sets, because the data do."""
 
@@ -64,6 +63,13 @@ class Positional:
     """An argument without a name."""
 
 
+class Tables:
+    """The tables of a file of settings that a command takes."""
+
+    def __init__(self, *names: str):
+        self.names = names
+
+
 class MayBeEmpty:
     """A text that may be empty."""
 
@@ -76,7 +82,7 @@ class Names(dict):
 
 
 KNOWN = Names({kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict, Path)})
-KNOWN |= {kind.__name__: kind for kind in (Range, Alias, Positional, MayBeEmpty)}
+KNOWN |= {kind.__name__: kind for kind in (Range, Alias, Positional, Tables, MayBeEmpty)}
 KNOWN |= {"Literal": Literal, "Annotated": Annotated, "None": None}
 
 
@@ -322,8 +328,8 @@ def parser_of(prog: str, module: str) -> Parser:
 # -- values --------------------------------------------------------------------------------------------------
 
 
-def words_of(path: Path) -> Iterator[str]:
-    """The words of a command line that stand for the tables of a file of settings."""
+def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
+    """The words of a command line that stand for these tables of a file of settings."""
     try:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -333,11 +339,9 @@ def words_of(path: Path) -> Iterator[str]:
     settings = {"": {name: value for name, value in found.items() if not isinstance(value, dict)}}
     settings |= {name: value for name, value in found.items() if isinstance(value, dict)}
     for table, values in settings.items():
-        if table == OLD_TABLE:
-            continue
-        if table not in TABLES:
-            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES[1:])}]")
-        for name, value in values.items():
+        if table not in ("", *TABLES):
+            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES)}]")
+        for name, value in values.items() if table in tables else ():
             flag = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):
                 yield flag if value else flag.replace("--", "--no-", 1)
@@ -366,7 +370,7 @@ def options_of(words: Sequence[str], names: Sequence[str]) -> tuple[types.Module
     given = parse(parser, words)
     if path := given.get("config"):
         try:
-            given = parse(parser, list(words_of(path))) | given
+            given = parse(parser, list(words_of(path, fields["config"].mark(Tables).names))) | given
         except ValueError as error:
             message = str(error)
             raise ValueError(message if str(path) in message else f"{path}: {message}") from None

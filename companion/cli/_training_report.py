@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from companion.caching import SlidingCache
 from companion.cli._shared import CONFIG, DRAWING, VILLAGE, memorized
 from companion.generation import LanguageModel
+from companion.runtime.data.prepared import prepared_source
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
@@ -270,10 +271,12 @@ def write_run_settings(plan: Any) -> None:
     train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
     shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
     data = None if plan.data == VILLAGE else plan.data.as_posix()
+    of_village = prepared_source(plan.data) == "village"  # whose stories begin with the usual prompt
     tables = {
         "": {"data": data, "minutes": 0, "judge": plan.options.judge or 0},
         "training": {name: value for name, value in train.items() if name not in shape}
         | {"optimizer": plan.optimizer},
+        "generation": DRAWING if of_village else DRAWING | {"prompt": ""},
     }
     if plan.origin:
         tables[""] = {"init": plan.origin["name"]} | tables[""]

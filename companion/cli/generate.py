@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._parsing import MayBeEmpty, Range
+from companion.cli._parsing import MayBeEmpty, Range, Tables
 from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of, tells_of_the_village
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.terminal import is_terminal
@@ -22,6 +23,8 @@ class Options(HubOptions):
     """Let a model continue a text.
 
     Args:
+        config: File with settings, such as the config.toml that a training run writes; options that you type
+            win over the file.
         prompt: First words of the text. Default: Once; none for a model of your own text.
         max_new_tokens: Largest number of tokens to generate. Default: 250.
         temperature: 0 always takes the most probable token, higher values give more varied text. Default:
@@ -38,6 +41,7 @@ class Options(HubOptions):
         companion generate --prompt "Once" --seed 3
     """
 
+    config: Annotated[Path | None, Tables("generation")] = None
     prompt: Annotated[str | None, MayBeEmpty()] = None
     max_new_tokens: Annotated[int | None, Range(1)] = None
     temperature: float | None = None

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from companion import BUILDERS, load, village
 from companion.caching import SlidingCache, inline
 from companion.cli import prepare
-from companion.cli._parsing import Range, names_of, refuse
+from companion.cli._parsing import Range, Tables, names_of, refuse
 from companion.cli._shared import DRAWING, RUNS, VILLAGE
 from companion.cli._training_report import (
     Reporter,
@@ -140,7 +140,7 @@ class Options:
     """
 
     preset: Literal["village", "modern", "text", "gpu"] | None = None
-    config: Path | None = None
+    config: Annotated[Path | None, Tables("", "model", "training")] = None
     data: Path | None = None
     checkpoint: Path | None = None
     init: str | None = None

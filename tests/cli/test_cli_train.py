@@ -220,6 +220,7 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)
     assert [row["step"] for row in read_log(prepared / "runs/mine")] == [2, 4, 6, 7]
     assert "This text has only " in out  # fewer than 100,000 bytes
+    assert 'prompt = ""' in (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
     told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
     assert main(told) == 0
     assert capsys.readouterr().out == load("runs/mine").tell("", seed=1, max_new_tokens=9) + "\n"

@@ -24,19 +24,22 @@ def write(here, text):
 # -- the file ------------------------------------------------------------------
 
 
+ALL = ("", "model", "training")
+
+
 def test_tables_of_settings_are_words_of_a_command_line(tmp_path):
     text = "minutes = 2\n[model]\nd_model = 48\n[training]\ncompile = false\nbetas = [0, 0.5]\n"
-    found = list(words_of(write(tmp_path, text + "[generation]\nwhatever = 3\n")))
+    found = list(words_of(write(tmp_path, text + "[generation]\nwhatever = 3\n"), ALL))
     assert found == ["--minutes=2", "--d-model=48", "--no-compile", "--betas", "0", "0.5"]
-    assert list(words_of(write(tmp_path, ""))) == []
-    assert list(words_of(write(tmp_path, "\ufeffminutes = 2\n"))) == ["--minutes=2"]  # Notepad's
+    assert list(words_of(write(tmp_path, ""), ALL)) == []
+    assert list(words_of(write(tmp_path, "\ufeffminutes = 2\n"), ALL)) == ["--minutes=2"]  # Notepad's
 
 
 def test_no_file_a_folder_and_bytes_that_are_no_text(tmp_path):
     (tmp_path / "latin.toml").write_bytes(b"data = '\xe9'")
     for name, words in [("none.toml", "cannot be read"), ("", "cannot be read"), ("latin.toml", "no TOML")]:
         with pytest.raises(ValueError, match=words):
-            list(words_of(tmp_path / name))
+            list(words_of(tmp_path / name, ALL))
 
 
 words = st.text(st.characters(blacklist_categories=["Cs"]))
@@ -123,3 +126,17 @@ def test_a_bad_file_is_one_line_before_the_work_begins(case, prepared, capsys, m
     write(prepared, text)
     fails(capsys, ["train", "--config", "my.toml", "--checkpoint", "new"], 2, words)
     assert not (prepared / "new").exists()
+
+
+@pytest.mark.gate
+def test_generate_takes_how_to_draw_from_the_file(trained, capsys):
+    write(trained, "[model]\nnot_looked = 1\n[generation]\nprompt = 'A moth'\nmax_new_tokens = 5\nseed = 3\n")
+    generate = ["generate", "--checkpoint", "runs/mine"]
+    texts = []
+    for argv in (["--config", "my.toml"], ["--prompt", "A moth", "--seed=3", "--max-new-tokens=5"]):
+        assert main([*generate, *argv]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and texts[0].startswith("A moth")
+    assert main([*generate, "--config", "my.toml", "--prompt", "The"]) == 0
+    assert capsys.readouterr().out.startswith("The")
+    assert main([*generate, "--config", "runs/mine/config.toml", "--max-new-tokens", "3"]) == 0
