@@ -140,3 +140,11 @@ def test_work_that_takes_long_is_said_in_a_terminal(stream, said, monkeypatch):
     monkeypatch.setattr(threading, "Timer", AtOnce)
     with waiting("Loading"):
         assert stream.getvalue() == said
+
+
+def test_work_that_ends_before_is_not_said_afterwards(monkeypatch):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    before = set(threading.enumerate())
+    with waiting("Working"):
+        (timer,) = set(threading.enumerate()) - before
+    assert timer.finished.is_set()

@@ -116,46 +116,6 @@ def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened,
     assert "Answered by" not in drawn(app)
 
 
-def test_small_talk_in_the_chat_is_answered_without_a_model(opened):
-    app = opened("chat")
-    app.chat_input[0].set_value("thank you").run()
-    assert "You are welcome." in drawn(app) and "Answered by a list of small talk" in drawn(app)
-
-
-def test_what_the_model_cannot_answer_is_said_and_the_next_question_is_answered(opened):
-    app = opened("chat")
-    app.chat_input[0].set_value(f"{'Mara has a kite. ' * 100}Who has the kite?").run()
-    assert "above context_length=256" in drawn(app) and "Clear begins anew" in drawn(app)
-    app.chat_input[0].set_value("What is the capital of France?").run()
-    assert (
-        "The village does not know “capital”, “France”." in drawn(app) and app.session_state["messages"] == []
-    )
-
-
-def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(opened, monkeypatch):
-    monkeypatch.setattr("companion.serve.story_chat.TEMPERATURE", 0)  # so that the story has the kite
-    from companion.runtime.data.conversations import FULL
-
-    app = opened("chat")
-    app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
-    for _ in range(8):
-        app.chat_input[0].set_value("Where is the kite now?").run()
-    said = drawn(app)
-    assert all(turn.answer for turn in app.session_state["turns"]) and 'role="alert"' not in said
-    assert said.count(FULL) == 1
-
-
-def test_two_models_are_compared_on_the_same_beginning(opened):
-    app = opened("compare")
-    choose(app, "First model", "models/village")
-    choose(app, "Second model", "models/answerer")
-    shown = drawn(press(app, "Compare"))
-    assert shown.count("c-legend") == 2 and shown.count('aria-label="Tokens and') == 2
-    assert "models/village: " in shown and "models/answerer: " in shown
-    about = "Was trained on stories of the village; 3.8 MB"
-    assert about in shown  # each model says what it is
-
-
 def table(rows) -> bytes:
     file = io.StringIO(newline="")
     csv.writer(file).writerows(rows)

@@ -84,16 +84,3 @@ def test_we_load_peft_s_and_give_the_same_logits(model, kind, use_rslora, tmp_pa
         torch.testing.assert_close(model(TOKENS), made(TOKENS).logits, atol=2e-5, rtol=2e-5)
         merge(model)
         torch.testing.assert_close(model(TOKENS), made(TOKENS).logits, atol=2e-5, rtol=2e-5)
-
-
-@pytest.mark.parametrize(
-    "variant",
-    [{"bias": "lora_only"}, {"modules_to_save": ["lm_head"]}, {"init_lora_weights": "pissa_niter_4"}],
-)
-def test_peft_s_variants_are_refused_in_one_line(variant, tmp_path):
-    model = MAKERS["llama"]()
-    save_pretrained(model, BPETokenizer.train("a b c", vocab_size=257), tmp_path / "base")
-    config = peft.LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM", **variant)
-    peft.get_peft_model(theirs(tmp_path), config).save_pretrained(tmp_path / "adapter")
-    with pytest.raises(ValueError, match="only plain LoRA is read"):
-        load_adapter(model, tmp_path / "adapter")

@@ -3,7 +3,6 @@
 Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
 """
 
-import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,17 +66,6 @@ def test_bad_input_is_one_line(here, capfd, case):
     assert not list((here).rglob("meta.json"))
     main(["prepare", "a.parquet"])
     assert len(capfd.readouterr().err.splitlines()) == 1  # the library says nothing of its own
-
-
-def test_parquet_and_lines_make_the_same_shards(here, capsys):
-    parquet("a.parquet", {"text": STORIES, "id": range(120)}, row_group_size=50)
-    Path("b.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in STORIES))
-    metas = []
-    for name in ("a.parquet", "b.jsonl"):
-        assert main(["prepare", name, "--vocab-size", "300", "--data", name[0]]) == 0
-        metas.append(load_prepared(name[0]).meta)
-    a, b = metas
-    assert a.pop("source").endswith("a.parquet") and b.pop("source").endswith("b.jsonl") and a == b
 
 
 # -- a hub

@@ -26,15 +26,6 @@ TALK = [
 ]
 
 
-@pytest.mark.parametrize("add", [True, False])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_what_begins_a_text_is_theirs_whatever_the_configuration_says(name, add, tmp_path):
-    """With a tokenizer.json, transformers takes its post-processor's word alone."""
-    folder = write_family(name, tmp_path, add_bos_token=add)
-    ours, theirs = read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
-    assert theirs("Once")["input_ids"] == ours.begin + ours.encode("Once")
-
-
 CHATS = {"Qwen": CHATML, "Llama 3": LLAMA3_CHAT, "Llama 2": ZEPHYR}
 
 

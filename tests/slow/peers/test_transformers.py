@@ -7,9 +7,8 @@ import pytest
 import torch
 from transformers import LlamaConfig as TheirLlamaConfig
 from transformers import LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from companion.modern import LlamaConfig, RoPE, llama, storyteller
+from companion.modern import LlamaConfig, llama, storyteller
 
 B, T = 3, 29
 SIZES = {"vocab_size": 53, "n_layers": 3, "n_heads": 6, "n_kv_heads": 2, "d_model": 60, "d_ff": 71}
@@ -86,21 +85,3 @@ def test_logits_and_gradients_are_those_of_transformers(name):
     found = {their_name(name): p.grad for name, p in ours.named_parameters()}
     for name, p in theirs.named_parameters():
         torch.testing.assert_close(found[name], p.grad, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("scaled", [False, True])
-def test_turning_at_position_100_000_is_transformers_to_the_bit(dtype, scaled):
-    rope = dict(LLAMA3, original_max_position_embeddings=8192) if scaled else plain(1e4)["rope_parameters"]
-    config = TheirLlamaConfig(
-        hidden_size=128, num_attention_heads=2, max_position_embeddings=200_000, rope_parameters=rope
-    )
-    theirs = LlamaRotaryEmbedding(config)
-    options = {"theta": 500_000.0, "factor": 8.0} if scaled else {}
-    ours = RoPE(64, 200_000, **options)
-    x = torch.zeros(1, 1, 5, 64, dtype=dtype)
-    x[..., :32] = 1
-    cos, sin = theirs(x, torch.arange(100_000, 100_005)[None])
-    turned = ours(x, x, 100_000)[0]
-    assert torch.equal(turned[0, 0, :, :32], cos[0, :, :32])
-    assert torch.equal(turned[0, 0, :, 32:], sin[0, :, 32:])

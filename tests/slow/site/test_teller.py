@@ -11,7 +11,6 @@ from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 from companion.book.model import CHECKPOINT
 from companion.book.pages import guides
 from companion.book.teller import EXAMPLES, PLACES
-from companion.village import load_split
 from companion.village.excess import word_losses
 from companion.village.reader import entropy, next_words, read_tokens
 
@@ -198,25 +197,6 @@ def test_the_table_of_the_truth_is_small(site):
     assert (site / "_static" / "teller" / "truth.json").stat().st_size < 40_000
 
 
-def test_the_truth_goes_on_as_a_reader_takes_words_and_ends_in_one_line(still):
-    page = still("index.html").page
-    use(page, "flow")
-    part = page.locator(".teller [data-part=probabilities]")
-    for word in ("red", "key", "Mara"):
-        part.get_by_role("button", name=f"“\xa0{word}”").click()
-        page.wait_for_function(
-            "word => document.querySelector('.teller .so-far').textContent.endsWith(`${word} …`)",
-            arg=word,
-            timeout=MINUTE,
-        )
-        assert part.locator(".of-truth").count()
-    page.get_by_role("textbox", name="Your words").fill("My own words")
-    use(page, "flow")
-    page.locator(".teller .so-far", has_text="My own words").wait_for()
-    assert part.locator(".where").inner_text() == UNKNOWN
-    assert part.locator(".of-truth").count() == 0
-
-
 def test_a_stored_story_shows_what_each_word_costs(still, model, tokenizer):
     page = still(TELL).page
     story = EXAMPLES["tell"][3]
@@ -266,32 +246,6 @@ def test_typed_words_stay_a_choice_and_long_ones_are_not_cut(still):
     page.locator(".teller .main").click()
     assert "400 characters" in page.locator(".teller .status").inner_text()
     assert len(words.input_value()) == 400
-
-
-def test_the_head_that_is_chosen_matters_most(model, tokenizer):
-    end = tokenizer.special_tokens["<|endoftext|>"]
-    width = model.config.d_model // model.config.n_heads
-    losses = torch.zeros(model.config.n_heads)
-    for text in load_split("val")[:20]:
-        ids = [end, *tokenizer.encode(text)]
-        names = [
-            t for t in range(1, len(ids)) if ids[t] in ids[:t] and tokenizer.decode([ids[t]])[1:2].isupper()
-        ]
-        rows = torch.tensor([ids])
-        wanted = [(t - 1, ids[t]) for t in names]
-        for head in range(model.config.n_heads):
-
-            def silence(_, given, first=head * width):
-                x = given[0].clone()
-                x[..., first : first + width] = 0
-                return (x,)
-
-            handle = model.blocks[-1].attn.o_proj.register_forward_pre_hook(silence)
-            with torch.no_grad():
-                scores = model(rows)[0].log_softmax(-1)
-            handle.remove()
-            losses[head] -= sum(scores[at, token] for at, token in wanted)
-    assert losses.argmax() == 1  # HEADS in parts.js
 
 
 STOP_AT_THE_TWELFTH = r"""
@@ -499,15 +453,4 @@ def test_a_file_that_does_not_come_is_told_in_one_line_and_tried_again(still):
     said = page.locator(".teller .status").inner_text()
     assert said == "It failed: weights.bin did not come (404); reload the page."
     page.context.unroute("**/weights.bin")
-    use(page, "tell")
-
-
-def test_first_words_that_do_not_fit_are_refused(still):
-    page = still(TELL).page
-    page.get_by_label("The first words").fill("§" * 300)
-    page.locator(".teller .main").click()
-    page.wait_for_function(
-        "() => document.querySelector('.teller .status').textContent.includes('shorten')", timeout=MINUTE
-    )
-    page.get_by_label("The first words").fill("Once")
     use(page, "tell")
