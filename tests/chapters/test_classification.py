@@ -1,6 +1,9 @@
 """A head on hidden states: what it reads, what learns, which rows come, what is written and read again."""
 
+import csv
 import math
+import re
+from collections import Counter
 from itertools import islice
 
 import pytest
@@ -24,6 +27,7 @@ from companion.datasets import load_text, pad_batch
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, llama
 from companion.tokenization import BPETokenizer
+from companion.village import DATA
 
 ROWS = [[5, 3, 9], [7], [2, 2, 8, 4, 1, 6, 3], [1, 10], [4, 4, 4, 9, 9]]
 
@@ -187,3 +191,44 @@ def test_a_classifier_is_saved_and_classifies_the_same_again(tmp_path, kind, rea
     assert reader.classify(texts[:1]) != reader.classify(texts[1:])
     for ours, theirs in zip(reader.classify(texts), again.classify(texts), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-6) and sum(ours.values()) == pytest.approx(1)
+
+
+def test_length_digits_capitals_and_marks_do_not_tell_spam():
+    """Each of these counts alone, and all together, asked in five parts as in chapter 15."""
+    with (DATA / "messages.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts, spam = [row["text"] for row in rows], torch.tensor([int(row["label"] == "spam") for row in rows])
+    assert len(set(texts)) == 100 and spam.sum() == 40
+    kinds = (
+        len,
+        lambda text: text.count("!"),
+        *(lambda t, f=f: sum(map(f, t)) for f in (str.isdigit, str.isupper)),
+    )
+    counts, part = (
+        torch.tensor([[count(text) for count in kinds] for text in texts]).float(),
+        torch.arange(100) % 5,
+    )
+    for x in (counts, *counts.split(1, dim=1)):
+        right = 0
+        for k in range(5):
+            head = fit_head(x[part != k], spam[part != k], 2)
+            right += (head(x[part == k]).argmax(-1) == spam[part == k]).sum().item()
+        assert right < 68, right
+
+
+def customers():
+    with (DATA / "customers.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_customers_messages_are_six_hundred_in_six_classes_and_no_two_have_the_same_words():
+    """Twins on both sides of a split would flatter whatever counts words."""
+    rows = customers()
+    assert Counter(row["label"] for row in rows) == dict.fromkeys(
+        ["appointment", "delivery", "login", "praise", "product", "refund"], 100
+    )
+    kinds = Counter((row["label"], row["kind"]) for row in rows)
+    assert all(kinds[label, "plain"] == 60 for label, _ in kinds)
+    assert all(kinds[label, kind] == 20 for label, _ in kinds for kind in ("typos", "misleading"))
+    bags = {tuple(sorted(re.findall(r"\w+", row["text"].lower()))) for row in rows}
+    assert len(bags) == 600

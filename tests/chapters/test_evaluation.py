@@ -1,7 +1,9 @@
 """Chapter 13: scores of answers, how far to trust them, and what is behind them."""
 
+import json
 import math
 import unicodedata
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -20,6 +22,7 @@ from companion.evaluation import (
 from companion.generation import LanguageModel, next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
 from companion.tokenization import BPETokenizer
+from companion.village import DATA
 
 TEXT = "Mara found a red kite by the mill. Ivy's café had seven plums. " * 3
 
@@ -148,3 +151,19 @@ def test_contamination_counts_runs_of_words_whatever_their_case():
 
 
 # ---- a copy with fewer bits ------------------------------------------------------------------------------
+
+
+def everyday_rows():
+    return [json.loads(line) for line in (DATA / "everyday.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_neither_the_place_nor_the_length_of_an_everyday_ending_gives_it_away():
+    """Rules that do not read: each gets about what a guess gets, one in four."""
+    rows = everyday_rows()
+    assert Counter(row["label"] for row in rows) == {0: 50, 1: 50, 2: 50, 3: 50}
+    assert set(Counter(row["activity_label"] for row in rows).values()) == {10}
+    ranks = Counter()
+    for row in rows:
+        right = len(row["endings"][row["label"]])
+        ranks[sum(len(ending) < right for ending in row["endings"])] += 1
+    assert all(40 <= ranks[rank] <= 64 for rank in range(4)), ranks

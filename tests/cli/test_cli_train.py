@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 
 import pytest
@@ -250,3 +251,21 @@ def test_the_village_s_samples_are_marked_and_other_texts_are_not():
     first = judge(told)[0].sentence
     assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
     assert shortened("a\n\nb", None) == "a b"
+
+
+def said(capsys, word):
+    """The commands among the printed lines that hold a word."""
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if line.startswith("companion ") and word in line]
+
+
+@pytest.mark.gate
+def test_the_last_lines_hold_a_command_that_goes_on(prepared, capsys):
+    assert main(["train", *MINE, *TINY, "--checkpoint", "a b"]) == 0
+    (command,) = said(capsys, "--resume")
+    assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume --minutes 10"
+    argv = shlex.split(command)[1:-1]
+    assert main([*argv, "0.005"]) == 0
+    assert said(capsys, "--resume") == [command]
+    rows = [json.loads(line) for line in (prepared / "a b/log.jsonl").read_text().splitlines()]
+    assert rows[1]["step"] == 3 and rows[-1]["step"] > 3

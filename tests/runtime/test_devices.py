@@ -1,5 +1,7 @@
 """Models without numbers: of the same shapes as others, and made without what only numbers need."""
 
+import subprocess
+import sys
 import typing
 
 import pytest
@@ -36,3 +38,23 @@ def test_what_is_not_on_the_meta_device_is_computed():
     with without_numbers():
         numbers = torch.arange(3, dtype=torch.float32, device="cpu")
         assert (numbers * 2.0).tolist() == [0, 2, 4] and numbers.mul_(3).tolist() == [0, 3, 6]
+
+
+CODE = """
+import sys
+
+import test_devices
+from companion.runtime.models.devices import without_numbers
+
+for name in test_devices.BUILDERS:
+    with without_numbers():
+        test_devices.small_model(name)
+    assert "torch._dynamo" not in sys.modules, name
+"""
+
+
+@pytest.mark.gate
+def test_no_model_needs_pytorchs_compiler_which_takes_a_second_to_import(request):
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=request.path.parent)
+    assert done.returncode == 0, done.stderr

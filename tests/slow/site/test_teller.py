@@ -11,6 +11,7 @@ from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 from companion.book.model import CHECKPOINT
 from companion.book.pages import guides
 from companion.book.teller import EXAMPLES, PLACES
+from companion.village import load_split
 from companion.village.excess import word_losses
 from companion.village.reader import entropy, next_words, read_tokens
 
@@ -454,3 +455,48 @@ def test_a_file_that_does_not_come_is_told_in_one_line_and_tried_again(still):
     assert said == "It failed: weights.bin did not come (404); reload the page."
     page.context.unroute("**/weights.bin")
     use(page, "tell")
+
+
+def test_the_truth_goes_on_as_a_reader_takes_words_and_ends_in_one_line(still):
+    page = still("index.html").page
+    use(page, "flow")
+    part = page.locator(".teller [data-part=probabilities]")
+    for word in ("red", "key", "Mara"):
+        part.get_by_role("button", name=f"“\xa0{word}”").click()
+        page.wait_for_function(
+            "word => document.querySelector('.teller .so-far').textContent.endsWith(`${word} …`)",
+            arg=word,
+            timeout=MINUTE,
+        )
+        assert part.locator(".of-truth").count()
+    page.get_by_role("textbox", name="Your words").fill("My own words")
+    use(page, "flow")
+    page.locator(".teller .so-far", has_text="My own words").wait_for()
+    assert part.locator(".where").inner_text() == UNKNOWN
+    assert part.locator(".of-truth").count() == 0
+
+
+def test_the_head_that_is_chosen_matters_most(model, tokenizer):
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    width = model.config.d_model // model.config.n_heads
+    losses = torch.zeros(model.config.n_heads)
+    for text in load_split("val")[:20]:
+        ids = [end, *tokenizer.encode(text)]
+        names = [
+            t for t in range(1, len(ids)) if ids[t] in ids[:t] and tokenizer.decode([ids[t]])[1:2].isupper()
+        ]
+        rows = torch.tensor([ids])
+        wanted = [(t - 1, ids[t]) for t in names]
+        for head in range(model.config.n_heads):
+
+            def silence(_, given, first=head * width):
+                x = given[0].clone()
+                x[..., first : first + width] = 0
+                return (x,)
+
+            handle = model.blocks[-1].attn.o_proj.register_forward_pre_hook(silence)
+            with torch.no_grad():
+                scores = model(rows)[0].log_softmax(-1)
+            handle.remove()
+            losses[head] -= sum(scores[at, token] for at, token in wanted)
+    assert losses.argmax() == 1  # HEADS in parts.js
