@@ -25,12 +25,9 @@
     python benchmarks/reasoning.py agent --lr 1.2e-2 --steps 200
     python benchmarks/reasoning.py agent --lr 6e-3 --steps 600
     python benchmarks/reasoning.py forced --tune --seed 9 --lr 6e-3 --steps 500 --arm twice  # and at 1.2e-2
-    python benchmarks/reasoning.py forced --lr 6e-3 --steps 700 --arm suppressed --arm again --arm twice
+    python benchmarks/reasoning.py forced --lr 6e-3 --steps 700 --arm suppressed --arm again --seed 0
+    python benchmarks/reasoning.py forced --lr 6e-3 --steps 700 --arm twice
     python benchmarks/reasoning.py forced --lr 6e-3 --steps 1500 --arm further
-    python benchmarks/reasoning.py forced --lr 1.2e-2 --steps 700 --arm twice
-    for lr in 3e-3 6e-3 1.2e-2
-        do python benchmarks/reasoning.py steps --tune --seed 9 --lr $lr --steps 1500 --arm answer
-    done
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
 and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
