@@ -259,6 +259,7 @@ class CourseQuestions:
     def american(self, question: str) -> str:
         """The question with "quantisation" as "quantization", and "attenshun" as "attention"."""
         american = re.sub(r"(?i)\bwhats\b", "what is", question)
+        american = re.sub(TABLE["course"]["first"], "Which chapter do I read first?", american)
         for word in re.findall(r"\w+", question):
             tried = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word.lower())
             tried = spelled(re.sub(r"shun$", "tion", tried))
@@ -278,19 +279,17 @@ class CourseQuestions:
         if following:
             chapter = self.about_chapter(before.source) if "chapter" in question.lower() else None
             return chapter or following
-        question = self.american(question)
+        question = self.about_term(self.american(question), before)
         which = WHICH_CHAPTER.search(" ".join(question.split()))
-        topic = (
-            re.sub(AROUND_TOPIC, "", question.replace(which[0], " ").strip(" ?!.,")).strip() if which else ""
-        )
-        if topic:
-            return self.chapter_for(topic)
-        return self.listed(question)
+        rest = question.replace(which[0], " ") if which else ""
+        topic = re.sub(AROUND_TOPIC, "", rest.strip(" ?!.,")).strip()
+        return self.chapter_for(topic) if topic else self.listed(question)
 
-    def said(self, message: str) -> str | None:
-        """The answer to a message with its source, as one text; None for a message for a model."""
-        found = self.find(message)
-        return found.with_source() if found else None
+    def about_term(self, question: str, before: Answered | None) -> str:
+        """A question with the term that the last answer explained in the place of "it"."""
+        is_term = before and before.source.startswith("the glossary") and re.match(ASKS, question)
+        terms = [name for name, one in self.terms.items() if is_term and one.answer in before.answer]
+        return re.sub(r"(?i)\b(it|they|them)\b", terms[0], question, count=1) if terms else question
 
     def chapter_for(self, topic: str) -> Answered:
         """The chapter that explains a topic, and then what the lists say of it."""

@@ -217,7 +217,8 @@ class StoryChat(Chat):
         if kind in READ:
             return READ[kind].format(**readings(stories[-1]))
         if kind in READ_ABOUT:
-            return READ_ABOUT[kind](stories[-1], word)
+            named = word if READ_ABOUT[kind] is how_many else village_forms().get(word, word)
+            return READ_ABOUT[kind](stories[-1], named)
         words = village_nouns(with_names(question))
         past = " ".join(TABLE["past"].get(word, word) for word in spoken(question).split())
         asked = content_words(past) - content_words(" ".join([*village_forms(), *KINDS["color"], SPARE]))
@@ -252,13 +253,12 @@ class StoryChat(Chat):
             return f"{READ_NOTE} {unknown}".strip()
         if not orders_a_story(as_order(text)) or not is_story(answer):
             return ""
-        subject = re.search(r"\b(?:about|with|of|where)\b.*|$", text)
-        asked = text if orders_a_story(text) else f"Tell a story {subject[0]}"
+        subject = re.search(rf"\b(?:about|with|of|where|an?|the|{'|'.join(NUMBERS)})\b.*|$", text)
+        asked = text if orders_a_story(text) else f"Tell a story about {subject[0]}"
         left_out = note_of_unknown_words(asked, ", so the story leaves that out", answer)
         new = NEW_STORY if kind_of_question(text)[0] == "more" else ""
         told = NOT_EVENTS if re.search(TABLE["lists"]["events"], text) else ""
-        begun = BEGUN if self.begun else ""
-        notes = [begun, left_out, told, new, note_on_order(as_order(text), answer)]
+        notes = [self.begun and BEGUN, left_out, told, new, note_on_order(text, answer)]
         return " ".join(note for note in notes if note)
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
@@ -316,6 +316,7 @@ def question_in(text: str) -> str:
 
     An example is "How did it end, if I may ask? I lost my glasses."
     """
+    text = text if orders_a_story(text) else as_learned(text, "inside")
     sentences = re.split(SENTENCES, text.strip())
     if orders_a_story(text) or is_story(text) or kind_of_question(text)[0] not in ("", *ANYWHERE):
         return text
@@ -329,9 +330,9 @@ def question_in(text: str) -> str:
     return text if not questions or village_nouns(with_names(others)) else questions[-1]
 
 
-def as_learned(question: str) -> str:
-    """A question in the words that the model learned: of now, and in full."""
-    for typed, learned in TABLE["learned"].items():
+def as_learned(question: str, rules: str = "learned") -> str:
+    """A question in the words that the model learned: of now, and in full; or by other rules of the table."""
+    for typed, learned in TABLE[rules].items():
         question = re.sub(typed, learned, question, flags=re.IGNORECASE)
     return question
 
@@ -401,7 +402,6 @@ def lacking(story: str, word: str) -> str:
 
 def whether_it_has(story: str, word: str) -> str:
     """Whether a word is in a story: the first sentence with it, or what there is instead."""
-    word = village_forms().get(word, word)
     found = [one for one in sentences_of(story) if not missing([word], one)]
     return f"Yes: “{found[0]}”" if found else f"No. {lacking(story, word)}"
 
@@ -425,16 +425,24 @@ def how_many(story: str, typed: str) -> str:
     return f"The story does not count {word or 'anything'}. {places_of(state, [])}".strip()
 
 
+def held_by(story: str, word: str) -> str:
+    """How many things a person has at the end of a story, or each person where none is named."""
+    state = state_of(story)
+    counts = {name: (name in state.thing) + state.goods.get(name, (0, ""))[0] for name in state.role}
+    found = [f"{name} has {n}" for name, n in counts.items() if word in ("", name, state.role[name])]
+    counted = f"The number of things: {', '.join(found)}. {places_of(state, [word])}"
+    return counted if found else lacking(story, word)
+
+
 def who_it_is(story: str, word: str) -> str:
     """The role of a person in a story, or who has a role."""
-    word = village_forms().get(word, word)
     found = [f"{name} is the {role}." for name, role in state_of(story).role.items() if word in (name, role)]
     return " ".join(found) or lacking(story, word)
 
 
 READ = TABLE["answers"]
 """The kinds of questions about a whole story, with the answer that a program reads in it."""
-READ_ABOUT = {"has": whether_it_has, "count": how_many, "number": how_many, "who": who_it_is}
+READ_ABOUT = {"has": whether_it_has, "held": held_by, "count": how_many, "number": how_many, "who": who_it_is}
 """The same for questions about a word."""
 
 

@@ -109,21 +109,17 @@ def unknown_words(message: str) -> list[str]:
     """The words of a message that the village does not know, as they are typed.
 
     Of an order for a story only two parts count: its kind, as in "a sad story", and the subject, which
-    follows the first "about", "for", "of", "with" or "where" in its sentence.
+    follows the first "about", "for", "from", "of", "with" or "where" in its sentence.
     """
-    considered = message
     known = question_words()
+    words = re.findall(r"\w+(?:['’]\w+)?", message)
     if orders_a_story(message):
         kind = r"\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
         kind += r"|\b(?:some|any)thing (\w+)\W*$"
-        parts = re.findall(
-            rf"{kind}|(?:\b(?:about|for|of|with|where)\b|:)([^.?!\n]*)", message, re.IGNORECASE
-        )
-        considered = " ".join(map(" ".join, parts))
+        subject = r"(?:\b(?:about|for|from|of|with|where)\b|:)([^.?!\n]*)"
+        parts = re.findall(f"(?i){kind}|{subject}", message)
         known = order_words()
-    words = re.findall(r"\w+(?:['’]\w+)?", considered)
-    if considered != message:
-        words = list(nouns_in(considered))
+        words = nouns_in(" ".join(map(" ".join, parts)))
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
 
@@ -140,7 +136,7 @@ def nouns_in(text: str) -> Iterator[str]:
         is_form = not before_noun and re.search(r"^[a-z]+(ing|ed|ly)$", word)
         is_noun = is_last and not is_verb and not is_form and word.lower() not in FRAMES
         if is_noun or word.isdigit():
-            yield word
+            yield f"{before} {word}" if before.lower() in NUMBERS else word
 
 
 def unknown_subjects(message: str) -> list[str]:
@@ -245,7 +241,7 @@ def patterns() -> list[tuple[str, re.Pattern]]:
     forms = village_forms()
     countable = {*KINDS["thing"], *KINDS["role"]}
     things = [form for form, noun in forms.items() if noun in countable]
-    lists = {"noun": forms, "role": KINDS["role"], "thing": things}
+    lists = {"noun": forms, "role": KINDS["role"], "thing": things, "goods": KINDS["goods"]}
     words = TABLE["words"] | {name: f"(?:{'|'.join(of_list)})" for name, of_list in lists.items()}
     found = []
     for kind, lines in TABLE["kinds"].items():

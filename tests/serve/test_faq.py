@@ -272,7 +272,18 @@ def test_how_many_chapters_there_are_is_no_question_about_a_story():
     assert kind_of_question("how many plums are there") == ("count", "plums")
 
 
+def test_whoever_begins_begins_with_chapter_0_and_it_is_the_term_of_the_last_answer():
+    asked = "I teach a class of 14-year-olds. Which chapter should they read first?"
+    assert COURSE.find(asked) == COURSE.find("Which chapter do I read first?")
+    found = COURSE.find("ok and why do we need it", COURSE.find("What is a tokenizer?"))
+    assert found.source == "the glossary, chapter 1: Tokenization"
+
+
 def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_none():
-    assert COURSE.said("What is attention?").endswith("\n(From the glossary, chapter 4: Attention.)")
-    assert COURSE.said("thank you") == COURSE.find("thank you").answer
-    assert COURSE.said("Who has the kite?") is None
+    assert (
+        COURSE.find("What is attention?")
+        .with_source()
+        .endswith("\n(From the glossary, chapter 4: Attention.)")
+    )
+    assert COURSE.find("thank you").with_source() == COURSE.find("thank you").answer
+    assert COURSE.find("Who has the kite?") is None

@@ -140,6 +140,16 @@ def test_more_messages_get_a_sensible_answer():
             "Tell me a story about Mara.",
             "I do not know “daughter”, so the story leaves that out.",
         ),
+        (
+            "Now a short story about Mara and three keys.",
+            "Tell me a story about Mara and a key.",
+            "You ordered three keys; the story has only the red key.",
+        ),
+        (
+            "once upon a time there was a king with two horses",
+            BARE_ORDER,
+            "I do not know “king”, “two horses”, so the story leaves that out.",
+        ),
         ("and then?", BARE_ORDER, "I cannot continue a story, so this is a new one."),
         ("another one", BARE_ORDER, ""),
         (
@@ -189,6 +199,12 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("does the story have a dragon", f"No. The story has no dragon. {CONTENTS}"),
         ("was there a fox?", f"Yes: “{LAST}”"),
+        (
+            "How many things does Bram have left?",
+            "The number of things: Bram has 0. At the end of the story, the fox Bram is at the mill.",
+        ),
+        ("My son asks who Mara is", "Mara is the baker."),
+        ("My son asks where the dragon is", f"The story has no dragon. {CONTENTS}"),
         ("How many plums were there?", f"The story has no plums. {CONTENTS}"),
         ("tell it again please", STORY),
         ("can you repeat the story?", STORY),
@@ -207,6 +223,8 @@ def test_a_program_reads_the_answer_in_the_story(question, read):
 def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     goods = "The goose Nell stopped at the mill with five plums. Nell ate two of the plums. That left three."
     after = story_chat("A story.", f"{STORY} {goods}")
+    place = "At the end of the story, the goose Nell is at the mill with three plums."
+    assert after.without_model("Where are the plums now?") == place
     assert after.without_model("how many plums?") == "At the end, Nell has three plums."
     assert after.without_model("how was the weather?") == "The weather in the story: not named."
 
