@@ -285,6 +285,11 @@ class CourseQuestions:
         topic = re.sub(AROUND_TOPIC, "", rest.strip(" ?!.,")).strip()
         return self.chapter_for(topic) if topic else self.listed(question)
 
+    def said(self, message: str) -> str | None:
+        """The answer to a message with its source, as one text; None for a message for a model."""
+        found = self.find(message)
+        return found.with_source() if found else None
+
     def about_term(self, question: str, before: Answered | None) -> str:
         """A question with the term that the last answer explained in the place of "it"."""
         is_term = before and before.source.startswith("the glossary") and re.match(ASKS, question)

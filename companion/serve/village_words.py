@@ -119,7 +119,7 @@ def unknown_words(message: str) -> list[str]:
         subject = r"(?:\b(?:about|for|from|of|with|where)\b|:)([^.?!\n]*)"
         parts = re.findall(f"(?i){kind}|{subject}", message)
         known = order_words()
-        words = nouns_in(" ".join(map(" ".join, parts)))
+        words = list(nouns_in(" ".join(map(" ".join, parts))))
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
 
