@@ -197,7 +197,7 @@ def read_states(classifier: Classifier, rows: Sequence, batch_size: int = 32) ->
 
 
 # Cell 8b854630, under “Fine-tuning: which weights to train”
-# The package's freeze: which blocks are trained
+# The package's freeze, depth_groups, class_batches, class_loss and TextClassifier
 def freeze(model: GPT, upto: int) -> int:
     """Freeze the lower parts of a model, in place.
 
@@ -231,8 +231,6 @@ def freeze(model: GPT, upto: int) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-# Cell 4eedab0c, under “Fine-tuning: which weights to train”
-# The package's depth_groups: a learning rate for each depth
 def depth_groups(classifier: Classifier, lr: float, factor: float = 1.0) -> list[dict]:
     """Make parameter groups for an optimizer, with a learning rate for each depth.
 
@@ -266,8 +264,6 @@ def depth_groups(classifier: Classifier, lr: float, factor: float = 1.0) -> list
     return groups
 
 
-# Cell 437a3e09, under “Fine-tuning: which weights to train”
-# The package's class_batches: batches of rows of similar length
 def class_batches(
     rows: Sequence, labels: torch.Tensor, batch_size: int, seed: int = 0, balanced=False, first: int = 0
 ) -> Iterator[tuple]:
@@ -312,8 +308,6 @@ def class_batches(
         first = (epoch + 1) * len(batches)
 
 
-# Cell 3127d370, under “Fine-tuning: which weights to train”
-# The package's class_loss: the summed surprise at the labels
 def class_loss(model: Classifier, batch, weights: torch.Tensor | None = None) -> tuple[torch.Tensor, int]:
     """Compute the summed surprise at the labels of a batch, for a Trainer.
 
@@ -332,8 +326,6 @@ def class_loss(model: Classifier, batch, weights: torch.Tensor | None = None) ->
     return F.cross_entropy(scores, labels, weight=weights, reduction="sum"), len(labels)
 
 
-# Cell 4817e0e9, under “Fine-tuning: which weights to train”
-# The package's TextClassifier: texts in, probabilities out, and a folder to keep it in
 class TextClassifier:
     """Classifier with its tokenizer and the names of its classes.
 

@@ -51,7 +51,7 @@ class Example:
 
 
 # Cell b634e4fc, under “Scoring a choice in code”
-# The package's score_continuations, equation (1) in batches
+# The package's score_continuations, equation (1) in batches, choice_scores and multiple_choice
 @torch.no_grad()
 def score_continuations(teller, pairs: Iterable[tuple[str, str]], batch_size: int = 32):
     """Compute the log-probability of continuations, equation (1).
@@ -96,8 +96,6 @@ def score_continuations(teller, pairs: Iterable[tuple[str, str]], batch_size: in
     return finite("scores", log_probs), greedy
 
 
-# Cell 7470a35a, under “Scoring a choice in code”
-# The package's choice_scores, the four kinds of score, and multiple_choice
 def choice_scores(teller, examples: Sequence[Example], by: str = "sum") -> list[torch.Tensor]:
     """Score each choice of each example.
 
