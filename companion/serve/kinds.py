@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.serve.village_words import SHORT_FORMS, village_forms
+from companion.serve.village_words import SHORT_FORMS, TABLE, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
@@ -27,7 +27,7 @@ SIZE = 8192
 RIDGE = 0.3
 SHARPNESS = 8.0
 """What the scores are multiplied by before the softmax."""
-THRESHOLD = 0.25
+THRESHOLD = 0.2
 """The probability below which a message is unclear."""
 
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
@@ -48,23 +48,46 @@ def plain(text: str) -> str:
     return " ".join(SHORT_FORMS.get(word, word) for word in re.findall(r"[a-z0-9]+", letters))
 
 
+FOREIGN = frozenset(TABLE["lists"]["foreign"].split())
+"""Frequent words of other languages, without accents."""
+
+
+def is_foreign(message: str) -> bool:
+    """Whether a message is in another script, or has two or more frequent words of another language."""
+    letters = [letter for letter in message if letter.isalpha()]
+    if sum(letter > "\u024f" for letter in letters) > len(letters) / 2:
+        return True
+    words = plain(message).split()
+    n_foreign = len(FOREIGN.intersection(words))
+    return n_foreign >= 2 and n_foreign >= len(words) / 4
+
+
 def features(message: str) -> np.ndarray:
-    """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters."""
+    """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters.
+
+    Each noun of the village also counts as the word <noun>, so that all questions "who has the …" are alike.
+    """
     words = (plain(message) + " ?" * ("?" in message)).split()
-    found = dict.fromkeys(words, 1.0)
-    for pair in zip(["^", *words], [*words, "$"], strict=True):
-        found[" ".join(pair)] = 1.0
+    with_nouns = ["<noun>" if word in village_forms() else word for word in words]
+    found = dict.fromkeys([*words, *with_nouns], 1.0)
+    for row in (words, with_nouns):
+        for pair in zip(["^", *row], [*row, "$"], strict=True):
+            found[" ".join(pair)] = 1.0
     for word in words:
         padded = f"_{word}_"
         for length in (3, 4, 5):
             for start in range(len(padded) + 1 - length):
                 found[f"{padded[start : start + length]}…"] = 0.5
-    if not village_forms().keys().isdisjoint(words):
-        found["<noun>"] = 1.0
     vector = np.zeros(SIZE, np.float32)
     for name, value in found.items():
         vector[zlib.crc32(name.encode()) % SIZE] += value
     return vector / np.sqrt(vector @ vector)
+
+
+def words_of(message: str) -> str:
+    """The words of a message, where each noun of the village is <noun>; "" where it has no other words."""
+    words = ["<noun>" if word in village_forms() else word for word in plain(message).split()]
+    return " ".join(words) if set(words) > {"<noun>"} or "<noun>" not in words else ""
 
 
 def read_messages() -> list[tuple[str, str]]:
@@ -99,12 +122,25 @@ def probabilities(message: str) -> dict[str, float]:
 
 
 @cache
+def known_kinds() -> dict[str, str]:
+    """The kinds of the file's messages, by their words: each of them has the kind that it has there."""
+    return {words_of(message): kind for message, kind in read_messages()}
+
+
+@cache
 def kind_of(message: str) -> str:
     """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
+
+    A message in another language is of the kind "language".
 
     Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy
     is the kind of a message only where no part has another.
     """
+    if is_foreign(message):
+        return "language"
+    words = words_of(message)
+    if words and words in known_kinds():
+        return known_kinds()[words]
     parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), re.split(FRAME, message)[-1]]
     likely = []
     for part in parts:
