@@ -17,7 +17,6 @@ import numpy as np
 from companion import village
 from companion.serve.village_words import (
     LIGHT_WORDS,
-    QUESTION_WORD,
     content_words,
     question_words,
     spelled_word,
@@ -34,7 +33,7 @@ ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
 EXACT = 0.99
 """How near it is if it is the same question."""
-CLEAR = 0.55
+CLEAR = 0.6
 """How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
@@ -42,6 +41,10 @@ IN_GLOSSARY = "the glossary"
 FREQUENT = "the list of frequent questions"
 SMALL_TALK = "a list of small talk"
 """Sources of answers."""
+ASKS = re.compile(
+    r"(?i)\W*((ok|so|and|but) )*(wh\w+|how|is|are|do|does|did|can|could|should|will|would|has|have)\b"
+)
+"""How a question begins."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "-": "−", "*": "", "`": ""}
 """How TeX and Markdown of the lists are written where they are not drawn."""
@@ -244,7 +247,7 @@ class Course:
 
     def with_term(self, message: str, before: Answered | None) -> str:
         """A question with the term that the last answer explained in the place of "it"."""
-        if before is None or not before.source.startswith(IN_GLOSSARY) or not QUESTION_WORD.search(message):
+        if before is None or not before.source.startswith(IN_GLOSSARY) or not ASKS.match(message):
             return message
         term = re.match(r"[^,:]+", before.answer)[0]
         return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), message, count=1)
@@ -284,17 +287,17 @@ class Course:
         That is the entry of the term that it asks for, or else the nearest listed question, or else the
         entries of the terms that it contains.
         """
-        number = re.search(r"\d+", message)
-        if number and content_words(message) == {f"chapter{number[0]}"}:
-            return self.about_chapter(int(number[0]))
         row, near = self.nearest(message)
+        chapter = re.search(r"(?i)\bchapter (\d+)\b", message)
+        if chapter and near < EXACT and len(content_words(message)) <= 2:
+            return self.about_chapter(int(chapter[1]))
         entries = self.entries(message)
         is_named = entries and not self.unnamed(message, entries)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
             return row.answered()
-        is_partial = len(self.unnamed(message, entries)) > len(entries)
+        is_partial = ASKS.match(message) and not is_named
         return of_terms(entries, ONLY_TERMS if is_partial else "") if entries else None
 
     def chapter_for(self, topic: str) -> Answered | None:

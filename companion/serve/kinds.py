@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.serve.village_words import SHORT_FORMS, TABLE, village_forms
+from companion.serve.village_words import SHORT_FORMS, TABLE, from_question_word, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
@@ -32,9 +32,6 @@ THRESHOLD = 0.2
 
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
-FRAME = r"(?i)^(?:(?:hello|hi|hey|ok|okay|lol|haha|so|and|but|well|then)\b\W*)+(?=\w)"
-FRAME += r"|\b(?:(?:like|want) to (?:know|ask|hear)|tell me|wonder(?:ing)?|explain)\b(?: if| whether)?"
-"""What stands before a question that is put politely."""
 
 
 def plain(text: str) -> str:
@@ -87,7 +84,7 @@ def features(message: str) -> np.ndarray:
 def words_of(message: str) -> str:
     """The words of a message, where each noun of the village is <noun>; "" where it has no other words."""
     words = ["<noun>" if word in village_forms() else word for word in plain(message).split()]
-    return " ".join(words) if set(words) > {"<noun>"} or "<noun>" not in words else ""
+    return " ".join(words) if set(words) - {"<noun>"} else ""
 
 
 def read_messages() -> list[tuple[str, str]]:
@@ -133,15 +130,15 @@ def kind_of(message: str) -> str:
 
     A message in another language is of the kind "language".
 
-    Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy
-    is the kind of a message only where no part has another.
+    Parts are what stands between its marks, and what begins with its question word. What is said out of
+    courtesy is the kind of a message only where no part has another.
     """
     if is_foreign(message):
         return "language"
     words = words_of(message)
     if words and words in known_kinds():
         return known_kinds()[words]
-    parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), re.split(FRAME, message)[-1]]
+    parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), from_question_word(message)]
     likely = []
     for part in parts:
         of_part = probabilities(part)

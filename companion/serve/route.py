@@ -12,7 +12,7 @@ The first two need no model, so `Lists` answers them in the terminal, in the app
 `StoryChat` (`story_chat.py`) answers the others, with a model.
 """
 
-from companion.serve.course import CLEAR, SMALL_TALK, THRESHOLD, Answered, Course
+from companion.serve.course import CLEAR, EXACT, SMALL_TALK, THRESHOLD, Answered, Course
 from companion.serve.kinds import kind_of
 from companion.serve.small_talk import ANSWERS, NO_ENTRY, TABLE
 from companion.show.judged_text import is_story
@@ -33,16 +33,16 @@ def route(message: str, course: Course) -> str:
     """Return "course", "small talk", "order", "story", or "nobody" for a message that nobody can answer."""
     kind = kind_of(message)
     near = course.nearest(message)[1]
-    entries = course.entries(message) if kind in OPEN else []
-    is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
     if kind == "order":
         return "order"
+    if kind in ABOUT_STORY and near < EXACT:
+        return "story"
+    entries = course.entries(message) if kind in OPEN else []
+    is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
     if kind in OF_COURSE or near >= (THRESHOLD if kind == "unclear" else CLEAR) or is_of_terms:
         return "course"
     if kind == "more":
         return "order"
-    if kind in ABOUT_STORY:
-        return "story"
     return "small talk" if kind in ANSWERS else "nobody"
 
 

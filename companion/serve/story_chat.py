@@ -17,6 +17,7 @@ from companion.serve.small_talk import EXAMPLE, UNCLEAR
 from companion.serve.story_questions import asked_for, corrected, places_of, read, told_and_asked, truth_of
 from companion.serve.village_words import (
     TABLE,
+    from_question_word,
     missing,
     note_of_unknown_words,
     ordered_phrases,
@@ -76,7 +77,7 @@ class StoryChat(Chat):
             return
         self.by = "model"
         told, question = told_and_asked(text)
-        question = f"{told} {as_learned(question)}".strip()
+        question = f"{told} {as_learned(from_question_word(question))}".strip()
         self.make_room(question, max_new_tokens)
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
         nouns = village_nouns(question)
@@ -89,6 +90,7 @@ class StoryChat(Chat):
         """Return the answer to a message that the model did not learn to answer; else ""."""
         told, question = told_and_asked(text)
         kind = kind_of(question)
+        question = from_question_word(question)
         known = [*self.contents(), told]
         stories = [one for one in known if is_story(one)]
         self.by = "rule"

@@ -11,12 +11,10 @@ from companion.serve.village_words import (
     SPARE,
     TABLE,
     content_words,
-    from_question_word,
     missing,
     unknown_words,
     village_forms,
     village_nouns,
-    wording_words,
 )
 from companion.show.judged_text import is_story
 from companion.village import judge
@@ -35,23 +33,21 @@ JUDGE_FINDS = "The judge, a program that follows the story, finds"
 def asked_for(question: str) -> list[str]:
     """What a question names: the village's nouns, words after "the" or "a", and words it does not know."""
     forms = village_forms()
-    known = wording_words()
+    spare = content_words(SPARE)
     unknown = unknown_words(question)
     words = re.findall(r"\w+", question)
     found = []
     for before, word in zip(["", *words], words, strict=False):
-        is_noun = before.lower() in ("the", "a", "an") and content_words(word) - known
+        is_noun = before.lower() in ("the", "a", "an") and content_words(word) - spare
         if is_noun or word in unknown or word.lower() in forms:
             found.append(forms.get(word.lower(), word))
     return found
 
 
 def told_and_asked(message: str) -> tuple[str, str]:
-    """The story that a message tells, or "", and the question in it, from its question word on."""
+    """The story that a message tells and its last sentence, which asks; else "" and the message."""
     *told, question = re.split(SENTENCES, message.strip())
-    if is_story(" ".join(told)):
-        return " ".join(told), question
-    return "", from_question_word(message)
+    return (" ".join(told), question) if is_story(" ".join(told)) else ("", message)
 
 
 def read(kind: str, question: str, story: str) -> str:
@@ -70,7 +66,12 @@ def read(kind: str, question: str, story: str) -> str:
         return who_it_is(story, nouns)
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
-    return quoted(story, question) or f"{nothing_of(story, question)} {places_of(story, nouns)}".strip()
+    said = quoted(story, question)
+    if said:
+        return said
+    words = [f"“{word}”" for word in missing(unknown_words(in_past(question)), story)[-2:]]
+    nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
+    return f"{nothing} {places_of(story, nouns)}".strip()
 
 
 def readings(story: str, nouns: list[str]) -> dict[str, str]:
@@ -128,12 +129,6 @@ def in_past(question: str) -> str:
     return re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), question)
 
 
-def nothing_of(story: str, question: str) -> str:
-    """That a story says nothing of some words, or that it does not answer."""
-    words = [f"“{word}”" for word in missing(unknown_words(in_past(question)), story)[-2:]]
-    return f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
-
-
 def lacking(story: str, word: str) -> str:
     """That a story does not have something, and what it has."""
     return f"The story has no {word}. {contents_of(story)}".strip()
@@ -148,31 +143,27 @@ def whether_it_has(story: str, word: str) -> str:
 def how_many(story: str, question: str, nouns: list[str]) -> str:
     """How many of something a story has at its end, or that it does not count that."""
     state = state_of(story)
-    found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", question)
-    typed = found[1].lower() if found and content_words(found[1]) else ""
-    word = village_forms().get(typed, typed)
-    people = [name for name, role in state.role.items() if not nouns or {name, role} & set(nouns)]
     roles = list(state.role.values())
     things = [*state.lying, *[held.noun for held in state.thing.values()]]
-    if typed == "things" and nouns:
-        counts = {name: (name in state.thing) + state.goods.get(name, (0, ""))[0] for name in people}
-        numbers = ", ".join(f"{name} has {n}" for name, n in counts.items())
-        return f"The number of things: {numbers}. {places_of(story, nouns)}"
-    goods = [
-        f"{name} has {NUMBERS[n - 1]} {of}"
-        for name, (n, of) in state.goods.items()
-        if word not in KINDS["goods"] or word == of
-    ]
-    counted = {"sentences": len(sentences_of(story)), "words": len(story.split()), "things": len(things)}
-    counted |= {"animals": sum(role in ANIMALS for role in roles), "places": len({*state.place.values()})}
-    counted |= dict.fromkeys(PEOPLE, len(roles)) | Counter([*roles, *things])
-    if word in counted:
-        return f"The number of {typed} in the story: {counted[word]}. {contents_of(story)}"
-    if goods and (word in KINDS["goods"] or not unknown_words(typed)):
-        return f"At the end, {' and '.join(goods)}."
-    if word in village_forms().values():
-        return lacking(story, word)
-    return f"The story does not count {typed or 'anything'}. {places_of(story, [])}".strip()
+    counts = Counter([*roles, *things, *len(roles) * PEOPLE])
+    counts["things"] = len(things)
+    counts["animals"] = sum(role in ANIMALS for role in roles)
+    counts["places"] = len(set(state.place.values()))
+    counts["sentences"] = len(sentences_of(story))
+    counts["words"] = len(story.split())
+    for n, goods in state.goods.values():
+        counts[goods] += n
+    people = [name for name, role in state.role.items() if {name, role} & set(nouns)]
+    if people:  # of whom the question asks
+        goods_of = {name: n for name, (n, _) in state.goods.items()}
+        counts["things"] = sum((name in state.thing) + goods_of.get(name, 0) for name in people)
+    found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", question)
+    typed = found[1].lower() if found and content_words(found[1]) else ""
+    counted = village_forms().get(typed, typed)
+    if counted in counts:
+        has = places_of(story, people) if people else contents_of(story)
+        return f"The number of {typed}: {counts[counted]}. {has}"
+    return f"The story does not count {typed or 'that'}. {places_of(story, people)}".strip()
 
 
 def who_it_is(story: str, nouns: list[str]) -> str:
@@ -188,9 +179,9 @@ def who_it_is(story: str, nouns: list[str]) -> str:
 
 def truth_of(messages: list[dict[str, str]]) -> str:
     """What the judge says of the last answer of a conversation, or of its story; empty without one."""
-    note = note_on_answer(messages)
-    if note:
-        return note
+    false_answer = corrected(messages, [])
+    if false_answer:
+        return false_answer
     said = [one["content"] for one in messages if one["role"] == "assistant"]
     if said and answered(said[-1]) and holds(said[-1], " ".join(said[:-1])):
         return f"{JUDGE_FINDS} this true: “{said[-1]}”"
@@ -203,30 +194,19 @@ def truth_of(messages: list[dict[str, str]]) -> str:
     return f"{JUDGE_FINDS} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
 
 
-def note_on_answer(messages: list[dict[str, str]]) -> str:
-    """What the judge says of the last answer of a conversation, where it is false; else empty."""
+def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
+    """What the story says instead of a false last answer about some nouns, and that answer; else empty."""
     if not messages:
         return ""
     *earlier, last = messages
     story = joined(earlier)
-    answer = last["content"]
-    is_summary = answer.startswith("In the end ")
-    if holds(answer, story) is False or (is_summary and not is_true(answer, story)):
-        true = true_answer(answer, story)
-        instead = f"at its end, the answer is “{true}”" if true else "the story does not say so at its end."
-        return f"{JUDGE_FINDS} this false: {instead}"
-    return ""
-
-
-def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
-    """What the story says instead of a false answer about some nouns, and then that answer; else empty."""
-    if not note_on_answer(messages):
+    answer = last["content"].strip()
+    is_false_summary = answer.startswith("In the end ") and not is_true(answer, story)
+    if holds(answer, story) is not False and not is_false_summary:
         return ""
-    *earlier, last = messages
-    story = joined(earlier)
-    true = true_answer(last["content"], story)
+    true = true_answer(answer, story)
     said = f"At the end of the story: “{true}”" if true else places_of(story, nouns)
-    return f"{said} (The model said “{last['content'].strip()}”, and the judge, a program, finds that false.)"
+    return f"{said} (The model said “{answer}”, and the judge, a program, finds that false.)"
 
 
 def joined(messages: list[dict[str, str]]) -> str:

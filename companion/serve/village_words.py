@@ -29,7 +29,7 @@ SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
 OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:)([^.?!\n]*)")
 """What follows says what a story is ordered about."""
-QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why|when)\b")
+QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
     r"|\b(?:some|any)thing (\w+)\W*$"
@@ -97,13 +97,6 @@ def question_words() -> set[str]:
     for phrases in KINDS.values():
         texts += phrases
     return order_words() | content_words(" ".join(texts))
-
-
-@cache
-def wording_words() -> set[str]:
-    """The content words of the wordings alone in which a model learns to answer, such as "name"."""
-    texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
-    return content_words(" ".join([*texts, SPARE]))
 
 
 def from_question_word(message: str) -> str:

@@ -205,7 +205,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("was there a fox?", f"Yes: “{LAST}”"),
         (
             "How many things does Bram have left?",
-            "The number of things: Bram has 0. At the end of the story, the fox Bram is at the mill.",
+            "The number of things: 0. At the end of the story, the fox Bram is at the mill.",
         ),
         ("My son asks who Mara is", "Mara is the baker."),
         ("My son asks where the dragon is", f"The story has no dragon. {CONTENTS}"),
@@ -229,7 +229,7 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     after = story_chat("A story.", f"{STORY} {goods}")
     place = "At the end of the story, the goose Nell is at the mill with three plums."
     assert after.without_model("Where are the plums now?") == place
-    assert after.without_model("how many plums?") == "At the end, Nell has three plums."
+    assert after.without_model("how many plums?").startswith("The number of plums: 3. It has the baker Mara")
     assert after.without_model("how was the weather?") == "The weather in the story: not named."
 
 
@@ -334,7 +334,7 @@ def test_whether_the_story_is_true_is_answered_by_the_judge(question):
     assert answer(question) == NO_STORY
     after = ("Tell me a story.", STORY, "Who has the key?")
     assert answer(question, *after, "Mara has the key.") == f"{finds} this true: “Mara has the key.”"
-    assert "at its end, the answer is “Mara" in answer(question, *after, "Bram has the key.")
+    assert "“Mara has the key.”" in answer(question, *after, "Bram has the key.")
 
 
 def test_a_long_answer_is_short_the_second_time():

@@ -4,7 +4,7 @@ import pytest
 from test_small_talk import STORY
 
 from companion.serve.kinds import kind_of
-from companion.serve.story_questions import note_on_answer, told_and_asked
+from companion.serve.story_questions import corrected, told_and_asked
 from companion.serve.village_words import unknown_words, with_names
 from companion.village import dialogues
 from companion.village.strangers import strange_messages
@@ -52,18 +52,18 @@ def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
 
 
 @pytest.mark.parametrize(
-    "answer, reason",
+    "answer, instead",
     [
         ("Mara has the key.", ""),
         ("Nobody said.", ""),
-        ("Bram has the key.", "at its end, the answer is “Mara has the key.”"),
-        ("Bram has the drum.", "the story does not say so at its end."),
-        ("It is the fox Mara.", "at its end, the answer is “It is the fox Bram.”"),
+        ("Bram has the key.", "At the end of the story: “Mara has the key.”"),
+        (
+            "Bram has the drum.",
+            "At the end of the story, the baker Mara is at the mill with the red key, and",
+        ),
+        ("It is the fox Mara.", "At the end of the story: “It is the fox Bram.”"),
     ],
 )
-def test_an_answer_that_the_story_contradicts_is_said_to_be_false_and_why(answer, reason):
-    messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
-    note = note_on_answer(messages)
-    assert note == (
-        f"The judge, a program that follows the story, finds this false: {reason}" if reason else ""
-    )
+def test_of_an_answer_that_the_story_contradicts_the_true_one_comes_first(answer, instead):
+    said = corrected(dialogues.talk("a story about mara and a key", STORY, "Well?", answer), [])
+    assert said.startswith(instead) and bool(said) == bool(instead) == (f"said “{answer}”" in said)
