@@ -6,7 +6,7 @@ A model of the village could not answer them.
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from functools import cache
 from itertools import chain
@@ -17,6 +17,7 @@ import numpy as np
 from companion import village
 from companion.serve.village_words import (
     LIGHT_WORDS,
+    SPARE,
     content_words,
     question_words,
     spelled_word,
@@ -46,8 +47,8 @@ ASKS = re.compile(
 )
 """How a question begins."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
-SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "-": "−", "*": "", "`": ""}
-"""How TeX and Markdown of the lists are written where they are not drawn."""
+SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
+"""How the TeX of the lists is written where it is not drawn."""
 
 
 class Answered(NamedTuple):
@@ -189,11 +190,16 @@ class Index:
                 strange += ((1 + np.log(n)) * self.unseen) ** 2
         return known / max(np.sqrt(known @ known + strange), 1e-12)
 
-    def find(self, question: str) -> tuple[Any, float]:
-        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same."""
+    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Any, float]:
+        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
+
+        Args:
+            question: What is asked.
+            telling: Content words of which one alone tells what the question is about.
+        """
         asked = content_words(question)
         cosines = self.vectors @ self.vector(pieces(question))  # (N,)
-        cosines *= [is_about(asked, row) for row in self.content]
+        cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
         return self.rows[int(cosines.argmax())], float(cosines.max())
 
 
@@ -273,12 +279,12 @@ class Course:
     def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
         """The content words of a message that are in no name of some entries."""
         named = set().union(*(name for name, entry in self.terms if entry in entries))
-        return content_words(message) - named
+        return content_words(message) - named - content_words(SPARE)
 
-    def nearest(self, message: str) -> tuple[Row, float]:
+    def nearest(self, message: str, telling: Collection[str] = ()) -> tuple[Row, float]:
         """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
-        found = [index.find(text) for index in self.indexes for text in (message, of_any_chapter)]
+        found = [index.find(text, telling) for index in self.indexes for text in (message, of_any_chapter)]
         return max(found, key=lambda one: one[1])
 
     def find(self, message: str) -> Answered | None:
@@ -297,8 +303,12 @@ class Course:
             return of_terms(entries)
         if near >= THRESHOLD:
             return row.answered()
-        is_partial = ASKS.match(message) and not is_named
-        return of_terms(entries, ONLY_TERMS if is_partial else "") if entries else None
+        if entries:
+            is_partial = ASKS.match(message) and not is_named
+            return of_terms(entries, ONLY_TERMS if is_partial else "")
+        rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
+        row, near = self.nearest(message, rare)
+        return row.answered() if near >= THRESHOLD else None
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""

@@ -1,9 +1,9 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
 messages.csv has messages as strangers write them, and questions of the course's lists, with their kinds. A
-linear classifier learned them by ridge regression on words, pairs of words and pieces of words. `python -m
-companion.serve.kinds` fits it again, in some seconds, and writes kinds.npz. The chat only reads that file. A
-new question in those lists needs no new fit.
+message of that file has the kind that it has there. For others, a linear classifier learned the kinds by
+ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits it
+again, in some seconds, and writes kinds.npz. The chat only reads these files.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".

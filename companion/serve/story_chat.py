@@ -21,6 +21,7 @@ from companion.serve.village_words import (
     missing,
     note_of_unknown_words,
     ordered_phrases,
+    spelled,
     village_nouns,
     with_names,
 )
@@ -90,7 +91,7 @@ class StoryChat(Chat):
         """Return the answer to a message that the model did not learn to answer; else ""."""
         told, question = told_and_asked(text)
         kind = kind_of(question)
-        question = from_question_word(question)
+        question = spelled(from_question_word(question))
         known = [*self.contents(), told]
         stories = [one for one in known if is_story(one)]
         self.by = "rule"
