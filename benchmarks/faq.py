@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion import load, village
-from companion.serve import faq
+from companion.serve import course
 
 
 def words_alone(text: str) -> Counter:
@@ -55,25 +55,25 @@ def found(index, threshold: float, asked: list, others: list) -> tuple[int, int,
 
 
 if __name__ == "__main__":
-    rows, both = faq.read_frequent(), faq.pieces
+    rows, both = course.read_frequent(), course.pieces
     (asked, held_asked), (others, held_others) = halves(ASKED), halves(OTHERS)
     made = {}
     for name, pieces in {"words": words_alone, "letters": letters_alone, "words and letters": both}.items():
-        faq.pieces = pieces
-        made[name] = (faq.Index(rows), pieces)
+        course.pieces = pieces
+        made[name] = (course.Index(rows), pieces)
     made["mean embeddings"] = (MeanEmbedding(rows, load(village.DATA / "models" / "answerer", "cpu")), both)
     print(f"first half: {len(asked)} in other words, {len(others)} others; right / wrong / others found")
     thresholds = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9]
     print(f"{'':18}", *(f"{t:10}" for t in thresholds))
     for name, (index, pieces) in made.items():
-        faq.pieces = pieces
+        course.pieces = pieces
         counts = [found(index, threshold, asked, others) for threshold in thresholds]
         print(f"{name:18}", *(f"{'/'.join(map(str, c)):>10}" for c in counts))
-    faq.pieces = both
+    course.pieces = both
     for half in ((asked, others), (held_asked, held_others)):
         print(
-            faq.THRESHOLD,
+            course.THRESHOLD,
             len(half[0]),
             len(half[1]),
-            found(made["words and letters"][0], faq.THRESHOLD, *half),
+            found(made["words and letters"][0], course.THRESHOLD, *half),
         )

@@ -1,9 +1,9 @@
 """companion chat: a conversation in the terminal, streamed, with its history.
 
-A model of the village gets help with what strangers type (`StoryChat`, `CourseQuestions`). Small talk and
-questions about the course are answered from lists, because the model cannot know them. A message that was
-declined is not remembered. An order for a story begins a new conversation, because the context has room for
-one story and the questions about it. And the village's judge says where an answer is false.
+A model of the village gets help with what strangers type: `companion.serve.route` says who answers. Small
+talk and questions about the course are answered from lists, because the model cannot know them. A message
+that was declined is not remembered. An order for a story begins a new conversation, because the context has
+room for one story and the questions about it. And the village's judge says where an answer is false.
 
 `--think` is another conversation, in `_chat_with_steps.py`.
 
@@ -28,7 +28,8 @@ from companion.cli._shared import (
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_terminal
-from companion.serve.faq import Answered, CourseQuestions
+from companion.serve.course import Answered
+from companion.serve.route import Lists
 from companion.serve.small_talk import EXAMPLE, briefly
 from companion.show.judged_text import Marks, marked
 from companion.village.strangers import DECLINE
@@ -98,7 +99,7 @@ class Talk:
     Args:
         options: What was typed.
         chat: Answers. None until the model is loaded.
-        course: Answers small talk and questions about the course. None leaves all to the model.
+        lists: Answer small talk and questions about the course. None leaves all to the model.
         marks: How to show the judge's verdicts on a story. None for no marks.
         seed: Of the next answer. None: another each time.
         hinted: Whether HINT was printed.
@@ -107,7 +108,7 @@ class Talk:
 
     options: Options
     chat: Any = None
-    course: CourseQuestions | None = None
+    lists: Lists | None = None
     marks: Marks | None = None
     seed: int | None = None
     hinted: bool = False
@@ -129,13 +130,13 @@ def run(options: Options) -> None:
         raise ValueError("--say is empty; type what is to be answered, in quotes")
     talk = Talk(options, seed=options.seed)
     if options.model == ANSWERER and not options.model_only and options.revision is None:
-        talk.course = CourseQuestions()
+        talk.lists = Lists()
     else:
         open_model(talk)
     for text in options.say:
         answer(talk, text)
     if not options.say and sys.stdin is not None:  # None: closed, as by <&-
-        converse(talk, GREETING if options.model == ANSWERER and talk.course else "")
+        converse(talk, GREETING if options.model == ANSWERER and talk.lists else "")
 
 
 def say_loading() -> None:
@@ -162,8 +163,8 @@ def open_model(talk: Talk) -> "Chat":
     of_village = not (tokenizer.is_public or options.model_only) and tells_of_the_village(
         options.model, tokenizer
     )
-    if of_village and talk.course is None:
-        talk.course = CourseQuestions()
+    if of_village and talk.lists is None:
+        talk.lists = Lists()
     kind = StoryChat if of_village else Chat
     talk.chat = kind(teller.model, tokenizer, teller.make_cache, teller.inline, **drawing)
     talk.marks = marks_of(options.marks, options.model, tokenizer)
@@ -201,7 +202,7 @@ def answer(talk: Talk, text: str) -> None:
     in it. Where the model's answer contradicts the story, what the story says comes first.
     """
     earlier = [one.answer for one in talk.answers]
-    found = talk.course.find(text, talk.answers[-1] if earlier else None) if talk.course else None
+    found = talk.lists.find(text, talk.answers[-1] if earlier else None) if talk.lists else None
     if found:
         talk.answers.append(found)
         print(found._replace(answer=briefly(found.answer, earlier)).with_source())
@@ -221,7 +222,7 @@ def answer(talk: Talk, text: str) -> None:
     talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")
-    note = chat.note(text, written) if hasattr(chat, "note") else ""
+    note = getattr(chat, "note", "")
     if note:
         print(f"({note})")
     if written.strip() == DECLINE:

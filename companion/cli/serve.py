@@ -9,7 +9,7 @@ from typing import Annotated
 from companion import load
 from companion.cli._parsing import Alias, Range
 from companion.cli._shared import ANSWERER, HubOptions, check_answers, in_url, tells_of_the_village
-from companion.serve.faq import CourseQuestions
+from companion.serve.route import Lists
 
 TOKEN = "COMPANION_TOKEN"
 
@@ -62,7 +62,7 @@ def run(options: Options) -> None:
         limits = Limits(options.slots, options.waiting, options.seconds, options.max_body, options.max_tokens)
         name = options.name or options.model.resolve().name
         of_village = tells_of_the_village(options.model, teller.tokenizer)
-        answers = CourseQuestions().said if of_village else None
+        answers = Lists().said if of_village else None
         app = make_app(teller, name, limits, token, hosts_of(options.host), answers)
         host, port = bound.getsockname()[:2]
         place = in_url(host)

@@ -1,9 +1,9 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
 messages.csv has messages as strangers write them, and questions of the course's lists, with their kinds. A
-linear classifier learned them by ridge regression on words, pairs of words and pieces of words. `python -m
-companion.serve.kinds` fits it again, in some seconds, and writes kinds.npz. The chat only reads that file. A
-new question in those lists needs no new fit.
+message of that file has the kind that it has there. For others, a linear classifier learned the kinds by
+ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits it
+again, in some seconds, and writes kinds.npz. The chat only reads these files.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.serve.village_words import SHORT_FORMS, village_forms
+from companion.serve.village_words import SHORT_FORMS, TABLE, from_question_word, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
@@ -27,14 +27,11 @@ SIZE = 8192
 RIDGE = 0.3
 SHARPNESS = 8.0
 """What the scores are multiplied by before the softmax."""
-THRESHOLD = 0.25
+THRESHOLD = 0.2
 """The probability below which a message is unclear."""
 
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
-FRAME = r"(?i)^(?:(?:hello|hi|hey|ok|okay|lol|haha|so|and|but|well|then)\b\W*)+(?=\w)"
-FRAME += r"|\b(?:(?:like|want) to (?:know|ask|hear)|tell me|wonder(?:ing)?|explain)\b(?: if| whether)?"
-"""What stands before a question that is put politely."""
 
 
 def plain(text: str) -> str:
@@ -48,23 +45,46 @@ def plain(text: str) -> str:
     return " ".join(SHORT_FORMS.get(word, word) for word in re.findall(r"[a-z0-9]+", letters))
 
 
+FOREIGN = frozenset(TABLE["lists"]["foreign"].split())
+"""Frequent words of other languages, without accents."""
+
+
+def is_foreign(message: str) -> bool:
+    """Whether a message is in another script, or has two or more frequent words of another language."""
+    letters = [letter for letter in message if letter.isalpha()]
+    if sum(letter > "\u024f" for letter in letters) > len(letters) / 2:
+        return True
+    words = plain(message).split()
+    n_foreign = len(FOREIGN.intersection(words))
+    return n_foreign >= 2 and n_foreign >= len(words) / 4
+
+
 def features(message: str) -> np.ndarray:
-    """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters."""
+    """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters.
+
+    Each noun of the village also counts as the word <noun>, so that all questions "who has the …" are alike.
+    """
     words = (plain(message) + " ?" * ("?" in message)).split()
-    found = dict.fromkeys(words, 1.0)
-    for pair in zip(["^", *words], [*words, "$"], strict=True):
-        found[" ".join(pair)] = 1.0
+    with_nouns = ["<noun>" if word in village_forms() else word for word in words]
+    found = dict.fromkeys([*words, *with_nouns], 1.0)
+    for row in (words, with_nouns):
+        for pair in zip(["^", *row], [*row, "$"], strict=True):
+            found[" ".join(pair)] = 1.0
     for word in words:
         padded = f"_{word}_"
         for length in (3, 4, 5):
             for start in range(len(padded) + 1 - length):
                 found[f"{padded[start : start + length]}…"] = 0.5
-    if not village_forms().keys().isdisjoint(words):
-        found["<noun>"] = 1.0
     vector = np.zeros(SIZE, np.float32)
     for name, value in found.items():
         vector[zlib.crc32(name.encode()) % SIZE] += value
     return vector / np.sqrt(vector @ vector)
+
+
+def words_of(message: str) -> str:
+    """The words of a message, where each noun of the village is <noun>; "" where it has no other words."""
+    words = ["<noun>" if word in village_forms() else word for word in plain(message).split()]
+    return " ".join(words) if set(words) - {"<noun>"} else ""
 
 
 def read_messages() -> list[tuple[str, str]]:
@@ -99,13 +119,26 @@ def probabilities(message: str) -> dict[str, float]:
 
 
 @cache
+def known_kinds() -> dict[str, str]:
+    """The kinds of the file's messages, by their words: each of them has the kind that it has there."""
+    return {words_of(message): kind for message, kind in read_messages()}
+
+
+@cache
 def kind_of(message: str) -> str:
     """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
 
-    Parts are its sentences, and what follows "hello" or "I should like to know". What is said out of courtesy
-    is the kind of a message only where no part has another.
+    A message in another language is of the kind "language".
+
+    Parts are what stands between its marks, and what begins with its question word. What is said out of
+    courtesy is the kind of a message only where no part has another.
     """
-    parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), re.split(FRAME, message)[-1]]
+    if is_foreign(message):
+        return "language"
+    words = words_of(message)
+    if words and words in known_kinds():
+        return known_kinds()[words]
+    parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), from_question_word(message)]
     likely = []
     for part in parts:
         of_part = probabilities(part)

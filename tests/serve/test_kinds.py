@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from companion.serve.kinds import fit, fitted, kind_of, probabilities, read_messages
+from companion.serve.route import ABOUT_STORY, OF_COURSE, ORDERS
 from companion.serve.small_talk import ANSWERS
 
 ROWS = read_messages()
@@ -13,7 +14,7 @@ def test_the_messages_are_many_and_each_kind_has_an_answer_or_a_place():
     messages = [message.lower() for message, _ in ROWS]
     assert len(ROWS) > 2000 and all(message.strip() for message in messages)
     kinds = {kind for _, kind in ROWS}
-    assert kinds == {*ANSWERS, "order", "story", "course", "world"}
+    assert kinds == {*ANSWERS, *ORDERS, *ABOUT_STORY, *OF_COURSE, "world"}
     assert min(sum(one == kind for _, one in ROWS) for kind in kinds) >= 10
 
 
@@ -27,7 +28,8 @@ def test_probabilities_add_up_to_one_and_a_message_without_words_has_some():
     [
         ("thank u sooo much my dear", "thanks"),
         ("could you tell a tale about an old sailor", "order"),
-        ("whats the name of the girl in it", "story"),
+        ("whats the name of the girl in it", "cast"),
+        ("where has the umbrella been put", "fact"),
         ("i have a hamster, he is called bobby", "told"),
         ("flibber wug dax", "unclear"),
         ("Hm. Thank you very much!", "thanks"),

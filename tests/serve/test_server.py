@@ -25,8 +25,9 @@ from companion.instructions import Chat, add_chat_tokens, chat_ids
 from companion.serve import server
 from companion.serve.connections import QuietProtocol, check_host, check_token
 from companion.serve.questions import Limits, Refused, StopTexts, read_question
+from companion.serve.route import Lists
 from companion.serve.server import hosts_of, read_events, running
-from companion.serve.small_talk import small_talk
+from companion.serve.small_talk import ANSWERS
 from companion.tokenization import BPETokenizer
 from companion.village import judge
 from companion.village.dialogues import has_both
@@ -580,11 +581,11 @@ def test_hosts_are_checked_where_only_this_machine_may_call():
 
 def test_small_talk_is_answered_without_the_model_where_the_server_is_told_so(teller):
     thanks = {"messages": [{"role": "user", "content": "thank you!"}]}
-    with running(teller, "tiny", SMALL, from_lists=small_talk) as url:
+    with running(teller, "tiny", SMALL, from_lists=Lists().said) as url:
         status, _, body = call(url, thanks)
         _, _, streamed = call(url, thanks | {"stream": True})
     answer = json.loads(body)["choices"][0]
     assert status == 200 and answer["finish_reason"] == "stop"
-    assert answer["message"]["content"] == small_talk("thank you!")
+    assert answer["message"]["content"] == ANSWERS["thanks"]
     pieces = [one["choices"][0]["delta"].get("content", "") for one in read_events(streamed.splitlines())]
-    assert "".join(pieces) == small_talk("thank you!")
+    assert "".join(pieces) == ANSWERS["thanks"]

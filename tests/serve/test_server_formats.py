@@ -13,8 +13,9 @@ from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import add_chat_tokens, chat_ids
 from companion.serve.questions import ChatRequest, Limits, as_messages, with_system
+from companion.serve.route import Lists
 from companion.serve.server import read_events, running
-from companion.serve.small_talk import small_talk
+from companion.serve.small_talk import ANSWERS
 from companion.serve.thoughts import Thoughts, ends_with_think
 from companion.tokenization import BPETokenizer
 
@@ -37,7 +38,9 @@ NAMED = {"type": "function", "function": {"name": "add"}}
 
 @pytest.fixture(scope="module")
 def url():
-    with running(load(ANSWERER, "cpu"), "tiny", Limits(slots=4, max_tokens=80), from_lists=small_talk) as url:
+    with running(
+        load(ANSWERER, "cpu"), "tiny", Limits(slots=4, max_tokens=80), from_lists=Lists().said
+    ) as url:
         yield url
 
 
@@ -142,7 +145,7 @@ def test_without_a_demand_tools_change_no_answer(url, choice):
 
 def test_small_talk_answers_no_call_and_no_format(url):
     thanks = [{"role": "user", "content": "thank you!"}]
-    assert answered(url, messages=thanks)[0]["content"] == small_talk("thank you!")
+    assert answered(url, messages=thanks)[0]["content"] == ANSWERS["thanks"]
     check_thing(json.loads(answered(url, messages=thanks, response_format=FORMAT)[0]["content"]))
     assert answered(url, messages=thanks, tools=[LOOK], tool_choice="required")[1] == "tool_calls"
 
@@ -170,7 +173,7 @@ def test_calls_and_results_in_a_conversation_are_read_as_text(url):
 
 def test_what_a_tool_returned_is_no_small_talk(url):
     messages = [*HISTORY[:2], {"role": "tool", "content": "thank you!"}]
-    assert answered(url, messages=messages, max_tokens=10)[0]["content"] != small_talk("thank you!")
+    assert answered(url, messages=messages, max_tokens=10)[0]["content"] != ANSWERS["thanks"]
 
 
 def test_functions_are_told_after_the_words_of_the_system():

@@ -3,7 +3,9 @@
 import pytest
 from test_small_talk import STORY
 
-from companion.serve.story_chat import note_on_answer, unknown_words, with_names
+from companion.serve.kinds import kind_of
+from companion.serve.story_questions import corrected, told_and_asked
+from companion.serve.village_words import unknown_words, with_names
 from companion.village import dialogues
 from companion.village.strangers import strange_messages
 from companion.village.words import KINDS
@@ -16,7 +18,11 @@ def test_whatever_a_model_of_the_village_learns_to_answer_is_known():
     learned = [one["content"] for talk in talks for one in talk.messages if one["role"] == "user"]
     for wordings in dialogues.HELD_OUT_PLAIN.values():
         learned += [wording.format(x="key", y="Mara", z="Mara", c="red", r="baker") for wording in wordings]
-    assert [message for message in learned if unknown_words(message)] == []
+    assert [
+        message
+        for message in learned
+        if unknown_words(message, kind_of(told_and_asked(message)[1]) == "order")
+    ] == []
 
 
 def test_most_of_what_strangers_say_has_an_unknown_word():
@@ -28,16 +34,15 @@ def test_most_of_what_strangers_say_has_an_unknown_word():
     "message, unknown",
     [
         ("What is the capital of France?", ["capital", "France"]),
-        ("Tell me a storry about Bram.", ["storry"]),
         (
             "Tell me a story about a sad princess, two kites and a dragon. Alice asks.",
-            ["princess", "dragon"],
+            ["sad", "princess", "dragon"],
         ),
         ("Who has the dragon?", []),
     ],
 )
 def test_unknown_words_are_named_as_they_are_typed(message, unknown):
-    assert unknown_words(message) == unknown
+    assert unknown_words(message, message.startswith("Tell")) == unknown
 
 
 def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
@@ -47,18 +52,18 @@ def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
 
 
 @pytest.mark.parametrize(
-    "answer, reason",
+    "answer, instead",
     [
         ("Mara has the key.", ""),
         ("Nobody said.", ""),
-        ("Bram has the key.", "at its end, the answer is “Mara has the key.”"),
-        ("Bram has the drum.", "the story does not say so at its end."),
-        ("It is the fox Mara.", "at its end, the answer is “It is the fox Bram.”"),
+        ("Bram has the key.", "At the end of the story: “Mara has the key.”"),
+        (
+            "Bram has the drum.",
+            "At the end of the story, the baker Mara is at the mill with the red key, and",
+        ),
+        ("It is the fox Mara.", "At the end of the story: “It is the fox Bram.”"),
     ],
 )
-def test_an_answer_that_the_story_contradicts_is_said_to_be_false_and_why(answer, reason):
-    messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
-    note = note_on_answer(messages)
-    assert note == (
-        f"The judge, a program that follows the story, finds this false: {reason}" if reason else ""
-    )
+def test_of_an_answer_that_the_story_contradicts_the_true_one_comes_first(answer, instead):
+    said = corrected(dialogues.talk("a story about mara and a key", STORY, "Well?", answer), [])
+    assert said.startswith(instead) and bool(said) == bool(instead) == (f"said “{answer}”" in said)

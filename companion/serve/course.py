@@ -1,0 +1,357 @@
+"""Questions about the course: one index of the frequent ones and those of the chapters, and the glossary.
+
+A model of the village could not answer them.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from functools import cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from companion import village
+from companion.serve.village_words import (
+    LIGHT_WORDS,
+    SPARE,
+    content_words,
+    question_words,
+    spelled_word,
+    stem,
+    stems,
+)
+
+FAQ = village.DATA / "faq.csv"
+GLOSSARY = village.DATA / "glossary.csv"
+QUESTIONS = village.DATA / "questions.csv"
+THRESHOLD = 0.35
+"""How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
+ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
+"""What stands before the entries of the terms in a question that no list answers."""
+EXACT = 0.99
+"""How near it is if it is the same question."""
+CLEAR = 0.6
+"""How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
+RARE = 6
+"""In how many listed questions a word may be at most, to stand for the term that has it."""
+IN_GLOSSARY = "the glossary"
+FREQUENT = "the list of frequent questions"
+SMALL_TALK = "a list of small talk"
+"""Sources of answers."""
+ASKS = re.compile(
+    r"(?i)\W*((ok|so|and|but) )*(wh\w+|how|is|are|do|does|did|can|could|should|will|would|has|have)\b"
+)
+"""How a question begins."""
+LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
+"""How the TeX of the lists is written where it is not drawn."""
+
+
+class Answered(NamedTuple):
+    """An answer, and where it is from, as a reader is told it."""
+
+    answer: str
+    source: str
+
+    def with_source(self) -> str:
+        """The answer, and below it where it is from, except for small talk."""
+        return self.answer if self.source == SMALL_TALK else f"{self.answer}\n(From {self.source}.)"
+
+
+class Row(NamedTuple):
+    """A question of a list, its answer, and the chapter, such as "chapter 4: Attention", if it has one."""
+
+    question: str
+    answer: str
+    chapter: str = ""
+
+    def answered(self) -> Answered:
+        """The answer with its source."""
+        if self.chapter:
+            return Answered(
+                f"“{self.question}” {self.answer}", f"the questions that learners ask, {self.chapter}"
+            )
+        return Answered(self.answer, f"{FREQUENT}: “{self.question}”")
+
+
+class Entry(NamedTuple):
+    """An entry of the glossary."""
+
+    names: tuple[str, ...]
+    meaning: str
+    chapter: str
+
+    @property
+    def line(self) -> str:
+        """The names and the meaning."""
+        line = f"{', '.join(self.names)}: {self.meaning.rstrip('.')}."
+        return line[0].upper() + line[1:]
+
+
+# -- the lists -----------------------------------------------------------------------------------------------
+
+
+def plain_text(text: str) -> str:
+    """The text without Markdown, and with its formulas, between dollar signs, in plain characters."""
+    text = LINK.sub(r"\1", text).replace("*", "").replace("`", "")
+    for formula in re.findall(r"\$[^$]+\$", text):
+        written = formula[1:-1]
+        for tex, sign in SIGNS.items():
+            written = written.replace(tex, sign)
+        text = text.replace(formula, written)
+    return text
+
+
+def read_rows(file) -> list[dict[str, str]]:
+    """The rows of a file, in plain text; a chapter is written as "chapter 4: Attention"."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = [{name: plain_text(text) for name, text in row.items()} for row in csv.DictReader(lines)]
+    for row in rows:
+        if "chapter" in row:
+            row["chapter"] = f"chapter {row['chapter']}: {row.pop('title')}"
+    return rows
+
+
+def read_frequent() -> list[Row]:
+    """The frequent questions."""
+    return [Row(**row) for row in read_rows(FAQ)]
+
+
+def read_questions() -> list[Row]:
+    """The questions that learners ask, of all chapters."""
+    return [Row(**row) for row in read_rows(QUESTIONS)]
+
+
+def read_glossary() -> list[Entry]:
+    """The entries of the glossary."""
+    return [
+        Entry(tuple(row["names"].split(" | ")), row["meaning"], row["chapter"]) for row in read_rows(GLOSSARY)
+    ]
+
+
+# -- the index -----------------------------------------------------------------------------------------------
+
+
+def pieces(text: str) -> Counter:
+    """How often each piece of a text is there: its words, and runs of three to five of their letters."""
+    words = re.findall(r"\w+", text.lower())
+    found = Counter(words)
+    for word in words:
+        padded = f" {word} "
+        for length in (3, 4, 5):
+            found.update(padded[start : start + length] for start in range(len(padded) + 1 - length))
+    return found
+
+
+def is_about(asked: set[str], row: set[str]) -> bool:
+    """Whether a question is about the same as a listed question, by the content words of both.
+
+    They must share two words, and these must be a third of the question's. One word is enough where the two
+    have at most three in all, counting it twice.
+    """
+    shared = len(asked & row)
+    if shared == 1:
+        return len(asked) + len(row) <= 3
+    return shared >= 2 and shared >= len(asked) / 3
+
+
+class Index:
+    """find(question) -> the row whose question is nearest to it, and how near: the cosine of their TF-IDF.
+
+    Only rows that share the question's content words count, because two questions that begin with "What is"
+    have much in common and need not ask for the same.
+
+    A piece counts by the logarithm of how often it is there, and the more, the fewer rows have it.
+    Source: Salton & Buckley, 1988 (Information Processing & Management 24), section 2.
+    """
+
+    def __init__(self, rows: Sequence[Any]):
+        self.rows = list(rows)
+        counted = [pieces(row.question) for row in rows]
+        self.content = [content_words(row.question) for row in rows]
+        self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
+        have = Counter(chain.from_iterable(counted))
+        self.rarity = np.log((1 + len(rows)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
+        self.unseen = np.log(1 + len(rows)) + 1
+        self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
+
+    def vector(self, found: Counter) -> np.ndarray:
+        """Counted pieces -> (pieces,) of length 1 at most: pieces that no row has make it shorter."""
+        known = np.zeros(len(self.places))
+        strange = 0.0
+        for piece, n in found.items():
+            if piece in self.places:
+                known[self.places[piece]] = (1 + np.log(n)) * self.rarity[self.places[piece]]
+            else:
+                strange += ((1 + np.log(n)) * self.unseen) ** 2
+        return known / max(np.sqrt(known @ known + strange), 1e-12)
+
+    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Any, float]:
+        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
+
+        Args:
+            question: What is asked.
+            telling: Content words of which one alone tells what the question is about.
+        """
+        asked = content_words(question)
+        cosines = self.vectors @ self.vector(pieces(question))  # (N,)
+        cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
+        return self.rows[int(cosines.argmax())], float(cosines.max())
+
+
+# -- answers -------------------------------------------------------------------------------------------------
+
+
+class Course:
+    """find(question) -> the answer of the lists.
+
+    Attributes:
+        frequent: The frequent questions.
+        questions: The questions that learners ask, of all chapters.
+        glossary: The entries of the glossary.
+    """
+
+    def __init__(self):
+        self.frequent = read_frequent()
+        self.questions = read_questions()
+        self.indexes = [Index(self.frequent), Index(self.questions)]
+        self.glossary = read_glossary()
+        texts = [f"{row.question} {row.answer}" for row in [*self.frequent, *self.questions]]
+        texts += [entry.line for entry in self.glossary]
+        self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
+        names = [(name, entry) for entry in self.glossary for name in entry.names]
+        self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
+        self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
+        self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
+        self.counts = Counter(word for index in self.indexes for words in index.content for word in words)
+        self.terms.sort(key=lambda term: -len(term[0]))  # "causal mask" comes before "mask"
+        self.mended_word = cache(self._mended_word)
+
+    def mended(self, message: str) -> str:
+        """The message with "quantisation" as "quantization", and "attenshun" as "attention"."""
+        return re.sub(r"\b[A-Za-z]+\b", lambda found: self.mended_word(found[0]), message)
+
+    def _mended_word(self, typed: str) -> str:
+        word = typed.lower()
+        if word in self.words or not content_words(word) - question_words():
+            return typed
+        word = spelled_word(word)
+        word = re.sub(r"shun$", "tion", word)
+        word = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word)
+        if len(word) > 7:
+            longer = [one for one in self.term_words if one.startswith(word)]
+            if longer:  # "backprop" for "backpropagation"
+                return min(longer, key=len)
+        if word in self.words or len(word) < 4:
+            return word
+        near = [one for one in get_close_matches(word, self.term_words, 3, 0.84) if one[0] == word[0]]
+        return near[0] if near else typed
+
+    def with_term(self, message: str, before: Answered | None) -> str:
+        """A question with the term that the last answer explained in the place of "it"."""
+        if before is None or not before.source.startswith(IN_GLOSSARY) or not ASKS.match(message):
+            return message
+        term = re.match(r"[^,:]+", before.answer)[0]
+        return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), message, count=1)
+
+    def entries(self, message: str) -> list[Entry]:
+        """The entries of at most two terms that a message contains, that of the later chapter first.
+
+        A message contains a term if it has all words of its name, or one that no other name has.
+        """
+        left = set(stems(message))
+        found: list[Entry] = []
+        for name, entry in self.terms:
+            if name <= left and not name <= LIGHT_WORDS:
+                left -= name
+                if entry not in found:
+                    found.append(entry)
+        for word in sorted(left - LIGHT_WORDS - question_words()):
+            having = {entry for name, entry in self.terms if word in name}
+            if len(having) == 1 and not having & set(found) and self.counts[word] <= RARE:
+                found.extend(having)
+        return sorted(found[:2], key=lambda entry: -number_of(entry.chapter))
+
+    def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
+        """The content words of a message that are in no name of some entries."""
+        named = set().union(*(name for name, entry in self.terms if entry in entries))
+        return content_words(message) - named - content_words(SPARE)
+
+    def nearest(self, message: str, telling: Collection[str] = ()) -> tuple[Row, float]:
+        """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
+        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
+        found = [index.find(text, telling) for index in self.indexes for text in (message, of_any_chapter)]
+        return max(found, key=lambda one: one[1])
+
+    def find(self, message: str) -> Answered | None:
+        """The answer of the lists to a question with its words mended; None where they have none.
+
+        That is the entry of the term that it asks for, or else the nearest listed question, or else the
+        entries of the terms that it contains.
+        """
+        row, near = self.nearest(message)
+        chapter = re.search(r"(?i)\bchapter (\d+)\b", message)
+        if chapter and near < EXACT and len(content_words(message)) <= 2:
+            return self.about_chapter(int(chapter[1]))
+        entries = self.entries(message)
+        is_named = entries and not self.unnamed(message, entries)
+        if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
+            return of_terms(entries)
+        if near >= THRESHOLD:
+            return row.answered()
+        if entries:
+            is_partial = ASKS.match(message) and not is_named
+            return of_terms(entries, ONLY_TERMS if is_partial else "")
+        rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
+        row, near = self.nearest(message, rare)
+        return row.answered() if near >= THRESHOLD else None
+
+    def chapter_for(self, topic: str) -> Answered | None:
+        """The chapter that explains a topic, and then what the lists say of it."""
+        entries = self.entries(topic)[:1]
+        found = of_terms(entries) if entries else self.find(topic)
+        said = f"{found.source}; {found.answer}" if found else ""
+        chapters = re.findall(r"(?i)chapters? \d+(?: to \d+|: [^;]+)?", said)
+        if not chapters:
+            strange = [word for word in re.findall(r"\w+", topic) if word.lower() not in self.words]
+            none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
+            return Answered(none, IN_GLOSSARY) if strange else None
+        lead = f"C{chapters[0][1:]}. "
+        return Answered(lead + found.answer.removeprefix(lead), found.source)
+
+    def about_chapter(self, number: int) -> Answered | None:
+        """The terms of a chapter, or None where the glossary has none of it."""
+        entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]
+        if not entries:
+            return None
+        terms = ", ".join(entry.line.partition(":")[0] for entry in entries)
+        return Answered(f"C{entries[0].chapter[1:]}. It explains: {terms}.", IN_GLOSSARY)
+
+    def following(self, before: Answered) -> Answered | None:
+        """The question after that of an answer, in its chapter or in the list of frequent ones."""
+        chapter = re.search(r"chapter \d+: [^;]+", before.source)
+        rows = [row for row in self.questions if chapter and row.chapter == chapter[0]]
+        if before.source.startswith(FREQUENT):
+            rows = self.frequent
+        if not rows:
+            return None
+        said = before.answer + before.source
+        after = max((i for i, row in enumerate(rows) if f"“{row.question}”" in said), default=-1) + 1
+        row = rows[after % len(rows)]
+        return row.answered() if chapter else Answered(f"“{row.question}” {row.answer}", FREQUENT)
+
+
+def number_of(chapter: str) -> int:
+    """The number of "chapter 4: Attention"."""
+    return int(re.search(r"\d+", chapter)[0])
+
+
+def of_terms(entries: list[Entry], lead: str = "") -> Answered:
+    """What the terms of a message mean, below a lead."""
+    lines = "\n".join(entry.line for entry in entries)
+    chapters = dict.fromkeys(f"{IN_GLOSSARY}, {entry.chapter}" for entry in entries)
+    return Answered(f"{lead}\n{lines}".strip(), "; ".join(chapters))

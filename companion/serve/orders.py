@@ -1,0 +1,105 @@
+"""Orders for a story: which order the model gets, how a story is judged, and what is said below it."""
+
+import math
+import re
+
+from companion.serve.village_words import (
+    missing,
+    note_of_unknown_words,
+    ordered_phrases,
+    spelled,
+    unknown_words,
+    with_article,
+)
+from companion.show.judged_text import is_story
+from companion.village import judge
+from companion.village.judge import state_of
+from companion.village.words import KINDS, NUMBERS
+
+BARE_ORDER = "Tell me a story."
+NOT_EVENTS = "I cannot follow what should happen in a story."
+EVENTS = re.compile(
+    r"(?i)\b(who|that|which|where|when|because|until) "
+    r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i|it)\b)"
+)
+"""What begins a clause in which an order says what should happen."""
+BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
+NEW_STORY = "I cannot continue a story, so this is a new one."
+
+
+def in_words(text: str) -> str:
+    """The message with its numbers as words, and its typing errors in frequent words mended."""
+    return re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
+
+
+def as_order(text: str) -> str:
+    """The order that the model gets: for a story about what a message names of the village, or for any."""
+    numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
+    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in ordered_phrases(in_words(text))]
+    return f"Tell me a story about {' and '.join(subjects)}." if subjects else BARE_ORDER
+
+
+def faults_of(story: str, order: str) -> tuple[float, float]:
+    """How much of an order a story lacks, and how many sentences are false, broken or told twice.
+
+    A story that begins in mid-sentence, or has a word that the village does not have, is the worst.
+    """
+    verdicts = judge(story)
+    if not is_story(story) or not story[:1].isupper() or unknown_words(story):
+        return math.inf, math.inf
+    n_twice = len(verdicts) - len({one.sentence for one in verdicts})
+    absent = absent_from(story, order)
+    n_absent = len(absent) + len(missing([phrase.split()[-1] for phrase in absent], story))
+    return n_absent, n_twice + sum(one.kind != "ok" for one in verdicts)
+
+
+def absent_from(story: str, order: str) -> list[str]:
+    """What an order names and a story does not have, with a number of people, such as "three people"."""
+    true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
+    absent = missing(ordered_phrases(order), true)
+    number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
+    if number and NUMBERS.index(number[1]) + 1 != len(state_of(story).role):
+        absent.append(number[0])
+    return absent
+
+
+def items_of(story: str) -> list[str]:
+    """The people, things and goods of a story."""
+    state = state_of(story)
+    found = [f"the {role} {name}" for name, role in state.role.items()]
+    found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
+    found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
+    return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
+
+
+def note_on_absent(order: str, story: str) -> str:
+    """What an order named and the story does not have: "You ordered nine buns; the story has none."."""
+    absent = absent_from(story, order)
+    if not absent:
+        return ""
+    nouns = [phrase.split()[-1] for phrase in absent]
+    there = [one for one in items_of(story) if not set(nouns).isdisjoint(one.split())]
+    instead = "that is not in the story"
+    if there or set(nouns) <= {*KINDS["thing"], *KINDS["goods"]}:
+        instead = f"the story has {'only ' if there else 'none'}{' and '.join(there)}"
+    return f"You ordered {' and '.join(map(with_article, absent))}; {instead}."
+
+
+def note_on_order(message: str, story: str, begun: str = "", is_more: bool = False) -> str:
+    """What to say below a story: what of the message it leaves out, and what a program wrote.
+
+    Args:
+        message: The order, as it was typed.
+        story: What was told.
+        begun: The sentences of a program with which the story begins.
+        is_more: Whether the message asked to go on with a story.
+    """
+    order = in_words(message)
+    notes = [
+        BEGUN if begun else "",
+        note_of_unknown_words(order, is_order=True, story=story),
+        NOT_EVENTS if EVENTS.search(order) else "",
+        NEW_STORY if is_more else "",
+        note_on_absent(order, story),
+    ]
+    return " ".join(note for note in notes if note)

@@ -1,0 +1,225 @@
+"""Questions about a story that a program answers: it reads the judge's record of the story."""
+
+import re
+from collections import Counter
+
+from companion.serve.orders import items_of
+from companion.serve.route import LEARNED
+from companion.serve.small_talk import TABLE as SAID
+from companion.serve.village_words import (
+    SENTENCES,
+    SPARE,
+    TABLE,
+    content_words,
+    missing,
+    unknown_words,
+    village_forms,
+    village_nouns,
+)
+from companion.show.judged_text import is_story
+from companion.village import judge
+from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
+from companion.village.judge import state_of
+from companion.village.words import KINDS, NUMBERS
+
+READINGS = SAID["story"]
+"""What a program says of a whole story, by the kinds of questions."""
+ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
+PEOPLE = ("people", "persons", "characters", "villagers", "friends")
+WHY = "I cannot say why: a story tells what happens, and no reasons."
+JUDGE_FINDS = "The judge, a program that follows the story, finds"
+
+
+def asked_for(question: str) -> list[str]:
+    """What a question names: the village's nouns, words after "the" or "a", and words it does not know."""
+    forms = village_forms()
+    spare = content_words(SPARE)
+    unknown = unknown_words(question)
+    words = re.findall(r"\w+", question)
+    found = []
+    for before, word in zip(["", *words], words, strict=False):
+        is_noun = before.lower() in ("the", "a", "an") and content_words(word) - spare
+        if is_noun or word in unknown or word.lower() in forms:
+            found.append(forms.get(word.lower(), word))
+    return found
+
+
+def told_and_asked(message: str) -> tuple[str, str]:
+    """The story that a message tells and its last sentence, which asks; else "" and the message."""
+    *told, question = re.split(SENTENCES, message.strip())
+    return (" ".join(told), question) if is_story(" ".join(told)) else ("", message)
+
+
+def read(kind: str, question: str, story: str) -> str:
+    """The answer that a program reads in a story to a question of some kind."""
+    nouns = village_nouns(question)
+    if kind in READINGS and not (kind == "places" and missing(nouns, story)):
+        return READINGS[kind].format(**readings(story, nouns))
+    if kind == "has" and asked_for(question):
+        return whether_it_has(story, asked_for(question)[-1])
+    absent = missing(asked_for(question) if kind in LEARNED else nouns, story)
+    if absent:
+        return lacking(story, absent[-1])
+    if kind == "count":
+        return how_many(story, question, nouns)
+    if kind == "who" and nouns:
+        return who_it_is(story, nouns)
+    if kind == "why":
+        return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
+    said = quoted(story, question)
+    if said:
+        return said
+    words = [f"“{word}”" for word in missing(unknown_words(in_past(question)), story)[-2:]]
+    nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
+    return f"{nothing} {places_of(story, nouns)}".strip()
+
+
+def readings(story: str, nouns: list[str]) -> dict[str, str]:
+    """What the answers of small_talk.toml say of a story, and of some nouns."""
+    state = state_of(story)
+    return {
+        "story": story,
+        "cast": contents_of(story).replace("It has", "The story has", 1),
+        "first": sentences_of(story)[0],
+        "last": sentences_of(story)[-1],
+        "places": places_of(story, nouns),
+        "day": state.day or "not named",
+        "weather": state.weather or "not named",
+    }
+
+
+def contents_of(story: str) -> str:
+    """A sentence with the people and things of a story; empty where the judge finds none."""
+    *others, last = ["", *items_of(story)]
+    return f"It has {' and '.join(filter(None, (', '.join(others[1:]), last)))}." if last else ""
+
+
+def sentences_of(story: str) -> list[str]:
+    """The sentences of a story, as the judge cuts them, without a question that a user asked after it."""
+    return [one.sentence for one in judge(story) if one.kind != "unknown" or not one.sentence.endswith("?")]
+
+
+def places_of(story: str, words: list[str]) -> str:
+    """Where each person is, with what, and where each thing lies: of those that words name, or of all."""
+    state = state_of(story)
+    has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
+    for name, (n, goods) in state.goods.items():
+        has[name] = f"{has[name]} and" if name in has else " with"
+        has[name] += f" {NUMBERS[n - 1]} {goods}"
+    found = [
+        f"the {role} {name} is at the {state.place[name]}{has.get(name, '')}"
+        for name, role in state.role.items()
+        if name in state.place
+    ]
+    found += [f"the {color} {noun} is at the {at}" for noun, (color, at) in state.lying.items() if at]
+    named = [one for one in found if len(missing(words, one)) < len(words)] or found
+    return f"At the end of the story, {', and '.join(named)}." if named else ""
+
+
+def quoted(story: str, question: str) -> str:
+    """The first true sentences of a story with all content words of a question; "" where there are none."""
+    asked = content_words(in_past(question)) - content_words(SPARE)
+    found = [one.sentence for one in judge(story) if one.kind in ("ok", "misplaced")]
+    found = [sentence for sentence in found if asked <= content_words(sentence)]
+    return f"The story says: {' … '.join(found[:4])}" if asked and found else ""
+
+
+def in_past(question: str) -> str:
+    """A question with its verbs as a story has them: "find" as "found"."""
+    return re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), question)
+
+
+def lacking(story: str, word: str) -> str:
+    """That a story does not have something, and what it has."""
+    return f"The story has no {word}. {contents_of(story)}".strip()
+
+
+def whether_it_has(story: str, word: str) -> str:
+    """Whether a word is in a story: the first sentence with it, or what there is instead."""
+    found = [one for one in sentences_of(story) if not missing([word], one)]
+    return f"Yes: “{found[0]}”" if found else f"No. {lacking(story, word)}"
+
+
+def how_many(story: str, question: str, nouns: list[str]) -> str:
+    """How many of something a story has at its end, or that it does not count that."""
+    state = state_of(story)
+    roles = list(state.role.values())
+    things = [*state.lying, *[held.noun for held in state.thing.values()]]
+    counts = Counter([*roles, *things, *len(roles) * PEOPLE])
+    counts["things"] = len(things)
+    counts["animals"] = sum(role in ANIMALS for role in roles)
+    counts["places"] = len(set(state.place.values()))
+    counts["sentences"] = len(sentences_of(story))
+    counts["words"] = len(story.split())
+    for n, goods in state.goods.values():
+        counts[goods] += n
+    people = [name for name, role in state.role.items() if {name, role} & set(nouns)]
+    if people:  # of whom the question asks
+        goods_of = {name: n for name, (n, _) in state.goods.items()}
+        counts["things"] = sum((name in state.thing) + goods_of.get(name, 0) for name in people)
+    found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", question)
+    typed = found[1].lower() if found and content_words(found[1]) else ""
+    counted = village_forms().get(typed, typed)
+    if counted in counts:
+        has = places_of(story, people) if people else contents_of(story)
+        return f"The number of {typed}: {counts[counted]}. {has}"
+    return f"The story does not count {typed or 'that'}. {places_of(story, people)}".strip()
+
+
+def who_it_is(story: str, nouns: list[str]) -> str:
+    """The role of a person in a story, or who has a role."""
+    found = [
+        f"{name} is the {role}." for name, role in state_of(story).role.items() if {name, role} & set(nouns)
+    ]
+    return " ".join(found) or lacking(story, nouns[-1])
+
+
+# -- what the judge says of an answer ------------------------------------------------------------------------
+
+
+def truth_of(messages: list[dict[str, str]]) -> str:
+    """What the judge says of the last answer of a conversation, or of its story; empty without one."""
+    false_answer = corrected(messages, [])
+    if false_answer:
+        return false_answer
+    said = [one["content"] for one in messages if one["role"] == "assistant"]
+    if said and answered(said[-1]) and holds(said[-1], " ".join(said[:-1])):
+        return f"{JUDGE_FINDS} this true: “{said[-1]}”"
+    stories = [text for text in said if is_story(text)]
+    if not stories:
+        return ""
+    false = [one for one in judge(stories[-1]) if one.kind == "contradiction"]
+    if not false:
+        return f"{JUDGE_FINDS} nothing false in it."
+    return f"{JUDGE_FINDS} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
+
+
+def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
+    """What the story says instead of a false last answer about some nouns, and that answer; else empty."""
+    if not messages:
+        return ""
+    *earlier, last = messages
+    story = joined(earlier)
+    answer = last["content"].strip()
+    is_false_summary = answer.startswith("In the end ") and not is_true(answer, story)
+    if holds(answer, story) is not False and not is_false_summary:
+        return ""
+    true = true_answer(answer, story)
+    said = f"At the end of the story: “{true}”" if true else places_of(story, nouns)
+    return f"{said} (The model said “{answer}”, and the judge, a program, finds that false.)"
+
+
+def joined(messages: list[dict[str, str]]) -> str:
+    """The contents of messages as one text of whole sentences."""
+    contents = [message["content"].strip() for message in messages]
+    return " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
+
+
+def true_answer(answer: str, story: str) -> str:
+    """The true answer at the end of a story to what a false one answers; "" where it does not say so."""
+    words = re.findall(r"\w+", answer)
+    found = answered(answer)
+    for x, y, z in facts_of(state_of(story))[found[0]] if found else ():
+        if x in words and (not z or z in words):
+            return ASKED[found[0]].answer.format(x=x, y=y, z=z)
+    return ""
