@@ -57,6 +57,10 @@ class Answered(NamedTuple):
     answer: str
     source: str
 
+    def followed_by(self, other: "Answered") -> "Answered":
+        """Both answers, and both sources; that of the other first, because it answers the question itself."""
+        return Answered(f"{self.answer}\n{other.answer}", f"{other.source}; {self.source}")
+
     def with_source(self) -> str:
         """The answer, and below it where it is from, except for small talk."""
         return self.answer if self.source == SMALL_TALK else f"{self.answer}\n(From {self.source}.)"
@@ -255,6 +259,8 @@ class Course:
         """A question with the term that the last answer explained in the place of "it"."""
         if before is None or not before.source.startswith(IN_GLOSSARY) or not ASKS.match(message):
             return message
+        if self.entries(message) or self.nearest(message)[1] >= THRESHOLD:  # it says what it is about
+            return message
         term = re.match(r"[^,:]+", before.answer)[0]
         return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), message, count=1)
 
@@ -290,8 +296,8 @@ class Course:
     def find(self, message: str) -> Answered | None:
         """The answer of the lists to a question with its words mended; None where they have none.
 
-        That is the entry of the term that it asks for, or else the nearest listed question, or else the
-        entries of the terms that it contains.
+        That is the entry of the term that it asks for, or else the entries of the terms that it contains, and
+        the nearest listed question.
         """
         row, near = self.nearest(message)
         chapter = re.search(r"(?i)\bchapter (\d+)\b", message)
@@ -301,6 +307,8 @@ class Course:
         is_named = entries and not self.unnamed(message, entries)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
+        if near >= THRESHOLD and entries and near < EXACT:
+            return of_terms(entries).followed_by(row.answered())
         if near >= THRESHOLD:
             return row.answered()
         if entries:
