@@ -47,7 +47,7 @@ def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
         scaling.main()
         return capsys.readouterr().out
 
-    assert run("--sizes", "2x32", "--tokens", "12000").count("nats per token") == 1
+    assert run("--sizes", "2x32", "--tokens", "12000").count("nats_per_token") == 1
     [row] = scripts("logs").read_rows(log)
     assert row["size"] == "2x32" and row["held_out"] is False
     assert row["matrix_parameters"] == 2 * 12 * 32**2 + 1024 * 32 < row["parameters"]
