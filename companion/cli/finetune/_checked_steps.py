@@ -5,16 +5,16 @@ from functools import partial
 from typing import Any
 
 from companion import load
-from companion.cli._learning import learn_and_measure, output_of, take_steps, trainer_of, with_interval
+from companion.cli._learning import ask_for_steps, learn_and_measure, output_of, trainer_of, with_interval
 from companion.cli._parsing import refuse, take
 from companion.cli._shared import check_thinks
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
-from companion.models.names import folder_of, origin_of
-from companion.reasoning import RLVR, draw_texts
+from companion.models.names import check_floats, folder_of, origin_of
+from companion.reasoning import RLVR
 from companion.runtime.terminal import as_typed, waiting
 from companion.village.reasoning import StepQuestion, step_questions
-from companion.village.steps import answer_reward, judge_trace, step_reward
+from companion.village.steps import answer_reward, step_reward
 
 ASKED = 200  # questions to measure with
 NUMBERS = range(1, 9)  # numbers of steps
@@ -28,6 +28,7 @@ def run(options: Any) -> None:
     refuse(options, ["data", "method", "mixed", "average", "beta"], "does not work with --checker")
     output = output_of(options, "rewards")
     folder = folder_of(options.model)
+    check_floats("--model", folder)
     teller = load(folder, options.device, fast=True)
     check_thinks(options.model, teller)
     take(options, DEFAULTS)
@@ -46,8 +47,8 @@ def run(options: Any) -> None:
         "learned": f"the checker of {options.checker}, {options.switch}",
     }
     trainer = trainer_of(options, teller.model, game.batches, game.loss)
-    learning = take_steps(trainer, options.steps, progress)
-    figures = learn_and_measure(options, teller, output, learning, about, partial(measured, teller, options))
+    measure = partial(measured, teller, options)
+    figures = learn_and_measure(options, teller, output, trainer, progress, about, measure)
     print(f"Measured on {options.asked:,} new questions of one to eight steps, before and after:")
     for when, row in figures.items():
         right = with_interval(row, "right", "right interval")
@@ -61,12 +62,9 @@ def measured(teller: LanguageModel, options: Any) -> dict:
     """The shares of new questions answered rightly, at temperature 0, and also proved by the steps."""
     questions = step_questions(options.asked, options.seed + 7000, NUMBERS)
     with waiting(f"Asking {options.asked:,} questions"):
-        draws = draw_texts(teller, [question.prompt for question in questions], temperature=0.0)
-    verdicts = list(map(judge_trace, questions, draws.texts))
-    found: dict[str, Any] = {"questions": options.asked}
-    right = sum(verdict.right for verdict in verdicts)
-    proved = sum(verdict.right and verdict.sound for verdict in verdicts)
+        right, proved, tokens = ask_for_steps(teller, questions)
+    found: dict[str, Any] = {"questions": options.asked, "tokens": tokens / options.asked}
     for kind, n in (("right", right), ("proved", proved)):
         found[kind] = n / options.asked
         found[f"{kind} interval"] = list(wilson_interval(n, options.asked))
-    return found | {"tokens": draws.mask.sum().item() / options.asked}
+    return found
