@@ -125,15 +125,25 @@ def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> t
     return "", False
 
 
+@dataclass
+class Rewards:
+    """How a model learns from rewards.
+
+    Args:
+        trainer: Trains the model.
+        progress: What the progress bar shows; it is given the loss of a step.
+        learned: What the model learns from, as its provenance says it.
+        finish: Changes the model after the last step.
+    """
+
+    trainer: Trainer
+    progress: Callable[[float], str]
+    learned: str
+    finish: Callable[[], None] | None = None
+
+
 def learn_and_measure(
-    options: Any,
-    teller: LanguageModel,
-    output: Path,
-    trainer: Trainer,
-    progress: Callable[[float], str],
-    about: dict,
-    measure: Callable[[], dict],
-    finish: Callable[[], None] | None = None,
+    options: Any, teller: LanguageModel, output: Path, init: dict, rewards: Rewards, measure: Callable
 ) -> dict[str, dict]:
     """Let a model learn, save it, and measure it before and after.
 
@@ -141,20 +151,19 @@ def learn_and_measure(
         options: The command's.
         teller: The model.
         output: The folder for the model and report.json.
-        trainer: Trains the model.
-        progress: What the progress bar shows; it is given the loss of a step.
-        about: What is noted of the model besides.
+        init: The model that it was, as origin_of has it.
+        rewards: How it learns.
         measure: Returns what is measured.
-        finish: Changes the model after the last step.
     """
+    trainer = rewards.trainer
     with claim(output):
         figures = {"before": measure()}
-        early, stopped = take_possible_steps(trainer, progress)
-        if finish:
-            finish()
+        early, stopped = take_possible_steps(trainer, rewards.progress)
+        if rewards.finish:
+            rewards.finish()
         teller.model.eval()
-        about |= {"steps": trainer.steps, "seed": options.seed, "stopped": stopped}
-        save_checkpoint(output, teller.model, teller.tokenizer, about)
+        about = {"init": init, "learned": rewards.learned, "steps": trainer.steps, "seed": options.seed}
+        save_checkpoint(output, teller.model, teller.tokenizer, about | {"stopped": stopped})
         if early:
             print(f"\n{early}", file=sys.stderr)
         with measuring(output):

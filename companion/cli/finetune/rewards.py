@@ -16,6 +16,7 @@ from tqdm import tqdm
 from companion import load
 from companion.cli._learning import (
     LearningOptions,
+    Rewards,
     Row,
     bits_of,
     check_turn_end,
@@ -28,7 +29,7 @@ from companion.cli._learning import (
 )
 from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import REASONER, SHIPPED
-from companion.cli.finetune import _checked_steps
+from companion.cli.finetune._checked_steps import by_checker, measured_steps, print_steps
 from companion.datasets import pad_batch
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -39,7 +40,7 @@ from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credi
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
 from companion.runtime.terminal import as_typed, waiting
-from companion.training import Trainer, next_token_loss
+from companion.training import next_token_loss
 from companion.village import load_split
 from companion.village.dialogues import lessons
 from companion.village.splits import fresh
@@ -103,41 +104,51 @@ class Options(LearningOptions):
 
 
 def run(options: Options) -> None:
-    if options.checker is not None:
-        if options.model == SHIPPED:
-            options.model = REASONER
-        _checked_steps.run(options)
-        return
-    refuse(options, ["switch"], "works with --checker only")
-    if options.data is None:
-        refuse(options, ["beta"], "works with pairs only; name a file with --data")
-    else:
-        of_judge = ["method", "prompts", "size", "mixed", "average"]
-        refuse(options, of_judge, "works with the village's judge only, without --data")
+    check_together(options)
+    if options.checker and options.model == SHIPPED:
+        options.model = REASONER
     placed = placed_pairs(options.data) if options.data else []
     output = output_of(options, "rewards")
     folder = folder_of(options.model)
     check_floats("--model", folder)
     teller = load(folder, options.device, fast=True)
-    pairs = rows_of_pairs(teller, placed, options.model)
-    asked = stories_asked(options, teller)
-    add_defaults(options, teller.model, len(pairs))
-    before = load(folder, options.device, fast=True)
-
-    if pairs:
-        trainer, progress = by_pairs(options, teller, before, pairs)
+    if options.checker:
+        rewards = by_checker(options, teller)
+        measure = partial(measured_steps, teller, options)
+        show = partial(print_steps, options.asked)
+        aim, command = "ask it", ["chat", "--think"]
     else:
-        trainer, progress = by_judge(options, teller, before)
-    learned = "pairs" if pairs else f"the village's judge, {options.method}"
-    about = {"init": origin_of(options.model, folder), "learned": learned}
-    measure = partial(measured, teller, pairs, asked, options.seed)
-    finish = None if pairs else partial(step_back, teller, before, options.average)
-    figures = learn_and_measure(options, teller, output, trainer, progress, about, measure, finish)
-    print_figures(figures, min(ASKED, len(pairs)), asked)
-    chats = pairs and teller.tokenizer.template is not None
-    command, aim = ("chat", "talk with it") if chats else ("generate", "let it tell a story")
+        pairs = rows_of_pairs(teller, placed, options.model)
+        asked = stories_asked(options, teller)
+        add_defaults(options, teller.model, len(pairs))
+        before = load(folder, options.device, fast=True)
+        rewards = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
+        measure = partial(measured, teller, pairs, asked, options.seed)
+        show = partial(print_figures, min(ASKED, len(pairs)), asked)
+        chats = pairs and teller.tokenizer.template is not None
+        aim, command = ("talk with it", ["chat"]) if chats else ("let it tell a story", ["generate"])
+    init = origin_of(options.model, folder)
+    figures = learn_and_measure(options, teller, output, init, rewards, measure)
+    show(figures)
     print(f"In {output}: the model, and report.json. To {aim}:\n")
-    print(f"  {as_typed('companion', command, '--model', output)}")
+    print(f"  {as_typed('companion', *command, '--model', output)}")
+
+
+def check_together(options: Options) -> None:
+    """Check that options were given for one kind of rewards only.
+
+    Raises:
+        ValueError: If one would be ignored.
+    """
+    of_judge = ["method", "prompts", "size", "mixed", "average"]
+    if options.checker:
+        refuse(options, ["data", "method", "mixed", "average", "beta"], "does not work with --checker")
+        return
+    refuse(options, ["switch"], "works with --checker only")
+    if options.data is None:
+        refuse(options, ["beta"], "works with pairs only; name a file with --data")
+    else:
+        refuse(options, of_judge, "works with the village's judge only, without --data")
 
 
 def stories_asked(options: Options, teller: LanguageModel) -> int:
@@ -210,7 +221,7 @@ def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     return found | (look(teller, asked, seed) if asked else {})
 
 
-def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> None:
+def print_figures(n_pairs: int, n_stories: int, figures: dict[str, dict]) -> None:
     """Print what was measured before and after."""
     if n_pairs:
         shares = ", ".join(f"{row['chosen likelier']:.1%} {when}" for when, row in figures.items())
@@ -286,7 +297,7 @@ def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> Non
             weight.lerp_(weights[name], share)
 
 
-def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> tuple[Trainer, Callable]:
+def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Rewards:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
     n_prompts = min(5000, options.steps * options.prompts)
     prompts = begun(n_prompts, options.seed + 100, longest=3 if options.method == "dpo" else 6)
@@ -303,7 +314,9 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
         return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
 
     batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
-    return trainer_of(options, teller.model, batches, loss), progress
+    trainer = trainer_of(options, teller.model, batches, loss)
+    finish = partial(step_back, teller, before, options.average)
+    return Rewards(trainer, progress, f"the village's judge, {options.method}", finish)
 
 
 def mix(
@@ -336,7 +349,7 @@ def mix(
 
 def by_pairs(
     options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[Row, Row]]
-) -> tuple[Trainer, Callable]:
+) -> Rewards:
     """DPO on the file's pairs, in new orders."""
     rng = random.Random(options.seed)
 
@@ -355,4 +368,4 @@ def by_pairs(
         rejected_now = text_log_probs(model, *rejected)
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
-    return trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format
+    return Rewards(trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs")
