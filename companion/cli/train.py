@@ -37,13 +37,7 @@ from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import check_memory, pick_device
-from companion.runtime.runs.distributed import (
-    broadcast,
-    check_shares,
-    is_main,
-    shared_device,
-    world_size,
-)
+from companion.runtime.runs.distributed import broadcast, check_shares, is_main, shared_device, world_size
 from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.runs.resuming import BEST, SavedRun, holds_run, saved_settings
 from companion.runtime.runs.sessions import Clock
@@ -309,8 +303,6 @@ def find_saved_run(asked: dict, folder: Path) -> SavedRun:
     Raises:
         ValueError: If there is no saved run, or the options are not those of the run.
     """
-    if not (holds_run(folder) or holds_model(folder)):
-        raise ValueError(f"--resume: {folder} holds no saved run; leave it out to begin one")
     saved = saved_settings(folder, asked.get("architecture"), BUILDERS)
     if asked.get("steps", saved.steps) < saved.steps:
         rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"

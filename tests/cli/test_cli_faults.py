@@ -143,7 +143,7 @@ def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, cap
 
 def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
     train = ["train", *MINE, *TINY, "--checkpoint", "runs/new"]
-    fails(capsys, [*train, "--resume"], 2, "--resume: runs/new holds no saved run; leave it out")
+    fails(capsys, [*train, "--resume"], 2, "checkpoint runs/new is not there")
     fails(capsys, [*train, "--judge", "2"], 2, "--judge works with the village only, not with", "mine.txt")
     assert not (prepared / "runs/new").exists()
 
