@@ -22,7 +22,7 @@ with each damp. `controls`: the loss on 300 new stories with the matrices of the
 in groups of 32: to nearest, with the largest weights of a group cut off where this lowers the squared error
 of its weights, or corrected after three different hundreds of stories.
 `speed`: tokens a second of processor time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of
-transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that benchmarks/decoding.py
+transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that benchmarks/peers.py
 names, shows a processor without AVX-512 and VNNI.
 Rows are appended to data/models/quantization.jsonl; those that are there are skipped.
 """

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -406,13 +405,14 @@ def claim_folder(options: Options, folder: Path, held: ExitStack) -> Path:
             check_unused("--checkpoint", folder)
         held.enter_context(claim(folder))
         return folder
-    others = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
-    for free in itertools.chain([folder], others):
+    free, number = folder, 1
+    while True:
         if not visible_names(free):
             with contextlib.suppress(ValueError):  # another run has claimed it
                 held.enter_context(claim(free))
                 return free
-    raise AssertionError("unreachable: there are always more numbers")
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
 
 
 # -- the work --------------------
