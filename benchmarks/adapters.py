@@ -17,7 +17,7 @@ import time
 from functools import cache, partial
 
 import torch
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion import load
 from companion.instructions import exact_matches, masked_batches, text_rows
@@ -135,10 +135,9 @@ def told_row(method: str, names: tuple, rank: int, alpha: float, lr: float, seed
         teller.model, _ = train("lora", names, rank, alpha, lr, seed)
     scores = village_scores(teller, TOLD_STORIES, TOLD_SEED)
     return {
-        "method": method, "names": list(names), "rank": rank, "alpha": alpha, "lr": lr, "seed": seed,
         "told": TOLD_STORIES, "ended": scores["ended"], "grammar": round(scores["grammar"], 4),
         "consistent": round(scores["consistent"], 4),
-        "stories": round(nats_of(teller.model, examples(170)[2]), 4), "machine": machine(),
+        "stories": round(nats_of(teller.model, examples(170)[2]), 4),
     }  # fmt: skip
 
 
@@ -149,22 +148,17 @@ def run_row(method: str, names: tuple, rank: int, alpha: float, lr: float, seed:
     model, losses = train(method, names, rank, alpha, lr, seed)
     seconds = time.process_time() - begun
     return {
-        "method": method, "names": list(names), "rank": rank, "alpha": alpha, "lr": lr, "seed": seed,
         "learns": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "early": round(sum(losses[:5]) / 5, 4), "right": exact_matches(model, asked).double().mean().item(),
         "nats": round(nats_of(model, asked), 5), "stories": round(nats_of(model, stories), 4),
         "thin": thinness(model) if not names else None, "seconds": round(seconds, 1),
-        "machine": machine(),
     }  # fmt: skip
 
 
 def main() -> None:
     for row in [*ROWS, *TOLD]:
         key = dict(zip(KEY, (row[0], list(row[1]), *row[2:]), strict=True))
-        if not holds(LOG, key):
-            found = told_row(*row) if row in TOLD else run_row(*row)
-            append_row(LOG, found)
-            print(found, flush=True)
+        add_missing(LOG, key, partial(told_row if row in TOLD else run_row, *row))
 
 
 if __name__ == "__main__":

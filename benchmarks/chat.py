@@ -10,20 +10,12 @@ the judge finds true, that have what was ordered and that have SHORTEST sentence
 model learns true ordered stories and is kept to its own answers in conversations of `chat_course`.
 
 Each row of data/models/chat.jsonl is one model. `declined` is the share of 560 messages of the kinds in
-`companion.village.strangers.HELD_OUT`, of which no model learned, that were answered by `DECLINE`, `kinds`
-that of each kind; `declined_wrongly` that of 800 messages about the village: 400 questions after a story,
-200 after a story that does not answer, and 200 orders. `all`, `refused` and `orders` are as in
-instructions.jsonl. `after` is what follows one of the held-out messages and the model's own answer to it:
-the share of 200 orders whose story has both parts (`both`, at temperature 0.7; `greedy`, at temperature 0),
-and of 200 questions after a story that were right word for word. `plain` is the share of 40 questions of a
-wording that were right word for word, asked after an order and a new story as people type them; `held out`
-are wordings of which no model learned. `loose` is about 160 orders in other words of which no model learned,
-at temperature 0: the share of stories that have what was ordered, of those that are also true to their end,
-the mean number of sentences, and the share of stories with fewer than five; `ordered` is the same for 100
-orders in the usual words. `lacking` is the share of 100 orders and questions with a word that the village
-lacks, and that no model learned, that were declined. `second` is about 200 orders after an order
-and the model's own story: the share of new stories that have both parts, and that came to an end. `examples`
-are the first 24 tokens of the answers to four messages.
+`companion.village.strangers.HELD_OUT`, of which no model learned, that were answered by `DECLINE`;
+`declined_wrongly` that of 800 messages about the village: 400 questions after a story, 200 after a story that
+does not answer, and 200 orders. `all`, `refused` and `orders` are as in instructions.jsonl. `after` and
+`second` have the share of 200 orders whose story has both parts, at temperature 0.7: after one of the
+held-out messages and the model's own answer to it, and after another order and the model's own story.
+`examples` are the first 24 tokens of the answers to four messages.
 """
 
 import argparse
@@ -33,7 +25,7 @@ from pathlib import Path
 
 import torch
 from instructions import TEST, TRAIN, tests
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion import load
 from companion.instructions import (
@@ -52,23 +44,16 @@ from companion.serve.village_words import missing, ordered_phrases
 from companion.training import save_checkpoint
 from companion.village import DATA, abilities
 from companion.village.dialogues import (
-    ASKED,
-    HELD_OUT_ORDERS,
-    HELD_OUT_PLAIN,
     LOOSE_ORDERS,
-    PLAIN,
     asked,
-    asked_as,
     chat_course,
-    facts_of,
     has_both,
-    lacking,
     orders,
     second_orders,
     talk,
 )
-from companion.village.judge import judge, state_of
-from companion.village.strangers import DECLINE, HELD_OUT_LACKED, held_out_messages
+from companion.village.judge import judge
+from companion.village.strangers import DECLINE, held_out_messages
 from companion.village.tasks import true_story
 
 LOG = DATA / "models" / "chat.jsonl"
@@ -91,13 +76,7 @@ def of_strangers(model, tokenizer) -> dict:
     """What is declined of the held-out kinds."""
     messages = held_out_messages(MESSAGES, TEST + 10)
     said = answers(model, tokenizer, [talk(text) for _, text in messages], 40)
-    kinds: dict[str, list[bool]] = {}
-    for (kind, _), (text, _) in zip(messages, said, strict=True):
-        kinds.setdefault(kind, []).append(declines(text))
-    return {
-        "declined": share([one for found in kinds.values() for one in found]),
-        "kinds": {kind: share(found) for kind, found in kinds.items()},
-    }
+    return {"declined": share([declines(text) for text, _ in said])}
 
 
 def of_the_village(model, tokenizer) -> dict:
@@ -117,40 +96,30 @@ def of_questions(model, tokenizer) -> dict:
     return {"all": round(sum(right.values()) / len(right), 4), "refused": refused}
 
 
+def with_both(wanted: list, told: list) -> list[str]:
+    """The stories that have both parts of what was ordered."""
+    pairs = zip(wanted, told, strict=True)
+    return [text for order, (text, _) in pairs if has_both(order[0]["content"], text)]
+
+
 def of_orders(model, tokenizer) -> dict:
-    """What stories to order are, at temperature 0.8: ended, with both parts, and of these consistent."""
+    """What stories to order are, at temperature 0.8: with both parts, and of these consistent."""
     wanted = [one.messages[:1] for one in orders(ORDERED, TEST + 2)]
-    told = answers(model, tokenizer, wanted, 240, seed=1, temperature=0.8)
-    both = [
-        text for order, (text, _) in zip(wanted, told, strict=True) if has_both(order[0]["content"], text)
-    ]
-    return {
-        "ended": share([ended for _, ended in told]),
-        "both": round(len(both) / len(told), 4),
-        "consistent": round(abilities(both)["consistent"], 4) if both else 0.0,
-    }
+    both = with_both(wanted, answers(model, tokenizer, wanted, 240, seed=1, temperature=0.8))
+    consistent = round(abilities(both)["consistent"], 4) if both else 0.0
+    return {"orders": {"both": len(both) / ORDERED, "consistent": consistent}}
 
 
 def after_strangers(model, tokenizer) -> dict:
     """What follows a held-out message and the model's own answer to it."""
     messages = [text for _, text in held_out_messages(ORDERED, TEST + 11)]
     said = answers(model, tokenizer, [talk(text) for text in messages], 60)
-    begun = [talk(text, answer or "?") for text, (answer, _) in zip(messages, said, strict=True)]
     wanted = [one.messages[:1] for one in orders(ORDERED, TEST + 12)]
-    ordered = [first + then for first, then in zip(begun, wanted, strict=True)]
-    found = {}
-    for name, temperature in (("both", STORY), ("greedy", 0)):
-        told = answers(model, tokenizer, fitting(ordered, tokenizer), 200, seed=1, temperature=temperature)
-        found[name] = share(
-            [has_both(then[0]["content"], text) for then, (text, _) in zip(wanted, told, strict=True)]
-        )
-    rows = [
-        first + one.messages
-        for first, one in zip(begun, asked(ORDERED, TEST + 13), strict=True)
-        if len(chat_rows([first], tokenizer, 256)[0][0]) < 100
-    ]
-    found["questions"] = share(exact_matches(model, chat_rows(rows, tokenizer, 256)).tolist())
-    return {"after": found}
+    ordered = []
+    for text, (answer, _), order in zip(messages, said, wanted, strict=True):
+        ordered.append(talk(text, answer or "?") + order)
+    told = answers(model, tokenizer, fitting(ordered, tokenizer), 200, seed=1, temperature=STORY)
+    return {"after": {"both": len(with_both(wanted, told)) / ORDERED}}
 
 
 def after_a_story(model, tokenizer) -> dict:
@@ -163,86 +132,7 @@ def after_a_story(model, tokenizer) -> dict:
         both = [*one, {"role": "assistant", "content": text}, *two]
         ordered.append(newest_exchanges(both, tokenizer, 257 - 32))  # as Chat does
     told = answers(model, tokenizer, ordered, 200, seed=2, temperature=STORY)
-    both = [has_both(two[0]["content"], text) for two, (text, _) in zip(then, told, strict=True)]
-    return {"second": {"both": share(both), "ended": share([ended for _, ended in told])}}
-
-
-TYPINGS = {
-    "": str,
-    ", no mark": lambda text: text.rstrip("?."),
-    ", small": lambda text: text.rstrip("?.").lower(),
-}
-"""How a plain question is typed: as it stands, without its mark, or in small letters and without it."""
-
-
-def plain_questions(n: int = 40) -> dict[str, list]:
-    """For each wording n conversations: an order, its new story, the question, and the answer."""
-    told = []
-    for one in orders(1500, TEST + 16):
-        if len(one.messages[1]["content"]) < 750:  # it leaves room in the context
-            told.append((one.messages, facts_of(state_of(one.messages[1]["content"]))))
-    wordings = []
-    for kind in ASKED:
-        for wording in dict.fromkeys((*ASKED[kind].wordings, *PLAIN[kind])):
-            wordings.append((kind, wording, wording, str))
-        for wording in HELD_OUT_PLAIN[kind]:
-            wordings.append((kind, f"held out: {wording}", wording, str))
-    for kind, wording in (
-        ("who has", "Who has the {x}?"),
-        ("where is somebody", "Where is {x}?"),
-        ("where is the thing", "Where is the {x}?"),
-        ("who is", "Who is {y}?"),
-    ):
-        for name, typing in TYPINGS.items():
-            if name:
-                wordings.append((kind, wording + name, wording, typing))
-    found: dict[str, list] = {}
-    for kind, name, wording, typing in wordings:
-        found[f"{kind}: {name}"] = here = []
-        for i, (messages, facts) in enumerate(told):
-            if len(here) < n and facts[kind]:
-                x, y, z = facts[kind][i % len(facts[kind])]
-                question = typing(asked_as(wording, (x, y, z), facts))
-                here.append(messages + talk(question, ASKED[kind].answer.format(x=x, y=y, z=z)))
-    return found
-
-
-def of_plain_questions(model, tokenizer) -> dict:
-    """The share of plain questions that are answered word for word, by wording."""
-    shares = {}
-    for name, conversations in plain_questions().items():
-        rows = []
-        for ids, learned in chat_rows(conversations, tokenizer, 256):
-            last = len(ids) - learned[::-1].index(False) - 1  # what begins the last answer
-            rows.append((ids, [mark and i > last for i, mark in enumerate(learned)]))
-        shares[name] = share(exact_matches(model, rows).tolist())
-    return {"plain": shares}
-
-
-def told_at_zero(model, tokenizer, wanted: list[str]) -> dict:
-    """What stories to these orders are at temperature 0."""
-    told = answers(model, tokenizer, [talk(order) for order in wanted], 240)
-    named = [not missing(ordered_phrases(order), text) for order, (text, _) in zip(wanted, told, strict=True)]
-    true = [ok and true_story(*one) > 0 for ok, one in zip(named, told, strict=True)]
-    sentences = [len(judge(text)) for text, _ in told]
-    return {
-        "named": share(named),
-        "true": share(true),
-        "sentences": round(sum(sentences) / len(sentences), 2),
-        "short": share([n < 5 for n in sentences]),
-    }
-
-
-def of_other_orders(model, tokenizer) -> dict:
-    """What follows orders in other words, orders in the usual words, and orders of what the village lacks."""
-    loose = [one.messages[0]["content"] for one in orders(160, TEST + 17, forms=HELD_OUT_ORDERS)]
-    usual = [one.messages[0]["content"] for one in orders(100, TEST + 18)]
-    said = answers(model, tokenizer, [talk(text) for text in lacking(100, TEST + 19, HELD_OUT_LACKED)], 30)
-    return {
-        "loose": told_at_zero(model, tokenizer, loose),
-        "ordered": told_at_zero(model, tokenizer, usual),
-        "lacking": share([declines(text) for text, _ in said]),
-    }
+    return {"second": {"both": len(with_both(then, told)) / ORDERED}}
 
 
 def fitting(conversations: list, tokenizer) -> list:
@@ -252,22 +142,16 @@ def fitting(conversations: list, tokenizer) -> list:
     ]
 
 
-def row_of(folder: Path, name: str) -> dict:
+def row_of(folder: Path) -> dict:
     """Everything that is measured of the model in a folder."""
     teller = load(folder, device="cpu")
     model, tokenizer = teller.model.eval(), teller.tokenizer
     said = answers(model, tokenizer, [talk(text) for text in EXAMPLES], 24)
-    row = {
-        "model": name,
-        "examples": {text: answer for text, (answer, _) in zip(EXAMPLES, said, strict=True)},
-    }
-    row |= of_strangers(model, tokenizer) | of_the_village(model, tokenizer)
-    print(row, flush=True)
-    row |= after_strangers(model, tokenizer) | after_a_story(model, tokenizer)
-    print(row["after"], row["second"], flush=True)
-    row |= of_other_orders(model, tokenizer) | of_plain_questions(model, tokenizer)
-    row |= of_questions(model, tokenizer) | {"orders": of_orders(model, tokenizer)}
-    return row | {"machine": machine()}
+    row = {"examples": {text: answer for text, (answer, _) in zip(EXAMPLES, said, strict=True)}}
+    for measure in (of_strangers, of_the_village, after_strangers, after_a_story, of_questions, of_orders):
+        row |= measure(model, tokenizer)
+        print(row, flush=True)
+    return row
 
 
 # -- a preference for true stories ---------------------------------------------------------------------------
@@ -368,10 +252,7 @@ def main() -> None:
         prefer(args.folder, args.prefer)
         return
     name = args.name or args.folder.name
-    if not holds(LOG, {"model": name}):
-        row = row_of(args.folder, name)
-        append_row(LOG, row)
-        print({key: value for key, value in row.items() if key not in ("kinds", "examples")})
+    add_missing(LOG, {"model": name}, lambda: row_of(args.folder))
 
 
 if __name__ == "__main__":

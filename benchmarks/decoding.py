@@ -1,7 +1,4 @@
-"""Tokens told per second with a cache, against the GPT-2 of `transformers` with its own, in one run.
-
-    pip install transformers
-    python benchmarks/decoding.py [--threads 2] [--rounds 7]
+"""Tokens told per second with a cache, against `transformers` with its own: a part of peers.py.
 
 Three shapes: a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) of GPT-2's
 parts, one of the same size of Qwen3's (chapter 10's storyteller), and GPT-2 small's (124 M). Weights are
@@ -12,21 +9,18 @@ from one file, as load_pretrained and from_pretrained read them: how they lie in
 it does besides. Ours is read as companion.load has it read: by inlined parts (chapter 9).
 
 The two take turns, so that a slow spell of the machine hits both; each round gives a ratio of processor
-times, and their median is printed. "Bandwidth" is the share of the memory's speed at which the loop moves the
+times, and their median is kept. "Bandwidth" is the share of the memory's speed at which the loop moves the
 bytes that it must: the weights once a step, and the keys and values of each row. The memory's speed is that
 of a matrix too large for any cache, times a vector, in the same run. Above 100 %: weights that stay in a
-cache of the processor. ATEN_CPU_CAPABILITY=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 in the environment show a
-processor without AVX-512.
+cache of the processor.
 """
 
-import argparse
 import statistics
 import tempfile
 from pathlib import Path
 
 import torch
-import transformers
-from logs import memory_speed, processor_time
+from logs import processor_time
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from companion.caching import KVCache, cache_bytes, inline, prefill
@@ -44,6 +38,7 @@ SHAPES = {
     "small, Qwen3's parts": LlamaConfig(**SMALL),
     "GPT-2 124 M": GPTConfig(),
 }
+ROUNDS = 7
 PROMPT, NEW = 32, {"small": 96, "small, Qwen3's parts": 96, "GPT-2 124 M": 24}
 PARTS = {"attn.c_proj": "attn.o_proj", "mlp.c_fc": "mlp.up_proj", "mlp.c_proj": "mlp.down_proj"}
 PARTS |= {"ln_1": "norm_1", "ln_2": "norm_2"}
@@ -128,52 +123,34 @@ def bytes_moved(model, rows: int, new: int) -> float:
     return weights + cache_bytes(model.config, PROMPT + new // 2, rows)
 
 
-def compare(name: str, rows: int, rounds: int, speed: float, kinds=("loop", "generate")) -> list[dict]:
-    """A row for each kind, printed as well. speed: the memory's, bytes a second."""
-    (model, theirs), new = both(name), NEW[name]
+def compare(name: str, rows: int, speed: float) -> list[dict]:
+    """The rows of the log for a shape and a number of texts. speed: the memory's, bytes a second."""
+    model, theirs = both(name)
+    new = NEW[name]
     theirs.generation_config.pad_token_id = theirs.generation_config.eos_token_id = None
     tokens = torch.randint(1, 1024, (rows, PROMPT), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-4)
-    found, pairs = [], {"loop": (our_loop, their_loop), "generate": (our_generate, their_generate)}
-    for kind in kinds:
-        ours, other = pairs[kind]
-        first, second = ours(model, tokens, new), other(theirs, tokens, new)  # warm
-        same = (first == second).float().mean().item()
-        times = []
-        for _ in range(rounds):
-            a = processor_time(lambda ours=ours: ours(model, tokens, new))
-            times.append((a, processor_time(lambda other=other: other(theirs, tokens, new))))
-        a, b = (rows * new / statistics.median(column) for column in zip(*times, strict=True))
-        ratio = statistics.median(y / x for x, y in times)
-        speeds = f"companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
-        line = f"{name:20} batch {rows:2} {kind:9} {speeds}"
-        row = {"what": f"{name}, {rows} at once, {kind}", "ours": round(a), "theirs": round(b)}
-        row |= {"ratio": round(ratio, 3), "same": round(same, 3)}
-        if kind == "loop":
-            share = [speed_ / rows * bytes_moved(model, rows, new) / speed for speed_ in (a, b)]
-            line += f"   bandwidth {share[0]:.0%}, {share[1]:.0%}"
-            row["bandwidth"] = round(share[0], 3)
-        print(f"{line}   same tokens {same:.0%}", flush=True)
-        found.append(row)
+    found = [timed(f"{name}, {rows} at once, loop", our_loop, their_loop, model, theirs, tokens, new)]
+    found[0]["bandwidth"] = round(found[0]["ours"] / rows * bytes_moved(model, rows, new) / speed, 3)
+    if name.startswith("small"):
+        what = f"{name}, {rows} at once, generate"
+        found.append(timed(what, our_generate, their_generate, model, theirs, tokens, new))
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
-    parser.add_argument("--rounds", type=int, default=7, help="(default: 7)")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    transformers.logging.set_verbosity_error()
-    speed = memory_speed()
-    versions = f"PyTorch {torch.__version__}, transformers {transformers.__version__}"
-    print(f"{versions}, {torch.backends.cpu.get_cpu_capability()}, {args.threads} thread(s)")
-    print(f"the memory's speed: {speed / 1e9:.0f} GB/s")
-    for name in SHAPES:
-        for rows in (1, 16):
-            compare(name, rows, args.rounds, speed)
-
-
-if __name__ == "__main__":
-    main()
+def timed(what: str, our_way, their_way, model, theirs, tokens, new: int) -> dict:
+    """Both ways in turns: tokens per second, the median of the ratios, and the share of equal tokens."""
+    first, second = our_way(model, tokens, new), their_way(theirs, tokens, new)  # warm
+    times = []
+    for _ in range(ROUNDS):
+        ours = processor_time(lambda: our_way(model, tokens, new))
+        times.append((ours, processor_time(lambda: their_way(theirs, tokens, new))))
+    a, b = (len(tokens) * new / statistics.median(column) for column in zip(*times, strict=True))
+    return {
+        "what": what,
+        "ours": round(a),
+        "theirs": round(b),
+        "ratio": round(statistics.median(y / x for x, y in times), 3),
+        "same": round((first == second).float().mean().item(), 3),
+    }

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from inside import Look, story_batches
-from logs import append_row, holds, machine, read_rows
+from logs import add_missing, read_rows
 
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
@@ -93,10 +93,6 @@ def run(shape: str, lr: float, seed: int, steps: int, tokenizer, look: Look) -> 
     measured = word_losses(teller, stories[MEASURED])
     words = [word for story in measured for word in story]
     return {
-        "shape": shape,
-        "lr": lr,
-        "seed": seed,
-        "steps": steps,
         "weights": sum(p.numel() for p in model.parameters()),
         "weights of blocks": sum(p.numel() for p in model.blocks.parameters()),
         "tuning": round(sum(word.excess for word in tuning) / len(tuning), 4),
@@ -104,17 +100,7 @@ def run(shape: str, lr: float, seed: int, steps: int, tokenizer, look: Look) -> 
         "decided": by_distance(decided(measured)),
         "right": answers_right(model, look),
         "seconds": seconds,
-        "machine": machine(),
     }
-
-
-def line(row: dict) -> str:
-    """A row in words."""
-    bits = ", ".join(f"{mean:.2f}" for _, mean, _ in row["decided"].values())
-    return (
-        f"{row['shape']:14} lr {row['lr']:<6g} seed {row['seed']}: {row['avoidable']:.3f} avoidable bits, "
-        f"{bits} by distance; {row['right']} of 200 answers right"
-    )
 
 
 def best_rate(shape: str, log: Path, steps: int) -> float:
@@ -133,10 +119,8 @@ def main():
     look = Look(tokenizer)
 
     def add(shape: str, lr: float, seed: int, steps: int = args.steps) -> None:
-        if not holds(args.log, {"shape": shape, "lr": lr, "seed": seed, "steps": steps}):
-            row = run(shape, lr, seed, steps, tokenizer, look)
-            append_row(args.log, row)
-            print(line(row), flush=True)
+        key = {"shape": shape, "lr": lr, "seed": seed, "steps": steps}
+        add_missing(args.log, key, lambda: run(shape, lr, seed, steps, tokenizer, look))
 
     if args.long:
         for shape in args.long:

@@ -21,7 +21,7 @@ from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion.attention import CausalSelfAttention
 from companion.datasets import pad_batch
@@ -175,9 +175,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for values in ROWS:
         key = dict(zip(KEY, values, strict=True))
-        if not holds(LOG, key):
-            append_row(LOG, row := key | train(*values) | {"machine": machine()})
-            print(row, flush=True)
+        add_missing(LOG, key, partial(train, *values))
 
 
 if __name__ == "__main__":

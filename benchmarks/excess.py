@@ -12,7 +12,6 @@ because the words of a story are not independent.
 """
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Callable
 from functools import cache
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import torch
 from inside import story_batches
-from logs import append_row, holds, machine
+from logs import add_missing
 
 import companion
 from companion.generation import LanguageModel
@@ -145,26 +144,8 @@ def train(steps: int, log: Path) -> None:
     for step in (look for look in LOOKS if look <= steps):
         while trainer.steps < step:
             trainer.step()
-        if holds(log, {"what": "training", "step": step}):
-            continue
-        row = {"what": "training", "step": step, "tokens": trainer.tokens}
-        row |= measured(LanguageModel(model, tokenizer))
-        row |= {"config": dataclasses.asdict(model.config), "machine": machine()}
-        append_row(log, row)
-        print(line(row), flush=True)
-
-
-def line(row: dict) -> str:
-    """A row in words."""
-    words = sum(row["words"])
-    name = f"step {row['step']:5,}" if row["what"] == "training" else row["model"]
-    most = sorted(row["parts"].items(), key=lambda part: -part[1][0] * part[1][2])[:3]
-    where = "; ".join(f"{part} {excess:.2f} each" for part, (_, _, excess) in most)
-    unavoidable, excess = row["unavoidable"] / words, sum(row["excess"]) / words
-    told = "({:.3f} to {:.3f})".format(*row["all"]["interval"]) if "all" in row else ""
-    return (
-        f"{name:12} {unavoidable:.3f} unavoidable bits a word, {excess:.3f} {told} avoidable, most in {where}"
-    )
+        key = {"what": "training", "step": step, "tokens": trainer.tokens}
+        add_missing(log, key, lambda: measured(LanguageModel(model, tokenizer)))
 
 
 def main():
@@ -174,11 +155,9 @@ def main():
     args = parser.parse_args()
     read_once()
     for name in MODELS:
-        if not holds(args.log, {"what": "model", "model": name}):
-            teller = companion.load(DATA / "models" / name, device="cpu")
-            row = {"what": "model", "model": name} | measured(teller) | {"machine": machine()}
-            append_row(args.log, row)
-            print(line(row), flush=True)
+        folder = DATA / "models" / name
+        key = {"what": "model", "model": name}
+        add_missing(args.log, key, lambda folder=folder: measured(companion.load(folder, device="cpu")))
     train(args.steps, args.log)
 
 

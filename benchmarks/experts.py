@@ -23,7 +23,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import torch
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion import BUILDERS
 from companion.datasets import document_rows, encode_documents, load_text
@@ -144,10 +144,10 @@ def run_row(name: str, seed: int) -> dict:
             seconds += time.process_time() - begun
     bits = {kind: round(evaluate(model, split, 256).bits_per_byte, 4) for kind, split in kinds.items()}
     row = {
-        "row": name, "seed": seed, "steps": steps, "tokens": trainer.tokens, "early": early,
+        "steps": steps, "tokens": trainer.tokens, "early": early,
         "bits_per_byte": bits, "parameters": sum(p.numel() for p in model.parameters()),
         "active": active_parameters(model), "seconds": round(seconds, 1),
-        "tokens_per_second": round(trainer.tokens / seconds), "machine": machine(),
+        "tokens_per_second": round(trainer.tokens / seconds),
     }  # fmt: skip
     if text == "village":
         row["gap"] = round(gap_left(bits["village"], texts()["lines"]), 4)
@@ -158,10 +158,7 @@ def run_row(name: str, seed: int) -> dict:
 
 def main():
     for name, seed in ROWS:
-        if not holds(LOG, {"row": name, "seed": seed}):
-            row = run_row(name, seed)
-            append_row(LOG, row)
-            print(name, seed, row["bits_per_byte"], f"{row['tokens_per_second']:,} tokens/s", flush=True)
+        add_missing(LOG, {"row": name, "seed": seed}, partial(run_row, name, seed))
 
 
 if __name__ == "__main__":

@@ -168,16 +168,7 @@ def run(steps: int, log: Path) -> None:
         if step and before == 0:
             row["early"] = round(statistics.mean(trainer.losses[:EARLY]), 4)
         append_row(log, row)
-        print(line(row), flush=True)
-
-
-def line(row: dict) -> str:
-    """A row in words."""
-    best = {name: max(max(heads) for heads in found) for name, found in row["scores"].items()}
-    scores = ", ".join(f"{name} {score:.2f}" for name, score in best.items())
-    bits = f"{row['recalled_bits']:5.2f} bits a recalled word, {row['other_bits']:5.2f} another token"
-    right = f"right {row['right']:.2f}, probe {max(row['probe']):.2f}"
-    return f"step {row['step']:5,}: {bits}; {right}; best heads: {scores}"
+        print({name: row[name] for name in ("step", "recalled_bits", "other_bits", "right")}, flush=True)
 
 
 def main():

@@ -12,9 +12,10 @@ number of questions that it is fitted on, and by its ridge.
 
 import itertools
 import math
+from functools import partial
 
 import torch
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion import load
 from companion.datasets import pad_batch
@@ -26,9 +27,7 @@ from companion.village.tasks import held, twins
 
 LOG = DATA / "models" / "inside_controls.jsonl"
 CUTS = [[], [(2, 1)], [(1, 0)], [(2, 1), (1, 0)], [(3, 0)], [(3, 1)], [(3, 0), (3, 1)]]
-QUESTION_SEEDS = (101, 102, 103)
-PATCH_SEEDS = (6, 50)
-PROBE_SEED, PROBE_DRAWN = 140, 16_000
+PROBE_DRAWN = 16_000
 N_TEST = 600
 FITTED_ON = (600, 1200, 2400, 4000)
 RIDGES = (1e-4, 1e-2, 1e-1, 1.0)
@@ -61,32 +60,26 @@ def measured(asked: list) -> dict:
     return {"right": round(n_right / len(asked), 3), "bits": round(nats / len(asked) / math.log(2), 2)}
 
 
-def questions() -> None:
+def questions(seed: int) -> dict:
     """Other questions, without the chapter's heads."""
-    for seed in QUESTION_SEEDS:
-        if holds(LOG, {"what": "questions", "seed": seed}):
-            continue
-        asked = short_questions(100, seed)
-        chance = sum(1 / len(question.choices) for question in asked) / len(asked)
-        without = []
-        for heads in CUTS:
-            with ablate(model, heads):
-                without.append({"heads": heads} | measured(asked))
-        row = {"what": "questions", "seed": seed, "chance": round(chance, 3), "without": without}
-        append_row(LOG, row | {"machine": machine()})
+    asked = short_questions(100, seed)
+    chance = sum(1 / len(question.choices) for question in asked) / len(asked)
+    without = []
+    for heads in CUTS:
+        with ablate(model, heads):
+            without.append({"heads": heads} | measured(asked))
+    return {"chance": round(chance, 3), "without": without}
 
 
-def pairs() -> None:
+def pairs(seed: int) -> dict:
     """All pairs of heads, the pair with the fewest right answers first."""
-    if holds(LOG, {"what": "pairs"}):
-        return
-    asked = short_questions(50, QUESTION_SEEDS[0])
+    asked = short_questions(50, seed)
     found = []
     for heads in itertools.combinations(itertools.product(range(4), range(4)), 2):
         with ablate(model, heads):
             found.append({"heads": heads} | measured(asked))
     found.sort(key=lambda without: without["right"])
-    append_row(LOG, {"what": "pairs", "seed": QUESTION_SEEDS[0], "without": found, "machine": machine()})
+    return {"without": found}
 
 
 @torch.no_grad()
@@ -96,30 +89,24 @@ def lead(question, pair) -> float:
     return (logits[token[pair[0].answer]] - logits[token[pair[1].answer]]).item()
 
 
-def patches() -> None:
+def patches(seed: int) -> dict:
     """Other pairs of stories that differ in one name."""
-    for seed in PATCH_SEEDS:
-        if holds(LOG, {"what": "patches", "seed": seed}):
-            continue
-        at_name, elsewhere = [], []
-        for pair in twins(20, seed=seed):
-            own, others = row_of(pair[0]), row_of(pair[1])
-            states = hidden_states(model, torch.tensor([others]))  # (L + 1, 1, T, C)
-            first, second = lead(pair[0], pair), lead(pair[1], pair)
-            for layer, position in itertools.product(range(4), range(len(own))):
-                with patch(model, layer, [position], states[layer]):
-                    moved = (lead(pair[0], pair) - first) / (second - first)
-                (elsewhere if own[position] == others[position] else at_name).append(moved)
-        row = {"what": "patches", "seed": seed, "pairs": 20, "least_at_name": round(min(at_name), 3)}
-        row["most_elsewhere"] = round(max(elsewhere, key=abs), 3)
-        append_row(LOG, row | {"machine": machine()})
+    at_name, elsewhere = [], []
+    for pair in twins(20, seed=seed):
+        own, others = row_of(pair[0]), row_of(pair[1])
+        states = hidden_states(model, torch.tensor([others]))  # (L + 1, 1, T, C)
+        first, second = lead(pair[0], pair), lead(pair[1], pair)
+        for layer, position in itertools.product(range(4), range(len(own))):
+            with patch(model, layer, [position], states[layer]):
+                moved = (lead(pair[0], pair) - first) / (second - first)
+            (elsewhere if own[position] == others[position] else at_name).append(moved)
+    most_elsewhere = round(max(elsewhere, key=abs), 3)
+    return {"pairs": 20, "least_at_name": round(min(at_name), 3), "most_elsewhere": most_elsewhere}
 
 
-def probes() -> None:
+def probes(seed: int) -> dict:
     """Probes for the holder, fitted on more states and with other penalties."""
-    if holds(LOG, {"what": "probes"}):
-        return
-    single = [question for question in held(PROBE_DRAWN, PROBE_SEED) if len(named_things(question)) == 1]
+    single = [question for question in held(PROBE_DRAWN, seed) if len(named_things(question)) == 1]
     single = single[: max(FITTED_ON) + N_TEST]
     rows = [row_of(question) for question in single]
     by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
@@ -143,15 +130,17 @@ def probes() -> None:
             n_people += names[number] in question.choices
         result = {"layer": layer, "fitted_on": n, "ridge": ridge, "right": round(right, 3)}
         results.append(result | {"people": round(n_people / N_TEST, 3)})
-    row = {"what": "probes", "seed": PROBE_SEED, "tested_on": N_TEST, "chance": round(chance, 3)}
-    append_row(LOG, row | {"probes": results, "machine": machine()})
+    return {"tested_on": N_TEST, "chance": round(chance, 3), "probes": results}
+
+
+SEEDS = {questions: (101, 102, 103), pairs: (101,), patches: (6, 50), probes: (140,)}
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    for control in (questions, pairs, patches, probes):
-        control()
-        print(control.__name__, "done", flush=True)
+    for control, seeds in SEEDS.items():
+        for seed in seeds:
+            add_missing(LOG, {"what": control.__name__, "seed": seed}, partial(control, seed))
 
 
 if __name__ == "__main__":

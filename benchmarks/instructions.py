@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from excess import group_of, read_once, with_intervals
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion import load
 from companion.caching import SlidingCache
@@ -208,7 +208,7 @@ def between(arm: str) -> dict:
     share, old = ARMS[arm]["share"], before.model.state_dict()
     before.model.load_state_dict({name: share * after[name] + (1 - share) * old[name] for name in old})
     found = measured(before.model, tokenizer, all_kinds=False)
-    return {"arm": arm, "seed": SEED, **ARMS[arm], **found, "machine": machine()}
+    return ARMS[arm] | found
 
 
 # ---- the trainings of the page ----------------------------------------------------------------------------
@@ -296,11 +296,12 @@ def sixty_row(how: str, seed: int, lr: float) -> dict:
     texts = load_split("val")[:60]
     nats, count = next_token_loss(model, next(masked_batches(text_rows(texts, tokenizer), 60)))
     losses = word_losses(LanguageModel(model, tokenizer), texts)
-    row = {"arm": "sixty", "how": how, "seed": seed, "lr": lr}
-    row |= {"right": round(exact_matches(model, questions).float().mean().item(), 4)}
-    row |= {"nats": round((nats / count).item(), 4)}
-    row |= with_intervals(losses, lambda word: "all") | {"groups": with_intervals(losses, group_of)}
-    return row | {"machine": machine()}
+    return {
+        "right": round(exact_matches(model, questions).float().mean().item(), 4),
+        "nats": round((nats / count).item(), 4),
+        **with_intervals(losses, lambda word: "all"),
+        "groups": with_intervals(losses, group_of),
+    }
 
 
 def sixty() -> None:
@@ -309,9 +310,8 @@ def sixty() -> None:
     for how in SIXTY:
         runs = [(seed, SIXTY_RATE) for seed in SIXTY_SEEDS] + [(SEED, lr) for lr in SIXTY_RATES]
         for seed, lr in runs if how != "before" else runs[:1]:
-            if not holds(LOG, {"arm": "sixty", "how": how, "seed": seed, "lr": lr}):
-                append_row(LOG, row := sixty_row(how, seed, lr))
-                print(sixty_line(row), flush=True)
+            key = {"arm": "sixty", "how": how, "seed": seed, "lr": lr}
+            add_missing(LOG, key, partial(sixty_row, how, seed, lr))
 
 
 # ---- the order of words in an answer -----------------------------------------------------------------------
@@ -345,8 +345,7 @@ def order_row(first: str, lr: float, seed: int) -> dict:
     for _ in range(config.steps):
         trainer.step()
     right = exact_matches(teller.model.eval(), rows_of(asked(200, seed=173, kinds=("who is",))))
-    row = {"arm": "order", "first": first, "seed": seed, "lr": lr}
-    return row | {"right": round(right.float().mean().item(), 4), "machine": machine()}
+    return {"right": round(right.float().mean().item(), 4)}
 
 
 def order() -> None:
@@ -354,16 +353,8 @@ def order() -> None:
     for lr in (SIXTY_RATES[0], SIXTY_RATE, SIXTY_RATES[1]):
         for seed in SIXTY_SEEDS:
             for first in ("role", "name"):
-                if not holds(LOG, {"arm": "order", "first": first, "seed": seed, "lr": lr}):
-                    append_row(LOG, row := order_row(first, lr, seed))
-                    print(row, flush=True)
-
-
-def sixty_line(row: dict) -> str:
-    """A row of `sixty`, short."""
-    bits = row["all"]["avoidable"]
-    run = f"{row['how']:25} rate {row['lr']}, seed {row['seed']}"
-    return f"{run}: {row['right']:.3f} right, {bits:.4f} avoidable bits a word"
+                key = {"arm": "order", "first": first, "seed": seed, "lr": lr}
+                add_missing(LOG, key, partial(order_row, first, lr, seed))
 
 
 def run_row(arm: str) -> dict:
@@ -372,7 +363,7 @@ def run_row(arm: str) -> dict:
     if not ARMS[arm]["steps"]:
         teller = load(DATA / "models" / "village", device="cpu")
         told = plain(teller.model, teller.tokenizer, 400)
-        return {"arm": arm, "seed": SEED, "steps": 0, "told": told, "machine": machine()}
+        return {"steps": 0, "told": told}
     begun = time.process_time()
     teller, tokenizer, rows = prepared(arm)
     trainer = trainer_of(arm, teller.model, rows)
@@ -384,12 +375,12 @@ def run_row(arm: str) -> dict:
             print(arm, step + 1, round(sum(losses[-50:]) / 50, 4), flush=True)
     seconds = time.process_time() - begun
     teller.model.eval()
-    row = {"arm": arm, "seed": SEED, **ARMS[arm], "rows": len(rows), "early": round(sum(losses[:10]) / 10, 4)}
+    row = ARMS[arm] | {"rows": len(rows), "early": round(sum(losses[:10]) / 10, 4)}
     row |= {"loss": [round(sum(losses[i : i + 50]) / 50, 4) for i in range(0, len(losses), 50)]}
     about = {"command": f"benchmarks/instructions.py --arm {arm!r}"}
     save_checkpoint(MODELS / arm, teller.model, tokenizer, about)
     row |= measured(teller.model, tokenizer, arm != "questions")
-    return row | {"prepared": round(prepared_in, 1), "seconds": round(seconds, 1), "machine": machine()}
+    return row | {"prepared": round(prepared_in, 1), "seconds": round(seconds, 1)}
 
 
 def main() -> None:
@@ -401,9 +392,8 @@ def main() -> None:
     if args.arm in (None, "order"):
         order()
     for arm in ARMS:
-        if args.arm in (None, arm) and not holds(LOG, {"arm": arm, "seed": SEED}):
-            append_row(LOG, row := run_row(arm))
-            print(row, flush=True)
+        if args.arm in (None, arm):
+            add_missing(LOG, {"arm": arm, "seed": SEED}, partial(run_row, arm))
 
 
 if __name__ == "__main__":

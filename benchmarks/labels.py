@@ -16,13 +16,13 @@ learn from ten different hundreds, and `draw` says which (0 is the hundred of th
 """
 
 import argparse
+import itertools
 import time
 from collections import Counter
 from functools import cache, partial
-from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine
+from logs import add_missing
 
 from companion import load
 from companion.classification import (
@@ -46,7 +46,6 @@ LOG = DATA / "models" / "labels.jsonl"
 ARMS = ["words", "word pairs", "from scratch", "head", "last block", "all"]
 OTHER_RATES = {"from scratch, rate 0.0003": 3e-4, "from scratch, rate 0.003": 3e-3}  # with 10,000 labels only
 SIZES = {100: (10, 3), 1000: (2, 2), 10_000: (1, 1)}  # labels -> (passes over them, seeds)
-DRAWS = ["head, draws", "last block, draws"]
 N_DRAWS, DRAWN = 10, 100  # hundreds of labels, and labels in each
 MOST, TESTED, BATCH, LR = 10_000, 1000, 16, 1e-3
 
@@ -90,7 +89,7 @@ def count_pairs(texts: list[str], pairs: list | None = None) -> tuple[torch.Tens
     return counts, pairs
 
 
-def trained(arm: str, n: int, passes: int, seed: int, first: int = 0) -> tuple[torch.Tensor, float]:
+def trained(arm: str, n: int, passes: int, seed: int, first: int) -> tuple[torch.Tensor, float]:
     """(scores of the tests, mean loss of the first ten steps) of a network that learned.
 
     first: Where its n labels begin.
@@ -120,70 +119,45 @@ def trained(arm: str, n: int, passes: int, seed: int, first: int = 0) -> tuple[t
         return classifier.head(read_states(classifier, reader.rows(test))), sum(losses[:10]) / 10
 
 
-def run_row(arm: str, n: int, passes: int, seed: int) -> dict:
-    """Train one classifier; what it came to."""
-    train, labels, test, _ = examples()
+def run_row(arm: str, n: int, passes: int, seed: int, first: int = 0) -> dict:
+    """Train one classifier on n labels, of which the first has this number; what it came to."""
+    train, labels, test, truth = examples()
     begun, early = time.perf_counter(), None
+    learned = slice(first, first + n)
     if arm == "words":
-        counts, words = word_counts(train[:n])
-        scores = fit_head(counts, labels[:n], 2)(word_counts(test, words)[0])
+        counts, words = word_counts(train[learned])
+        scores = fit_head(counts, labels[learned], 2)(word_counts(test, words)[0])
     elif arm == "word pairs":
-        counts, pairs = count_pairs(train[:n])
-        scores = fit_head(counts, labels[:n], 2)(count_pairs(test, pairs)[0])
+        counts, pairs = count_pairs(train[learned])
+        scores = fit_head(counts, labels[learned], 2)(count_pairs(test, pairs)[0])
     elif arm == "head":
-        scores = fit_head(states()[0][:n], labels[:n], 2)(states()[1])
+        scores = fit_head(states()[0][learned], labels[learned], 2)(states()[1])
     else:
-        scores, early = trained(arm, n, passes, seed)
-    return result(arm, n, passes, seed, scores, early, begun)
-
-
-def run_draw(arm: str, draw: int) -> dict:
-    """Train one classifier on another hundred labels; what it came to."""
-    train, labels, _, _ = examples()
-    passes, _ = SIZES[DRAWN]
-    first = draw * DRAWN
-    begun, early = time.perf_counter(), None
-    way = arm.removesuffix(", draws")
-    if way == "head":
-        drawn = slice(first, first + DRAWN)
-        scores = fit_head(states()[0][drawn], labels[drawn], 2)(states()[1])
-    else:
-        scores, early = trained(way, DRAWN, passes, 0, first)
-    return result(arm, DRAWN, passes, 0, scores, early, begun) | {"draw": draw}
-
-
-def result(arm: str, n: int, passes: int, seed: int, scores: torch.Tensor, early, begun: float) -> dict:
-    """A row of the log."""
-    truth = examples()[3]
+        scores, early = trained(arm, n, passes, seed, first)
     right = (scores.argmax(1) == truth).view(-1, 2).sum(1)  # (pairs,)
     return {
-        "arm": arm, "labels": n, "seed": seed, "passes": passes, "early": early and round(early, 4),
+        "passes": passes, "early": early and round(early, 4),
         "accuracy": right.sum().item() / TESTED, "twins": "".join(map(str, right.tolist())),
-        "seconds": round(time.perf_counter() - begun, 1), "machine": machine(),
+        "seconds": round(time.perf_counter() - begun, 1),
     }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", action="store_true", help="ten hundreds of labels")
-    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/labels.jsonl)")
-    args = parser.parse_args()
-    log = args.log
-    if args.draws:
-        for arm in DRAWS:
-            for draw in range(N_DRAWS):
-                if not holds(log, {"arm": arm, "draw": draw}):
-                    append_row(log, row := run_draw(arm, draw))
-                    print(arm, draw, row["accuracy"], row["seconds"], flush=True)
-    else:
-        for n, (passes, seeds) in SIZES.items():
-            for arm in [*ARMS, *(OTHER_RATES if n == MOST else ())]:
-                tried = seeds if arm in ("from scratch", "last block", "all") else 1
-                taken = 2 * passes if (arm, n) == ("from scratch", 10_000) else passes
-                for seed in range(tried):
-                    if not holds(log, {"arm": arm, "labels": n, "seed": seed}):
-                        append_row(log, row := run_row(arm, n, taken, seed))
-                        print(arm, n, seed, row["accuracy"], row["seconds"], flush=True)
+    if parser.parse_args().draws:
+        passes, _ = SIZES[DRAWN]
+        for way, draw in itertools.product(("head", "last block"), range(N_DRAWS)):
+            key = {"arm": f"{way}, draws", "labels": DRAWN, "seed": 0, "draw": draw}
+            add_missing(LOG, key, partial(run_row, way, DRAWN, passes, 0, draw * DRAWN))
+        return
+    for n, (passes, seeds) in SIZES.items():
+        for arm in [*ARMS, *(OTHER_RATES if n == MOST else ())]:
+            tried = seeds if arm in ("from scratch", "last block", "all") else 1
+            taken = 2 * passes if (arm, n) == ("from scratch", 10_000) else passes
+            for seed in range(tried):
+                key = {"arm": arm, "labels": n, "seed": seed}
+                add_missing(LOG, key, partial(run_row, arm, n, taken, seed))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,6 +23,21 @@ def append_row(log: Path, row: dict) -> None:
     """Add a row at the end."""
     with log.open("a", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def add_missing(log: Path, key: dict, make: Callable[[], dict]) -> None:
+    """Unless a row with this key is there, make it, add it with what it ran on, and print its figures.
+
+    Args:
+        log: The file.
+        key: The values that tell this row from others.
+        make: Returns the rest of the row.
+    """
+    if holds(log, key):
+        return
+    row = key | make() | {"machine": machine()}
+    append_row(log, row)
+    print({name: value for name, value in row.items() if not isinstance(value, (list, dict))}, flush=True)
 
 
 def machine() -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from logs import append_row, holds, machine, steps_for
+from logs import add_missing, steps_for
 from torch import nn
 
 from companion import BUILDERS
@@ -256,12 +256,10 @@ def run_row(name: str, seed: int, times: float, tokens: int, corpus, lines) -> d
             history.append({"tokens": trainer.tokens, "seconds": round(seconds, 1), "gap": gap})
             print(f"  {name}, seed {seed}: {history[-1]}, loss {loss:.3f}", flush=True)
     return {
-        "row": name, "seed": seed, "times": times, "about": r.about, "tokens": trainer.tokens,
-        "gap": history[-1]["gap"],
+        "about": r.about, "tokens": trainer.tokens, "gap": history[-1]["gap"],
         "bits_per_byte": round(bits, 5), "early": early_loss(r, seed),
         "tokens_per_second": round(trainer.tokens / seconds),
         "parameters": sum(p.numel() for p in model.parameters()), "history": history,
-        "machine": machine(),
     }  # fmt: skip
 
 
@@ -284,12 +282,8 @@ def main():
         parser.error(f"no row is called {unknown[0]!r}; there are {', '.join(RECIPES)}")
     corpus, lines = load_prepared(args.data), reference_lines()
     for seed, times, name in itertools.product(args.seeds, args.times, rows):
-        if holds(args.log, {"row": name, "seed": seed, "times": times}):
-            continue
-        row = run_row(name, seed, times, args.tokens, corpus, lines)
-        append_row(args.log, row)
-        speed = f"{row['tokens_per_second']:,} tokens/s"
-        print(f"{name}, seed {seed}, rate times {times:g}: gap left {row['gap']:.3f}, {speed}", flush=True)
+        key = {"row": name, "seed": seed, "times": times}
+        add_missing(args.log, key, partial(run_row, name, seed, times, args.tokens, corpus, lines))
 
 
 if __name__ == "__main__":

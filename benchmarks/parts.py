@@ -9,7 +9,7 @@ rows at 0.005 with seed 0 are those of data/models/blocks.json. About a minute a
 """
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import add_missing, read_rows
 from torch import nn
 
 from companion.attention import CausalSelfAttention
@@ -98,15 +98,10 @@ def run(variant: str, lr: float, seed: int, tokenizer, train, measure) -> dict:
     for steps in STAGES:
         fit(model, batches, steps, lr)
         measured.append(measure(model))
-    row = {"variant": variant, "lr": lr, "seed": seed}
-    row |= {"bits": [round(bits, 4) for bits, _ in measured]}
-    return row | {"recalled": [round(bits, 4) for _, bits in measured], "machine": machine()}
-
-
-def line(row: dict) -> str:
-    """A row in words."""
-    about = f"{row['variant']:12} rate {row['lr']:<6g} seed {row['seed']}"
-    return f"{about}: {row['bits'][-1]:.3f} bits per byte, {row['recalled'][-1]:.2f} per recalled word"
+    return {
+        "bits": [round(bits, 4) for bits, _ in measured],
+        "recalled": [round(bits, 4) for _, bits in measured],
+    }
 
 
 def main() -> None:
@@ -116,10 +111,8 @@ def main() -> None:
     measure = RecallMeasure(texts, encode_documents(texts, tokenizer), tokenizer)
 
     def add(variant: str, lr: float, seed: int) -> None:
-        if not holds(LOG, {"variant": variant, "lr": lr, "seed": seed}):
-            row = run(variant, lr, seed, tokenizer, train, measure)
-            append_row(LOG, row)
-            print(line(row), flush=True)
+        key = {"variant": variant, "lr": lr, "seed": seed}
+        add_missing(LOG, key, lambda: run(variant, lr, seed, tokenizer, train, measure))
 
     for variant, rates in VARIANTS.items():
         for lr in rates:

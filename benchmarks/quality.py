@@ -1,7 +1,4 @@
-"""Bits per byte of held-out English after a minute of training: ours against nanoGPT's recipe, in one run.
-
-    git clone https://github.com/karpathy/nanoGPT
-    python benchmarks/quality.py nanoGPT [--threads 2] [--seconds 60]
+"""Bits per byte of held-out English after a minute of training, against nanoGPT's recipe: a part of peers.py.
 
 The text is the English manual inside Python (`pydoc`, 0.4 MB), its last tenth of topics held out; both read
 the same tokens of one tokenizer trained on the rest. Each has so many seconds of processor time for each
@@ -17,7 +14,6 @@ minute sees a million tokens, the manual eight times over, ours without dropout 
 0.1 it has 1.74, and with 0.2 as well.)
 """
 
-import argparse
 import dataclasses
 import itertools
 import math
@@ -42,6 +38,8 @@ from companion.training import TrainConfig, Trainer, evaluate, training_batches
 VOCAB_SIZE = 1024
 TURN = 5
 """Steps that one makes before the next one's turn."""
+SECONDS = 60
+"""Of processor time for each thread of each."""
 
 
 @dataclasses.dataclass
@@ -98,32 +96,31 @@ def nano(folder: Path, split: Split, context_length: int, dtype: torch.dtype, sh
     return Contestant("nanoGPT, its recipe for a CPU", Scored(model), context_length, step)
 
 
-def ours(architecture: str, split: Split, dtype: str, shape: dict, **train) -> Contestant:
-    """Ours: `swift` with Muon and a line to 0, or `gpt2` with AdamW and a cosine to 0."""
+def ours(split: Split, dtype: str, shape: dict, **train) -> Contestant:
+    """Ours: `swift` with Muon, whose rate falls on a line to 0."""
     config = TrainConfig(steps=10**6, dtype=dtype, device="cpu", **train)
-    kind, build = BUILDERS[architecture]
-    muon = architecture != "gpt2"
-    model = build(kind(VOCAB_SIZE, config.context_length, **shape))
-    optimizers = beside_adamw(Muon, model, config.lr) if muon else None
+    config_class, build = BUILDERS["swift"]
+    model = build(config_class(VOCAB_SIZE, config.context_length, **shape))
+    optimizers = beside_adamw(Muon, model, config.lr)
     trainer = Trainer(model, partial(training_batches, split, config), config, optimizers=optimizers)
-    spent = [0.0]
+    spent = 0.0
 
-    def rate(optimizer, *_) -> None:
+    def set_rate(optimizer, *_) -> None:
         rise = min(1.0, (trainer.steps + 1) / 50)
-        fall = 1 - spent[0] if muon else (1 + math.cos(math.pi * spent[0])) / 2
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * rise * fall
+            group["lr"] = group["initial_lr"] * rise * (1 - spent)
 
     for optimizer in trainer.optimizers:
-        optimizer.register_step_pre_hook(rate)
+        optimizer.register_step_pre_hook(set_rate)
 
     def step(share: float) -> int:
-        spent[0], before = share, trainer.tokens
+        nonlocal spent
+        spent = share
+        before = trainer.tokens
         trainer.step()
         return trainer.tokens - before
 
-    name = f"companion, {architecture} with {'Muon' if muon else 'AdamW'}"
-    return Contestant(name, model, config.context_length, step)
+    return Contestant("companion, swift with Muon", model, config.context_length, step)
 
 
 def race(contestants: list[Contestant], budget: float) -> None:
@@ -153,31 +150,16 @@ def measure(contestants: list[Contestant], val: Split, budget: float) -> list[di
     return rows
 
 
-def quality(folder: Path, seconds: float, threads: int, dtype: str = "auto") -> list[dict]:
+def quality(folder: Path, threads: int) -> list[dict]:
     """The rows of the contest on the manual."""
     train, val = corpus(load_text("pydoc"))
-    kind = pick_dtype(dtype, torch.device("cpu"))
-    name = next(n for n, t in (("float32", torch.float32), ("bfloat16", torch.bfloat16)) if t == kind)
+    kind = pick_dtype("auto", torch.device("cpu"))
+    name = str(kind).removeprefix("torch.")
     torch.manual_seed(0)
     settings = {"lr": 0.03, "weight_decay": 0.0, "batch_size": 12, "context_length": 64}
     contestants = [
         nano(folder, train, 64, kind, {"n_layers": 4, "n_heads": 4, "d_model": 128}),
-        ours("swift", train, name, {"n_layers": 4, "n_heads": 2, "d_model": 96, "dropout": 0.1}, **settings),
+        ours(train, name, {"n_layers": 4, "n_heads": 2, "d_model": 96, "dropout": 0.1}, **settings),
     ]
-    rows = measure(contestants, val, seconds * threads)
+    rows = measure(contestants, val, SECONDS * threads)
     return [row | {"dtype": name} for row in rows]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("nanogpt", type=Path, help="a clone of nanoGPT")
-    parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="for each thread (default: 60)")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    for row in quality(args.nanogpt, args.seconds, args.threads):
-        print(row)
-
-
-if __name__ == "__main__":
-    main()

@@ -22,7 +22,7 @@ with each damp. `controls`: the loss on 300 new stories with the matrices of the
 in groups of 32: to nearest, with the largest weights of a group cut off where this lowers the squared error
 of its weights, or corrected after three different hundreds of stories.
 `speed`: tokens a second of processor time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of
-transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that benchmarks/decoding.py
+transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that benchmarks/peers.py
 names, shows a processor without AVX-512 and VNNI.
 Rows are appended to data/models/quantization.jsonl; those that are there are skipped.
 """
@@ -33,11 +33,11 @@ import itertools
 import math
 import os
 import statistics
-from pathlib import Path
+from functools import partial
 
 import torch
 from excess import group_of, read_once, with_intervals
-from logs import append_row, holds, machine, memory_speed, processor, processor_time
+from logs import add_missing, append_row, holds, machine, memory_speed, processor, processor_time
 from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
@@ -123,44 +123,38 @@ def with_kernel():
 
 def stories() -> None:
     for one in STORIES:
-        if holds(LOG, key := {"what": "stories"} | one):
-            continue
-        bits, group = one["bits"], one["group"]
-        kernel = one["inputs"] != 32
-        teller = with_kernel() if kernel else rounded(bits, group, one["corrected"])
-        size = megabytes(teller.model if not kernel else shipped().model, bits, group)
-        found = asked(teller, NUMBERS.get(bits, 1000), SEED)
-        int8_products.MANY = MANY
-        row = key | {"megabytes": round(size, 3)}
-        row |= {name: found[name] for name in ("stories", "true", "interval", "words", "whole")}
-        row["bits_per_byte"] = round(found["bits_per_byte"], 5)
-        append_row(LOG, row | {"machine": machine()})
-        print(line(row), flush=True)
+        add_missing(LOG, {"what": "stories"} | one, partial(stories_row, **one))
+
+
+def stories_row(bits: int, group: int | str, corrected: bool, inputs: int) -> dict:
+    """What a rounded model tells, and what its file holds."""
+    kernel = inputs != 32
+    teller = with_kernel() if kernel else rounded(bits, group, corrected)
+    size = megabytes(teller.model if not kernel else shipped().model, bits, group)
+    found = asked(teller, NUMBERS.get(bits, 1000), SEED)
+    int8_products.MANY = MANY
+    row = {name: found[name] for name in ("stories", "true", "interval", "words", "whole")}
+    return row | {"megabytes": round(size, 3), "bits_per_byte": round(found["bits_per_byte"], 5)}
 
 
 def avoidable() -> None:
     read_once()
-    texts = load_split("test")[:300]
-    exact = None
     for bits, group, correct in AVOIDABLE:
         key = {"what": "avoidable", "bits": bits, "group": group, "corrected": correct}
-        if holds(LOG, key):
-            continue
-        exact = exact or word_losses(shipped(), texts)
-        losses = exact if bits == 32 else word_losses(rounded(bits, group, correct), texts)
-        row = key | {"stories": len(texts)}
-        row |= with_intervals(losses, lambda word: "all", exact)
-        row |= {"groups": with_intervals(losses, group_of, exact)}
-        row |= {"kinds": with_intervals(losses, lambda word: word.kind, exact)}
-        append_row(LOG, row | {"machine": machine()})
-        print(short(row), flush=True)
+        add_missing(LOG, key, partial(avoidable_row, bits, group, correct))
 
 
-def short(row: dict) -> str:
-    """A row of `avoidable`, without the kinds."""
-    groups = "  ".join(f"{name} {part['avoidable']:.4f}" for name, part in row["groups"].items())
-    settings = f"avoidable  bits {row['bits']}  group {row['group']}  corrected {row['corrected']}"
-    return f"{settings}  all {row['all']['avoidable']:.4f}  {groups}"
+def avoidable_row(bits: int, group: int, correct: bool) -> dict:
+    """The avoidable bits of the words of some stories, beside those of the shipped model."""
+    texts = load_split("test")[:300]
+    exact = word_losses(shipped(), texts)
+    losses = word_losses(rounded(bits, group, correct), texts)
+    return {
+        "stories": len(texts),
+        **with_intervals(losses, lambda word: "all", exact),
+        "groups": with_intervals(losses, group_of, exact),
+        "kinds": with_intervals(losses, lambda word: word.kind, exact),
+    }
 
 
 def matrices(model, part: str) -> list:
@@ -177,35 +171,43 @@ def matrices(model, part: str) -> list:
     return [table if part == "token, looked up" else model.head]
 
 
-@torch.no_grad()
 def parts() -> None:
-    base = bits_per_byte(shipped(), 200)
     for part, bits, group in [*((part, 3, 32) for part in PARTS), ("token", 4, 32), ("token", 8, 0)]:
-        if holds(LOG, key := {"what": "parts", "part": part, "bits": bits, "group": group}):
-            continue
-        teller = shipped()
-        chosen = matrices(teller.model, part)
-        for layer in chosen:
-            layer.weight.copy_(on_grid(layer.weight, bits, group))
-        row = key | {"numbers": sum(layer.weight.numel() for layer in chosen)}
-        row |= {"bits_per_byte": round(bits_per_byte(teller, 200), 5), "before": round(base, 5)}
-        append_row(LOG, row | {"machine": machine()})
-        print(line(row), flush=True)
+        key = {"what": "parts", "part": part, "bits": bits, "group": group}
+        add_missing(LOG, key, partial(parts_row, part, bits, group))
 
 
 @torch.no_grad()
+def parts_row(part: str, bits: int, group: int) -> dict:
+    """The loss with one kind of matrix rounded, and without."""
+    before = bits_per_byte(shipped(), 200)
+    teller = shipped()
+    chosen = matrices(teller.model, part)
+    for layer in chosen:
+        layer.weight.copy_(on_grid(layer.weight, bits, group))
+    return {
+        "numbers": sum(layer.weight.numel() for layer in chosen),
+        "bits_per_byte": round(bits_per_byte(teller, 200), 5),
+        "before": round(before, 5),
+    }
+
+
 def damping() -> None:
-    grams = calibrate((base := shipped()).model, batches(base, fresh_stories(100, SEED)))
+    base = shipped()
+    grams = calibrate(base.model, batches(base, fresh_stories(100, SEED)))
     for bits, damp in itertools.product((4, 3), DAMPS):
-        if holds(LOG, key := {"what": "damping", "bits": bits, "group": 32, "damp": damp}):
-            continue
-        teller = rounded(8, 0, False)  # the token rows at 8 bits
-        layers = zip(linear_layers(teller.model).values(), linear_layers(base.model).values(), strict=True)
-        for layer, exact in layers:
-            layer.weight.copy_(restore(*corrected(exact.weight, grams[exact], bits, 32, damp)))
-        row = key | {"bits_per_byte": round(bits_per_byte(teller, 200), 5)}
-        append_row(LOG, row | {"machine": machine()})
-        print(line(row), flush=True)
+        key = {"what": "damping", "bits": bits, "group": 32, "damp": damp}
+        add_missing(LOG, key, partial(damping_row, base, grams, bits, damp))
+
+
+@torch.no_grad()
+def damping_row(base, grams: dict, bits: int, damp: float) -> dict:
+    """The loss with the matrices corrected, the token rows at 8 bits."""
+    teller = rounded(8, 0, False)
+    layers = zip(linear_layers(teller.model).values(), linear_layers(base.model).values(), strict=True)
+    for layer, exact in layers:
+        layer.weight.copy_(restore(*corrected(exact.weight, grams[exact], bits, 32, damp)))
+    return {"bits_per_byte": round(bits_per_byte(teller, 200), 5)}
 
 
 def cut_off(weight, bits: int, group: int):
@@ -222,33 +224,34 @@ def cut_off(weight, bits: int, group: int):
     return best.flatten(1)
 
 
-@torch.no_grad()
 def controls() -> None:
-    texts, base = list(fresh_stories(NEW_STORIES, NEW_SEED)), shipped()
+    for bits, (way, seed) in itertools.product((4, 3), WAYS):
+        key = {"what": "controls", "bits": bits, "group": 32, "way": way, "calibrated_on": seed}
+        add_missing(LOG, key, partial(controls_row, bits, way, seed))
+
+
+@torch.no_grad()
+def controls_row(bits: int, way: str, seed: int) -> dict:
+    """The loss on new stories, before and after the matrices of the blocks are rounded in one way."""
+    texts = list(fresh_stories(NEW_STORIES, NEW_SEED))
+    base = shipped()
 
     def loss(model) -> float:
         """Bits per byte on the new stories."""
         nats = sum(next_token_loss(model, batch)[0].item() for batch in batches(base, texts))
-        return nats / math.log(2) / sum(len(text.encode()) + 1 for text in texts)
+        return round(nats / math.log(2) / sum(len(text.encode()) + 1 for text in texts), 5)
 
-    exact = {"before": round(loss(base.model), 5), "floor": round(floor(texts), 5)}
-    for bits, (way, seed) in itertools.product((4, 3), WAYS):
-        key = {"what": "controls", "bits": bits, "group": 32, "way": way, "calibrated_on": seed}
-        if holds(LOG, key):
-            continue
-        grams = {}
-        if way == "corrected":
-            grams = calibrate(base.model, batches(base, fresh_stories(100, seed)))
-        model = shipped().model
-        layers = zip(linear_layers(model).values(), linear_layers(base.model).values(), strict=True)
-        for layer, from_layer in layers:
-            if way == "cut off":
-                layer.weight.copy_(cut_off(from_layer.weight, bits, 32))
-            else:
-                layer.weight.copy_(on_grid(from_layer.weight, bits, 32, grams.get(from_layer)))
-        row = key | {"bits_per_byte": round(loss(model), 5)} | exact
-        append_row(LOG, row | {"machine": machine()})
-        print(line(row), flush=True)
+    grams = {}
+    if way == "corrected":
+        grams = calibrate(base.model, batches(base, fresh_stories(100, seed)))
+    model = shipped().model
+    layers = zip(linear_layers(model).values(), linear_layers(base.model).values(), strict=True)
+    for layer, from_layer in layers:
+        if way == "cut off":
+            layer.weight.copy_(cut_off(from_layer.weight, bits, 32))
+        else:
+            layer.weight.copy_(on_grid(from_layer.weight, bits, 32, grams.get(from_layer)))
+    return {"bits_per_byte": loss(model), "before": loss(base.model), "floor": round(floor(texts), 5)}
 
 
 def speed() -> None:
@@ -283,14 +286,7 @@ def speed() -> None:
         row = key | {"kept": name, "tokens_per_second": round(rate, 1), "ratio": round(ratio, 2)}
         row |= {"bandwidth": round(rate * moved[name] / memory, 3), "memory": round(memory / 1e9, 1)}
         append_row(LOG, row | {"machine": machine()})
-        print(line(row), flush=True)
-
-
-def line(row: dict) -> str:
-    """A row, short."""
-    if row["what"] == "avoidable":
-        return short(row)
-    return "  ".join(f"{k} {v}" for k, v in row.items() if k not in ("machine", "interval", "stories"))
+        print(row, flush=True)
 
 
 ARMS = {"stories": stories, "avoidable": avoidable, "parts": parts, "damping": damping, "controls": controls}
@@ -298,13 +294,9 @@ ARMS["speed"] = speed
 
 
 def main() -> None:
-    global LOG
     parser = argparse.ArgumentParser()
     parser.add_argument("arm", nargs="*", choices=[*ARMS, []], default=[])
-    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/quantization.jsonl)")
-    args = parser.parse_args()
-    LOG = args.log
-    for arm in args.arm or ARMS:
+    for arm in parser.parse_args().arm or ARMS:
         ARMS[arm]()
 
 

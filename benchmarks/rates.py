@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine, steps_for
+from logs import add_missing, steps_for
 
 from companion.datasets import load_prepared
 from companion.gpt import GPTConfig, gpt2
@@ -47,11 +47,7 @@ def run_row(rule: str, width: int, lr: float, tokens: int, seed: int, corpus) ->
     while trainer.steps < steps:
         trainer.step()
     nats = evaluate(model, corpus.val, config.context_length).nats_per_token
-    return {
-        "rule": rule, "width": width, "lr": lr, "budget": tokens, "seed": seed, "tokens": trainer.tokens,
-        "nats_per_token": round(nats, 4),
-        "machine": machine(),
-    }  # fmt: skip
+    return {"tokens": trainer.tokens, "nats_per_token": round(nats, 4)}
 
 
 def main():
@@ -63,12 +59,7 @@ def main():
     corpus = load_prepared(args.data)
     for seed, (rule, width), lr in itertools.product(SEEDS, ROWS, RATES):
         key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens, "seed": seed}
-        if holds(args.log, key):
-            continue
-        row = run_row(*key.values(), corpus)
-        append_row(args.log, row)
-        what = f"{rule}, {width} wide, {lr:g}, seed {seed}"
-        print(f"{what}: {row['nats_per_token']:.3f} nats a token", flush=True)
+        add_missing(args.log, key, partial(run_row, *key.values(), corpus))
 
 
 if __name__ == "__main__":

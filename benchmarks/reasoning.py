@@ -70,11 +70,12 @@ import argparse
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine
+from logs import add_missing
 from torch import nn
 
 import companion
@@ -621,6 +622,13 @@ JOBS = {
 }
 
 
+def timed(train: Callable[..., dict], *given) -> dict:
+    """The row of a training, with the seconds of processor time that it took."""
+    begun = time.process_time()
+    row = train(*given)
+    return row | {"seconds": round(time.process_time() - begun)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("job", choices=JOBS)
@@ -629,20 +637,13 @@ def main() -> None:
     parser.add_argument("--lr", type=float, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--tune", action="store_true", help="a run that only compares rates")
-    parser.add_argument("--log", type=Path, default=LOG)
     options = parser.parse_args()
     train, arms = JOBS[options.job]
     for seed in options.seed or (0, 1, 2):
         for arm in options.arm or arms:
             key = {"job": options.job, "arm": arm, "seed": seed, "lr": options.lr, "trained": options.steps}
             key |= {"tune": options.tune}
-            if holds(options.log, key):
-                continue
-            begun = time.process_time()
-            row = key | train(arm, seed, options.lr, options.steps, options.tune)
-            row |= {"seconds": round(time.process_time() - begun), "machine": machine()}
-            append_row(options.log, row)
-            print({k: row.get(k) for k in ("arm", "seed", "lr", "cells", "points", "seconds")}, flush=True)
+            add_missing(LOG, key, partial(timed, train, arm, seed, options.lr, options.steps, options.tune))
 
 
 if __name__ == "__main__":

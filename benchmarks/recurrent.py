@@ -19,18 +19,18 @@ the learning rate, `right` the share of right answers in ten batches of 64 that 
 A row with `task` "rates" is one training of a model of `MODELS` at another learning rate, `rate`, with as
 many steps as the logged run of 80 seconds with the same seed had, however long they take.
 
-Rows are appended to data/models/recurrent.jsonl, or to the file of --log; those that are there are skipped.
+Rows are appended to data/models/recurrent.jsonl; those that are there are skipped.
 """
 
 import argparse
 import math
 import time
 from bisect import bisect_right
-from pathlib import Path
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from logs import append_row, holds, machine, read_rows
+from logs import add_missing, read_rows
 from torch import nn
 
 from companion import village
@@ -160,9 +160,9 @@ def run_row(name: str, seed: int, seconds: float, rate: float = 0.0, n_steps: in
     model, losses, tokens = trained(name, seed, seconds, train, rate, n_steps)
     places = village.recalled_places(texts, val.starts, val.tokens, tokenizer.decode)
     return {
-        "model": name, "seed": seed, "seconds": seconds, "steps": len(losses), "tokens": tokens,
+        "steps": len(losses), "tokens": tokens,
         "parameters": sum(p.numel() for p in model.parameters()), "early": round(sum(losses[:20]) / 20, 4),
-        **measured(model, val, places, tokenizer.decode), "machine": machine(),
+        **measured(model, val, places, tokenizer.decode),
     }  # fmt: skip
 
 
@@ -193,50 +193,29 @@ def memory_row(forget_bias: float, rate: float, seed: int, at: tuple) -> dict:
     right = []
     for steps in at:
         right.append(round(sum(shares[steps - MEMORY_BATCHES : steps]) / MEMORY_BATCHES, 3))
-    return {"at": list(at), "right": right, "machine": machine()}
-
-
-def run_memory_rows() -> None:
-    """Train every missing row of the memory task."""
-    for bias, rate, seed, at in MEMORY_ROWS:
-        key = {"task": "memory", "forget_bias": bias, "rate": rate, "seed": seed, "at": list(at)}
-        if not holds(LOG, key):
-            row = key | memory_row(bias, rate, seed, at)
-            append_row(LOG, row)
-            print(row, flush=True)
-
-
-def run_rate_rows(log) -> None:
-    """Train every missing row at another learning rate."""
-    for name, rate, seed in RATE_ROWS:
-        [at_own_rate] = [
-            row for row in read_rows(LOG)
-            if "task" not in row and (row["model"], row["seed"], row["seconds"]) == (name, seed, SECONDS)
-        ]  # fmt: skip
-        key = {"task": "rates", "model": name, "seed": seed, "rate": rate}
-        if not holds(log, key):
-            row = run_row(name, seed, SECONDS, rate, at_own_rate["steps"])
-            del row["seconds"]
-            append_row(log, key | row)
-            print(key | row, flush=True)
+    return {"right": right}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--memory", action="store_true", help="train only the rows of the memory task")
     parser.add_argument("--rates", action="store_true", help="train only the rows at other learning rates")
-    parser.add_argument("--log", type=Path, default=LOG, help="where the rows at other rates are appended")
     args = parser.parse_args()
     everything = not (args.memory or args.rates)
     if args.memory or everything:
-        run_memory_rows()
-    if args.rates or everything:
-        run_rate_rows(args.log)
+        for bias, rate, seed, at in MEMORY_ROWS:
+            key = {"task": "memory", "forget_bias": bias, "rate": rate, "seed": seed, "at": list(at)}
+            add_missing(LOG, key, partial(memory_row, bias, rate, seed, at))
     if everything:
         for name, seed, seconds in ROWS:
-            if not holds(LOG, {"model": name, "seed": seed, "seconds": seconds}):
-                append_row(LOG, found := run_row(name, seed, seconds))
-                print(found, flush=True)
+            key = {"model": name, "seed": seed, "seconds": seconds}
+            add_missing(LOG, key, partial(run_row, *key.values()))
+    if args.rates or everything:
+        for name, rate, seed in RATE_ROWS:
+            own = {"model": name, "seed": seed, "seconds": SECONDS}
+            [at_own_rate] = [row for row in read_rows(LOG) if own.items() <= row.items()]
+            key = {"task": "rates", "model": name, "seed": seed, "rate": rate}
+            add_missing(LOG, key, partial(run_row, name, seed, SECONDS, rate, at_own_rate["steps"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Learning from rewards: the figures of chapter 18.
 
-    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, 55 minutes
+    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, an hour
     OMP_NUM_THREADS=1 python benchmarks/rewards.py sentence   # one arm
 
 A row is a step of an arm: what the 64 texts (or as many as it says) that the step drew were given, and what
@@ -28,7 +28,6 @@ from companion.rewards import (
     DPO,
     GRPO,
     RewardModel,
-    dpo_loss,
     group_advantages,
     grpo_loss,
     sample_groups,
@@ -36,7 +35,7 @@ from companion.rewards import (
     token_log_probs,
 )
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
-from companion.village import DATA, abilities, fresh_stories, load_split
+from companion.village import DATA, abilities, load_split
 from companion.village.splits import fresh
 from companion.village.tasks import begun, false_parts, patterns, true_story
 
@@ -212,27 +211,13 @@ def keep_examples(before: dict, after: dict, n: int = 4) -> None:
         row["examples"] = {str(i): texts[i][0] for i in sorted(chosen)}
 
 
-def sentence(steps: int = 18, mixed: float = 0.0) -> list[dict]:
-    """The false sentences are to blame. mixed: what the surprise at 32 true stories a step counts."""
+def sentence(steps: int = 18) -> list[dict]:
+    """The false sentences are to blame."""
     teller = shipped()
-    stories = fresh_stories(32 * steps, SEED + 1) if mixed else []
     blame = partial(sentence_credit, teller=teller, false=false_parts)
     game = GRPO(teller, begun(32 * steps, SEED, LONGEST), blame, size=4, per_step=32, seed=SEED)
-
-    def loss(model, batch):
-        blamed, n = game.loss(model, batch[0])
-        surprise, m = next_token_loss(model, batch[1])
-        return blamed / n + mixed * surprise / m, 1
-
-    def batches(first):
-        for step, batch in enumerate(game.batches(first), first):
-            texts = sorted(stories[32 * step : 32 * step + 32], key=len)
-            yield batch, story_batch(teller, texts)
-
-    trainer = trainer_of(game, steps, 3e-4, loss if mixed else None)
-    trainer.batches = batches if mixed else game.batches
     before = asked(teller) | {"step": 0, "processor": 0.0}
-    rows = run(game, trainer, steps)
+    rows = run(game, trainer_of(game, steps, 3e-4), steps)
     if SAVE_TO:
         save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": "data/models/village"})
     return [before, *rows, asked(teller) | {"step": steps, "processor": rows[-1]["processor"]}]
@@ -349,45 +334,6 @@ def learned(
 # -- DPO ---------------------------------------------------------------------------------------------------
 
 
-def dpo(lr: float, passes: int = 2) -> list[dict]:
-    """DPO on pairs that the model drew; what it says of other pairs, and what it tells."""
-    before, teller = shipped(), shipped()
-    known, new = drawn_pairs(80, SEED + 2), drawn_pairs(40, SEED + 3)
-    optimizer = torch.optim.AdamW(teller.model.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
-    rows, begun_at, step = [], time.process_time(), 0
-
-    def sums(model, pairs, which):
-        texts = [[*teller.begin, *teller.tokenizer.encode(pair[which]), teller.end] for pair in pairs]
-        tokens, real = pad_batch(texts, teller.end)
-        return token_log_probs(model, tokens).where(real[:, 1:], 0.0).sum(1)  # the prompt's cancel
-
-    def note():
-        with torch.no_grad():
-            now = [sums(teller.model, new, i) - sums(before.model, new, i) for i in (1, 2)]
-        generator = torch.Generator().manual_seed(SEED)
-        told = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).texts
-        margin = {"accuracy": (now[0] > now[1]).float().mean().item(), "chosen": now[0].mean().item()}
-        row = {"lr": lr, "step": step, **margin, "rejected": now[1].mean().item(), **of_drawn(told)}
-        row |= {"bits_per_byte": bits_per_byte(teller, 100), "pairs": len(known)}
-        rows.append(row | {"processor": round(time.process_time() - begun_at, 1)})
-        print(json.dumps(rows[-1]), flush=True)
-
-    note()
-    for turn in range(passes):
-        order = torch.randperm(len(known), generator=torch.Generator().manual_seed(turn)).tolist()
-        for i in range(0, len(order), 16):
-            some = [known[j] for j in order[i : i + 16]]
-            with torch.no_grad():
-                were = [sums(before.model, some, i) for i in (1, 2)]
-            loss = dpo_loss(sums(teller.model, some, 1), sums(teller.model, some, 2), *were)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-        note()
-    return rows
-
-
 def rounds(lr: float = 1e-4, base: str = "village") -> list[dict]:
     """DPO on new pairs each round; 32 true stories a step, whose surprise counts 1.5 times."""
     n, mixed, beta = 28, 1.5, 0.2
@@ -477,10 +423,6 @@ ARMS = {
     "truth only": truth_only,
     "several": several,
     "sentence": sentence,
-    "sentence, mixed": partial(sentence, 40, 0.2),
-    "dpo 1e-05": partial(dpo, 1e-5),
-    "dpo 1e-04": partial(dpo, 1e-4),
-    "dpo 3e-04": partial(dpo, 3e-4),
     "rounds": rounds,
     "rounds, mean": mean,
     "patterns": more_stories,

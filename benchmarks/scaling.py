@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import torch
-from logs import append_row, holds, machine, steps_for
+from logs import add_missing, steps_for
 
 from companion.attention import tell
 from companion.datasets import encode_documents, load_prepared
@@ -90,7 +90,6 @@ def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> d
     ends = [round(steps * i / PIECES) for i in range(PIECES + 1)]
     curve = [statistics.mean(trainer.losses[a:b]) for a, b in zip(ends, ends[1:], strict=False) if a < b]
     return {
-        "size": size, "budget": tokens, "seed": seed, "times": times,
         "held_out": (size, tokens) in HELD_OUT,
         "n_layers": config.n_layers, "d_model": config.d_model, "n_heads": config.n_heads,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -101,7 +100,6 @@ def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> d
         "early": early_loss(config, seed, steps, times), "curve": [round(nats, 3) for nats in curve],
         "seconds": round(seconds, 1), "wall_seconds": round(clock, 1),
         "tokens_per_second": round(trainer.tokens / seconds),
-        "machine": machine(),
     }  # fmt: skip
 
 
@@ -122,12 +120,7 @@ def main():
     for seed in args.seeds:
         for size, tokens in rows:
             key = {"size": size, "budget": tokens, "seed": seed, "times": args.times}
-            if holds(args.log, key):
-                continue
-            row = run_row(*key.values(), corpus, lines)
-            append_row(args.log, row)
-            found = f"{row['nats_per_token']:.3f} nats per token, {row['tokens_per_second']:,} tokens/s"
-            print(f"{size}, {tokens:,} tokens, seed {seed}: {found}", flush=True)
+            add_missing(args.log, key, functools.partial(run_row, *key.values(), corpus, lines))
 
 
 if __name__ == "__main__":

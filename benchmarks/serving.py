@@ -22,7 +22,7 @@ from random import Random
 
 import torch
 from decoding import SHAPES
-from logs import append_row, holds, machine, processor
+from logs import add_missing, append_row, holds, machine, processor
 
 from companion import load
 from companion.caching import SlidingCache
@@ -100,19 +100,15 @@ def measure_batches() -> None:
                 append_row(LOG, row | {"processor": processor(), "machine": machine()})
 
 
-def measure_again(rounds: int = 4) -> None:
+def measure_again(slots: int, rounds: int = 4) -> dict:
     """The answerer's two ways in turn, with the seconds of each round, to see how far the gain varies."""
-    for slots in (4, 8):
-        key = {"kind": "again", "model": "answerer", "slots": slots}
-        if holds(LOG, key):
-            continue
-        seconds = {"static": [], "continuous": []}
-        for _ in range(rounds):
-            for kind, taken in seconds.items():
-                asked, begun = requests(200), time.process_time()
-                KINDS[kind](TELLER.model.eval(), asked, slots)
-                taken.append(round(time.process_time() - begun, 3))
-        append_row(LOG, key | {"seconds": seconds, "processor": processor(), "machine": machine()})
+    seconds = {"static": [], "continuous": []}
+    for _ in range(rounds):
+        for kind, taken in seconds.items():
+            asked, begun = requests(200), time.process_time()
+            KINDS[kind](TELLER.model.eval(), asked, slots)
+            taken.append(round(time.process_time() - begun, 3))
+    return {"seconds": seconds, "processor": processor()}
 
 
 def ask(url: str, i: int) -> int:
@@ -129,22 +125,24 @@ def ask(url: str, i: int) -> int:
         return 0
 
 
-def measure_load(slots: int = 8, waiting: int = 32) -> None:
-    for clients in CLIENTS:
-        row = {"kind": "load", "clients": clients, "slots": slots, "waiting": waiting}
-        if holds(LOG, row):
-            continue
-        limits = Limits(slots=slots, waiting=waiting, seconds=300)
-        with running(TELLER, "answerer", limits) as url, ThreadPoolExecutor(clients) as pool:
-            begun = time.perf_counter()
-            tokens = list(pool.map(lambda i, url=url: ask(url, i), range(clients)))
-            seconds = time.perf_counter() - begun
-        row |= {"answered": sum(n > 0 for n in tokens), "refused": tokens.count(0), "tokens": sum(tokens)}
-        row |= {"seconds": round(seconds, 2), "tokens_per_s": round(sum(tokens) / seconds)}
-        append_row(LOG, row | {"processor": processor(), "machine": machine()})
+def measure_load(clients: int, slots: int, waiting: int) -> dict:
+    """Clients that ask the server at once."""
+    limits = Limits(slots=slots, waiting=waiting, seconds=300)
+    with running(TELLER, "answerer", limits) as url, ThreadPoolExecutor(clients) as pool:
+        begun = time.perf_counter()
+        tokens = list(pool.map(lambda i: ask(url, i), range(clients)))
+        seconds = time.perf_counter() - begun
+    row = {"answered": sum(n > 0 for n in tokens), "refused": tokens.count(0), "tokens": sum(tokens)}
+    row |= {"seconds": round(seconds, 2), "tokens_per_s": round(sum(tokens) / seconds)}
+    return row | {"processor": processor()}
 
 
 if __name__ == "__main__":
     measure_batches()
-    measure_again()
-    measure_load()
+    for slots in (4, 8):
+        add_missing(
+            LOG, {"kind": "again", "model": "answerer", "slots": slots}, partial(measure_again, slots)
+        )
+    for clients in CLIENTS:
+        key = {"kind": "load", "clients": clients, "slots": 8, "waiting": 32}
+        add_missing(LOG, key, partial(measure_load, clients, 8, 32))

@@ -11,14 +11,12 @@ rate of each kind of targets among three, once with 240 stories that are read te
 stories that are read once. Some 15 minutes of processor time on one core.
 """
 
-import argparse
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from random import Random
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import add_missing, read_rows
 
 from companion.datasets import pad_batch
 from companion.gpt import GPTConfig, gpt2
@@ -128,17 +126,13 @@ def run_row(targets: str, stories: int, steps: int, lr: float, seed: int) -> dic
     model.load_state_dict(best)
     return {
         "best_step": min(looks)[1], "avoidable": round(avoidable_bits(model, val[MEASURE]), 4),
-        "looks": [round(bits, 4) for bits, _ in looks], "tokens": trainer.tokens, "machine": machine(),
+        "looks": [round(bits, 4) for bits, _ in looks], "tokens": trainer.tokens,
     }  # fmt: skip
 
 
-def add(log: Path, targets: str, stories: int, steps: int, lr: float, seed: int) -> None:
+def add(**key) -> None:
     """A row, if the log lacks it."""
-    row = {"targets": targets, "stories": stories, "steps": steps, "lr": lr, "seed": seed}
-    if not holds(log, row):
-        row |= run_row(targets, stories, steps, lr, seed)
-        append_row(log, row)
-        print(row, flush=True)
+    add_missing(LOG, key, lambda: run_row(**key))
 
 
 def best_rate(rows: list[dict], targets: str, stories: int) -> float:
@@ -148,17 +142,14 @@ def best_rate(rows: list[dict], targets: str, stories: int) -> float:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/truth.jsonl)")
-    args = parser.parse_args()
     for cells in (FEW, FRESH):
         for targets, stories, steps in cells:
             if stories == TUNED_AT[cells]:
                 for lr in RATES:
-                    add(args.log, targets, stories, steps, lr, 0)
-            lr = best_rate(read_rows(args.log), targets, TUNED_AT[cells])
+                    add(targets=targets, stories=stories, steps=steps, lr=lr, seed=0)
+            lr = best_rate(read_rows(LOG), targets, TUNED_AT[cells])
             for seed in SEEDS:
-                add(args.log, targets, stories, steps, lr, seed)
+                add(targets=targets, stories=stories, steps=steps, lr=lr, seed=seed)
 
 
 if __name__ == "__main__":

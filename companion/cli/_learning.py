@@ -1,49 +1,87 @@
-"""A model that has learned, saved before it is measured: what the commands of `finetune` share."""
+"""A model that learns, and is saved before it is measured: what the commands of `finetune` share."""
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from companion.cli._shared import RUNS
+from companion.cli._parsing import Range
+from companion.cli._shared import RUNS, ModelOptions
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel
 from companion.gpt import GPT
+from companion.instructions import chat_rows
 from companion.lora import add_lora
-from companion.models import names as model_names
+from companion.reasoning import draw_texts
+from companion.runtime.data.preference_pairs import drawn_rows
 from companion.runtime.data.prepared import Split
 from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import claim, write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
-from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import waiting
+from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, save_checkpoint
+from companion.village.reasoning import StepQuestion
+from companion.village.steps import judge_trace
 
 LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 """The files of a model that has learned: what --overwrite may replace."""
+Row = tuple[list[int], list[bool]]  # the tokens of a text, and which of them are learned
 
 
-def holds_learned(folder: Path) -> bool:
-    """Whether a folder holds such a model and nothing else; a run that was stopped wrote no report to it."""
-    return holds_only(folder, "model.safetensors" if holds_model(folder) else "report.json", LEARNED)
+@dataclass(kw_only=True)
+class LearningOptions(ModelOptions):
+    """A command that trains a model further.
+
+    Args:
+        overwrite: Replace the model, if there is one in that folder.
+        seed: Seed of all random choices.
+    """
+
+    output: Path | None = None
+    overwrite: bool = False
+    seed: Annotated[int, Range(0, 1_000_000)] = 0
 
 
-def output_of(options: Any, kind: str, ours: Callable[[Path], bool] = holds_learned) -> Path:
+@dataclass(kw_only=True)
+class AdapterOptions(LearningOptions):
+    """A command that trains a model further, or an adapter beside it.
+
+    Args:
+        method: full trains the weights themselves, lora a small adapter beside them (chapter 17).
+        rank: Rank of the adapter. Default: 8.
+        alpha: Scale of the adapter. Default: 8.
+    """
+
+    method: Literal["full", "lora"] = "full"
+    rank: Annotated[int | None, Range(1, 100_000)] = None
+    alpha: Annotated[float | None, Range(1e-06, 1_000_000)] = None
+
+
+def output_of(options: Any, kind: str, mark: str = "model.safetensors", names: set[str] = LEARNED) -> Path:
     """The folder of --output, or a folder of its own with the name of the data.
+
+    Args:
+        options: The command's.
+        kind: The name of the folder in which it is.
+        mark: The file by which a model is known that --overwrite replaces.
+        names: All files that such a model may have.
 
     Raises:
         ValueError: If the folder holds something that the command may not replace.
     """
     name = "village" if options.data is None else Path(options.data).resolve().name.split(".")[0]
     output = options.output or RUNS / kind / name
-    check_output("--output", output, ours, options.overwrite)
+    check_output("--output", output, partial(holds_only, mark=mark, names=names), options.overwrite)
     return output
 
 
@@ -52,51 +90,60 @@ def save_report(output: Path, report: dict) -> None:
     write_atomic(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
-def take_steps(
-    trainer: Any, steps: int, progress: Callable[[float], str] = "loss {:.3f}".format
-) -> Generator[int]:
-    """Take the steps of a training, with a progress bar; yield after each how many were taken."""
-    for step in (bar := tqdm(range(1, steps + 1), unit="step", leave=False, disable=None)):
+def take_steps(trainer: Trainer, progress: Callable[[float], str] = "loss {:.3f}".format) -> None:
+    """Take all steps of a training, with a progress bar."""
+    bar = tqdm(range(trainer.config.steps), unit="step", leave=False, disable=None)
+    for _ in bar:
         bar.set_postfix_str(progress(trainer.step()))
-        yield step
 
 
-def take_all_steps(trainer: Any, steps: int) -> None:
+def take_all_steps(trainer: Trainer) -> None:
     """Take the steps of a training that saves nothing before its end."""
     try:
-        for _ in take_steps(trainer, steps):
-            pass
+        take_steps(trainer)
     except KeyboardInterrupt:
-        message = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
+        message = f"stopped after {trainer.steps} of {trainer.config.steps} steps; nothing was saved"
         raise KeyboardInterrupt(message) from None
 
 
-def take_all(learning: Generator[int]) -> tuple[int, str, bool]:
-    """Learn; return the steps taken, a line where they ended early, and whether Ctrl-C ended them."""
-    steps = 0
+def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> tuple[str, bool]:
+    """Take the steps of a training whose model is saved also where they end early.
+
+    Returns:
+        Why they ended early, in a line, or ""; and whether it was Ctrl-C.
+    """
     try:
-        for taken in learning:
-            steps = taken
+        take_steps(trainer, progress)
     except KeyboardInterrupt:
-        if not steps:
+        if not trainer.steps:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
-        return steps, f"stopped after {steps} steps; the model is saved as it is now", True
+        return f"stopped after {trainer.steps} steps; the model is saved as it is now", True
     except ValueError as error:  # a round in which nothing could be preferred
-        if not steps:
+        if not trainer.steps:
             raise
-        return steps, f"ended after {steps} steps, and the model is saved: {error}", False
-    finally:
-        learning.close()  # so that it puts in order what it left
-    return steps, "", False
+        return f"ended after {trainer.steps} steps, and the model is saved: {error}", False
+    return "", False
+
+
+@dataclass
+class Rewards:
+    """How a model learns from rewards.
+
+    Args:
+        trainer: Trains the model.
+        progress: What the progress bar shows; it is given the loss of a step.
+        learned: What the model learns from, as its provenance says it.
+        finish: Changes the model after the last step.
+    """
+
+    trainer: Trainer
+    progress: Callable[[float], str]
+    learned: str
+    finish: Callable[[], None] | None = None
 
 
 def learn_and_measure(
-    options: Any,
-    teller: LanguageModel,
-    output: Path,
-    learning: Generator[int],
-    about: dict,
-    measure: Callable,
+    options: Any, teller: LanguageModel, output: Path, init: dict, rewards: Rewards, measure: Callable
 ) -> dict[str, dict]:
     """Let a model learn, save it, and measure it before and after.
 
@@ -104,22 +151,25 @@ def learn_and_measure(
         options: The command's.
         teller: The model.
         output: The folder for the model and report.json.
-        learning: Takes the steps.
-        about: What is noted of the model besides.
+        init: The model that it was, as origin_of has it.
+        rewards: How it learns.
         measure: Returns what is measured.
     """
+    trainer = rewards.trainer
     with claim(output):
         figures = {"before": measure()}
-        steps, early, stopped = take_all(learning)
+        early, stopped = take_possible_steps(trainer, rewards.progress)
+        if rewards.finish:
+            rewards.finish()
         teller.model.eval()
-        about |= {"steps": steps, "seed": options.seed, "stopped": stopped}
-        save_checkpoint(output, teller.model, teller.tokenizer, about)
+        about = {"init": init, "learned": rewards.learned, "steps": trainer.steps, "seed": options.seed}
+        save_checkpoint(output, teller.model, teller.tokenizer, about | {"stopped": stopped})
         if early:
             print(f"\n{early}", file=sys.stderr)
         with measuring(output):
             figures["after"] = measure()
-            save_report(output, {"steps": steps} | figures)
-    print(f"Trained for {steps} steps.")
+            save_report(output, {"steps": trainer.steps} | figures)
+    print(f"Trained for {trainer.steps} steps.")
     return figures
 
 
@@ -131,37 +181,45 @@ def with_interval(row: dict, name: str, interval: str) -> str:
 
 def trainer_of(options: Any, model: GPT, batches: Callable, loss: Callable) -> Trainer:
     """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
-    steps = options.steps
-    lr = options.lr
     config = TrainConfig(
-        steps=steps,
+        steps=options.steps,
         batch_size=1,
-        lr=lr,
-        min_lr=lr / 10,
-        warmup_steps=min(5, steps - 1),
+        lr=options.lr,
+        min_lr=options.lr / 10,
+        warmup_steps=min(5, options.steps - 1),
+        weight_decay=0.0,
         seed=options.seed,
         device=options.device,
         dtype="float32",
     )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
-    return Trainer(model, batches, config, loss, [optimizer])
+    return Trainer(model, batches, config, loss)
+
+
+def text_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
+    tokens, mask = drawn_rows(teller, [(text, True) for text in texts])
+    return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
 
 
 def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
     """A model's loss on texts of any length, in bits per byte. `about` is said while it is measured."""
-    loss, _ = loss_on(teller.model, encode_documents(texts, teller.tokenizer), about)
-    return loss.bits_per_byte
+    return loss_on(teller.model, encode_documents(texts, teller.tokenizer), about).bits_per_byte
 
 
-def loss_on(model: nn.Module, split: Split, about: str) -> tuple[Loss, int]:
-    """Measure the loss on a split.
+def ask_for_steps(teller: LanguageModel, questions: list[StepQuestion]) -> tuple[int, int, int]:
+    """Ask at temperature 0; how many answers are right, and also proved by the steps, and all tokens."""
+    draws = draw_texts(teller, [question.prompt for question in questions], temperature=0.0)
+    verdicts = list(map(judge_trace, questions, draws.texts))
+    right = sum(verdict.right for verdict in verdicts)
+    proved = sum(verdict.right and verdict.sound for verdict in verdicts)
+    return right, proved, int(draws.mask.sum())
 
-    Returns:
-        The loss, and the tokens of the longest piece that the model reads at once.
-    """
+
+def loss_on(model: nn.Module, split: Split, about: str) -> Loss:
+    """The loss on a split, whose long texts are read in pieces. `about` is said while it is measured."""
     length, rows = rows_at_once(split.starts, model.config)
     with waiting(about):
-        return evaluate(model, split, length, rows), length
+        return evaluate(model, split, length, rows)
 
 
 @contextmanager
@@ -175,14 +233,29 @@ def measuring(output: Path) -> Iterator[None]:
         raise KeyboardInterrupt(message) from None
 
 
-def check_floats(options: Any) -> None:
-    """Check that the model can learn.
+def rows_of(
+    placed: list, tokenizer: Tokenizer, longest: int, shorten: bool = False, remedy: str = "shorten it"
+) -> list[Row]:
+    """Conversations as tokens.
+
+    Args:
+        placed: Pairs of the place of a conversation, for messages, and its messages.
+        tokenizer: The tokenizer.
+        longest: The most tokens that the model reads.
+        shorten: Whether to leave out the last exchanges of what does not fit.
+        remedy: What to do about what does not fit.
 
     Raises:
-        ValueError: If the model is one of integers, which cannot learn.
+        ValueError: If a conversation does not fit the model. The message names its place.
     """
-    if not model_names.is_public(options.model) and (options.model / "config.json").is_file():
-        model_names.check_floats("--model", options.model)
+    rows = []
+    for place, messages in placed:
+        try:
+            rows += chat_rows([messages], tokenizer, longest, shorten)
+        except ValueError as error:
+            message = str(error).replace("conversation 0", place).replace("shorten it", remedy)
+            raise ValueError(message) from None
+    return rows
 
 
 def check_turn_end(name: Path, tokenizer: Any) -> None:
@@ -196,7 +269,7 @@ def check_turn_end(name: Path, tokenizer: Any) -> None:
         raise ValueError(f"--model={name} {rule}")
 
 
-def hang_on(model: GPT, options: Any) -> None:
+def add_adapter(model: GPT, options: AdapterOptions) -> None:
     """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
     torch.manual_seed(options.seed)
     try:

@@ -145,7 +145,6 @@ def fields_of(module: str, name: str) -> dict[str, Field]:
     found = {}
     for base in node.bases:
         found |= fields_of(module, ast.unparse(base))
-    texts = texts_of(node)
     for line in node.body:
         if not isinstance(line, ast.AnnAssign) or ast.unparse(line.annotation).startswith("ClassVar"):
             continue
@@ -160,8 +159,11 @@ def fields_of(module: str, name: str) -> dict[str, Field]:
         except ValueError:
             default = None  # computed; the docstring describes it
         option = ast.unparse(line.target)
-        text = texts.get(option, found[option].help if option in found else "")
+        text = found[option].help if option in found else ""  # a base's
         found[option] = Field(option, kind, tuple(marks), default, line.value is None, text)
+    texts = texts_of(node)
+    for option, field in found.items():
+        field.help = texts.get(option, field.help)
     return found
 
 
@@ -173,9 +175,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         message = re.sub(r"^argument \S+: (?=\S+=)", "", message)
-        for action in self._get_positional_actions():
-            if action.choices and message.endswith(f"are required: {action.dest}"):
-                message += f", one of {', '.join(action.choices)}"
         raise ValueError(f"{message}; see {self.prog} --help")
 
 

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from companion import village
-from companion.cli._parsing import Alias
+from companion.cli._parsing import Alias, Range
 from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
@@ -59,6 +59,25 @@ class HubOptions(ModelOptions):
     """
 
     revision: str | None = None
+
+
+@dataclass(kw_only=True)
+class DrawingOptions(HubOptions):
+    """A command that lets a model write texts.
+
+    Args:
+        top_k: Sample from the k most probable tokens only.
+        top_p: Sample from the most probable tokens that together have this probability.
+        marks: How to show what the village's judge says of each sentence in a village story: in color, with
+            signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs
+            in another terminal; a pipe or a file gets the story as plain text without marks.
+    """
+
+    temperature: Annotated[float | None, Range(0, 100)] = None
+    top_k: Annotated[int | None, Range(1)] = None
+    top_p: Annotated[float | None, Range(1e-09, 1)] = None
+    seed: Annotated[int | None, Range(0, 1_000_000_000_000)] = None
+    marks: Literal["auto", "color", "signs", "off"] = "auto"
 
 
 def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> list:
@@ -142,6 +161,11 @@ def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
     source = source_of(model)
     if isinstance(source, str) and source:
         return source == "village"
+    return reads_as_the_village(tokenizer)
+
+
+def reads_as_the_village(tokenizer: Any) -> bool:
+    """Whether a tokenizer has all tokens of the village's; it may have more, such as a chat's."""
     of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json").vocab
     return all(tokenizer.vocab.get(i) == token for i, token in of_village.items())
 

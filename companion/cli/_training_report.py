@@ -19,7 +19,6 @@ from tqdm.auto import tqdm
 from companion.caching import SlidingCache
 from companion.cli._shared import CONFIG, DRAWING, VILLAGE, memorized
 from companion.generation import LanguageModel
-from companion.runtime.data.prepared import prepared_source
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
@@ -52,16 +51,15 @@ class Reporter:
     """
 
     def __init__(self, corpus: Any, plan: Any):
-        self.corpus, self.plan = corpus, plan
-        self.is_village = corpus.meta.get("source") == "village"
+        self.corpus = corpus
+        self.plan = plan
 
     def __call__(self, model: Any, row: dict) -> dict:
         write_run_settings(self.plan)
         teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
-        prompt = PROMPT if self.is_village else ""
-        sample = teller.tell(prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
+        sample = teller.tell(prompt_of(self.plan), max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
         more: dict[str, Any] = {"sample": sample}
-        if self.plan.options.judge and self.is_village:
+        if self.plan.options.judge:  # of the village only
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
         if self.plan.marks:
             more["marks"] = "".join(self.plan.marks.sign(verdict.kind) for verdict in judge(sample)[:MARKED])
@@ -98,18 +96,21 @@ def readable(sample: str) -> str:
     return re.sub(f"{DOT}+", DOT, "".join(kept))
 
 
-def print_results(
-    teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None, clock: Clock
-) -> None:
+def prompt_of(plan: Any) -> str:
+    """What a sample begins with."""
+    return PROMPT if plan.is_village else ""
+
+
+def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
-    is_village = corpus.meta.get("source") == "village"
+    folder, clock = plan.folder, plan.clock
     last = history[-1]
-    lines = reference_lines() if is_village else {}
+    lines = reference_lines() if plan.is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines)
-    sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
-    if is_village:
+    sample = teller.tell(prompt_of(plan), seed=1, max_new_tokens=STORY)
+    if plan.is_village:
         print("\nA story by your model:\n")
-        print(judged_text.story(sample, marks) if marks else sample)
+        print(judged_text.story(sample, plan.marks) if plan.marks else sample)
     else:
         print("\nA sample of what your model writes:\n")
         print(textwrap.indent(readable(sample).strip(), "  "))
@@ -122,7 +123,7 @@ def print_results(
     if next(teller.model.parameters()).device.type == "cpu":
         print(share_line(clock, gets_better=not is_overfitted(history)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
-    if is_village:
+    if plan.is_village:
         gap = gap_left(last["bits_per_byte"], lines)
         print(
             f"The floor is {lines['floor']:.3f}, and no model can do better. A perfect model that forgets"
@@ -142,11 +143,7 @@ def print_results(
 
 def share_of_text(passes: float) -> str:
     """How much of its text a run has read: "41% of its text", or "2.3 times its text"."""
-    if passes < 0.01:
-        return "less than 1% of its text"
-    if passes < 0.995:
-        return f"{passes:.0%} of its text"
-    return f"{passes:.1f} times its text" if passes > 1.05 else "its text once"
+    return f"{passes:.0%} of its text" if passes < 1 else f"{passes:.1f} times its text"
 
 
 def time_of(seconds: float) -> str:
@@ -230,7 +227,7 @@ def write_settings(path: Path, tables: Mapping[str, Mapping], about: str) -> Non
     """
     lines = [f"# {line}".rstrip() for line in about.splitlines()]
     for table, values in tables.items():
-        lines += ["", f"[{table}]"] if table else []
+        lines += ["", f"[{table}]"] if table and values else []
         lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
     write_atomic(path, "\n".join(lines) + "\n")
 
@@ -271,17 +268,14 @@ def write_run_settings(plan: Any) -> None:
     train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
     shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
     data = None if plan.data == VILLAGE else plan.data.as_posix()
-    of_village = prepared_source(plan.data) == "village"  # whose stories begin with the usual prompt
+    init = plan.origin["name"] if plan.origin else None
     tables = {
-        "": {"data": data, "minutes": 0, "judge": plan.options.judge or 0},
+        "": {"init": init, "data": data, "minutes": 0, "judge": plan.options.judge or 0},
+        "model": shape,
         "training": {name: value for name, value in train.items() if name not in shape}
         | {"optimizer": plan.optimizer},
-        "generation": DRAWING if of_village else DRAWING | {"prompt": ""},
+        "generation": DRAWING | {"prompt": prompt_of(plan)},
     }
-    if plan.origin:
-        tables[""] = {"init": plan.origin["name"]} | tables[""]
-    else:
-        tables = {"": tables[""], "model": shape} | tables
     about = (
         f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
         f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import torch
+
 from companion import village
 from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, in_url
@@ -71,18 +73,11 @@ def run(options: Options) -> None:
         raise ValueError(
             f"--models={', '.join(folders)} has no model in it; train one, or name another folder"
         )
-    kinds = [kind for kind in ("cpu", "cuda", "mps") if has_device(kind)]
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kinds = [kind for kind, is_there in found.items() if is_there]
     others = [kind for kind in kinds if kind != options.device] if len(kinds) > 1 else []
     print(f"The app offers {len(models)} models.")
     serve(options, Offer(folders, named, [options.device, *others]))
-
-
-def has_device(kind: str) -> bool:
-    """Whether PyTorch sees a device of this kind."""
-    try:
-        return pick_device(kind).type == kind
-    except ValueError:
-        return False
 
 
 def serve(options: Options, offer: Offer) -> None:

@@ -14,13 +14,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from companion.cli._parsing import Alias, MayBeEmpty, Range, refuse
 from companion.cli._shared import (
     ANSWERER,
     REASONER,
-    HubOptions,
+    DrawingOptions,
     check_answers,
     marks_of,
     tells_of_the_village,
@@ -54,7 +54,7 @@ HINT = f"It understands orders, such as: {EXAMPLE} And it can explain this cours
 
 
 @dataclass(kw_only=True)
-class Options(HubOptions):
+class Options(DrawingOptions):
     """Talk with a model that was trained to answer.
 
     Args:
@@ -67,13 +67,8 @@ class Options(HubOptions):
         model_only: Let the model answer everything: small talk and questions about the course, too.
         temperature: 0 always takes the most probable token, higher values give more varied answers. Default:
             what the model's generation_config.json says, else 0; a village story is told at 0.8.
-        top_k: Sample from the k most probable tokens only.
-        top_p: Sample from the most probable tokens that together have this probability.
         max_new_tokens: Largest number of tokens in an answer.
         seed: The same seed gives the same answers. Default: a new seed each time.
-        marks: How to show what the village's judge says of each sentence in a village story: in color, with
-            signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs
-            in another terminal; a pipe or a file gets the story as plain text without marks.
 
     Example:
         companion chat --think --vote 8
@@ -84,12 +79,7 @@ class Options(HubOptions):
     think: bool = False
     vote: Annotated[int | None, Range(1, 1024)] = None
     model_only: bool = False
-    temperature: Annotated[float | None, Range(0, 100)] = None
-    top_k: Annotated[int | None, Range(1)] = None
-    top_p: Annotated[float | None, Range(1e-09, 1)] = None
     max_new_tokens: Annotated[int, Range(1)] = 200
-    seed: Annotated[int | None, Range(0, 1_000_000_000_000)] = None
-    marks: Literal["auto", "color", "signs", "off"] = "auto"
 
 
 @dataclass

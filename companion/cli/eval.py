@@ -5,31 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from tqdm import tqdm
 
 from companion import load, village
-from companion.cli._learning import loss_on
+from companion.cli._learning import ask_for_steps, loss_on
 from companion.cli._parsing import Range, refuse
-from companion.cli._shared import CONFIG, ModelOptions, check_thinks, data_of, table
+from companion.cli._shared import CONFIG, ModelOptions, check_thinks, data_of, reads_as_the_village, table
 from companion.datasets import encode_documents, load_prepared
 from companion.evaluation import Example, multiple_choice, wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import same_tokenizer
-from companion.reasoning import draw_texts
 from companion.runtime.data.prepared import Split, prepared_meta
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.terminal import waiting
-from companion.tokenization import Tokenizer
 from companion.training import perplexity
 from companion.village.excess import parts, word_losses
 from companion.village.measures import gap_left, reference_lines, village_scores
 from companion.village.reasoning import step_questions
-from companion.village.steps import judge_trace
 from companion.village.tasks import QUESTIONS, questions
 
-OF_STORIES = "concerns the judged stories; ask for some with --stories"
 KINDS = {kind.replace(" ", "-"): kind for kind in QUESTIONS}
 """The village's kinds of questions, by the names that --tasks takes."""
 SEEDS = 10**12 + 1
@@ -58,8 +53,9 @@ class Options(ModelOptions):
     """Measure a model: its loss, how true its stories are, its score in tasks.
 
     Args:
-        data: Folder that companion prepare wrote, whose text is predicted. Default: the text that the model
-            was trained on, if its folder is still there, else the village's stories.
+        data: Folder that companion prepare wrote, whose text is predicted, in pieces of at most 2,048 tokens.
+            Default: the text that the model was trained on, if its folder is still there, else the village's
+            stories.
         split: Part of the text: what the model was trained on, what was held out, or the village's test
             stories. Default: val.
         stories: Village only: number of stories that the model tells and the judge checks. Default: 100; 0
@@ -101,25 +97,28 @@ class Text:
 def run(options: Options) -> None:
     if options.data is not None and options.split == "test":
         raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
-    if options.tasks is None:
-        refuse(options, ["examples", "shots"], "works with --tasks only")
     names = [] if options.tasks is None else names_of_tasks(options.tasks)
-    about_text = [options.data, options.split, options.stories]
-    with_text = not names or any(value is not None for value in about_text)
-    if not with_text or options.stories == 0:
-        refuse(options, ["temperature"], OF_STORIES)
+    if not names:
+        refuse(options, ["examples", "shots"], "works with --tasks only")
     if STEPS in names:
         refuse(options, ["shots"], "does not work with the task steps")
     teller = load(options.model, device=options.device, fast=True)
     if STEPS in names:
         check_thinks(options.model, teller)
-    text = find_text(options, teller) if with_text else None
+    about_text = [options.data, options.split, options.stories]
+    text = None
+    if not names or any(value is not None for value in about_text):
+        text = find_text(options, teller)
     stories = stories_to_judge(options, teller, text) if text else 0
+    if not stories:
+        refuse(options, ["temperature"], "concerns the judged stories; ask for some with --stories")
     tasks = {name: examples_of(name, options) for name in names if name != STEPS}
+
+    split = options.split or "val"
     if text:
-        measure_loss(teller, text, options.split or "val")
-    if text and text.has_lines and reads_as_the_village(teller):
-        measure_excess(teller, options.split or "val")
+        measure_loss(teller, text, split)
+        if text.has_lines and reads_as_the_village(teller.tokenizer):
+            measure_excess(teller, split)
     if stories:
         measure_stories(teller, stories, options)
     if text and names:
@@ -179,8 +178,9 @@ def find_text(options: Options, teller: LanguageModel) -> Text:
     source = corpus.meta.get("source")
     if source == "village":
         return Text(split, True, name == "val", f"Loss on the village's stories, split {name}")
-    rule = f"concerns the village's stories, and --data={folder} holds another text"
-    refuse(options, ["temperature", *(["stories"] if options.stories else [])], rule)
+    if options.stories:
+        rule = f"concerns the village's stories, and --data={folder} holds another text"
+        refuse(options, ["stories"], rule)
     return Text(split, False, False, f"Loss on {source}, split {name} ({folder})")
 
 
@@ -202,28 +202,11 @@ def own_data(options: Options) -> Path | None:
 
 def stories_to_judge(options: Options, teller: LanguageModel, text: Text) -> int:
     """How many stories the model tells and the judge reads."""
-    stories = options.stories
-    if stories is None:
-        stories = 100 if has_village_tokenizer(teller) else 0
     if not text.is_village:
         return 0
-    if not stories:
-        refuse(options, ["temperature"], OF_STORIES)
-    return stories
-
-
-def has_village_tokenizer(teller: LanguageModel) -> bool:
-    """Whether a model reads with the shipped tokenizer of the village."""
-    of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-    return same_tokenizer(of_village, teller.tokenizer)
-
-
-def reads_as_the_village(teller: LanguageModel) -> bool:
-    """Whether the village's stories are the same tokens to a model, which may have more, such as a chat's."""
-    of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-    vocab = teller.tokenizer.vocab
-    has_all = all(vocab.get(token) == text for token, text in of_village.vocab.items())
-    return has_village_tokenizer(teller) or (has_all and teller.tokenizer.end == of_village.end)
+    if options.stories is None:
+        return 100 if reads_as_the_village(teller.tokenizer) else 0
+    return options.stories
 
 
 # -- the work, and what came of it --------------------
@@ -231,12 +214,8 @@ def reads_as_the_village(teller: LanguageModel) -> bool:
 
 def measure_loss(teller: LanguageModel, text: Text, name: str) -> None:
     """Predict the text, and print the loss with the lines to compare it with."""
-    loss, length = loss_on(teller.model, text.split, "Predicting the text")
+    loss = loss_on(teller.model, text.split, "Predicting the text")
     print(text.title)
-    context_length = teller.model.config.context_length
-    if length < min(context_length, int(np.diff(text.split.starts).max())):
-        pieces = f"The text was read in pieces of at most {length:,} tokens."
-        print(f"{pieces} The model's whole context, {context_length:,} tokens, takes too much memory.")
     lines = reference_lines(name) if text.has_lines else {}
     print()
     print(table(rows_of(loss, lines), right=[1]))
@@ -267,29 +246,20 @@ def measure_excess(teller: LanguageModel, name: str) -> None:
         stories = word_losses(teller, village.load_split(name)[:SPLIT_STORIES])
     every = parts(stories, lambda word: "every")["every"]
     low, high = every.interval
+    paid_by_all = "what the perfect reader pays too, who knows the village's rules"
+    interval = f"95 % interval {low:.4f} to {high:.4f}"
     rows = [
-        (
-            "bits a word",
-            f"{every.unavoidable + every.excess:.4f}",
-            f"in the first {len(stories):,} of these stories",
-        ),
-        (
-            "  unavoidable",
-            f"{every.unavoidable:.4f}",
-            "what the perfect reader pays too, who knows the village's rules",
-        ),
-        (
-            "  avoidable",
-            f"{every.excess:.4f}",
-            f"what only this model pays; 95 % interval {low:.4f} to {high:.4f}",
-        ),
+        ("bits a word", every.unavoidable + every.excess, f"in the first {len(stories):,} of these stories"),
+        ("  unavoidable", every.unavoidable, paid_by_all),
+        ("  avoidable", every.excess, f"what only this model pays; {interval}"),
     ]
     split = parts(stories, lambda word: f"{word.kind} {'told before' if word.back else 'not told yet'}")
     for kind, part in list(split.items())[:3]:
         low, high = part.interval
         each = f"{part.words:,} words with {part.excess:.3f} bits each ({low:.3f} to {high:.3f})"
-        rows.append((f"    {kind}", f"{part.share * every.excess:.4f}", f"{part.share:.0%} of that; {each}"))
-    print("\n" + table(rows, right=[1]))
+        rows.append((f"    {kind}", part.share * every.excess, f"{part.share:.0%} of that; {each}"))
+    shown = [(name, f"{bits:.4f}", about) for name, bits, about in rows]
+    print("\n" + table(shown, right=[1]))
 
 
 def measure_stories(teller: LanguageModel, n: int, options: Options) -> None:
@@ -321,16 +291,12 @@ def measure_tasks(teller: LanguageModel, tasks: dict[str, list[Example]]) -> Non
 
 def measure_steps(teller: LanguageModel, n: int, seed: int) -> None:
     """Ask n questions of each number of steps, and print the shares right and proved."""
-    rows: list[tuple[str, ...]] = [
-        ("steps", "right", "95 % interval", "proved", "95 % interval", "questions")
-    ]
+    rows = [["steps", "right", "95 % interval", "proved", "95 % interval", "questions"]]
     for steps in tqdm(range(1, MOST_STEPS + 1), unit="number of steps", leave=False, disable=None):
-        asked = step_questions(n, seed, [steps])
-        texts = draw_texts(teller, [question.prompt for question in asked], temperature=0.0).texts
-        verdicts = list(map(judge_trace, asked, texts))
+        right, proved, _ = ask_for_steps(teller, step_questions(n, seed, [steps]))
         row = [str(steps)]
-        for count in (sum(v.right for v in verdicts), sum(v.right and v.sound for v in verdicts)):
+        for count in (right, proved):
             low, high = wilson_interval(count, n)
             row += [f"{count / n:.3f}", f"{low:.3f} to {high:.3f}"]
-        rows.append((*row, f"{n:,}"))
+        rows.append([*row, f"{n:,}"])
     print(table(rows, right=range(6)))

@@ -10,16 +10,9 @@ from companion.cli._parsing import Positional, refuse
 from companion.cli._shared import OfModel
 from companion.generation import LanguageModel
 from companion.lora import merge
-from companion.models import gguf_files, onnx_graphs
-from companion.models.gguf_files import gguf_header, write_gguf
+from companion.models.gguf_files import write_gguf
 from companion.models.gguf_reader import is_gguf
-from companion.models.names import (
-    check_floats,
-    folder_of,
-    is_export,
-    is_public,
-    shape_of,
-)
+from companion.models.names import check_floats, folder_of, is_export, is_public
 from companion.models.onnx_graphs import write_onnx
 from companion.pretrained import save_pretrained
 from companion.runtime.files.arguments import check_output as check_folder
@@ -27,8 +20,7 @@ from companion.runtime.files.arguments import check_writable, holds_only
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
 from companion.runtime.storage.hub import SMALL
-from companion.runtime.storage.public_configs import stored_dtype, write_shape
-from companion.runtime.text.hugging_face import tokenizer_files
+from companion.runtime.storage.public_configs import stored_dtype
 
 GRAPH = "model.onnx"
 USE = {
@@ -87,39 +79,15 @@ def run(options: Options) -> None:
     adapted = holds_adapter(options.model)
     folder = folder_of(base_of(options.model) if adapted else options.model)
     check_floats("--model", folder)
-    config, build = shape_of(folder)
-    config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
-    check_shape(form, config)
     check_output(form, options.output, options.overwrite)
     teller = load(options.model if adapted else folder, device="cpu")
     merge(teller.model)  # without an adapter, this does nothing
     if form == "hf" and is_public(folder) and not (adapted or is_gguf(folder)):
         teller.model.to(stored_dtype(folder))  # loses nothing, because its numbers came from this type
-    if form == "gguf":
-        gguf_header(config, teller.tokenizer, kind)
-    else:
-        tokenizer_files(teller.tokenizer)
-
     for path in write(form, teller, options.output, kind):
         print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
     place = options.output.as_posix()
-    print(USE[form].format(place=repr(place), n=config.context_length))
-
-
-def check_shape(form: str, config) -> None:
-    """Check that the form has a place for the shape of the model.
-
-    Raises:
-        ValueError: If it has none.
-        ImportError: If a library is missing.
-    """
-    if form == "hf":
-        write_shape(config)
-    elif form == "gguf":
-        gguf_files.shape_in_gguf(config)
-    else:
-        onnx_graphs.libraries()
-        onnx_graphs.check_onnx(config)
+    print(USE[form].format(place=repr(place), n=teller.model.config.context_length))
 
 
 def check_output(form: str, output: Path, overwrite: bool) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Range, Tables
-from companion.cli._shared import DRAWING, HubOptions, marks_of, source_of, tells_of_the_village
-from companion.runtime.generation.sampling_arguments import check_sampling, seeded
+from companion.cli._shared import DRAWING, DrawingOptions, marks_of, source_of, tells_of_the_village
 from companion.runtime.terminal import is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
@@ -19,7 +18,7 @@ from companion.show.judged_text import marked
 
 
 @dataclass(kw_only=True)
-class Options(HubOptions):
+class Options(DrawingOptions):
     """Let a model continue a text.
 
     Args:
@@ -29,12 +28,7 @@ class Options(HubOptions):
         max_new_tokens: Largest number of tokens to generate. Default: 250.
         temperature: 0 always takes the most probable token, higher values give more varied text. Default:
             what the model's generation_config.json says, else 0.8.
-        top_k: Sample from the k most probable tokens only.
-        top_p: Sample from the most probable tokens that together have this probability.
         seed: The same seed gives the same text. Default: a new seed each time.
-        marks: How to show what the village's judge says of each sentence in a village story: in color, with
-            signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs
-            in another terminal; a pipe or a file gets the story as plain text without marks.
         odds: Show for each token how probable it was, by the model and in truth. For models of the village.
 
     Example:
@@ -44,18 +38,11 @@ class Options(HubOptions):
     config: Annotated[Path | None, Tables("generation")] = None
     prompt: Annotated[str | None, MayBeEmpty()] = None
     max_new_tokens: Annotated[int | None, Range(1)] = None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    marks: Literal["auto", "color", "signs", "off"] = "auto"
     odds: bool = False
 
 
 def run(options: Options) -> None:
     given = {name: getattr(options, name) for name in DRAWING if getattr(options, name) is not None}
-    check_sampling(given.get("temperature", DRAWING["temperature"]), options.top_k, options.top_p)
-    seeded(options.seed)
     teller = load(options.model, options.device, revision=options.revision, fast=True)
     usual = DRAWING if source_of(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
     drawing = usual | teller.tokenizer.sampling | given

@@ -16,7 +16,7 @@ from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
-from companion.runtime.files.arguments import check_unused, check_writable, number
+from companion.runtime.files.arguments import check_unused, check_writable
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
 from companion.runtime.storage.checkpoints import holds_model
@@ -65,7 +65,7 @@ class Options:
     skip: bool = False
     tokenizer: str | None = None
     vocab_size: Annotated[int | None, Range(1)] = None
-    val_fraction: float | None = None
+    val_fraction: Annotated[float | None, Range(0.0001, 0.9999)] = None
     stories: Annotated[int | None, Range(1, 10_000_000)] = None
     seed: Annotated[int | None, Range(0, 1_000_000_000_000)] = None
     column: str | None = None
@@ -85,7 +85,7 @@ def run(options: Options) -> None:
     skip = leave_out if options.skip else None
     check_together(options, files)
     folder = options.data
-    share = 0.1 if options.val_fraction is None else options.val_fraction
+    share = options.val_fraction or 0.1
     documents: Any
     if options.text == ["village"]:
         stories = options.stories or STORIES
@@ -147,9 +147,6 @@ def check_together(options: Options, files: list[str]) -> None:
 
 def open_shards(options: Options, files: list[str], skip: Callable | None) -> tuple[str, Documents]:
     """(source, documents) of a text that is streamed. Every file is opened here, and its first row read."""
-    if options.val_fraction is not None:
-        rule = "between 0 and 1 (for example 0.01)"
-        number("val_fraction", options.val_fraction, rule, lambda value: 0 < value < 1)
     documents = Documents(files, options.column or "text", options.documents, skip)
     documents.check()
     source = ", ".join(name if name in HUB else source_of(name) for name in options.text)
@@ -219,16 +216,16 @@ def write_shards(options: Options, folder: Path, source: str, documents: Documen
     """Tokenize the documents of shards; what meta.json says."""
     tokenizer = tokenizer or trained(options, sample_of(documents))
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
-        try:
-            return write_large(
-                *(folder, documents, tokenizer, token_stream),
-                source=source,
-                val_fraction=0.01 if options.val_fraction is None else options.val_fraction,
-                processes=options.processes or 1,
-                on_batch=bar.update,
-            )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped; the same command goes on with what is written") from None
+        return write_large(
+            folder,
+            documents,
+            tokenizer,
+            token_stream,
+            source=source,
+            val_fraction=options.val_fraction or 0.01,
+            processes=options.processes or 1,
+            on_batch=bar.update,
+        )
 
 
 def report(options: Options, folder: Path, meta: dict) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._learning import bits_of
+from companion.cli._learning import bits_of, text_batch
 from companion.cli._parsing import Range
 from companion.cli._shared import OfModel
-from companion.datasets import load_text, pad_batch
+from companion.datasets import load_text
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.arguments import check_output, holds_only
@@ -69,7 +69,9 @@ def run(options: Options) -> None:
         grams = None
         if options.calibrate:
             with waiting("Reading texts to calibrate with"):
-                grams = calibrate(teller.model, batches(teller, rows_of(teller, calibration)))
+                starts = range(0, len(calibration), BATCH)
+                batches = (text_batch(teller, calibration[i : i + BATCH]) for i in starts)
+                grams = calibrate(teller.model, batches)
         with waiting("Rounding the weights"):
             quantize(teller.model, options.bits, group, grams)
             calibrated = options.data if options.calibrate else None
@@ -109,17 +111,3 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
     if len(found) < 2:
         raise ValueError(f"--data={name} is one text without a blank line; give two, or a folder of texts")
     return found[1::2][:TEXTS], found[::2][:MEASURED]
-
-
-def rows_of(teller, texts: list[str]) -> list[list[int]]:
-    """Each text to its end as token ids, cut to what the model reads."""
-    longest = teller.model.config.context_length + 1  # the last is only predicted
-    start = teller.tokenizer.begin or [teller.tokenizer.start]  # so that the first token is predicted, too
-    return [[*start, *teller.tokenizer.encode(text), teller.end][:longest] for text in texts]
-
-
-def batches(teller, rows: list[list[int]]):
-    """(tokens, targets), (B, T) each; -100 where there is nothing to predict."""
-    for i in range(0, len(rows), BATCH):
-        tokens, real = pad_batch(rows[i : i + BATCH], teller.end)
-        yield tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)

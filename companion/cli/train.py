@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,7 +15,6 @@ from torch import nn
 from torch.optim import Optimizer
 
 from companion import BUILDERS, load, village
-from companion.caching import SlidingCache, inline
 from companion.cli import prepare
 from companion.cli._parsing import Range, Tables, names_of, refuse
 from companion.cli._shared import DRAWING, RUNS, VILLAGE
@@ -30,22 +28,15 @@ from companion.cli._training_report import (
 )
 from companion.datasets import load_prepared
 from companion.experts import ExpertsConfig
-from companion.generation import LanguageModel
 from companion.gpt import GPTConfig
 from companion.models import names as model_names
-from companion.modern import INLINED_MODERN, LlamaConfig, Muon
+from companion.modern import LlamaConfig, Muon
 from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import check_memory, pick_device
-from companion.runtime.runs.distributed import (
-    broadcast,
-    check_shares,
-    is_main,
-    shared_device,
-    world_size,
-)
+from companion.runtime.runs.distributed import broadcast, check_shares, is_main, shared_device, world_size
 from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.runs.resuming import BEST, SavedRun, holds_run, saved_settings
 from companion.runtime.runs.sessions import Clock
@@ -54,7 +45,7 @@ from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
-from companion.training import TrainConfig, Trainer, load_checkpoint, train
+from companion.training import TrainConfig, Trainer, train
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
 FIELDS = set().union(*(names_of(config_class) for config_class, _ in BUILDERS.values()))
@@ -160,7 +151,6 @@ class Options:
 class Preset:
     """A model and a training that are known to go well: what differs from the defaults, see presets.toml."""
 
-    help: str
     model: dict
     train: dict
     minutes: float  # that the training may take
@@ -182,23 +172,21 @@ class Model:
     model: GPTConfig | LlamaConfig
     build: Callable  # (config) -> model
     weights: Path | None = None  # folder of the weights to begin with (--init); None for random weights
-    origin: dict | None = (
-        None  # the model that the run began with, as origin_of describes it, also when resumed
-    )
+    origin: dict | None = None  # the model that the run once began with, as origin_of describes it
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrainPlan(Model):
     """A training in which everything was checked, so that it can begin."""
 
-    options: Options | None = None
-    asked: dict[str, Any] = field(default_factory=dict)  # all that was given, see asked_for
-    folder: Path = RUNS  # where the run is saved; this process has claimed it
-    data: Path = VILLAGE  # the prepared text; the village, if nobody has prepared it yet, is prepared first
-    train: TrainConfig | None = None  # with --minutes, the number of steps in it follows the clock
-    optimizer: str = "adamw"
-    clock: Clock = field(default_factory=Clock)  # how long to train
-    marks: Marks | None = None  # how to show the judge's verdicts on samples of the village
+    options: Options
+    folder: Path  # where the run is saved; this process has claimed it
+    data: Path  # the prepared text; the village, if nobody has prepared it yet, is prepared first
+    is_village: bool
+    train: TrainConfig  # with --minutes, the number of steps in it follows the clock
+    optimizer: str
+    clock: Clock  # how long to train
+    marks: Marks | None  # how to show the judge's verdicts on samples of the village
 
 
 def run(options: Options) -> None:
@@ -226,7 +214,8 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         )
     data = options.data or VILLAGE
     source = prepared_source(data)
-    if source not in (None, "village"):
+    is_village = source in (None, "village")
+    if not is_village:
         if options.data is None:
             raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
         refuse({"judge": options.judge or None}, ["judge"], f"works with the village only, not with {source}")
@@ -235,18 +224,16 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(shipped)
 
     folder = options.checkpoint or RUNS / data.resolve().name
-    architecture = preset.architecture
     # Fields of the model's configuration and settings of training, by name, where no option says otherwise.
     defaults = preset.model | preset.train | {"optimizer": preset.optimizer, "accumulate": world_size()}
-    saved = None
-    if options.resume:
-        saved = find_saved_run(asked, folder)
-        architecture = saved.architecture
+    saved = find_saved_run(asked, folder) if options.resume else None
+    if saved:
         defaults |= saved.shape | saved.train
     if options.init or (saved and saved.origin):
         start = model_to_go_on_with(asked, saved, data, tokenizer)
         defaults["context_length"] = min(defaults["context_length"], start.model.context_length)
     else:
+        architecture = saved.architecture if saved else preset.architecture
         start = new_model(asked, architecture, defaults, tokenizer.vocab_size)
 
     config = training_settings(asked, defaults, options.resume)
@@ -259,21 +246,18 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     else:
         check_writable("--data", data)
     start.model = empty_model.config  # with what the builder adds to it
-    marks = None
-    if source in (None, "village"):
-        marks = marks_for(options.marks, in_pipe="signs")
     if is_main():
         folder = claim_folder(options, folder, held)
     return TrainPlan(
         **vars(start),
         options=options,
-        asked=asked,
         folder=Path(broadcast(str(folder))),
         data=data,
+        is_village=is_village,
         train=config,
         optimizer=optimizer,
         clock=clock_of(asked, config, preset, saved),
-        marks=marks,
+        marks=marks_for(options.marks, in_pipe="signs") if is_village else None,
     )
 
 
@@ -318,16 +302,10 @@ def find_saved_run(asked: dict, folder: Path) -> SavedRun:
     Raises:
         ValueError: If there is no saved run, or the options are not those of the run.
     """
-    if not (holds_run(folder) or holds_model(folder)):
-        raise ValueError(f"--resume: {folder} holds no saved run; leave it out to begin one")
     saved = saved_settings(folder, asked.get("architecture"), BUILDERS)
     if asked.get("steps", saved.steps) < saved.steps:
         rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"
         raise ValueError(f"--steps={asked['steps']}: {rule}")
-    optimizer = saved.train["optimizer"]
-    if asked.get("optimizer", optimizer) != optimizer:
-        why = f"cannot resume {folder}, which was trained with {optimizer}; leave it out"
-        raise ValueError(f"--optimizer={asked['optimizer']} {why}")
     return saved
 
 
@@ -427,13 +405,14 @@ def claim_folder(options: Options, folder: Path, held: ExitStack) -> Path:
             check_unused("--checkpoint", folder)
         held.enter_context(claim(folder))
         return folder
-    others = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
-    for free in itertools.chain([folder], others):
+    free, number = folder, 1
+    while True:
         if not visible_names(free):
             with contextlib.suppress(ValueError):  # another run has claimed it
                 held.enter_context(claim(free))
                 return free
-    raise AssertionError("unreachable: there are always more numbers")
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
 
 
 # -- the work --------------------
@@ -453,15 +432,14 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         begun = f"Training continues from the weights of {plan.origin['name']}"
         print(f"{begun}, in rows of at most {config.context_length} tokens.")
     n_parameters = sum(p.numel() for p in model.parameters())
-    source = "the village's stories" if corpus.meta.get("source") == "village" else plan.data
+    source = "the village's stories" if plan.is_village else plan.data
     print(
         f"The model has {n_parameters:,} parameters and trains for {length_of(plan)} of {config.batch_size}"
         f" rows of {source}. Ctrl-C saves it and ends the training."
     )
     if plan.marks:
-        print(
-            "On the way it begins stories, and a judge marks each sentence:", plan.marks.legend(), sep="\n  "
-        )
+        print("On the way it begins stories, and a judge marks each sentence:")
+        print("  ", plan.marks.legend(), sep="")
     n = world_size()
     if n > 1:
         kind = plan.options.parallel or "ddp"
@@ -532,7 +510,8 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     resume = resuming(plan)
     try:
         if history:
-            print_results(trained(plan), plan.folder, corpus, history, plan.marks, plan.clock)
+            teller = load(plan.folder, plan.train.device, fast=True)
+            print_results(plan, teller, corpus, history)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     reached = history[-1]["step"] if history else 0
@@ -545,20 +524,13 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
         return
     best = plan.folder / BEST if best_is_elsewhere(history, plan.folder) else plan.folder
     generate = ["companion", "generate", "--checkpoint", best]
-    if corpus.meta.get("source") == "village":
+    if plan.is_village:
         print("\nTo let it tell more stories, and to see how it works:\n")
         print(f"  {as_typed(*generate, '--prompt', DRAWING['prompt'])}")
         print(f"  {as_typed('jupyter', 'lab', '--notebook-dir=.', 'chapters/00_start.ipynb')}")
     else:
         print("\nTo let it write more; add --prompt and a few words, and it continues them:\n")
         print(f"  {as_typed(*generate)}")
-
-
-def trained(plan: TrainPlan) -> LanguageModel:
-    """The model that was saved, with chapter 9's cache and inlined step."""
-    model, tokenizer, _ = load_checkpoint(plan.folder, BUILDERS)
-    model.to(pick_device(plan.train.device))
-    return LanguageModel(model, tokenizer, SlidingCache, partial(inline, known=INLINED_MODERN))
 
 
 def resuming(plan: TrainPlan) -> list:

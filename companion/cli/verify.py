@@ -32,14 +32,7 @@ def run(options: Options) -> None:
     verification.peer()
     ours = names.folder_of(options.model, options.revision)
     teller = load(ours, device="cpu")
-    against = options.against or ours
-    if not names.is_public(against):
-        rule = (
-            "is no folder in Hugging Face's layout, as companion export hf writes it, no GGUF file"
-            " and no model of the hub"
-        )
-        raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
-    theirs = names.folder_of(against)
+    theirs = names.folder_of(options.against or ours)
     room = max(1, teller.model.config.context_length - verification.N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(verification.PROMPT)][:room]
     found = [verification.hash_of_weights(ours, options.model.as_posix())]

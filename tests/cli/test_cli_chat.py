@@ -280,7 +280,7 @@ def test_bad_input_is_one_line(made, tmp_path, capsys):
     fails(capsys, [*base, tmp_path / "wizard.jsonl"], 2, "line 1", "unknown role 'wizard'")
     write_chats(tmp_path / "one.jsonl", [TALK])
     fails(capsys, [*base, tmp_path / "one.jsonl"], 2, "one more must be held out")
-    fails(capsys, [*base, talk, "--held-out", 1], 2, "--held-out=1.0 must be above 0 and below 1")
+    fails(capsys, [*base, talk, "--held-out", 1], 2, "--held-out=1 must be a number from 0.0001 to 0.9999")
     fails(capsys, [*base, talk, "--conversations", 60], 2, "--conversations works with --data village only")
     fails(capsys, [*base[:-2], out, "--data", talk], 2, "holds a model already")
     assert not list(tmp_path.glob("new/*.json"))

@@ -241,8 +241,7 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, 
     assert [*map(float, in_pieces)] == pytest.approx([*map(float, numbers)], rel=1e-4)
     assert len(numbers) > 2 and set(rows) <= {1, 2}
     monkeypatch.setattr(validation, "MAX_ROW", 10)
-    out = said(capsys, measure)
-    assert "in pieces of at most 10 tokens. The model's whole context, 41 tokens," in out and out != whole
+    assert said(capsys, measure) != whole
 
 
 # -- prepare ------------------------------------------------------------------

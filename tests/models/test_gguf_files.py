@@ -1,7 +1,4 @@
-"""GGUF files: what is written is what is read, tensor by tensor and key by key, for each family and kind.
-
-That llama.cpp reads them so, and answers the same, was measured by benchmarks/engines.py.
-"""
+"""GGUF files: what is written is what is read, tensor by tensor and key by key, for each family and kind."""
 
 from dataclasses import replace
 

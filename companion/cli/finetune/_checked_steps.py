@@ -1,20 +1,17 @@
 """companion finetune rewards --checker: a program rewards right answers, or each true step (chapter 25)."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from companion import load
-from companion.cli._learning import learn_and_measure, output_of, take_steps, trainer_of, with_interval
-from companion.cli._parsing import refuse, take
+from companion.cli._learning import Rewards, ask_for_steps, trainer_of, with_interval
+from companion.cli._parsing import take
 from companion.cli._shared import check_thinks
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
-from companion.models.names import folder_of, origin_of
-from companion.reasoning import RLVR, draw_texts
-from companion.runtime.terminal import as_typed, waiting
+from companion.reasoning import RLVR
+from companion.runtime.terminal import waiting
 from companion.village.reasoning import StepQuestion, step_questions
-from companion.village.steps import answer_reward, judge_trace, step_reward
+from companion.village.steps import answer_reward, step_reward
 
 ASKED = 200  # questions to measure with
 NUMBERS = range(1, 9)  # numbers of steps
@@ -23,50 +20,36 @@ UPDATES = 2  # steps with the texts of one draw
 CHECKERS: dict[str, Callable[[StepQuestion, str], float]] = {"answer": answer_reward, "steps": step_reward}
 
 
-def run(options: Any) -> None:
-    """Train the model with a checker's rewards, and measure it before and after."""
-    refuse(options, ["data", "method", "mixed", "average", "beta"], "does not work with --checker")
-    output = output_of(options, "rewards")
-    folder = folder_of(options.model)
-    teller = load(folder, options.device, fast=True)
+def by_checker(options: Any, teller: LanguageModel) -> Rewards:
+    """A program rewards the answers to questions that need steps."""
     check_thinks(options.model, teller)
     take(options, DEFAULTS)
     n_questions = min(options.steps * options.prompts, 20_000)
     questions = step_questions(n_questions, options.seed + 100, NUMBERS)
     reward = CHECKERS[options.checker]
-    game = RLVR(
-        teller, questions, reward, options.switch, options.size, options.prompts, UPDATES, options.seed
-    )
-
-    def progress(_: float) -> str:
-        return f"reward {game.rewards.mean():.2f}"
-
-    about = {
-        "init": origin_of(options.model, folder),
-        "learned": f"the checker of {options.checker}, {options.switch}",
-    }
+    sizes = options.size, options.prompts, UPDATES
+    game = RLVR(teller, questions, reward, options.switch, *sizes, options.seed)
     trainer = trainer_of(options, teller.model, game.batches, game.loss)
-    learning = take_steps(trainer, options.steps, progress)
-    figures = learn_and_measure(options, teller, output, learning, about, partial(measured, teller, options))
-    print(f"Measured on {options.asked:,} new questions of one to eight steps, before and after:")
+    learned = f"the checker of {options.checker}, {options.switch}"
+    return Rewards(trainer, lambda loss: f"reward {game.rewards.mean():.2f}", learned)
+
+
+def print_steps(asked: int, figures: dict[str, dict]) -> None:
+    """Print what was measured before and after."""
+    print(f"Measured on {asked:,} new questions of one to eight steps, before and after:")
     for when, row in figures.items():
         right = with_interval(row, "right", "right interval")
         proved = with_interval(row, "proved", "proved interval")
         print(f"  {when:6}  {right}  {proved}  tokens {row['tokens']:.1f}")
-    print(f"In {output}: the model, and report.json. To ask it:\n")
-    print(f"  {as_typed('companion', 'chat', '--think', '--model', output)}")
 
 
-def measured(teller: LanguageModel, options: Any) -> dict:
+def measured_steps(teller: LanguageModel, options: Any) -> dict:
     """The shares of new questions answered rightly, at temperature 0, and also proved by the steps."""
     questions = step_questions(options.asked, options.seed + 7000, NUMBERS)
     with waiting(f"Asking {options.asked:,} questions"):
-        draws = draw_texts(teller, [question.prompt for question in questions], temperature=0.0)
-    verdicts = list(map(judge_trace, questions, draws.texts))
-    found: dict[str, Any] = {"questions": options.asked}
-    right = sum(verdict.right for verdict in verdicts)
-    proved = sum(verdict.right and verdict.sound for verdict in verdicts)
+        right, proved, tokens = ask_for_steps(teller, questions)
+    found: dict[str, Any] = {"questions": options.asked, "tokens": tokens / options.asked}
     for kind, n in (("right", right), ("proved", proved)):
         found[kind] = n / options.asked
         found[f"{kind} interval"] = list(wilson_interval(n, options.asked))
-    return found | {"tokens": draws.mask.sum().item() / options.asked}
+    return found

@@ -25,20 +25,18 @@ from companion.classification import (
     word_counts,
 )
 from companion.cli._learning import (
-    check_floats,
-    hang_on,
+    AdapterOptions,
+    add_adapter,
     measuring,
     output_of,
     save_report,
     take_all_steps,
 )
 from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import ModelOptions
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter
-from companion.models.names import folder_of, origin_of
+from companion.models.names import check_floats, folder_of, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
-from companion.runtime.files.arguments import holds_only
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
@@ -55,7 +53,7 @@ OURS |= {"adapter_config.json", "adapter_model.safetensors"}
 
 
 @dataclass(kw_only=True)
-class Options(ModelOptions):
+class Options(AdapterOptions):
     """Train a classifier on a file with a column of texts and a column of labels.
 
     Args:
@@ -67,9 +65,6 @@ class Options(ModelOptions):
         learn: Which weights are trained. head: only the new classification head; last: the head and the last
             block; all: all weights. Default: head.
         read: What the head reads: the state of the last token, or the mean over all.
-        method: full trains the weights themselves, lora a small adapter beside them (chapter 17).
-        rank: Rank of the adapter. Default: 8.
-        alpha: Scale of the adapter. Default: 8.
         passes: Passes over the texts. Default: 10.
         batch_size: Texts in a batch. Default: 16.
         lr: Learning rate of the head. Default: 0.001; with lora 0.002.
@@ -77,19 +72,13 @@ class Options(ModelOptions):
         balanced: Give all classes the same weight, however rare they are.
         cut: Cut texts that are longer than the model's context.
         held_out: Share of each class that is held out to measure the classifier.
-        seed: Seed of all random choices.
     """
 
     data: Path
     column: str = "text"
     label: str = "label"
-    output: Path | None = None
-    overwrite: bool = False
     learn: Literal["head", "last", "all"] | None = None
     read: Literal["last", "mean"] = "last"
-    method: Literal["full", "lora"] = "full"
-    rank: Annotated[int | None, Range(1, 100_000)] = None
-    alpha: Annotated[float | None, Range(1e-06, 1_000_000)] = None
     passes: Annotated[int | None, Range(1, 1000)] = None
     batch_size: Annotated[int | None, Range(1, 4096)] = None
     lr: Annotated[float | None, Range(1e-09, 1)] = None
@@ -97,12 +86,10 @@ class Options(ModelOptions):
     balanced: bool = False
     cut: bool = False
     held_out: float = 0.2
-    seed: Annotated[int, Range(0, 1_000_000)] = 0
 
 
 def run(options: Options) -> None:
     add_defaults(options)
-    pick_device(options.device)
     found = read_labelled(options.data, options.column, options.label)
     labelled = distinct(found)
     if len(labelled) < len(found):
@@ -111,13 +98,14 @@ def run(options: Options) -> None:
     labels = [row.label for row in labelled]
     learned, held_out = hold_out_by_class(labels, options.held_out, options.seed)
     classes = sorted(set(labels))
-    output = output_of(options, "classifiers", partial(holds_only, mark="head.safetensors", names=OURS))
+    output = output_of(options, "classifiers", "head.safetensors", OURS)
     folder = folder_of(options.model)
+    check_floats("--model", folder)
     if options.method == "lora" and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
     teller = load(folder, device="cpu", fast=True)
     if options.method == "lora":
-        hang_on(teller.model, options)
+        add_adapter(teller.model, options)
     classifier = Classifier(teller.model, len(classes), options.read)
     rows = TextClassifier(classifier, teller.tokenizer, classes).rows(texts)
     longest = teller.model.config.context_length
@@ -161,7 +149,6 @@ def add_defaults(options: Options) -> None:
     Raises:
         ValueError: If options do not go together.
     """
-    check_floats(options)
     if options.method == "full":
         refuse(options, ["rank", "alpha"], "works with --method lora only")
     of_steps = ["passes", "batch_size", "lr", "decay"]
@@ -201,7 +188,7 @@ def learn(options: Options, classifier: Classifier, rows: list, labels: torch.Te
     groups = depth_groups(classifier, options.lr, options.decay)
     optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
     batches = partial(class_batches, rows, labels, options.batch_size, options.seed, options.balanced)
-    take_all_steps(Trainer(classifier, batches, config, class_loss, [optimizer]), steps)
+    take_all_steps(Trainer(classifier, batches, config, class_loss, [optimizer]))
 
 
 def classes_by_words(texts: list[str], labels: torch.Tensor, others: list[str]) -> torch.Tensor:

@@ -6,22 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 
 from companion import load
 from companion.cli._learning import (
-    check_floats,
+    AdapterOptions,
+    Row,
+    add_adapter,
     check_turn_end,
-    hang_on,
     measuring,
     output_of,
+    rows_of,
     save_report,
     take_all_steps,
 )
 from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import ModelOptions, each_once
+from companion.cli._shared import each_once
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -29,14 +31,13 @@ from companion.gpt import GPT
 from companion.instructions import (
     CHAT_TOKENS,
     add_chat_tokens,
-    chat_rows,
     exact_matches,
     kept_loss,
     masked_batches,
     text_rows,
 )
 from companion.lora import merge
-from companion.models.names import folder_of, origin_of
+from companion.models.names import check_floats, folder_of, origin_of
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
@@ -52,11 +53,10 @@ VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
 KEEP = 3.0
 RATES = {"full": (1e-3, 2e-2, 1e-4), "lora": (5e-3, 5e-2, 1e-3)}  # method: of ours, a swift, public ones
-Rows = list[tuple[list[int], list[bool]]]  # of each text its tokens, and which of them are learned
 
 
 @dataclass(kw_only=True)
-class Options(ModelOptions):
+class Options(AdapterOptions):
     """Teach a model to answer, with a file of conversations.
 
     Args:
@@ -64,53 +64,39 @@ class Options(ModelOptions):
             village, for new conversations about stories of the village.
         conversations: Village only: number of conversations to make. Default: 4,000.
         output: Folder to write to. Default: runs/instructions/<name of the data>.
-        overwrite: Replace the model, if there is one in that folder.
         replay: Plain texts on which the model should stay as it is: a file, a folder, or a corpus such as
             village. Default: none; of --data village, village.
         keep: Weight in the loss of staying as it is on those texts; 0 switches it off. Default: 3.
         shorten: Leave out the last exchanges of a conversation that does not fit into the context.
-        method: full trains the weights themselves, lora a small adapter beside them (chapter 17).
-        rank: Rank of the adapter. Default: 8.
-        alpha: Scale of the adapter. Default: 8.
         steps: Number of training steps. Default: two passes over the conversations.
         batch_size: Conversations in a batch.
         lr: Learning rate. Default: 0.001, with lora 0.005; for a swift 0.02, with lora 0.05; for a public
             model 0.0001, with lora 0.001.
         held_out: Share of the conversations that is held out to measure the model.
-        seed: Seed of all random choices.
     """
 
     data: str
     conversations: Annotated[int | None, Range(50, 1_000_000)] = None
-    output: Path | None = None
-    overwrite: bool = False
     replay: str | None = None
     keep: Annotated[float | None, Range(0, 1000)] = None
     shorten: bool = False
-    method: Literal["full", "lora"] = "full"
-    rank: Annotated[int | None, Range(1, 100_000)] = None
-    alpha: Annotated[float | None, Range(1e-06, 1_000_000)] = None
     steps: Annotated[int | None, Range(1, 10_000_000)] = None
     batch_size: Annotated[int, Range(1, 4096)] = 16
     lr: Annotated[float | None, Range(1e-09, 1)] = None
-    held_out: float = 0.05
-    seed: Annotated[int, Range(0, 1_000_000)] = 0
+    held_out: Annotated[float, Range(0.0001, 0.9999)] = 0.05
 
 
 def run(options: Options) -> None:
-    check_floats(options)
-    if not 0 < options.held_out < 1:
-        raise ValueError(f"--held-out={options.held_out} must be above 0 and below 1; try 0.05")
     if options.method == "full":
         refuse(options, ["rank", "alpha"], "works with --method lora only")
     if options.data != VILLAGE and options.replay is None:
         why = "needs plain texts on which the model stays as it is; name them with --replay"
         refuse(options, ["keep"], why)
     take(options, {"keep": KEEP})
-    pick_device(options.device)
     conversations = conversations_of(options)
     output = output_of(options, "instructions")
     folder = folder_of(options.model)
+    check_floats("--model", folder)
 
     teller = load(folder, device="cpu", fast=True)
     if teller.tokenizer.is_public and teller.tokenizer.template is None:
@@ -121,12 +107,12 @@ def run(options: Options) -> None:
     model = teller.model
     tokenizer = add_chat_tokens(model, teller.tokenizer)
     if options.method == "lora":
-        hang_on(model, options)
+        add_adapter(model, options)
         if not tokenizer.is_public:  # a public model has learned what the tokens of its template mean
             learn_rows(model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
     longest = model.config.context_length
     shorten = options.shorten or options.data == VILLAGE  # whose stories have as many questions as may fit
-    rows = rows_of(conversations, tokenizer, longest, shorten)
+    rows = rows_of(conversations, tokenizer, longest, shorten, "add --shorten")
     rows = each_once(rows, "conversations", key=lambda row: tuple(row[0]))
     if len(rows) < 2:
         raise ValueError(f"--data={options.data} has one conversation; one more must be held out")
@@ -162,7 +148,7 @@ def run(options: Options) -> None:
     print(f"  {as_typed('companion', 'chat', '--model', output)}")
 
 
-def learn(options: Options, model: GPT, folder: Path, rows: Rows, kept: Rows) -> Trainer:
+def learn(options: Options, model: GPT, folder: Path, rows: list[Row], kept: list[Row]) -> Trainer:
     """Let a model learn from conversations, and stay as it is on plain texts."""
     steps = options.steps or 2 * math.ceil(len(rows) / options.batch_size)
     shrinks = options.method == "lora" and model.head is not None  # the old rows of the head
@@ -179,7 +165,7 @@ def learn(options: Options, model: GPT, folder: Path, rows: Rows, kept: Rows) ->
     )
     batches, loss = training_of(options, folder, rows, kept)
     trainer = Trainer(model, batches, config, loss)
-    take_all_steps(trainer, steps)
+    take_all_steps(trainer)
     return trainer
 
 
@@ -194,23 +180,7 @@ def usual_rate(teller: LanguageModel, method: str) -> float:
     return of_swift if teller.model.config.architecture == "swift" else of_ours
 
 
-def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bool) -> Rows:
-    """The conversations as tokens.
-
-    Raises:
-        ValueError: If a conversation does not fit the model. The message names its place.
-    """
-    rows = []
-    for place, messages in conversations:
-        try:
-            rows += chat_rows([messages], tokenizer, longest, shorten)
-        except ValueError as error:
-            message = str(error).replace("conversation 0", place).replace("shorten it", "add --shorten")
-            raise ValueError(message) from None
-    return rows
-
-
-def split_rows(rows: Rows, share: float, seed: int) -> tuple[Rows, Rows]:
+def split_rows(rows: list[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:
     """(rows to learn from, rows that are held out), drawn at random; each has at least one.
 
     The share is one of tokens where the rows have very different lengths: see documents.held_out.
@@ -245,7 +215,7 @@ def conversations_of(options: Options) -> list[tuple[str, list[dict]]]:
     return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
 
 
-def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
+def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[list[Row], list[Row]]:
     """Rows of plain texts.
 
     Returns:
@@ -263,7 +233,9 @@ def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows
     return rows[n_test:TEXTS], rows[:n_test]
 
 
-def training_of(options: Options, folder: Path, rows: Rows, kept: Rows) -> tuple[Callable, Callable]:
+def training_of(
+    options: Options, folder: Path, rows: list[Row], kept: list[Row]
+) -> tuple[Callable, Callable]:
     """(batches, loss) for a Trainer; with plain texts, half as many beside the rows, to stay as it was on."""
     size, seed = options.batch_size, options.seed
     if not kept:
@@ -277,7 +249,7 @@ def training_of(options: Options, folder: Path, rows: Rows, kept: Rows) -> tuple
     return batches, partial(kept_loss, load(folder, options.device).model, options.keep)
 
 
-def losses(model: GPT, parts: dict[str, Rows]) -> dict[str, float]:
+def losses(model: GPT, parts: dict[str, list[Row]]) -> dict[str, float]:
     """Nats per token of held-out rows, by the names of the parts."""
     found = {}
     device = next(model.parameters()).device

@@ -3,7 +3,7 @@ of a file are preferred."""
 
 import math
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,28 +15,30 @@ from tqdm import tqdm
 
 from companion import load
 from companion.cli._learning import (
+    LearningOptions,
+    Rewards,
+    Row,
     bits_of,
-    check_floats,
     check_turn_end,
     learn_and_measure,
     output_of,
-    take_steps,
+    rows_of,
+    text_batch,
     trainer_of,
     with_interval,
 )
 from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import REASONER, SHIPPED, ModelOptions
-from companion.cli.finetune import _checked_steps
+from companion.cli._shared import REASONER, SHIPPED
+from companion.cli.finetune._checked_steps import by_checker, measured_steps, print_steps
 from companion.datasets import pad_batch
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
-from companion.models.names import folder_of, origin_of
+from companion.models.names import check_floats, folder_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.data.conversations import check_turns
-from companion.runtime.data.preference_pairs import drawn_rows, placed_pairs, prompt_rows
-from companion.runtime.models.devices import pick_device
+from companion.runtime.data.preference_pairs import placed_pairs
 from companion.runtime.terminal import as_typed, waiting
 from companion.training import next_token_loss
 from companion.village import load_split
@@ -45,12 +47,10 @@ from companion.village.splits import fresh
 from companion.village.tasks import begun, false_parts, patterns, true_story
 
 BATCH = 16  # pairs in a step
-MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
 ASKED = 200  # stories, or pairs, to measure with unless --asked says otherwise
 STRANGER = 0.5
 """Bits per byte of the village's stories from which on a model tells no true one. The floor is 0.19, a model
 that forgets earlier sentences needs 0.37, and a public model that never read such a story more than 1."""
-Row = tuple[list[int], list[bool]]  # the tokens of a text, and which of them are learned
 JUDGED = {  # by method: what the judge's options are unless given
     "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
     "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
@@ -58,7 +58,7 @@ JUDGED = {  # by method: what the judge's options are unless given
 
 
 @dataclass(kw_only=True)
-class Options(ModelOptions):
+class Options(LearningOptions):
     """Train a model with rewards: for true stories, for right answers, or from pairs of texts.
 
     Args:
@@ -66,7 +66,6 @@ class Options(ModelOptions):
             the prompt as the user's message and learns the others as its answers. Default: the village's
             judge.
         output: Folder to write to. Default: runs/rewards/village, or the name of --data.
-        overwrite: Replace the model, if there is one in that folder.
         checker: Reward answers to questions that need steps (chapter 25), with answer for the right answer
             alone, with steps for each true step as well. Default for --model: the reasoner that comes with
             the course.
@@ -85,15 +84,12 @@ class Options(ModelOptions):
         beta: Beta of DPO, which limits how far the model moves. Default: 0.1.
         asked: Stories of the village, or questions, to measure with; fewer take less time. Default: 200; none
             with a file and a model that does not know such stories.
-        seed: Seed of all random choices.
 
     Example:
         companion finetune rewards --checker steps --switch dapo
     """
 
     data: Path | None = None
-    output: Path | None = None
-    overwrite: bool = False
     checker: Literal["answer", "steps"] | None = None
     switch: Literal["grpo", "dr_grpo", "dapo", "gspo"] | None = None
     steps: Annotated[int | None, Range(1, 1_000_000)] = None
@@ -105,47 +101,54 @@ class Options(ModelOptions):
     average: Annotated[float | None, Range(0, 1)] = None
     beta: Annotated[float | None, Range(1e-06, 100)] = None
     asked: Annotated[int | None, Range(2, 1_000_000)] = None
-    seed: Annotated[int, Range(0, 1_000_000)] = 0
 
 
 def run(options: Options) -> None:
-    check_floats(options)
-    pick_device(options.device)
-    if options.checker is not None:
-        if options.model == SHIPPED:
-            options.model = REASONER
-        _checked_steps.run(options)
+    check_together(options)
+    if options.checker and options.model == SHIPPED:
+        options.model = REASONER
+    placed = placed_pairs(options.data) if options.data else []
+    output = output_of(options, "rewards")
+    folder = folder_of(options.model)
+    check_floats("--model", folder)
+    teller = load(folder, options.device, fast=True)
+    if options.checker:
+        rewards = by_checker(options, teller)
+        measure = partial(measured_steps, teller, options)
+        show = partial(print_steps, options.asked)
+        aim, command = "ask it", ["chat", "--think"]
+    else:
+        pairs = rows_of_pairs(teller, placed, options.model)
+        asked = stories_asked(options, teller)
+        add_defaults(options, teller.model, len(pairs))
+        before = load(folder, options.device, fast=True)
+        rewards = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
+        measure = partial(measured, teller, pairs, asked, options.seed)
+        show = partial(print_figures, min(ASKED, len(pairs)), asked)
+        chats = pairs and teller.tokenizer.template is not None
+        aim, command = ("talk with it", ["chat"]) if chats else ("let it tell a story", ["generate"])
+    init = origin_of(options.model, folder)
+    figures = learn_and_measure(options, teller, output, init, rewards, measure)
+    show(figures)
+    print(f"In {output}: the model, and report.json. To {aim}:\n")
+    print(f"  {as_typed('companion', *command, '--model', output)}")
+
+
+def check_together(options: Options) -> None:
+    """Check that options were given for one kind of rewards only.
+
+    Raises:
+        ValueError: If one would be ignored.
+    """
+    of_judge = ["method", "prompts", "size", "mixed", "average"]
+    if options.checker:
+        refuse(options, ["data", "method", "mixed", "average", "beta"], "does not work with --checker")
         return
     refuse(options, ["switch"], "works with --checker only")
     if options.data is None:
         refuse(options, ["beta"], "works with pairs only; name a file with --data")
     else:
-        of_judge = ["method", "prompts", "size", "mixed", "average"]
         refuse(options, of_judge, "works with the village's judge only, without --data")
-    placed = placed_pairs(options.data) if options.data else []
-    output = output_of(options, "rewards")
-    folder = folder_of(options.model)
-    teller = load(folder, options.device, fast=True)
-    pairs = rows_of_pairs(teller, placed, options.model)
-    prompt_rows(teller, begun(20, options.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
-    n = teller.model.config.context_length
-    if n < MOST_TOKENS:
-        rule = f"reads {n} tokens; a story of the village needs {MOST_TOKENS}"
-        raise ValueError(f"--model={options.model} {rule}")
-    asked = stories_asked(options, teller)
-    add_defaults(options, teller.model, len(pairs))
-    before = load(folder, options.device, fast=True)
-
-    learning = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
-    learned = "pairs" if pairs else f"the village's judge, {options.method}"
-    about = {"init": origin_of(options.model, folder), "learned": learned}
-    measure = partial(measured, teller, pairs, asked, options.seed)
-    figures = learn_and_measure(options, teller, output, learning, about, measure)
-    print_figures(figures, min(ASKED, len(pairs)), asked)
-    chats = pairs and teller.tokenizer.template is not None
-    command, aim = ("chat", "talk with it") if chats else ("generate", "let it tell a story")
-    print(f"In {output}: the model, and report.json. To {aim}:\n")
-    print(f"  {as_typed('companion', command, '--model', output)}")
 
 
 def stories_asked(options: Options, teller: LanguageModel) -> int:
@@ -209,11 +212,7 @@ def row_of(teller: LanguageModel, prompt: str, text: str, place: str) -> Row:
         return ids, [True] * len(ids)  # the prompt's part is the same in both texts of a pair
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
     check_turns(messages, place)
-    try:
-        [row] = chat_rows([messages], teller.tokenizer, longest)
-    except ValueError as error:
-        raise ValueError(str(error).replace("conversation 0", place)) from None
-    return row
+    return rows_of([(place, messages)], teller.tokenizer, longest)[0]
 
 
 def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
@@ -222,7 +221,7 @@ def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     return found | (look(teller, asked, seed) if asked else {})
 
 
-def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> None:
+def print_figures(n_pairs: int, n_stories: int, figures: dict[str, dict]) -> None:
     """Print what was measured before and after."""
     if n_pairs:
         shares = ", ".join(f"{row['chosen likelier']:.1%} {when}" for when, row in figures.items())
@@ -290,12 +289,6 @@ def look(teller: LanguageModel, n: int, seed: int) -> dict:
     }
 
 
-def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
-    tokens, mask = drawn_rows(teller, [(text, True) for text in texts])
-    return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
-
-
 def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> None:
     """Put the mean of the weights before and now into the model. `share` is the share of those before."""
     weights = before.model.state_dict()
@@ -304,7 +297,7 @@ def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> Non
             weight.lerp_(weights[name], share)
 
 
-def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Generator[int]:
+def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Rewards:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
     n_prompts = min(5000, options.steps * options.prompts)
     prompts = begun(n_prompts, options.seed + 100, longest=3 if options.method == "dpo" else 6)
@@ -320,13 +313,10 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
         samples = game.texts if options.method == "dpo" else game.samples.texts
         return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
 
-    batches, loss = game.batches, game.loss
-    if options.mixed:
-        batches, loss = mix(game, teller, before, options)
-    try:
-        yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps, progress)
-    finally:  # also where Ctrl-C or equal rewards end it early
-        step_back(teller, before, options.average)
+    batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
+    trainer = trainer_of(options, teller.model, batches, loss)
+    finish = partial(step_back, teller, before, options.average)
+    return Rewards(trainer, progress, f"the village's judge, {options.method}", finish)
 
 
 def mix(
@@ -342,7 +332,7 @@ def mix(
     def batches(first):
         asked = masked_batches(chats, BATCH, options.seed, first) if chats else None
         for batch in game.batches(first):
-            texts = story_batch(teller, sorted(islice(stories, 32), key=len))
+            texts = text_batch(teller, sorted(islice(stories, 32), key=len))
             yield batch, texts, next(asked) if chats else None
 
     def loss(model, batch):
@@ -359,7 +349,7 @@ def mix(
 
 def by_pairs(
     options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[Row, Row]]
-) -> Generator[int]:
+) -> Rewards:
     """DPO on the file's pairs, in new orders."""
     rng = random.Random(options.seed)
 
@@ -378,4 +368,4 @@ def by_pairs(
         rejected_now = text_log_probs(model, *rejected)
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
-    yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps)
+    return Rewards(trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs")
