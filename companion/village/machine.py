@@ -20,7 +20,6 @@ LONGEST = 100  # words after which only a closing sentence may come
 EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh against each other
 
 _SLOT = re.compile(r"\{(\w)(?::(\w+)(?:\(([\w,]+)\))?)?\}")
-_TWO_WORDS = re.compile(r"\S+ \S+")
 
 
 class Slot(NamedTuple):
@@ -147,7 +146,6 @@ class Village:
         self.kinds, self.shortest, self.longest = kinds, shortest, longest
         self.patterns = [self._compile(sentence) for sentence in table]
         self._groups = self._group()
-        self._by_two_words = self._index()
 
     # ---- preparing ----
 
@@ -182,23 +180,6 @@ class Village:
             for pattern in patterns:
                 pattern.group = number
         return parts
-
-    def _index(self) -> dict[str, list[Pattern]]:
-        """The patterns by the first two words of the sentences that they make."""
-        index: dict[str, list[Pattern]] = {}
-        for pattern in self.patterns:
-            beginnings = {pattern.pieces[0]: None}
-            for slot, piece in zip(pattern.slots, pattern.pieces[1:], strict=True):
-                if all(text.count(" ") >= 2 for text in beginnings):
-                    break
-                beginnings = {
-                    text if text.count(" ") >= 2 else text + word + piece: None
-                    for text in beginnings
-                    for word in self.kinds[slot.kind]
-                }
-            for pair in {_TWO_WORDS.match(text)[0]: None for text in beginnings}:
-                index.setdefault(pair, []).append(pattern)
-        return index
 
     # ---- what can come next ----
 
@@ -295,8 +276,7 @@ class Village:
 
     def match(self, text: str, start: int) -> tuple[Pattern, re.Match] | None:
         """The only pattern that the text can be at `start`, or None."""
-        pair = _TWO_WORDS.match(text, start)
-        for pattern in self._by_two_words.get(pair[0], ()) if pair else ():
+        for pattern in self.patterns:
             found = pattern.regex.match(text, start)
             if found:
                 return pattern, found
