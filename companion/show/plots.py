@@ -25,7 +25,6 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -58,40 +57,7 @@ JUDGED = {
 """What marks the judge's verdicts: a color, and a line for who sees none. book.css has the dark ones."""
 
 WIDTH = 6.4
-"""Inches across a figure, at 100 points to the inch: a page's column."""
-
-STYLE = {
-    "figure.figsize": (WIDTH, 3.2),
-    "figure.dpi": 100,
-    "figure.facecolor": CARD,
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.h_pad": 0.08,
-    "figure.constrained_layout.w_pad": 0.08,
-    "savefig.facecolor": CARD,
-    "savefig.dpi": 200,
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.facecolor": CARD,
-    "axes.edgecolor": GRAY,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, PURPLE, INK, SKY]),
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.8,
-    "xtick.color": GRAY,
-    "xtick.labelcolor": INK,
-    "ytick.color": GRAY,
-    "ytick.labelcolor": INK,
-    "image.cmap": "heat",
-    "legend.frameon": False,
-}
+"""Inches across a figure, at 100 points to the inch: a page's column. The style has the same."""
 
 LADDER = Path(__file__).resolve().parents[2] / "data" / "ladder.toml"
 
@@ -118,7 +84,7 @@ def use_style() -> None:
     """Draw all that follows in the course's style; in a notebook, as PNG with two pixels to the point."""
     if "heat" not in mpl.colormaps:
         mpl.colormaps.register(HEAT, name="heat")
-    mpl.rcParams.update(STYLE)
+    plt.style.use("companion.show.course")  # course.mplstyle, beside this file
     ipython = sys.modules.get("IPython")
     if ipython and hasattr(ipython.get_ipython(), "kernel"):  # in a notebook
         from matplotlib_inline.backend_inline import set_matplotlib_formats

@@ -162,10 +162,7 @@ CHARACTER = Choice(
     )
 )
 DIGIT = frozenset(b"0123456789")
-INTEGER = (
-    Choice((b"-", ())),
-    Choice((b"0", (DIGIT - frozenset(b"0"), Repeat(DIGIT, 0, MAX_DIGITS - 1)))),
-)
+INTEGER = (Choice((b"-", ())), Choice((b"0", (DIGIT - frozenset(b"0"), Repeat(DIGIT, 0, MAX_DIGITS - 1)))))
 NUMBER = (*INTEGER, Choice(((), (b".", Repeat(DIGIT, 1, MAX_DIGITS)))))
 STRING = (b'"', Repeat(CHARACTER, 0, MAX_CHARACTERS), b'"')
 SIMPLE = {"integer": INTEGER, "number": NUMBER, "boolean": Choice((b"true", b"false")), "null": b"null"}
