@@ -147,18 +147,8 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
 
     warnings = io.StringIO()
     with patch_docutils(), docutils_namespace():
-        app = Sphinx(
-            source,
-            None,
-            out,
-            doctrees,
-            "html",
-            settings(book),
-            status=None,
-            warning=warnings,
-            freshenv=True,
-            parallel=2,
-        )
+        options = {"status": None, "warning": warnings, "freshenv": True, "parallel": 2}
+        app = Sphinx(source, None, out, doctrees, "html", settings(book), **options)
         app.connect("html-page-context", change_page, priority=900)
         app.connect(
             "autodoc-process-docstring",
