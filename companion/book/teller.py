@@ -82,10 +82,7 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
                 return
             if words == heading:
                 level = its_level
-    raise BookError(
-        f"{chapter.name} has no section {heading!r} before another; "
-        "mend [places] in book/templates/teller.toml"
-    )
+    raise BookError(f"{chapter.name} has no section {heading!r} before another; mend [places] in teller.toml")
 
 
 def model_page(sizes: dict[str, int]) -> str:

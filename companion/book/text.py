@@ -58,13 +58,10 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         source = path.read_text(encoding="utf-8-sig")
         notebook = myst_to_notebook(source, add_source_map=True)
     except FileNotFoundError:
-        raise BookError(
-            f"chapters/text/{path.name} is missing; write it, or remove its block in book.toml"
-        ) from None
+        raise BookError(f"chapters/text/{path.name} is missing; write it, or mend book.toml") from None
     except (MystMetadataParsingError, UnicodeDecodeError) as error:
-        raise BookError(
-            f"chapters/text/{path.name}: {' '.join(str(error).split())}; mend that cell"
-        ) from None
+        problem = " ".join(str(error).split())
+        raise BookError(f"chapters/text/{path.name}: {problem}; mend that cell") from None
     lines = source.split("\n")
     starts = []
     for cell, start in zip(notebook.cells, notebook.metadata["source_map"], strict=True):

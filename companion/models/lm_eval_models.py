@@ -56,8 +56,7 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
         def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs):
             for (prompt, continuation), _, after in requests:
                 if not after:
-                    why = "is empty, or merges with its prompt's last token"
-                    raise ValueError(f"the continuation {continuation!r:.40} of {prompt!r:.40} {why}")
+                    raise ValueError(f"{continuation!r:.40} after {prompt!r:.40} is empty, or merges with it")
             found = scores_of([(before, after) for _, before, after in requests], teller.model, batch_size)
             for (texts, _, _), answer in zip(requests, found, strict=True):
                 self.cache_hook.add_partial("loglikelihood", texts, answer)

@@ -113,13 +113,9 @@ def empty_past(model, n_rows: int, length: int = 0) -> list[torch.Tensor]:
 def check_onnx(config) -> None:
     """Raise ValueError, in one line, for a model that a graph with a past of any length cannot hold."""
     if config.architecture == "experts":
-        rule = "a graph cannot choose among a layer's MLPs here"
-        raise ValueError(f"architecture=experts: {rule}; train one with --architecture swift")
+        raise ValueError("architecture=experts has no graph here; train one with --architecture swift")
     if getattr(config, "window", None) is not None:
-        remedy = "export another model, or train one without"
-        raise ValueError(
-            f"window={config.window} has no place in a graph whose past has any length; {remedy}"
-        )
+        raise ValueError(f"window={config.window} has no place in a graph; train a model without a window")
 
 
 def write_onnx(model, tokenizer, folder: str | Path) -> None:

@@ -43,7 +43,7 @@ def peer() -> Any:
         import transformers
     except ImportError:
         rule = "pip install transformers"
-        raise ImportError(f"verify compares with transformers, which is not installed: {rule}") from None
+        raise ImportError(f"verify needs transformers, which is not installed: {rule}") from None
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers
@@ -79,20 +79,17 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding
     with waiting("Computing the logits of both"), torch.no_grad():
         ours, other = model(rows).float(), theirs(rows).logits.float()  # (1, T, V) each
     if ours.shape != other.shape:
-        sizes = f"{ours.shape[-1]:,} tokens here, and {other.shape[-1]:,} there"
-        raise ValueError(f"{folder} is of another model: the vocabulary has {sizes}")
+        raise ValueError(f"{folder} is of another model: its vocabulary has {other.shape[-1]:,} tokens")
     furthest = (ours - other).abs().max().item()
     line = f"logits after {len(ids)} tokens: {furthest:.1e} apart at most, of {TOLERANCE:.0e} allowed"
     found = [Finding(line, furthest <= TOLERANCE)]  # False for NaN
 
     with waiting(f"Generating {N_TOKENS} tokens with both"):
         expected = _their_tokens(theirs, rows)
-        found_here = []
-        if not ours.isnan().any():  # which has no likeliest token
-            cache = teller.make_cache(model.config, 1)
-            found_here = generate(model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
+        cache = teller.make_cache(model.config, 1)
+        found_here = generate(model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
     alike = 0
-    while alike < len(found_here) and found_here[alike] == expected[alike]:
+    while alike < N_TOKENS and found_here[alike] == expected[alike]:
         alike += 1
     line = f"the {N_TOKENS} likeliest tokens, ours with a cache: the first {alike} are the same"
     return [*found, Finding(line, alike == N_TOKENS)]

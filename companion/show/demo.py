@@ -263,9 +263,9 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     heads = range(maps[0].shape[0]) if subject.head is None else [subject.head]
     ranked = [(sum(maps[i][j, -1, at].item() for at in here), i, j) for i in layers for j in heads]
     share, layer, head = max(ranked, key=lambda entry: entry[0])
-    where = (
-        f"to {name}, the most probable next token" if found in subject.ids else "further back than one token"
-    )
+    where = "further back than one token"
+    if found in subject.ids:
+        where = f"to {name}, the most probable next token"
     return layer, head, f"in this head {last} attends most {where}: {share:.0%}"
 
 

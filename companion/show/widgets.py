@@ -349,9 +349,7 @@ def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
         raise ValueError("The sentence is empty: type a few words.")
     tokens = begin(model, tokenizer, sentence)
     if tokens.shape[1] > MAP:
-        raise ValueError(
-            f"The sentence has {count(tokens.shape[1])}, and the picture holds {MAP}: shorten it."
-        )
+        raise ValueError(f"The sentence has {count(tokens.shape[1])}, the picture holds {MAP}: shorten it.")
     labels = [label(tokenizer, i).strip() or "␣" for i in tokens[0].tolist()]
     return attention_weights(model, tokens), labels
 

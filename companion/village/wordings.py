@@ -38,9 +38,7 @@ def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
         while start < len(text):
             matched = VILLAGE.match(text, start)
             if matched is None:
-                raise ValueError(
-                    f"text has {text[start : start + 40]!r}…, no sentence of the village; give whole stories"
-                )
+                raise ValueError(f"{text[start : start + 40]!r}… is no sentence of the village; give stories")
             pattern, found = matched
             if wording := _WORDINGS.get(pattern.text):
                 words = dict(zip((slot.letter for slot in pattern.slots), found.groups(), strict=True))

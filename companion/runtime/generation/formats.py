@@ -264,8 +264,7 @@ def object_grammar(schema: dict, place: str, depth: int) -> tuple:
     """Return the grammar of an object. The first property that is written has no comma before it."""
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, dict) or len(properties) > MAX_PROPERTIES:
-        rule = f"must be an object with at most {MAX_PROPERTIES} properties"
-        raise ValueError(f"{place}.properties={properties!r:.40} {rule}")
+        raise ValueError(f"{place}.properties must be an object with at most {MAX_PROPERTIES} properties")
     if not isinstance(required, list) or not all(name in list(properties) for name in required):
         raise ValueError(f"{place}.required={required!r:.40} must be a list of names in properties")
     if schema.get("additionalProperties", False) is not False:

@@ -158,8 +158,7 @@ def check_quantizable(
     if bits not in (8, 4):
         raise ValueError(f"bits={bits!r:.40} must be 8 or 4")
     if not (hasattr(model, "embed") and hasattr(model, "head")):
-        rule = "must be a GPT, with a token table and a head"
-        raise TypeError(f"model is of the class {type(model).__name__}, and {rule}")
+        raise TypeError(f"model is of the class {type(model).__name__}, and must be a GPT with a head")
     if any(hasattr(layer, "integers") for layer in layers.values()):
         raise ValueError("model is quantized already; load the one that it was made of")
     kinds = {layer.weight.dtype for layer in layers.values()} - {torch.float32}
@@ -179,7 +178,5 @@ def check_quantizable(
 def check_places(inputs: Tensor, tokens: Tensor) -> None:
     """Raise ValueError unless a layer reads a vector for each token: inputs (B, T, in), tokens (B, T)."""
     if inputs.shape[:-1] != tokens.shape:
-        rule = f"each of {tuple(tokens.shape)} tokens; leave grams out"
-        raise ValueError(
-            f"a layer reads {tuple(inputs.shape[:-1])} vectors, and calibrate needs one for {rule}"
-        )
+        shapes = f"{tuple(inputs.shape[:-1])} vectors, not {tuple(tokens.shape)}"
+        raise ValueError(f"a layer reads {shapes}: calibrate needs one a token; leave grams out")

@@ -32,18 +32,14 @@ def check_messages(messages: Any) -> list[dict]:
 
 
 def guarded(messages: list[dict], names: Collection[str]) -> list[dict]:
-    """Return messages with GUARD after the first character of each of these names in them."""
+    """Return role and content of messages, with GUARD behind the first character of each of these names."""
     starts = (regex.escape(name[0]) + f"(?={regex.escape(name[1:])})" for name in names)
     pattern = regex.compile("|".join(starts) or "(?!)")
 
-    def inside(value):
-        if isinstance(value, dict):
-            return {key: inside(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [inside(inner) for inner in value]
-        return pattern.sub(r"\g<0>" + GUARD, replace_surrogates(value)) if isinstance(value, str) else value
+    def guard(text: str) -> str:
+        return pattern.sub(r"\g<0>" + GUARD, replace_surrogates(text))
 
-    return inside(messages)
+    return [{"role": guard(each["role"]), "content": guard(each["content"])} for each in messages]
 
 
 def render(template: str, messages: list[dict], place: str = "", **variables: Any) -> str:
@@ -63,9 +59,7 @@ def render(template: str, messages: list[dict], place: str = "", **variables: An
     except Exception as error:  # a program may fail in any way
         problem = " ".join(str(error).replace(GUARD, "").split())
         where = f" in {place}" if place else ""
-        raise ValueError(
-            f"the chat template{where} failed ({type(error).__name__}: {problem:.120})"
-        ) from None
+        raise ValueError(f"the chat template{where} failed ({type(error).__name__}: {problem:.99})") from None
 
 
 @lru_cache(16)
