@@ -35,9 +35,8 @@ def overview_files(book: Book) -> dict[Path, bytes]:
     Raises:
         BookError: If a notebook is damaged, or rungs cannot be read.
     """
-    notebooks = {
-        chapter: read_notebook(chapter.notebook) for chapter in book.chapters if chapter.notebook.exists()
-    }
+    chapters = [chapter for chapter in book.chapters if chapter.notebook.exists()]
+    notebooks = {chapter: read_notebook(chapter.notebook) for chapter in chapters}
     data = book.root / "data"
     readme = book.root / "README.md"
     contents = {}

@@ -49,9 +49,8 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
         sizes: Bytes of each of the model's files, which the tool names before it loads them.
     """
     anchor = 'id="tool" ' if way else ""  # the line under a chapter's title leads there
-    attributes = (
-        f'{anchor}data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
-    )
+    total = sum(sizes.values())
+    attributes = f'{anchor}data-widget="{kind}" data-bytes="{total}" data-described="{sizes[MODEL]}"'
     if kind in EXAMPLES:
         attributes += f' data-examples="{html.escape(json.dumps(EXAMPLES[kind]))}"'
     return "\n".join(

@@ -78,13 +78,9 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
                 how = normalize_gen_kwargs(asked)
                 until, n = how["until"], how["max_gen_toks"]
                 sampling = {name: how[name] for name in ("top_k", "top_p") if how.get(name)}
+                sampling["temperature"] = how.get("temperature", 0.0)
                 text = ""
-                for piece in teller.stream(
-                    last_of(prompt, teller, n),
-                    max_new_tokens=n,
-                    temperature=how.get("temperature", 0.0),
-                    **sampling,
-                ):
+                for piece in teller.stream(last_of(prompt, teller, n), max_new_tokens=n, **sampling):
                     text += piece
                     if any(stop in text for stop in until):
                         break

@@ -206,10 +206,8 @@ class OnnxModel:
 
     def empty_past(self, n_rows: int) -> list[torch.Tensor]:
         """The past of a text's beginning: no position, and zeros where a layer looks one back."""
-        shapes = (
-            [n_rows, *(0 if isinstance(size, str) else size for size in one.shape[1:])] for one in self.inputs
-        )
-        return [torch.zeros(shape) for shape in shapes]
+        shapes = [[0 if isinstance(size, str) else size for size in one.shape[1:]] for one in self.inputs]
+        return [torch.zeros(n_rows, *shape) for shape in shapes]
 
     def logits(self, tokens: torch.Tensor, past: list[torch.Tensor] | None = None) -> tuple:
         """Compute the logits of tokens that follow a past.

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from companion import village
 from companion.runtime.data.prepared import row_starts
+from companion.village import recalled_tokens
 
 
 class RecallMeasure:
@@ -32,9 +32,7 @@ class RecallMeasure:
 
     def __init__(self, texts: Sequence[str], split, tokenizer):
         self.split = split
-        self.recalled, self.n_recalled = village.recalled_tokens(
-            texts, split.starts, split.tokens, tokenizer.decode
-        )
+        self.recalled, self.n_recalled = recalled_tokens(texts, split.starts, split.tokens, tokenizer.decode)
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, length: int = 256) -> tuple[float, float]:

@@ -207,9 +207,8 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     label = {"color": legible(FLOOR), "ha": "center"}
     ax.annotate(f"floor {floor:.2f}", (floor, 1), (0, 4), place, "offset points", **label)
     ax.set(xscale="log", xlim=(left, right), ylim=(len(rows) - 0.4, -0.6), xlabel="bits per byte")
-    ax.set_xticks(
-        ticks := [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if floor < tick < right], map(str, ticks)
-    )
+    ticks = [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if floor < tick < right]
+    ax.set_xticks(ticks, map(str, ticks))
     ax.set_xticks([], minor=True)
     ax.set_yticks(range(len(rows)), rows)
     for label, name in zip(ax.get_yticklabels(), rows, strict=True):
@@ -281,10 +280,8 @@ def reliability(confidence, accuracy, count) -> Axes:
     ax.scatter(confidence, accuracy, sizes, color=BLUE, clip_on=False, zorder=3)
     for x, y, n, size in zip(confidence, accuracy, count, sizes, strict=True):
         side = -1 if x > 0.4 else 1  # the number stands where there is room for it
-        beside, where = (
-            (side * (4 + size**0.5 / 2), 0),
-            {"ha": "right" if side < 0 else "left", "va": "center"},
-        )
+        beside = (side * (4 + size**0.5 / 2), 0)
+        where = {"ha": "right" if side < 0 else "left", "va": "center"}
         text = f"{int(n):,} text{'s' * (int(n) != 1)}"
         ax.annotate(text, (float(x), float(y)), beside, textcoords="offset points", **where)
     ax.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(-0.03, 1.03))
@@ -304,9 +301,7 @@ def certificate(title: str, facts: Sequence[str], history: list[dict], floor: fl
     lines = textwrap.wrap(story[:700], 68)
     heights = [3, 0.28 * len(lines)]  # inches, about: the frame fits the story
     fig, axes = plt.subplot_mosaic(
-        [["card", "curve"], ["story", "story"]],
-        figsize=(WIDTH, 1.1 + sum(heights)),
-        height_ratios=heights,
+        [["card", "curve"], ["story", "story"]], figsize=(WIDTH, 1.1 + sum(heights)), height_ratios=heights
     )
     fig.get_layout_engine().set(rect=(0.03, 0.03, 0.94, 0.84))
     fig.suptitle(title, fontsize=14, y=0.94)

@@ -177,13 +177,9 @@ def _plain_exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -
     new = {}
     for of in ("name", "role", about):
         new[of] = rng.choice([word for word in KINDS[of] if word not in words])
-    question = wording.format(
-        x=new[about],
-        y=new["name"],
-        z=rng.choice(beginning.names),
-        c=rng.choice(KINDS["color"]),
-        r=new["role"],
-    )
+    z = rng.choice(beginning.names)
+    c = rng.choice(KINDS["color"])
+    question = wording.format(x=new[about], y=new["name"], z=z, c=c, r=new["role"])
     return typed(question, rng), NOBODY
 
 

@@ -65,7 +65,8 @@ class ToldSentence(NamedTuple):
     @property
     def said(self) -> dict[str, str]:
         """The words by the letters of their slots; of a letter that comes twice, the first."""
-        return words_by_letter(self.pattern, self.words)
+        letters = [slot.letter for slot in self.pattern.slots]
+        return dict(zip(reversed(letters), reversed(self.words), strict=True))
 
 
 class Step(NamedTuple):
@@ -73,6 +74,7 @@ class Step(NamedTuple):
 
     pattern: Pattern
     words: list[str]  # what stands in the slots
+    said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
     options: list[list[str]]  # what could have stood there
     unit: int  # the pattern's weight in this state; 0: impossible here
     total: int  # the weight of all patterns
@@ -80,20 +82,9 @@ class Step(NamedTuple):
     spans: list[tuple[int, int]]  # where the slots' words stand in the text
 
     @property
-    def said(self) -> dict[str, str]:
-        """The words by the letters of their slots; of a letter that comes twice, the first."""
-        return words_by_letter(self.pattern, self.words)
-
-    @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
         return self.unit > 0 and all(w in o for w, o in zip(self.words, self.options, strict=True))
-
-
-def words_by_letter(pattern: Pattern, words: list[str]) -> dict[str, str]:
-    """The words in a pattern's slots by the letters of the slots; of a letter that comes twice, the first."""
-    letters = [slot.letter for slot in pattern.slots]
-    return dict(zip(reversed(letters), reversed(words), strict=True))
 
 
 @dataclass(frozen=True)
@@ -292,7 +283,7 @@ class Village:
             choices.append(self.allowed(state, slot, said, options))
             said.setdefault(slot.letter, found[i])
             spans.append(found.span(i))
-        return Step(pattern, list(found.groups()), choices, unit, total, found.start(), spans)
+        return Step(pattern, list(found.groups()), said, choices, unit, total, found.start(), spans)
 
     def parse(self, text: str) -> list[Step] | None:
         """The choices that tell exactly this story, or None if the village could not have told it."""

@@ -121,9 +121,8 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
             kind_of_word = pattern.slots[at].kind
             choices = _row_of_numbers(words[at], rng) if kind_of_word == "number" else [*heard[kind_of_word]]
             if len(choices) > 1:
-                yield _question(
-                    kind, text[: step.start], pattern, words, at, rng.sample(choices, len(choices))
-                )
+                choices = rng.sample(choices, len(choices))
+                yield _question(kind, text[: step.start], pattern, words, at, choices)
         for slot, word in zip(step.pattern.slots, step.words, strict=True):
             heard.get(slot.kind, {})[word] = None
 

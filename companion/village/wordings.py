@@ -69,9 +69,7 @@ def _plain(pattern: Pattern) -> str:
     return _SLOT.sub(r"{\1}", pattern.text)
 
 
-_WORDINGS = {
-    pattern.text: CHRONICLE[plain] for pattern in VILLAGE.patterns if (plain := _plain(pattern)) in CHRONICLE
-}
+_WORDINGS = {p.text: CHRONICLE[_plain(p)] for p in VILLAGE.patterns if _plain(p) in CHRONICLE}
 
 
 def introducing(pattern: Pattern) -> list[int]:

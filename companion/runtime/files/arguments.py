@@ -236,9 +236,7 @@ def check_unused(option: str, folder: Path, allowed: Collection[str] = ()) -> No
     check_writable(option, folder)
 
 
-def check_output(
-    option: str, folder: Path, is_replaceable: Callable[[Path], bool], overwrite: bool = False
-) -> None:
+def check_output(option: str, folder: Path, is_replaceable: Callable, overwrite: bool = False) -> None:
     """Raise ValueError unless a folder is empty, or holds what --overwrite may replace."""
     if not visible_names(folder):
         check_writable(option, folder)

@@ -113,9 +113,8 @@ def in_order(integers: Tensor, scale: Tensor):
     try:
         with warnings.catch_warnings():  # PyTorch will remove this way one day: then the plain product
             warnings.simplefilter("ignore")
-            matrix = torch.quantize_per_channel(
-                integers * scale.float(), scale[:, 0].double(), zero, 0, torch.qint8
-            )
+            numbers = integers * scale.float()
+            matrix = torch.quantize_per_channel(numbers, scale[:, 0].double(), zero, 0, torch.qint8)
             return torch.ops.quantized.linear_prepack(matrix, None)
     except (AttributeError, RuntimeError):
         return None

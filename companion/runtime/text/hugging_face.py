@@ -209,9 +209,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
             raise ValueError("tokenizer has no chat template: its model was not trained to chat; use encode")
         variables = {role: content(self.config[role]) for role in ROLES if self.config.get(role)}
         typed = guarded(check_messages(messages), self.special_tokens)
-        text = render(
-            template, typed, self.template_file, add_generation_prompt=add_generation_prompt, **variables
-        )
+        prompt = {"add_generation_prompt": add_generation_prompt}
+        text = render(template, typed, self.template_file, **prompt, **variables)
         parts = split_special(text, self.special_tokens)
         return self._encode_parts([replace_surrogates(part.replace(GUARD, "")) for part in parts])
 
