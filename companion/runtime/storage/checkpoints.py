@@ -96,18 +96,16 @@ def read_model(
     path = folder / TOKENIZER
     check_file(path)
     model = build_empty(saved["config"], builders, folder / CONFIG)
-    scheme = saved.get("quantization")
-    if scheme is not None and quantize is None:
-        raise ValueError(f"{folder} is quantized, and this needs weights that are floats; name another")
-    if scheme is not None:
-        try:
-            quantize(model, **scheme)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{folder / CONFIG}: quantization: {error}") from None
     weights, notes = read_safetensors(folder / WEIGHTS)
-    if scheme is not None:
+    if "quantization" in saved:
         from companion.runtime.models.quantization import keep_types_of_scales
 
+        if quantize is None:
+            raise ValueError(f"{folder} is quantized, and this needs weights that are floats; name another")
+        try:
+            quantize(model, **saved["quantization"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{folder / CONFIG}: quantization: {error}") from None
         keep_types_of_scales(model, weights)
     found = fingerprint(saved["config"], path.read_bytes())
     if notes.get("fingerprint", found) != found:
