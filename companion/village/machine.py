@@ -59,14 +59,9 @@ class ToldSentence(NamedTuple):
 
     pattern: Pattern
     words: list[str]  # what stands in the slots
+    said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
     text: str
     start: int  # where the sentence begins in the story
-
-    @property
-    def said(self) -> dict[str, str]:
-        """The words by the letters of their slots; of a letter that comes twice, the first."""
-        letters = [slot.letter for slot in self.pattern.slots]
-        return dict(zip(reversed(letters), reversed(self.words), strict=True))
 
 
 class Step(NamedTuple):
@@ -300,16 +295,16 @@ class Village:
             start = matched[1].end() + 1
         return steps if state.over and start == len(text) + 1 else None
 
-    def can_say(self, state: State, pattern: Pattern, found: re.Match) -> bool:
-        """Whether the village could say a matched sentence in `state`, as `read(…).possible` tells."""
+    def said(self, state: State, pattern: Pattern, found: re.Match) -> dict[str, str] | None:
+        """The words by letter of a matched sentence, as `read(…).said`; None if it is not possible here."""
         if not self.can_come(state, pattern):
-            return False
+            return None
         said: dict[str, str] = {}
         for slot, word in zip(pattern.slots, found.groups(), strict=True):
             if word not in self.allowed(state, slot, said, options={}):
-                return False
+                return None
             said.setdefault(slot.letter, word)
-        return True
+        return said
 
     def sentences(self, text: str) -> list[ToldSentence] | None:
         """The sentences of this story, or None if the village could not have told it.
@@ -320,11 +315,12 @@ class Village:
         state, start, sentences = State(), 0, []
         while start < len(text):
             matched = self.match(text, start)
-            if not matched or not self.can_say(state, *matched):
+            said = self.said(state, *matched) if matched else None
+            if said is None:
                 return None
             pattern, found = matched
-            sentences.append(ToldSentence(pattern, list(found.groups()), found[0], start))
-            self.advance(state, pattern, sentences[-1].said, found[0])
+            sentences.append(ToldSentence(pattern, list(found.groups()), said, found[0], start))
+            self.advance(state, pattern, said, found[0])
             start = found.end() + 1
         return sentences if state.over and start == len(text) + 1 else None
 
