@@ -10,25 +10,17 @@ from companion.book.manifest import Book
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its status: 0, 1 for a difference or a failing cell, 2 for wrong usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m companion.book", description="The machinery of the book."
-    )
-    parser.add_argument(
-        "--root", type=Path, default=Path.cwd(), help="the repository (default: where you are)"
-    )
+    parser = argparse.ArgumentParser(prog="python -m companion.book", description="The book's machinery.")
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the repository (default: here)")
     commands = parser.add_subparsers(dest="command", required=True)
     new = commands.add_parser("new", help="add a chapter to book.toml, with a skeleton of its text")
     new.add_argument("name", help="such as 09_caching")
     sync = commands.add_parser("sync", help="run edited texts; write their notebooks, modules and rungs")
     sync.add_argument("chapters", nargs="*", help="numbers or names, such as 01 (default: all)")
-    sync.add_argument(
-        "--prose", action="store_true", help="only prose changed: keep the outputs, run nothing"
-    )
+    sync.add_argument("--prose", action="store_true", help="only prose changed: keep outputs, run nothing")
     commands.add_parser("check", help="name what differs between texts, notebooks, modules and rungs")
     site = commands.add_parser("site", help="build the web book from the notebooks as they are")
-    site.add_argument(
-        "--out", type=Path, default=Path("site"), help="the folder that it replaces (default: site)"
-    )
+    site.add_argument("--out", type=Path, default=Path("site"), help="the folder to replace (default: site)")
     repository = commands.add_parser("repository", help="name the repository, wherever the course names it")
     repository.add_argument("address", help='https://github.com/owner/name, or "" for none')
     options = parser.parse_args(arguments)

@@ -53,9 +53,7 @@ def of_book(book: Book) -> Iterator[str]:
     remedy = f'names another repository than book.toml; run `repository "{book.repository}"`'
     yield from differing(book, repository_files(book), remedy)
     try:
-        yield from differing(
-            book, overview_files(book), "differs from the chapters; run `sync` for any chapter"
-        )
+        yield from differing(book, overview_files(book), "differs from the chapters; run `sync` for one")
     except BookError as error:
         yield str(error)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,28 +10,13 @@ from companion.book.elsewhere import clone
 from companion.book.lie import has_stories, in_plain_words
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
-from companion.book.teller import widget
+from companion.book.teller import TEMPLATES, widget
 
 LOG = Path("data/models/village/log.jsonl")
 """The shipped model's own record: its loss and what it told, step by step."""
 
-KEY = """\
-Two stories that the model told while it was trained, each marked by the village's judge. A green sentence
-is true in its story. A red, underlined one is false."""
-
-TOLD_BY = """\
-[Chapter 8](/chapters/08_generation.ipynb) lets the model tell whole stories, and
-[The model in the browser](/browser.md) shows all of its arithmetic."""
-
-GAME = """\
-Or play [Catch the lie](/lie.md): find the first false sentence in a model's story before the judge names
-it."""
-
-WHERE_FROM = """\
-Get the course's folder from where this web book came from. The book was made in that folder, which has
-README.md and the chapters in it. Open a terminal there.
-"""
-"""How to get the course while it has no repository, for a page that may lie anywhere."""
+TEXTS = tomllib.loads((TEMPLATES / "cover.toml").read_text(encoding="utf-8"))
+"""The cover's own sentences, by what they are about."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -68,7 +54,7 @@ def duration(seconds: float) -> str:
 
 def at_work(log: list[dict]) -> list[str]:
     """The section that shows the shipped model learning, in MyST: an early row of its log, and the last."""
-    out = ["## A model learns", "", KEY, "", "`````{container} stories"]
+    out = ["## A model learns", "", TEXTS["key"], "", "`````{container} stories"]
     for row in (log[1], log[-1]):
         out += ["````{container} told-at"]
         out += [f"**After {duration(row['seconds'])}** ({row['bits_per_byte']:.2f} bits per byte)", ""]
@@ -106,20 +92,15 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
         book: The course.
         runs: Whether the model runs in the pages.
     """
+    tables = {part: [f"chapters/{name}" for name in names] for part, names in book.parts.items()}
+    tables["Guides"] = [f"docs/{page.stem}" for page in guides(book)]
+    more = ["browser"] * runs + ["lie"] * has_stories(book)
+    tables["To look up"] = ["notation", "glossary", "api/index", *more]
     out = []
-    for part, names in book.parts.items():
-        out += ["```{toctree}", ":hidden:", f":caption: {part}", ""]
-        out += [f"chapters/{name}" for name in names]
-        out += ["```", ""]
-    pages = guides(book)
-    if pages:
-        out += ["```{toctree}", ":hidden:", ":caption: Guides", ""]
-        out += [f"docs/{page.stem}" for page in pages]
-        out += ["```", ""]
-    out += ["```{toctree}", ":hidden:", ":caption: To look up", "", "notation", "glossary", "api/index"]
-    out += ["browser"] if runs else []
-    out += ["lie"] if has_stories(book) else []
-    return [*out, "```", ""]
+    for caption, pages in tables.items():
+        if pages:
+            out += ["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```", ""]
+    return out
 
 
 def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None) -> str:
@@ -140,25 +121,17 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None)
     paragraphs = introduction["text"].strip().split("\n\n") if introduction else []
     paragraphs = [p for p in paragraphs if p.rstrip(".").lower() != headline.lower()]
     first = book.chapters[0].name if book.chapters else None
-    out = [
-        "---",
-        "html_theme.sidebar_secondary.remove: true",
-        "---",
-        "",
-        f"# {headline}",
-        "",
-        *("\n\n".join(paragraphs).splitlines()),
-        "",
-    ]
+    out = ["---", "html_theme.sidebar_secondary.remove: true", "---", "", f"# {headline}", ""]
+    out += [*"\n\n".join(paragraphs).splitlines(), ""]
     if first:
         begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
         out += ["```{container} begin", begin, "```", ""]
-        out += [GAME, ""] if has_stories(book) else []
-    out += [widget("flow", "", sizes), "", TOLD_BY, ""] if sizes else []
+        out += [TEXTS["game"], ""] if has_stories(book) else []
+    out += [widget("flow", "", sizes), "", TEXTS["told_by"], ""] if sizes else []
     out += path(book)
     out += guide_links(book)
     out += at_work(log) if log else []
     if runs:
-        commands = runs["text"] if book.repository else runs["text"].replace(clone(book), WHERE_FROM)
+        commands = runs["text"] if book.repository else runs["text"].replace(clone(book), TEXTS["where_from"])
         out += ["## On your own machine", "", *page_links(commands, book, "").strip().splitlines(), ""]
     return "\n".join([*out, *tables_of_contents(book, bool(sizes))])

@@ -85,9 +85,7 @@ def set_repository(book: Book, address: str) -> str:
     """
     found = ADDRESS.fullmatch(address.strip())
     if address.strip() and not found:
-        raise BookError(
-            f'repository={address!r} is none at GitHub; give https://github.com/owner/name, or "" for none'
-        )
+        raise BookError(f'repository={address!r} must be https://github.com/owner/name, or "" for none')
     address = f"https://github.com/{found['name']}" if found else ""
     manifest = (book.root / "book.toml").read_text(encoding="utf-8")
     manifest = re.sub(r"^repository *=.*$", f'repository = "{address}"', manifest, flags=re.MULTILINE)

@@ -67,9 +67,7 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
     notebook.metadata = nbformat.from_dict(METADATA)  # the kernel wrote its version there
     for cell in code_cells(notebook):
         if "raises-exception" in tags(cell) and not raised(cell):
-            raise failure(
-                cell, "tagged raises-exception, and raised nothing; mend the cell or remove the tag"
-            )
+            raise failure(cell, "tagged raises-exception, and raised nothing; mend the cell or the tag")
         for output in cell.outputs:
             if output.output_type == "error":
                 # A full traceback would name this machine's folders.

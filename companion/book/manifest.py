@@ -135,9 +135,7 @@ class Book:
             if stem in (chapter.name, chapter.module) or (stem.isdigit() and int(stem) == chapter.number):
                 return chapter
         known = ", ".join(chapter.name for chapter in self.chapters) or "none yet"
-        raise BookError(
-            f"no chapter {key!r} in book.toml (there: {known}); add its block, or run `new {key}`"
-        )
+        raise BookError(f"no chapter {key!r} in book.toml (there: {known}); `new {key}` adds its block")
 
     def relative(self, path: Path) -> str:
         """A path as messages show it: from the root, with forward slashes."""
@@ -179,9 +177,7 @@ def new_chapter(book: Book, name: str) -> str:
     """
     match = NAME.fullmatch(name)
     if not match:
-        raise BookError(
-            f"{name!r} is not a chapter's name; it takes two digits, _ and a module's name, as in 09_caching"
-        )
+        raise BookError(f"{name!r} is no chapter's name; it has two digits, _ and a module, as 09_caching")
     text = book.root / "chapters" / "text" / f"{name}.md"
     number, module = match.groups()
     if any(c.module == module or c.name.startswith(number) for c in book.chapters):

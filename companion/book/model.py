@@ -84,18 +84,11 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
 
     config, tokenizer, tensors = shipped(book)
     if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
-        raise BookError(
-            f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern, which gpt.js and tokenizer.js expect; "
-            "change these"
-        )
+        raise BookError(f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern; change gpt.js and tokenizer.js")
     content, table = pack(tensors)
     merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]
-    special = dict(tokenizer.special_tokens)
-    described = {
-        "config": config,
-        "tensors": table,
-        "tokenizer": {"merges": merges, "special_tokens": special},
-    }
+    words = {"merges": merges, "special_tokens": dict(tokenizer.special_tokens)}
+    described = {"config": config, "tensors": table, "tokenizer": words}
     folder.mkdir()
     (folder / WEIGHTS).write_bytes(content)
     for name, data in [(MODEL, described), (MARKS, as_data())]:

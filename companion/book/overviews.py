@@ -23,26 +23,8 @@ LADDER = """\
 # The ladder: bits per byte on the village's validation split, printed by the chapters' cells tagged `ladder`.
 # Written by `python -m companion.book sync`, compared with the notebooks by `check`. Do not edit.
 """
-MAP = """\
-# The map of the course
-
-Read the chapters in order, in JupyterLab: each is a notebook. (21 to 24 are appendices; 21 comes first if
-tensors are new to you. 25 follows 18.) The code of all but 0 and 21 is a module of the package; an arrow
-leads from a module to one that is built on it.
-
-```mermaid
-graph LR
-{graph}```
-
-| | chapter | what it builds | built on | uses besides |
-|---|---|---|---|---|
-{rows}
-*Built on*: the chapters whose code its module imports. *Uses besides*: the chapters whose code its notebook
-imports to train, measure or compare. Whoever wants one chapter alone first reads those in its column *built
-on*, and theirs in turn.
-
-The notebooks' text, for authors, is in [text](text). This page is made by `python -m companion.book sync`.
-"""
+MAP = Path(__file__).with_name("templates") / "map.md"
+"""The map of the course, without its graph and its rows."""
 ROW = re.compile(r"^\|.*?\(chapters/(\w+)\.ipynb\)(.*)\|$")
 """A row of README's table of the chapters."""
 
@@ -53,9 +35,8 @@ def overview_files(book: Book) -> dict[Path, bytes]:
     Raises:
         BookError: If a notebook is damaged, or rungs cannot be read.
     """
-    notebooks = {
-        chapter: read_notebook(chapter.notebook) for chapter in book.chapters if chapter.notebook.exists()
-    }
+    chapters = [chapter for chapter in book.chapters if chapter.notebook.exists()]
+    notebooks = {chapter: read_notebook(chapter.notebook) for chapter in chapters}
     data = book.root / "data"
     readme = book.root / "README.md"
     contents = {}
@@ -179,7 +160,7 @@ def course_map(book: Book, notebooks: dict[Chapter, NotebookNode], builds: dict[
         if chapter.module:
             labels.append(f'    {chapter.module}["{chapter.number} {chapter.title}"]\n')
         edges += [f"    {other.module} --> {chapter.module}\n" for other in needs]
-    return MAP.format(graph="".join(labels + edges), rows="".join(rows))
+    return MAP.read_text(encoding="utf-8").format(graph="".join(labels + edges), rows="".join(rows))
 
 
 def described(readme: str) -> dict[str, str]:

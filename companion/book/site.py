@@ -147,18 +147,8 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
 
     warnings = io.StringIO()
     with patch_docutils(), docutils_namespace():
-        app = Sphinx(
-            source,
-            None,
-            out,
-            doctrees,
-            "html",
-            settings(book),
-            status=None,
-            warning=warnings,
-            freshenv=True,
-            parallel=2,
-        )
+        options = {"status": None, "warning": warnings, "freshenv": True, "parallel": 2}
+        app = Sphinx(source, None, out, doctrees, "html", settings(book), **options)
         app.connect("html-page-context", change_page, priority=900)
         app.connect(
             "autodoc-process-docstring",
@@ -207,9 +197,7 @@ def build_site(book: Book, folder: Path) -> str:
         raise BookError(f"the site needs {', '.join(missing)}, not installed here; run `{INSTALL}`")
     folder = folder.resolve()
     if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file()):
-        raise BookError(
-            f"{folder} is no site that this command made, so it stays; name another with --out, or remove it"
-        )
+        raise BookError(f"{folder} is no site that this command made; name another with --out, or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
         source = Path(temporary) / "source"

@@ -88,10 +88,8 @@ def keep_outputs(new: NotebookNode, old: NotebookNode, chapter: Chapter) -> None
         BookError: If any code differs.
     """
     if [cell.source for cell in code_cells(new)] != [cell.source for cell in code_cells(old)]:
-        raise BookError(
-            f"chapters/{chapter.notebook.name}: its code differs from the text's; carry over what was edited "
-            "there, then sync without --prose"
-        )
+        place = f"chapters/{chapter.notebook.name}"
+        raise BookError(f"{place}: its code differs from the text's; carry it over, sync without --prose")
     for a, b in zip(code_cells(new), code_cells(old), strict=True):
         a.outputs = b.outputs
         a.execution_count = b.execution_count

@@ -49,9 +49,8 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
         sizes: Bytes of each of the model's files, which the tool names before it loads them.
     """
     anchor = 'id="tool" ' if way else ""  # the line under a chapter's title leads there
-    attributes = (
-        f'{anchor}data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
-    )
+    total = sum(sizes.values())
+    attributes = f'{anchor}data-widget="{kind}" data-bytes="{total}" data-described="{sizes[MODEL]}"'
     if kind in EXAMPLES:
         attributes += f' data-examples="{html.escape(json.dumps(EXAMPLES[kind]))}"'
     return "\n".join(
@@ -82,10 +81,7 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
                 return
             if words == heading:
                 level = its_level
-    raise BookError(
-        f"{chapter.name} has no section {heading!r} before another; "
-        "mend [places] in book/templates/teller.toml"
-    )
+    raise BookError(f"{chapter.name} has no section {heading!r} before another; mend [places] in teller.toml")
 
 
 def model_page(sizes: dict[str, int]) -> str:

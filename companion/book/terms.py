@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
@@ -127,14 +127,17 @@ def all_terms(notebooks: dict[Chapter, NotebookNode]) -> list[Term]:
     return unique_terms(terms)
 
 
+def as_csv(rows: Iterable[Sequence]) -> str:
+    """Rows as CSV, the first one with the names of the columns."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
 def glossary_rows(terms: Iterable[Term]) -> str:
     """The glossary as CSV, with the columns names (joined by " | "), meaning, chapter and title."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["names", "meaning", "chapter", "title"])
-    for term in terms:
-        writer.writerow([" | ".join(term.names), term.meaning, term.chapter.number, term.chapter.title])
-    return text.getvalue()
+    rows = [(" | ".join(term.names), term.meaning, term.chapter.number, term.chapter.title) for term in terms]
+    return as_csv([("names", "meaning", "chapter", "title"), *rows])
 
 
 QUESTIONS = "Questions that learners ask"
@@ -143,14 +146,12 @@ QUESTION = re.compile(r"^(?:> )?\*\*(?P<question>[^*]+\?)\*\* (?P<answer>.+)$")
 
 def question_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
     """The questions that learners ask, as CSV, with the columns question, answer, chapter and title."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["question", "answer", "chapter", "title"])
+    rows: list[tuple] = [("question", "answer", "chapter", "title")]
     for chapter, notebook in notebooks.items():
         for line in section(notebook, QUESTIONS):
             if found := QUESTION.match(line):
-                writer.writerow([found["question"], found["answer"], chapter.number, chapter.title])
-    return text.getvalue()
+                rows.append((found["question"], found["answer"], chapter.number, chapter.title))
+    return as_csv(rows)
 
 
 def glossary_page(terms: Iterable[Term]) -> str:

@@ -58,13 +58,10 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         source = path.read_text(encoding="utf-8-sig")
         notebook = myst_to_notebook(source, add_source_map=True)
     except FileNotFoundError:
-        raise BookError(
-            f"chapters/text/{path.name} is missing; write it, or remove its block in book.toml"
-        ) from None
+        raise BookError(f"chapters/text/{path.name} is missing; write it, or mend book.toml") from None
     except (MystMetadataParsingError, UnicodeDecodeError) as error:
-        raise BookError(
-            f"chapters/text/{path.name}: {' '.join(str(error).split())}; mend that cell"
-        ) from None
+        problem = " ".join(str(error).split())
+        raise BookError(f"chapters/text/{path.name}: {problem}; mend that cell") from None
     lines = source.split("\n")
     starts = []
     for cell, start in zip(notebook.cells, notebook.metadata["source_map"], strict=True):
@@ -124,11 +121,9 @@ def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
     """Give cells the ids they have in old: equal cells keep theirs, edited ones that of the cell replaced."""
     before = [] if old is None else [cell for cell in old.cells if cell.get("id")]
     kept: dict[int, str] = {}
-    matcher = difflib.SequenceMatcher(
-        a=[(cell.cell_type, cell.source) for cell in before],
-        b=[(cell.cell_type, cell.source) for cell in new.cells],
-        autojunk=False,
-    )
+    old_cells = [(cell.cell_type, cell.source) for cell in before]
+    new_cells = [(cell.cell_type, cell.source) for cell in new.cells]
+    matcher = difflib.SequenceMatcher(None, old_cells, new_cells, autojunk=False)
     for operation, a, a_end, b, b_end in matcher.get_opcodes():
         if operation == "equal":
             kept.update(zip(range(b, b_end), (cell.id for cell in before[a:a_end]), strict=True))

@@ -108,8 +108,7 @@ def tensors_of(model, architecture: str):
         projection = theirs.split(".")[-2]
         yield theirs, interleaved(tensor, heads[projection]) if projection in heads else tensor
     if getattr(config, "rope_factor", 1) != 1:
-        rope = model.blocks[0].attn.rope
-        yield "rope_freqs.weight", slowing(rope, config.rope_theta)
+        yield "rope_freqs.weight", slowing(model.blocks[0].attn.rope, config.rope_theta)
 
 
 def check_parts(model) -> None:
@@ -194,8 +193,7 @@ def shape_in_gguf(c) -> dict[str, Any]:
     if c.rope_factor != 1 and a != "llama":
         raise ValueError(f"rope_factor={c.rope_factor} has no place in a {a} GGUF; only a llama's has one")
     if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
-        rule = f"must be d_model={c.d_model} in a qwen2 GGUF"
-        raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} {rule}; choose another width")
+        raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} must be d_model={c.d_model}")
     scaling = {}
     if c.rope_factor != 1:  # for load; other programs read the tensor rope_freqs
         scaling = {"companion.rope_factor": float(c.rope_factor), "companion.rope_original": c.rope_original}

@@ -35,8 +35,7 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
     config, build = gguf_shape(file)
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
-        sizes = f"{max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows of {ROWS}"
-        raise ValueError(f"{path}: it has {sizes}; fetch it again")
+        raise ValueError(f"{path} has {max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows")
     model = build(config, meta=True)
     fill_from_gguf(file, model, FAMILIES[ARCHITECTURES[file.header["general.architecture"]]].places(model))
     return model.eval(), tokenizer

@@ -70,9 +70,7 @@ def tokenizer_from_gguf(header: dict[str, Any], path: str | Path) -> PublicToken
         tokenizer = read_header({key.removeprefix("tokenizer.ggml."): value for key, value in header.items()})
     except Exception as error:  # the library raises nothing more special
         problem = " ".join(str(error).split())
-        raise ValueError(
-            f"{path}: its tokenizer cannot be read ({problem:.200}); take another file"
-        ) from None
+        raise ValueError(f"{path}: its tokenizer cannot be read ({problem:.200}); take another") from None
     tokenizer.template_file = str(path)
     tokenizer.check_end(path)
     return tokenizer
@@ -119,11 +117,9 @@ def tokenizer_to_gguf(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
     """
     file, config, _ = tokenizer_files(tokenizer)
     if max(tokenizer.vocab) >= vocab_size:
-        sizes = f"ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows"
-        raise ValueError(f"tokenizer has {sizes}; give the tokenizer that the model was made for")
+        raise ValueError(f"tokenizer has ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows")
     if tokenizer.begin not in ([], [tokenizer.named_start]):
-        rule = "a GGUF has room for one, its bos"
-        raise ValueError(f"tokenizer begins a text with the ids {tokenizer.begin}; {rule}")
+        raise ValueError(f"tokenizer begins a text with the ids {tokenizer.begin}; a GGUF has one, bos")
     tokens = [f"[PAD{i}]" for i in range(vocab_size)]
     types = [UNUSED] * vocab_size
     for token, i in file["model"]["vocab"].items():

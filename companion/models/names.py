@@ -12,13 +12,7 @@ from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
-from companion.runtime.storage.checkpoints import (
-    CONFIG,
-    TOKENIZER,
-    WEIGHTS,
-    build_empty,
-    read_config,
-)
+from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, build_empty, read_config
 from companion.runtime.storage.hub import SMALL, find_model, installed_file, is_hub_name, is_installable
 from companion.runtime.storage.public_configs import read_shape
 from companion.runtime.text.hugging_face import read_tokenizer

@@ -113,13 +113,9 @@ def empty_past(model, n_rows: int, length: int = 0) -> list[torch.Tensor]:
 def check_onnx(config) -> None:
     """Raise ValueError, in one line, for a model that a graph with a past of any length cannot hold."""
     if config.architecture == "experts":
-        rule = "a graph cannot choose among a layer's MLPs here"
-        raise ValueError(f"architecture=experts: {rule}; train one with --architecture swift")
+        raise ValueError("architecture=experts has no graph here; train one with --architecture swift")
     if getattr(config, "window", None) is not None:
-        remedy = "export another model, or train one without"
-        raise ValueError(
-            f"window={config.window} has no place in a graph whose past has any length; {remedy}"
-        )
+        raise ValueError(f"window={config.window} has no place in a graph; train a model without a window")
 
 
 def write_onnx(model, tokenizer, folder: str | Path) -> None:
@@ -210,10 +206,8 @@ class OnnxModel:
 
     def empty_past(self, n_rows: int) -> list[torch.Tensor]:
         """The past of a text's beginning: no position, and zeros where a layer looks one back."""
-        shapes = (
-            [n_rows, *(0 if isinstance(size, str) else size for size in one.shape[1:])] for one in self.inputs
-        )
-        return [torch.zeros(shape) for shape in shapes]
+        shapes = [[0 if isinstance(size, str) else size for size in one.shape[1:]] for one in self.inputs]
+        return [torch.zeros(n_rows, *shape) for shape in shapes]
 
     def logits(self, tokens: torch.Tensor, past: list[torch.Tensor] | None = None) -> tuple:
         """Compute the logits of tokens that follow a past.

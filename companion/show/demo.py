@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
 from companion.show.widgets import attention_layers, attention_weights
-from companion.village.reader import read_tokens, token_distributions
+from companion.village.reader import token_distributions
 
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
 """What is read where the reader types nothing. The next word is in it, for a model that looks back."""
@@ -263,9 +263,9 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     heads = range(maps[0].shape[0]) if subject.head is None else [subject.head]
     ranked = [(sum(maps[i][j, -1, at].item() for at in here), i, j) for i in layers for j in heads]
     share, layer, head = max(ranked, key=lambda entry: entry[0])
-    where = (
-        f"to {name}, the most probable next token" if found in subject.ids else "further back than one token"
-    )
+    where = "further back than one token"
+    if found in subject.ids:
+        where = f"to {name}, the most probable next token"
     return layer, head, f"in this head {last} attends most {where}: {share:.0%}"
 
 
@@ -416,13 +416,8 @@ def gpt(subject: Subject) -> Iterator[str]:
 def odds(subject: Subject) -> Iterator[str]:
     """The odds of the next token: the model's beside the true ones, which the village knows."""
     shares = dict(enumerate(subject.logits[-1].softmax(-1).tolist()))
-    try:
-        truth = read_tokens(subject.text, subject.tokenizer)[-1]
-    except ValueError as error:
-        truth = {}
-        note = f"The village cannot tell how likely the next token is: {error}."
-    else:
-        note = "The truth is what the perfect reader expects, who knows the village's rules."
+    truths, note = true_odds(subject.text, subject.tokenizer)
+    truth = truths[-1] if len(truths) == len(subject.ids) else {}
     most = sorted(shares, key=lambda token: -max(shares[token], truth.get(token, 0)))[:ODDS]
     yield from textwrap.wrap(f"{spell(subject.text)} …", 80)
     yield ""
@@ -453,7 +448,7 @@ def true_odds(text: str, tokenizer) -> tuple[list[dict[int, float]], str]:
             truths.append(truth)
     except ValueError as error:
         return truths, f"The truth ends where the village could not have told the text: {error}."
-    return truths, "The truth is what the perfect reader expects."
+    return truths, "The truth is what the perfect reader expects, who knows the village's rules."
 
 
 def odds_of_tokens(subject: Subject) -> Iterator[str]:

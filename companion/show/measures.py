@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from companion import village
 from companion.runtime.data.prepared import row_starts
+from companion.village import recalled_tokens
 
 
 class RecallMeasure:
@@ -31,9 +32,7 @@ class RecallMeasure:
 
     def __init__(self, texts: Sequence[str], split, tokenizer):
         self.split = split
-        self.recalled, self.n_recalled = village.recalled_tokens(
-            texts, split.starts, split.tokens, tokenizer.decode
-        )
+        self.recalled, self.n_recalled = recalled_tokens(texts, split.starts, split.tokens, tokenizer.decode)
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, length: int = 256) -> tuple[float, float]:
@@ -46,25 +45,17 @@ class RecallMeasure:
         Returns:
             Bits per byte, and bits per recalled word.
         """
-        starts = row_starts(self.split.starts, length)
-        n_rows = len(starts) - 1
-        end = int(self.split.tokens[starts[0]])  # <|endoftext|>, which pads the inputs
+        spans = list(pairwise(row_starts(self.split.starts, length).tolist()))  # (start, end) of each row
+        end = int(self.split.tokens[0])  # <|endoftext|>, which pads the inputs
         nats = 0.0
         nats_recalled = 0.0
-        for first in range(0, n_rows, 25):
-            input_rows = []
-            target_rows = []
-            recalled_rows = []
-            for i in range(first, min(first + 25, n_rows)):
-                start = int(starts[i])
-                stop = int(starts[i + 1])
-                tokens = torch.tensor(self.split.tokens[start : stop + 1].astype("int64"))
-                input_rows.append(tokens[:-1])
-                target_rows.append(tokens[1:])
-                recalled_rows.append(torch.tensor(self.recalled[start + 1 : stop + 1]))  # of the targets
-            inputs = pad_sequence(input_rows, batch_first=True, padding_value=end)  # (25, T)
-            targets = pad_sequence(target_rows, batch_first=True, padding_value=-100)  # (25, T)
-            is_recalled = pad_sequence(recalled_rows, batch_first=True) == 1  # (25, T)
+        for first in range(0, len(spans), 25):
+            batch = spans[first : first + 25]
+            rows = [torch.tensor(self.split.tokens[a : b + 1].astype("int64")) for a, b in batch]
+            recalled = [torch.tensor(self.recalled[a + 1 : b + 1]) for a, b in batch]
+            inputs = pad_sequence([row[:-1] for row in rows], batch_first=True, padding_value=end)  # (25, T)
+            targets = pad_sequence([row[1:] for row in rows], batch_first=True, padding_value=-100)  # (25, T)
+            is_recalled = pad_sequence(recalled, batch_first=True) == 1  # (25, T), of the targets
             logits = model(inputs)  # (25, T, V)
             losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
             losses = losses.double()  # padding has the loss 0

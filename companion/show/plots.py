@@ -25,7 +25,6 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -58,40 +57,7 @@ JUDGED = {
 """What marks the judge's verdicts: a color, and a line for who sees none. book.css has the dark ones."""
 
 WIDTH = 6.4
-"""Inches across a figure, at 100 points to the inch: a page's column."""
-
-STYLE = {
-    "figure.figsize": (WIDTH, 3.2),
-    "figure.dpi": 100,
-    "figure.facecolor": CARD,
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.h_pad": 0.08,
-    "figure.constrained_layout.w_pad": 0.08,
-    "savefig.facecolor": CARD,
-    "savefig.dpi": 200,
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.facecolor": CARD,
-    "axes.edgecolor": GRAY,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, PURPLE, INK, SKY]),
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.8,
-    "xtick.color": GRAY,
-    "xtick.labelcolor": INK,
-    "ytick.color": GRAY,
-    "ytick.labelcolor": INK,
-    "image.cmap": "heat",
-    "legend.frameon": False,
-}
+"""Inches across a figure, at 100 points to the inch: a page's column. The style has the same."""
 
 LADDER = Path(__file__).resolve().parents[2] / "data" / "ladder.toml"
 
@@ -118,7 +84,7 @@ def use_style() -> None:
     """Draw all that follows in the course's style; in a notebook, as PNG with two pixels to the point."""
     if "heat" not in mpl.colormaps:
         mpl.colormaps.register(HEAT, name="heat")
-    mpl.rcParams.update(STYLE)
+    plt.style.use("companion.show.course")  # course.mplstyle, beside this file
     ipython = sys.modules.get("IPython")
     if ipython and hasattr(ipython.get_ipython(), "kernel"):  # in a notebook
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -241,9 +207,8 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     label = {"color": legible(FLOOR), "ha": "center"}
     ax.annotate(f"floor {floor:.2f}", (floor, 1), (0, 4), place, "offset points", **label)
     ax.set(xscale="log", xlim=(left, right), ylim=(len(rows) - 0.4, -0.6), xlabel="bits per byte")
-    ax.set_xticks(
-        ticks := [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if floor < tick < right], map(str, ticks)
-    )
+    ticks = [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if floor < tick < right]
+    ax.set_xticks(ticks, map(str, ticks))
     ax.set_xticks([], minor=True)
     ax.set_yticks(range(len(rows)), rows)
     for label, name in zip(ax.get_yticklabels(), rows, strict=True):
@@ -315,10 +280,8 @@ def reliability(confidence, accuracy, count) -> Axes:
     ax.scatter(confidence, accuracy, sizes, color=BLUE, clip_on=False, zorder=3)
     for x, y, n, size in zip(confidence, accuracy, count, sizes, strict=True):
         side = -1 if x > 0.4 else 1  # the number stands where there is room for it
-        beside, where = (
-            (side * (4 + size**0.5 / 2), 0),
-            {"ha": "right" if side < 0 else "left", "va": "center"},
-        )
+        beside = (side * (4 + size**0.5 / 2), 0)
+        where = {"ha": "right" if side < 0 else "left", "va": "center"}
         text = f"{int(n):,} text{'s' * (int(n) != 1)}"
         ax.annotate(text, (float(x), float(y)), beside, textcoords="offset points", **where)
     ax.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(-0.03, 1.03))
@@ -338,9 +301,7 @@ def certificate(title: str, facts: Sequence[str], history: list[dict], floor: fl
     lines = textwrap.wrap(story[:700], 68)
     heights = [3, 0.28 * len(lines)]  # inches, about: the frame fits the story
     fig, axes = plt.subplot_mosaic(
-        [["card", "curve"], ["story", "story"]],
-        figsize=(WIDTH, 1.1 + sum(heights)),
-        height_ratios=heights,
+        [["card", "curve"], ["story", "story"]], figsize=(WIDTH, 1.1 + sum(heights)), height_ratios=heights
     )
     fig.get_layout_engine().set(rect=(0.03, 0.03, 0.94, 0.84))
     fig.suptitle(title, fontsize=14, y=0.94)

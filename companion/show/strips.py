@@ -29,10 +29,7 @@ def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[in
 
 
 def strips(
-    words: Sequence[str],
-    rows: Mapping[str, Sequence],
-    colors: Mapping[str, str],
-    letters: int = LETTERS,
+    words: Sequence[str], rows: Mapping[str, Sequence], colors: Mapping[str, str], letters: int = LETTERS
 ) -> Figure:
     """Draw words with a strip below them for each row, named at the left of every line.
 

@@ -349,9 +349,7 @@ def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
         raise ValueError("The sentence is empty: type a few words.")
     tokens = begin(model, tokenizer, sentence)
     if tokens.shape[1] > MAP:
-        raise ValueError(
-            f"The sentence has {count(tokens.shape[1])}, and the picture holds {MAP}: shorten it."
-        )
+        raise ValueError(f"The sentence has {count(tokens.shape[1])}, the picture holds {MAP}: shorten it.")
     labels = [label(tokenizer, i).strip() or "␣" for i in tokens[0].tolist()]
     return attention_weights(model, tokens), labels
 
@@ -500,9 +498,8 @@ def sampling_strip(probabilities: Callable, model, tokenizer, prompt: str, state
     """The next token's probabilities under each of states, side by side. Errors as for sampling."""
     logits = next_logits(model, tokenizer, prompt)
     names = likeliest_names(tokenizer, logits)
-    fig, axes = plt.subplots(
-        1, len(states), figsize=(plots.WIDTH, 3.8), sharex=True, sharey=True, squeeze=False
-    )
+    size = (plots.WIDTH, 3.8)
+    fig, axes = plt.subplots(1, len(states), figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, state in zip(axes[0], states, strict=True):
         draw_choice(ax, probabilities, logits, names, **state)
     return fig

@@ -57,7 +57,6 @@ OPENINGS = tuple(_TABLE["orders"]["openings"])
 """How an order in other words begins."""
 SUBJECTS = tuple(_TABLE["orders"]["subjects"])
 """What a story is ordered about: some leave out the person or the thing, or both."""
-SHORT_ORDERS = tuple(_TABLE["orders"]["short"])
 
 
 def _mark_of(opening: str) -> str:
@@ -65,17 +64,10 @@ def _mark_of(opening: str) -> str:
     return "?" if opening.startswith(("Can", "Could")) else "."
 
 
-def _loose_orders() -> tuple[str, ...]:
-    """Each opening with each subject, and the short orders."""
-    found = []
-    for opening in OPENINGS:
-        for subject in SUBJECTS:
-            found.append(f"{opening}{subject}{_mark_of(opening)}")
-    return (*found, *SHORT_ORDERS)
-
-
-LOOSE_ORDERS = _loose_orders()
-"""Orders in other words. Chapter 16's lessons have none of them."""
+LOOSE_ORDERS = tuple(
+    opening + subject + _mark_of(opening) for opening in OPENINGS for subject in SUBJECTS
+) + tuple(_TABLE["orders"]["short"])
+"""Orders in other words: each opening with each subject, and short ones. Chapter 16's lessons have none."""
 BARE_ORDERS = tuple(opening + _mark_of(opening) for opening in OPENINGS)
 """Those of them that leave the person and the thing to the teller."""
 HELD_OUT_ORDERS = tuple(_TABLE["orders"]["held_out"])
@@ -185,13 +177,9 @@ def _plain_exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -
     new = {}
     for of in ("name", "role", about):
         new[of] = rng.choice([word for word in KINDS[of] if word not in words])
-    question = wording.format(
-        x=new[about],
-        y=new["name"],
-        z=rng.choice(beginning.names),
-        c=rng.choice(KINDS["color"]),
-        r=new["role"],
-    )
+    z = rng.choice(beginning.names)
+    c = rng.choice(KINDS["color"])
+    question = wording.format(x=new[about], y=new["name"], z=z, c=c, r=new["role"])
     return typed(question, rng), NOBODY
 
 
@@ -330,10 +318,11 @@ def orders(
             order = typed(order, rng)
         contents = [order, story]
         facts = facts_of(state_of(story))
-        kinds = rng.sample([kind for kind in ASKED if facts[kind]], k=len([k for k in ASKED if facts[k]]))
-        for kind in kinds[:questions]:
+        kinds = [kind for kind in ASKED if facts[kind]]
+        kinds = rng.sample(kinds, len(kinds))[:questions]
+        for kind in kinds:
             contents += _exchange(Beginning(story, facts, ()), kind, rng, True, plain)
-        found.append(Dialogue(talk(*contents), ("order", *kinds[:questions])))
+        found.append(Dialogue(talk(*contents), ("order", *kinds)))
     raise AssertionError("unreachable: stories do not end")
 
 
@@ -508,19 +497,7 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 # -- beginning a story ---------------------------------------------------------------------------------------
 
 
-BEGINNINGS = {
-    "opens": ("Once upon a time, the {r} {A} lived by the {p}.",),
-    "finds": ("Once the {r} {A} sat at the {p} and admired the {what} {A} had found.",),
-    "meets": (
-        "One day {B} met the {r} {A} at the {p}.",
-        '"Hello, {B}!" It was the {r} {A}, coming to the {p}.',
-    ),
-    "brings": (
-        "Then the {r} {A} came to the {p}, and everybody saw the {what} {A} brought.",
-        "{B} waved to the {r} {A} and liked the {what} {A} brought to the {p}.",
-    ),
-    "goods": ("The {r} {A} stopped at the {p} with {what}.",),
-}
+BEGINNINGS: dict[str, list[str]] = _TABLE["beginnings"]
 """Sentences of the village in which a person comes into a story, by what happens."""
 
 

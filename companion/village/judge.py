@@ -39,12 +39,7 @@ from companion.village.rules import RULES, eater, exists, holding
 from companion.village.words import number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
-ECHOES = {
-    "same",
-    "total",
-    "minus",
-    "pronoun",
-}  # rules whose word follows from the sentence, not from the story
+ECHOES = {"same", "total", "minus", "pronoun"}  # rules whose word follows from the sentence, not the story
 PACE = {"words", "last", "over"}  # what of a state is no fact, but how far the story has come
 
 _SENTENCE_END = re.compile(r"[.!?]\"?(?= [A-Z\"]|\Z)")

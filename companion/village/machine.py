@@ -20,7 +20,6 @@ LONGEST = 100  # words after which only a closing sentence may come
 EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh against each other
 
 _SLOT = re.compile(r"\{(\w)(?::(\w+)(?:\(([\w,]+)\))?)?\}")
-_TWO_WORDS = re.compile(r"\S+ \S+")
 
 
 class Slot(NamedTuple):
@@ -60,13 +59,9 @@ class ToldSentence(NamedTuple):
 
     pattern: Pattern
     words: list[str]  # what stands in the slots
+    said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
     text: str
     start: int  # where the sentence begins in the story
-
-    @property
-    def said(self) -> dict[str, str]:
-        """The words by the letters of their slots; of a letter that comes twice, the first."""
-        return words_by_letter(self.pattern, self.words)
 
 
 class Step(NamedTuple):
@@ -74,6 +69,7 @@ class Step(NamedTuple):
 
     pattern: Pattern
     words: list[str]  # what stands in the slots
+    said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
     options: list[list[str]]  # what could have stood there
     unit: int  # the pattern's weight in this state; 0: impossible here
     total: int  # the weight of all patterns
@@ -81,20 +77,9 @@ class Step(NamedTuple):
     spans: list[tuple[int, int]]  # where the slots' words stand in the text
 
     @property
-    def said(self) -> dict[str, str]:
-        """The words by the letters of their slots; of a letter that comes twice, the first."""
-        return words_by_letter(self.pattern, self.words)
-
-    @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
         return self.unit > 0 and all(w in o for w, o in zip(self.words, self.options, strict=True))
-
-
-def words_by_letter(pattern: Pattern, words: list[str]) -> dict[str, str]:
-    """The words in a pattern's slots by the letters of the slots; of a letter that comes twice, the first."""
-    letters = [slot.letter for slot in pattern.slots]
-    return dict(zip(reversed(letters), reversed(words), strict=True))
 
 
 @dataclass(frozen=True)
@@ -147,7 +132,6 @@ class Village:
         self.kinds, self.shortest, self.longest = kinds, shortest, longest
         self.patterns = [self._compile(sentence) for sentence in table]
         self._groups = self._group()
-        self._by_two_words = self._index()
 
     # ---- preparing ----
 
@@ -182,23 +166,6 @@ class Village:
             for pattern in patterns:
                 pattern.group = number
         return parts
-
-    def _index(self) -> dict[str, list[Pattern]]:
-        """The patterns by the first two words of the sentences that they make."""
-        index: dict[str, list[Pattern]] = {}
-        for pattern in self.patterns:
-            beginnings = {pattern.pieces[0]: None}
-            for slot, piece in zip(pattern.slots, pattern.pieces[1:], strict=True):
-                if all(text.count(" ") >= 2 for text in beginnings):
-                    break
-                beginnings = {
-                    text if text.count(" ") >= 2 else text + word + piece: None
-                    for text in beginnings
-                    for word in self.kinds[slot.kind]
-                }
-            for pair in {_TWO_WORDS.match(text)[0]: None for text in beginnings}:
-                index.setdefault(pair, []).append(pattern)
-        return index
 
     # ---- what can come next ----
 
@@ -295,8 +262,7 @@ class Village:
 
     def match(self, text: str, start: int) -> tuple[Pattern, re.Match] | None:
         """The only pattern that the text can be at `start`, or None."""
-        pair = _TWO_WORDS.match(text, start)
-        for pattern in self._by_two_words.get(pair[0], ()) if pair else ():
+        for pattern in self.patterns:
             found = pattern.regex.match(text, start)
             if found:
                 return pattern, found
@@ -312,7 +278,7 @@ class Village:
             choices.append(self.allowed(state, slot, said, options))
             said.setdefault(slot.letter, found[i])
             spans.append(found.span(i))
-        return Step(pattern, list(found.groups()), choices, unit, total, found.start(), spans)
+        return Step(pattern, list(found.groups()), said, choices, unit, total, found.start(), spans)
 
     def parse(self, text: str) -> list[Step] | None:
         """The choices that tell exactly this story, or None if the village could not have told it."""
@@ -329,16 +295,16 @@ class Village:
             start = matched[1].end() + 1
         return steps if state.over and start == len(text) + 1 else None
 
-    def can_say(self, state: State, pattern: Pattern, found: re.Match) -> bool:
-        """Whether the village could say a matched sentence in `state`, as `read(…).possible` tells."""
+    def said(self, state: State, pattern: Pattern, found: re.Match) -> dict[str, str] | None:
+        """The words by letter of a matched sentence, as `read(…).said`; None if it is not possible here."""
         if not self.can_come(state, pattern):
-            return False
+            return None
         said: dict[str, str] = {}
         for slot, word in zip(pattern.slots, found.groups(), strict=True):
             if word not in self.allowed(state, slot, said, options={}):
-                return False
+                return None
             said.setdefault(slot.letter, word)
-        return True
+        return said
 
     def sentences(self, text: str) -> list[ToldSentence] | None:
         """The sentences of this story, or None if the village could not have told it.
@@ -349,11 +315,12 @@ class Village:
         state, start, sentences = State(), 0, []
         while start < len(text):
             matched = self.match(text, start)
-            if not matched or not self.can_say(state, *matched):
+            said = self.said(state, *matched) if matched else None
+            if said is None:
                 return None
             pattern, found = matched
-            sentences.append(ToldSentence(pattern, list(found.groups()), found[0], start))
-            self.advance(state, pattern, sentences[-1].said, found[0])
+            sentences.append(ToldSentence(pattern, list(found.groups()), said, found[0], start))
+            self.advance(state, pattern, said, found[0])
             start = found.end() + 1
         return sentences if state.over and start == len(text) + 1 else None
 

@@ -102,9 +102,8 @@ class Fact:
             return f"Together {value}."
         if not self.change:
             return f"{self.about} has {value}."
-        return (
-            f"{self.about} {'got' if self.change > 0 else 'lost'} {number_word(abs(self.change))}: {value}."
-        )
+        verb = "got" if self.change > 0 else "lost"
+        return f"{self.about} {verb} {number_word(abs(self.change))}: {value}."
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,7 @@ def held_noun(s, kind, c):
 
 @rule("color", "the color of something that lies somewhere")
 def lying_color(s, kind):
-    return list(dict.fromkeys(color for color, _ in s.lying.values()))
+    return colors(s.lying.values())
 
 
 @rule("thing", "a thing of that color that lies somewhere")
@@ -432,14 +432,12 @@ def occupied_foodless(s, kind):
 
 @rule("place", "another place")
 def elsewhere(s, kind, a):
-    here = s.place.get(a)
-    return [place for place in kind if place != here]
+    return [place for place in kind if place != s.place.get(a)]
 
 
 @rule("place", "a place where nobody is")
 def deserted(s, kind):
-    taken = s.place.values()
-    return [place for place in kind if place not in taken]
+    return [place for place in kind if place not in s.place.values()]
 
 
 @rule("place", "where it is")
@@ -507,8 +505,7 @@ def minus(s, kind, n, k):
 
 @rule("role", "a role that nobody has yet")
 def new_role(s, kind):
-    taken = s.role.values()
-    return [role for role in kind if role not in taken]
+    return [role for role in kind if role not in s.role.values()]
 
 
 @rule("role", "another role")

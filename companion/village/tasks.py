@@ -82,11 +82,8 @@ def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
         ValueError: If there is no kind, or a kind is not known.
     """
     kinds = list(kinds)
-    for kind in kinds:
-        if kind not in known:
-            raise ValueError(f"kind {kind!r} is none of {', '.join(known)}")
-    if not kinds:
-        raise ValueError(f"kinds=[] must name at least one of {', '.join(known)}")
+    if not kinds or not set(kinds) <= set(known):
+        raise ValueError(f"kinds={kinds} must be some of {', '.join(known)}")
     return kinds
 
 
@@ -124,9 +121,8 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
             kind_of_word = pattern.slots[at].kind
             choices = _row_of_numbers(words[at], rng) if kind_of_word == "number" else [*heard[kind_of_word]]
             if len(choices) > 1:
-                yield _question(
-                    kind, text[: step.start], pattern, words, at, rng.sample(choices, len(choices))
-                )
+                choices = rng.sample(choices, len(choices))
+                yield _question(kind, text[: step.start], pattern, words, at, choices)
         for slot, word in zip(step.pattern.slots, step.words, strict=True):
             heard.get(slot.kind, {})[word] = None
 
@@ -150,11 +146,10 @@ def _row_of_numbers(word: str, rng: Random) -> list[str]:
 
 def _question(kind: str, story: str, pattern: Pattern, words: list[str], at: int, choices: list) -> Question:
     """The question that asks for the word in slot number `at`, after `story`."""
-    sentence = [
-        *pattern.pieces[:1],
-        *(p for pair in zip(words, pattern.pieces[1:], strict=True) for p in pair),
-    ]
-    before, rest = "".join(sentence[: 2 * at + 1]), "".join(sentence[2 * at + 2 :])
+    before = pattern.pieces[0]
+    for word, piece in zip(words[:at], pattern.pieces[1:], strict=False):
+        before += word + piece
+    rest = pattern.fill(words)[len(before + words[at]) :]
     space = " " if before.endswith(" ") else ""
     answers = tuple(space + word for word in choices)
     return Question(kind, story + before.removesuffix(" "), space + words[at], rest, answers)
@@ -284,8 +279,7 @@ def _twin(question: Question) -> list[tuple[str, str]] | None:
         fits = words[name] == words[answer] and (no_pronoun or (name in SHE) == (answer in SHE))
         if fits and (name in CHOIR) != (answer in CHOIR):
             places = {name: answer, answer: name}
-            parts = re.split(r"(\W+)", question.prompt)
-            other = "".join(places.get(part, part) for part in parts)
+            other = "".join(places.get(part, part) for part in re.split(r"(\W+)", question.prompt))
             return [(question.prompt, answer), (other, name)]
     return None
 

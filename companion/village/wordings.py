@@ -38,9 +38,7 @@ def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
         while start < len(text):
             matched = VILLAGE.match(text, start)
             if matched is None:
-                raise ValueError(
-                    f"text has {text[start : start + 40]!r}…, no sentence of the village; give whole stories"
-                )
+                raise ValueError(f"{text[start : start + 40]!r}… is no sentence of the village; give stories")
             pattern, found = matched
             if wording := _WORDINGS.get(pattern.text):
                 words = dict(zip((slot.letter for slot in pattern.slots), found.groups(), strict=True))
@@ -71,9 +69,7 @@ def _plain(pattern: Pattern) -> str:
     return _SLOT.sub(r"{\1}", pattern.text)
 
 
-_WORDINGS = {
-    pattern.text: CHRONICLE[plain] for pattern in VILLAGE.patterns if (plain := _plain(pattern)) in CHRONICLE
-}
+_WORDINGS = {p.text: CHRONICLE[_plain(p)] for p in VILLAGE.patterns if _plain(p) in CHRONICLE}
 
 
 def introducing(pattern: Pattern) -> list[int]:

@@ -204,7 +204,7 @@ REFUSED = {
     "no end": (lambda: (C, BPETokenizer.train("a b c", 256, ()), "f32"), r"tokenizer lacks <\|endoftext"),
     "rows": (
         lambda: (replace(C, vocab_size=299), TOKENIZER, "f32"),
-        "ids up to 299, the model 299 rows; give the tokenizer",
+        "ids up to 299, the model 299 rows",
     ),
     "neox": (
         lambda: (NeoXConfig(n_layers=1, n_heads=1, d_model=8), TOKENIZER, "f32"),
@@ -213,7 +213,7 @@ REFUSED = {
     "a window": (lambda: (LlamaConfig(**SHAPE, window=7), TOKENIZER, "f32"), "a window of positions"),
     "a width": (
         lambda: (LlamaConfig(**SHAPE, qkv_bias=True), TOKENIZER, "f32"),
-        "n_heads=6 times head_width=10 must be d_model=64 in a qwen2 GGUF",
+        "n_heads=6 times head_width=10 must be d_model=64",
     ),
     "turned further": (
         lambda: (LlamaConfig(**SHAPE, qk_norm=True, rope_factor=2.0), TOKENIZER, "f32"),

@@ -164,7 +164,7 @@ def test_more_tokens_than_rows_is_one_line(tmp_path):
     header = read_gguf(tmp_path / "a.gguf")[0]
     tokens[:300] = header["tokenizer.ggml.tokens"][:300]
     changed(tmp_path / "a.gguf", {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types})
-    with pytest.raises(ValueError, match="it has 400 tokens for 307 rows of token_embd.weight"):
+    with pytest.raises(ValueError, match="has 400 tokens for 307 rows"):
         companion.load(tmp_path / "a.gguf", "cpu")
 
 

@@ -133,7 +133,7 @@ def test_files_folders_and_patterns(folder):
         (["s/*.json"], r"s/\*\.json matches no file"),
         (["none.jsonl"], "none.jsonl is not there"),
         (["one.JSONL", "mine.txt"], "mine.txt is no shard"),
-        (["village", "fineweb-edu"], "village is no shard .*, and fineweb-edu is; prepare them apart"),
+        (["village", "fineweb-edu"], "village is no shard .*, fineweb-edu is; prepare them apart"),
     ],
 )
 def test_names_that_are_wrong(folder, names, words):

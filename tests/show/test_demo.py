@@ -141,7 +141,7 @@ def test_odds_stand_beside_the_true_ones(teller, capsys):
         assert (model, true) == (f"{shares[token]:.2%}", f"{truth.get(token, 0):.2%}")
     assert any(true == "0.00%" for _, _, true in rows)  # what only the model holds possible
     strange = "\n".join(shown(capsys, "odds", "Once the zebra"))
-    assert "truth" not in strange and "'zebra' cannot come after 'Once the'" in " ".join(strange.split())
+    assert strange.count("truth") == 1 and "'zebra' cannot come after 'Once the'" in " ".join(strange.split())
 
 
 def test_odds_of_a_story_s_tokens_stand_beside_the_true_ones(teller):

@@ -183,7 +183,7 @@ def test_a_sentence_that_cannot_be_read_gives_a_line(tokenizer, model):
     panel.controls["sentence"].value = " "
     assert panel.said == "The sentence is empty: type a few words." and panel.picture.value == ""
     panel.controls["sentence"].value = "~" * 40
-    assert panel.said == "The sentence has 41 tokens, and the picture holds 40: shorten it."
+    assert panel.said == "The sentence has 41 tokens, the picture holds 40: shorten it."
 
 
 def test_one_layer_needs_no_control_for_it(tokenizer):

@@ -1,5 +1,6 @@
 """The village's questions: one answer, which the judge confirms, and other choices, which it denies."""
 
+import re
 from collections import Counter
 from functools import cache
 
@@ -70,13 +71,10 @@ def test_no_question_is_about_a_shipped_story():
         assert story and not any(example.startswith(story) for example in shipped)
 
 
-@pytest.mark.parametrize(
-    "kinds, words", [(["who ate"], "kind 'who ate' is none"), ([], "must name at least")]
-)
-def test_unknown_kinds_are_refused(kinds, words):
-    with pytest.raises(ValueError, match=words) as caught:
+@pytest.mark.parametrize("kinds", [["who has", "who ate"], []])
+def test_unknown_kinds_are_refused(kinds):
+    with pytest.raises(ValueError, match=re.escape(f"kinds={kinds} must be some of {', '.join(QUESTIONS)}")):
         questions(3, 1, kinds)
-    assert ", ".join(QUESTIONS) in str(caught.value)
 
 
 def test_moments_are_the_states_before_each_sentence():

@@ -48,8 +48,7 @@ def check_turns(messages, place: str = "messages", open_end: bool = False) -> li
     for i, message in enumerate(found):
         expected, role = ("user", "assistant")[i % 2], message["role"]
         if role not in ("user", "assistant"):
-            known = "this model knows user and assistant"
-            raise ValueError(f"{place}[{i}] has the role {role!r:.40}; {known}: rename it, or leave it out")
+            raise ValueError(f"{place}[{i}] has the role {role!r:.40}; the roles are user and assistant")
         if role != expected:
             raise ValueError(f"{place}[{i}] is the {role}'s, after the {role}'s or before any; {ASKS}")
         if not message["content"].strip():
@@ -164,8 +163,7 @@ def _as_row(messages: list[dict], i: int, form: str) -> dict:
         who = {"user": "human", "assistant": "gpt"}
         return {"conversations": [{"from": who[one["role"]], "value": one["content"]} for one in messages]}
     if len(messages) != 2:
-        rule = "alpaca's form has one question and one answer; write messages or sharegpt"
-        raise ValueError(f"conversations[{i}] has {len(messages)} messages, and {rule}")
+        raise ValueError(f"conversations[{i}] has {len(messages)} messages, and alpaca's form has two")
     asked, answer = (message["content"] for message in messages)
     return {"instruction": asked, "input": "", "output": answer}
 

@@ -17,22 +17,9 @@ RUN = re.compile(r"[!-~]{200}")
 """So many signs of ASCII without a space are a key, a picture as text, a program made small, and no word."""
 TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,1000}>|&[a-z]{2,6};")
 MENU = (
-    "lorem ipsum",
-    "javascript",
-    "cookie",
-    "privacy policy",
-    "terms of use",
-    "terms of service",
-    "all rights reserved",
-    "log in",
-    "sign in",
-    "sign up",
-    "subscribe",
-    "newsletter",
-    "click here",
-    "skip to content",
-    "page not found",
-)
+    "lorem ipsum, javascript, cookie, privacy policy, terms of use, terms of service, all rights reserved, "
+    "log in, sign in, sign up, subscribe, newsletter, click here, skip to content, page not found"
+).split(", ")
 """What stands around texts on the web, and not in them."""
 
 

@@ -102,20 +102,16 @@ def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[l
     rng, held = random.Random(seed), set()
     for label in sorted(by_class):
         if len(of := by_class[label]) < 2:
-            rule = "one to learn from and one to be held out; add texts, or leave the class out"
-            raise ValueError(f"label {label!r} has {len(of)} text, and needs two: {rule}")
+            raise ValueError(f"label {label!r} has 1 text, and needs two; add texts, or leave it out")
         held |= set(rng.sample(of, min(len(of) - 1, max(1, round(share * len(of))))))
     return [i for i in range(len(labels)) if i not in held], sorted(held)
 
 
-def check_rows_fit(
-    rows: Sequence[Sequence[int]], places: Sequence[str], longest: int, remedy: str = "shorten it"
-) -> None:
+def check_rows_fit(rows: Sequence, places: Sequence[str], longest: int, remedy: str = "shorten it") -> None:
     """Raise ValueError for the first row of tokens that is longer than a model reads."""
     for row, place in zip(rows, places, strict=True):
         if len(row) > longest:
-            rule = f"has {len(row):,} tokens, and the model reads {longest:,}"
-            raise ValueError(f"{place} {rule}; {remedy}")
+            raise ValueError(f"{place} has {len(row):,} tokens, and the model reads {longest:,}; {remedy}")
 
 
 # -- formats ------------------------------------------------------------------

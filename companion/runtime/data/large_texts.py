@@ -110,9 +110,8 @@ def write_large(
                 file.close()
         if not all(state["n_bytes"].values()):
             shutil.rmtree(new, ignore_errors=True)
-            rule = "which is too few for two splits; take more text, or another val_fraction"
             read = f"of {state['n_read']:,} documents {state['n_read'] - left_out.total():,} are left"
-            raise ValueError(f"{read} ({counted(left_out)}), {rule}")
+            raise ValueError(f"{read} ({counted(left_out)}), which is too few for two splits")
         about = {"source": source, "n_read": state["n_read"], "left_out": dict(sorted(left_out.items()))}
         (new / STATE).unlink(missing_ok=True)
         return finish(new, tokenizer, about, state["n_bytes"])
@@ -254,8 +253,7 @@ def sample_of(documents: Iterable[str], n_bytes: int | None = None) -> list[str]
         if n_bytes <= 0:
             break
     if not sample:
-        why = f"of {left_out.total():,} documents none is left: {counted(left_out)}"
-        raise ValueError(f"{why}; take more text")
+        raise ValueError(f"of {left_out.total()} documents none is left: {counted(left_out)}; take more text")
     return sample
 
 

@@ -29,8 +29,7 @@ def as_rewards(rewards) -> torch.Tensor:
     bad = (~(found.abs() <= LARGEST)).nonzero()
     if len(bad):
         i = bad[0, 0].item()
-        rule = f"must be a finite number, at most {LARGEST:g} in size; mend what scores the texts"
-        raise ValueError(f"reward {i} is {found[i].item()}, {rule}")
+        raise ValueError(f"reward {i} is {found[i].item()}, must be finite and at most {LARGEST:g} in size")
     return found
 
 
@@ -52,8 +51,7 @@ def prompt_rows(teller, prompts: Sequence[str]) -> list[torch.Tensor]:
     for i, prompt in enumerate(prompts):
         ids = [*teller.begin, *teller.tokenizer.encode(prompt)] or [teller.end]
         if len(ids) >= longest:
-            rule = f"the model reads {longest}, and something must come after it; shorten it"
-            raise ValueError(f"prompt {i} has {len(ids)} tokens; {rule}")
+            raise ValueError(f"prompt {i} has {len(ids)} tokens, must be below {longest}; shorten it")
         rows.append(torch.tensor(ids))
     return rows
 
@@ -108,8 +106,7 @@ def matched_pairs(texts: Sequence[tuple[str, bool]], rewards, size: int) -> list
                 better = best.pop(distances.index(min(distances)))
                 pairs.append((texts[better], texts[worse]))
     if not pairs:
-        rule = "each group's rewards are equal, so nothing can be preferred; draw more to a prompt"
-        raise ValueError(f"of {len(texts)} texts that were drawn {rule}, or choose other prompts")
+        raise ValueError(f"of {len(texts)} texts that were drawn each group's rewards are equal; draw more")
     return pairs
 
 
@@ -153,8 +150,7 @@ def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
     chosen and rejected follow the prompt, or both repeat it at their beginning.
     """
     if not path.is_file():
-        form = "a line {prompt, chosen, rejected} each"
-        raise ValueError(f"--data={path} is no file; name one of pairs, {form}")
+        raise ValueError(f"--data={path} is no file; name one with prompt, chosen, rejected in each line")
     pairs = [(place, _pair(row, place)) for place, row in rows(str(path))]
     if not pairs:
         raise ValueError(f"--data={path} has no pairs; it must have a line for each")
@@ -165,8 +161,7 @@ def _pair(row: dict, place: str) -> tuple[str, str, str]:
     """One row of a file of pairs."""
     for name in ("prompt", "chosen", "rejected"):
         if not isinstance(row.get(name), str):
-            rule = "must have the texts prompt, chosen and rejected"
-            raise ValueError(f"{place} has no text named {name!r}; a row {rule}")
+            raise ValueError(f"{place} has no text named {name!r}; it needs prompt, chosen and rejected")
     prompt = replace_surrogates(row["prompt"])
     chosen, rejected = (replace_surrogates(row[name]) for name in ("chosen", "rejected"))
     if chosen.startswith(prompt) and rejected.startswith(prompt):

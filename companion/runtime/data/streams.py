@@ -100,10 +100,8 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
         if isinstance(error, OSError) and error.strerror:
             raise ValueError(f"{file} cannot be read ({error.strerror}); leave it out") from None
         kind = "Parquet" if is_parquet else "JSON Lines"
-        rule = (
-            f"is no {kind}, or cut off after row {number:,} ({problem:.100}); convert it, or fetch it again"
-        )
-        raise ValueError(f"{file} {rule}") from None
+        rule = f"is no {kind}, or cut off after row {number:,} ({problem:.100})"
+        raise ValueError(f"{file} {rule}; convert it, or fetch it again") from None
 
 
 def json_lines(file: str) -> Iterator[tuple[int, Any]]:
@@ -166,8 +164,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
             others += [] if found else [name]
         others += [] if paths else [name]
     if shards and others:
-        rule = f"is no shard ({', '.join(SHARDS)}), and {shards[0]} is"
-        raise ValueError(f"{others[0]} {rule}; prepare them apart")
+        raise ValueError(f"{others[0]} is no shard ({', '.join(SHARDS)}), {shards[0]} is; prepare them apart")
     return shards
 
 

@@ -108,8 +108,7 @@ def token_row(tokens) -> np.ndarray:
     """
     row = np.asarray(tokens)
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
-        kind = f"{row.dtype} of shape {row.shape}"
-        raise TypeError(f"tokens must be one row of whole numbers, not {kind}; encode a text first")
+        raise TypeError(f"tokens must be one row of whole numbers, not {row.dtype} of shape {row.shape}")
     return row
 
 
@@ -153,8 +152,7 @@ def check_like(name: str, given, wanted):
         tensors = value if isinstance(value, (tuple, list)) else [value]
         shapes.append(", ".join(str(tuple(tensor.shape)) for tensor in tensors))
     if shapes[0] != shapes[1]:
-        rule = f"has shape {shapes[0]}, must have {shapes[1]}"
-        raise ValueError(f"{name} {rule}; give what was returned before")
+        raise ValueError(f"{name} has shape {shapes[0]}, must have {shapes[1]}; give what came before")
     return given
 
 
@@ -227,8 +225,7 @@ def check_writable(option: str, folder: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
-        rule = f"cannot be written ({error.strerror}); name another folder"
-        raise ValueError(f"{option}={folder} {rule}") from None
+        raise ValueError(f"{option}={folder} cannot be written ({error.strerror}); name another") from None
 
 
 def check_unused(option: str, folder: Path, allowed: Collection[str] = ()) -> None:
@@ -239,9 +236,7 @@ def check_unused(option: str, folder: Path, allowed: Collection[str] = ()) -> No
     check_writable(option, folder)
 
 
-def check_output(
-    option: str, folder: Path, is_replaceable: Callable[[Path], bool], overwrite: bool = False
-) -> None:
+def check_output(option: str, folder: Path, is_replaceable: Callable, overwrite: bool = False) -> None:
     """Raise ValueError unless a folder is empty, or holds what --overwrite may replace."""
     if not visible_names(folder):
         check_writable(option, folder)

@@ -19,10 +19,7 @@ READY = ".ready"  # the folder of whole files that are on their way to their pla
 
 def expand_user(path: str | Path) -> Path:
     """Replace a leading `~`; a path with `~` of an unknown user stays as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+    return Path(os.path.expanduser(path))
 
 
 def read_json(path: str | Path, remedy: str = "copy it again") -> dict:
@@ -64,10 +61,6 @@ def new_file(path: str | Path) -> Iterator[Path]:
         yield part
         flush(part)
         os.replace(part, path)
-    except OSError as error:
-        if error.errno is not None:
-            error.filename = error.filename or str(path)  # a full disk names no file
-        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -134,8 +127,7 @@ def claim(folder: str | Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        rule = "is being written by another run; wait for its end, or name another folder"
-        raise ValueError(f"folder='{folder}' {rule}") from None
+        raise ValueError(f"folder='{folder}' is being written by another run; wait for its end") from None
     try:
         yield
     finally:

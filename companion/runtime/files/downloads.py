@@ -11,9 +11,7 @@ from filelock import FileLock
 from companion.runtime.terminal import is_terminal
 
 TABLES = tomllib.loads(Path(__file__).with_name("downloads.toml").read_text("utf-8"))
-DOWNLOADS: dict[str, tuple[str, str]] = {
-    name: (table["url"], table["sha256"]) for name, table in TABLES["files"].items()
-}
+DOWNLOADS = {name: (table["url"], table["sha256"]) for name, table in TABLES["files"].items()}
 """By name: address, SHA-256."""
 GPT2_WEIGHTS = (TABLES["gpt2"]["url"], TABLES["gpt2"]["sha256"])
 """The same of GPT-2 small."""

@@ -17,8 +17,7 @@ def check_cache(config, batch_size: int, length: int | None) -> None:
     if length is not None:
         whole_number("length", length, 1, "leave it out to grow as needed")
         if length > config.context_length:
-            limit = f"context_length={config.context_length}"
-            raise ValueError(f"length={length} must be at most {limit}; leave it out to grow as needed")
+            raise ValueError(f"length={length} must be at most context_length={config.context_length}")
 
 
 def room_for(plan, n_rows: int, held: int, needed: int) -> int:
@@ -36,12 +35,9 @@ def room_for(plan, n_rows: int, held: int, needed: int) -> int:
         ValueError: For a batch of another size than the cache's, and for more than context_length positions.
     """
     if n_rows != plan.batch_size:
-        raise ValueError(
-            f"tokens have {n_rows} rows, the cache batch_size={plan.batch_size}; make one for them"
-        )
+        raise ValueError(f"tokens have {n_rows} rows, the cache batch_size={plan.batch_size}; make another")
     if needed > plan.context_length:
-        limit = f"context_length={plan.context_length}"
-        raise ValueError(f"the cache would hold {needed} tokens, but {limit}; shorten it, or use no cache")
+        raise ValueError(f"the cache would hold {needed} tokens, but context_length={plan.context_length}")
     return held if needed <= held else min(max(needed, 2 * held, plan.room), plan.context_length)
 
 
@@ -112,9 +108,7 @@ def in_step(tracks: list) -> int | Tensor:
     """
     ends = {track.end for track in tracks}
     if len(ends) > 1:
-        raise ValueError(
-            f"some layers hold {max(ends)} tokens and some {min(ends)}; call rewind({min(ends)})"
-        )
+        raise ValueError(f"some layers hold {max(ends)} tokens, some {min(ends)}; call rewind({min(ends)})")
     return copied(tracks[0].length) if tracks else 0
 
 
@@ -148,8 +142,7 @@ def check_speculation(config, draft, tokens, max_new_tokens, n_draft, stop, gene
     """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
     whole_number("n_draft", n_draft, 0, "try 4")
     if hasattr(draft, "config") and (size := draft.config.vocab_size) != config.vocab_size:
-        both = f"draft has a vocabulary of {size}, model one of {config.vocab_size}"
-        raise ValueError(f"{both}; give one of the same")
+        raise ValueError(f"draft has a vocabulary of {size}, model one of {config.vocab_size}; match them")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")
     if sampling.get("repetition_penalty", 1) != 1:

@@ -162,10 +162,7 @@ CHARACTER = Choice(
     )
 )
 DIGIT = frozenset(b"0123456789")
-INTEGER = (
-    Choice((b"-", ())),
-    Choice((b"0", (DIGIT - frozenset(b"0"), Repeat(DIGIT, 0, MAX_DIGITS - 1)))),
-)
+INTEGER = (Choice((b"-", ())), Choice((b"0", (DIGIT - frozenset(b"0"), Repeat(DIGIT, 0, MAX_DIGITS - 1)))))
 NUMBER = (*INTEGER, Choice(((), (b".", Repeat(DIGIT, 1, MAX_DIGITS)))))
 STRING = (b'"', Repeat(CHARACTER, 0, MAX_CHARACTERS), b'"')
 SIMPLE = {"integer": INTEGER, "number": NUMBER, "boolean": Choice((b"true", b"false")), "null": b"null"}
@@ -267,8 +264,7 @@ def object_grammar(schema: dict, place: str, depth: int) -> tuple:
     """Return the grammar of an object. The first property that is written has no comma before it."""
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, dict) or len(properties) > MAX_PROPERTIES:
-        rule = f"must be an object with at most {MAX_PROPERTIES} properties"
-        raise ValueError(f"{place}.properties={properties!r:.40} {rule}")
+        raise ValueError(f"{place}.properties must be an object with at most {MAX_PROPERTIES} properties")
     if not isinstance(required, list) or not all(name in list(properties) for name in required):
         raise ValueError(f"{place}.required={required!r:.40} must be a list of names in properties")
     if schema.get("additionalProperties", False) is not False:

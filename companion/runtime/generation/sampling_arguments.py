@@ -100,9 +100,7 @@ def one_each(generator: torch.Generator | Sequence | None, n: int) -> list[torch
     """
     each = list(generator) if isinstance(generator, (list, tuple)) else [generator] * n
     if len(each) != n:
-        raise ValueError(
-            f"generator has {len(each)} entries for {n} rows; give one for each, or a single one"
-        )
+        raise ValueError(f"generator has {len(each)} entries for {n} rows; give one for each, or one")
     for one in each:
         if one is not None and (not isinstance(one, torch.Generator) or one.device.type != "cpu"):
             raise TypeError(f"generator={one!r} must be a torch.Generator on the CPU, on every device")
@@ -154,10 +152,8 @@ def within_context(ids: list[int], config) -> list[int]:
         ValueError: If the prompt is longer than the model's context.
     """
     if len(ids) > config.context_length:
-        raise ValueError(
-            f"prompt has {len(ids)} tokens with what begins a text, above "
-            f"context_length={config.context_length}; shorten it"
-        )
+        limit = f"context_length={config.context_length}"
+        raise ValueError(f"prompt has {len(ids)} tokens with what begins a text, above {limit}; shorten it")
     return ids
 
 
@@ -218,18 +214,13 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
     encode = teller.tokenizer.encode
     begin = list(teller.begin) or ([] if prompt else [teller.tokenizer.start])
     before, ids = [*begin, *encode(prompt)], [*begin, *encode(prompt + choice)]
+    if not choice:
+        raise ValueError("choice='' is empty; give it a letter")
     if len(ids) <= len(before):
-        why = (
-            "merges with its prompt's last token; begin it with a space"
-            if choice
-            else "is empty; give it a letter"
-        )
-        raise ValueError(f"choice={choice!r} {why}")
+        raise ValueError(f"choice={choice!r} merges with its prompt's last token; begin it with a space")
     if len(ids) - 1 > teller.model.config.context_length:
-        raise ValueError(
-            f"prompt={prompt[:30]!r}… has {len(ids) - 1} tokens with its choice, above "
-            f"context_length={teller.model.config.context_length}; leave out shots, or shorten it"
-        )
+        limit = f"context_length={teller.model.config.context_length}; leave out shots, or shorten it"
+        raise ValueError(f"prompt={prompt[:30]!r}… has {len(ids) - 1} tokens with its choice, above {limit}")
     return ids, len(before)
 
 

@@ -22,12 +22,9 @@ def check_shape(c: Any) -> None:
         if not follows and (type(value) is not int or value < 1):
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
     if c.head_width is None and c.d_model % c.n_heads:
-        raise ValueError(
-            f"n_heads={c.n_heads} must divide d_model={c.d_model}; change one, or give head_width"
-        )
+        raise ValueError(f"n_heads={c.n_heads} must divide d_model={c.d_model}, or give head_width")
     if c.head_width is None and c.d_model // c.n_heads % 2:
-        rule = f"twice n_heads={c.n_heads}, since a head's numbers turn in pairs"
-        raise ValueError(f"d_model={c.d_model} must be a multiple of {rule}; change one, or give head_width")
+        raise ValueError(f"d_model={c.d_model} must be a multiple of 2 n_heads={2 * c.n_heads}; change one")
     if c.head_width is not None and c.head_width % 2:
         raise ValueError(f"head_width={c.head_width} must be even: its numbers turn in pairs")
     if c.n_kv_heads is not None and c.n_heads % c.n_kv_heads:
@@ -56,8 +53,7 @@ def numbers_turned(config: Any) -> int:
         raise ValueError(f"rope_share={share} must be above 0 and at most 1; try 0.25")
     n = int(config.d_model // heads * share)
     if n < 2 or n % 2:
-        rule = "must turn an even number of them, 2 at least; change one"
-        raise ValueError(f"rope_share={share} and n_heads={heads} turn {n} of a head's numbers, {rule}")
+        raise ValueError(f"rope_share={share} and n_heads={heads} turn {n} of a head's numbers, must be even")
     return n
 
 

@@ -150,9 +150,7 @@ class NoNumbers(TorchFunctionMode):
     IN_PLACE = (torch.Tensor.normal_, torch.Tensor.mul_, nn.init.normal_)
     PRODUCT = (torch.Tensor.mul, torch.Tensor.__mul__)
 
-    def __torch_function__(
-        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         tensor = args[0] if args else kwargs.get("tensor")
         if isinstance(tensor, torch.Tensor) and tensor.is_meta:

@@ -113,9 +113,8 @@ def in_order(integers: Tensor, scale: Tensor):
     try:
         with warnings.catch_warnings():  # PyTorch will remove this way one day: then the plain product
             warnings.simplefilter("ignore")
-            matrix = torch.quantize_per_channel(
-                integers * scale.float(), scale[:, 0].double(), zero, 0, torch.qint8
-            )
+            numbers = integers * scale.float()
+            matrix = torch.quantize_per_channel(numbers, scale[:, 0].double(), zero, 0, torch.qint8)
             return torch.ops.quantized.linear_prepack(matrix, None)
     except (AttributeError, RuntimeError):
         return None
@@ -158,8 +157,7 @@ def check_quantizable(
     if bits not in (8, 4):
         raise ValueError(f"bits={bits!r:.40} must be 8 or 4")
     if not (hasattr(model, "embed") and hasattr(model, "head")):
-        rule = "must be a GPT, with a token table and a head"
-        raise TypeError(f"model is of the class {type(model).__name__}, and {rule}")
+        raise TypeError(f"model is of the class {type(model).__name__}, and must be a GPT with a head")
     if any(hasattr(layer, "integers") for layer in layers.values()):
         raise ValueError("model is quantized already; load the one that it was made of")
     kinds = {layer.weight.dtype for layer in layers.values()} - {torch.float32}
@@ -179,7 +177,5 @@ def check_quantizable(
 def check_places(inputs: Tensor, tokens: Tensor) -> None:
     """Raise ValueError unless a layer reads a vector for each token: inputs (B, T, in), tokens (B, T)."""
     if inputs.shape[:-1] != tokens.shape:
-        rule = f"each of {tuple(tokens.shape)} tokens; leave grams out"
-        raise ValueError(
-            f"a layer reads {tuple(inputs.shape[:-1])} vectors, and calibrate needs one for {rule}"
-        )
+        shapes = f"{tuple(inputs.shape[:-1])} vectors, not {tuple(tokens.shape)}"
+        raise ValueError(f"a layer reads {shapes}: calibrate needs one a token; leave grams out")

@@ -67,8 +67,7 @@ def check_identity(here: dict, saved: dict, path: Path) -> None:
         if saved.get(name, value) == value:
             continue
         if name in ("tokenizer", "text"):
-            rule = "the data are others, or were prepared anew; start anew"
-            raise ValueError(f"{name} differs, so it cannot resume {path}: {rule}")
+            raise ValueError(f"{name} differs, so it cannot resume {path}: the data are others; start anew")
         rule = f"there {saved[name]!r}; give that, or start anew"
         raise ValueError(f"{name.removeprefix('model.')}={value!r} cannot resume {path}, {rule}")
 

@@ -32,8 +32,7 @@ def check_config(c: Any) -> None:
         value = getattr(c, name)
         most = MAX_SEED if name == "seed" else MAX_COUNT
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            rule = f"a whole number of at least {least} and at most {most:,}"
-            raise ValueError(f"{name}={value!r} must be {rule}")
+            raise ValueError(f"{name}={value!r} must be a whole number from {least} to {most:,}")
     for name in ("lr", "min_lr", "weight_decay", "grad_clip"):
         value = getattr(c, name)
         if not isinstance(value, (int, float)) and not (name == "min_lr" and value is None):
@@ -67,8 +66,7 @@ def check_rows(split: Any, context_length: int) -> None:
     """Raise ValueError if a split has no more than context_length tokens, so not one full row."""
     n_tokens = len(split.tokens)
     if n_tokens <= context_length:
-        rule = f"must be below the {n_tokens} tokens of the data; shorten it, or take more text"
-        raise ValueError(f"context_length={context_length} {rule}")
+        raise ValueError(f"{context_length=} must be below the {n_tokens} tokens of the data; shorten it")
 
 
 def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:

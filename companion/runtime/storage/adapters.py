@@ -56,9 +56,7 @@ def base_of(folder: str | Path) -> str:
     """
     name = read_config(folder).get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
-        raise ValueError(
-            f"{Path(folder) / CONFIG} does not say for which model; load that, then load_adapter"
-        )
+        raise ValueError(f"{Path(folder) / CONFIG} does not say for which model; load that first")
     if on_network(name):
         rule = "is on another computer; copy that model to this one, and name it there"
         raise ValueError(f"{Path(folder) / CONFIG}: base_model_name_or_path={name!r:.80} {rule}")
@@ -232,8 +230,7 @@ def fit_adapter(
     mark = base_mark({name: layers[name].weight for name in fitted})
     if notes.get("base", mark) != mark:
         whose = config.get("base_model_name_or_path") or "another"
-        rule = f"was trained on other weights than this model's ({whose}); load that model"
-        raise ValueError(f"{folder} {rule}")
+        raise ValueError(f"{folder} was trained on other weights than this model's ({whose}); load that")
     return fitted
 
 

@@ -96,18 +96,16 @@ def read_model(
     path = folder / TOKENIZER
     check_file(path)
     model = build_empty(saved["config"], builders, folder / CONFIG)
-    scheme = saved.get("quantization")
-    if scheme is not None and quantize is None:
-        raise ValueError(f"{folder} is quantized, and this needs weights that are floats; name another")
-    if scheme is not None:
-        try:
-            quantize(model, **scheme)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{folder / CONFIG}: quantization: {error}") from None
     weights, notes = read_safetensors(folder / WEIGHTS)
-    if scheme is not None:
+    if "quantization" in saved:
         from companion.runtime.models.quantization import keep_types_of_scales
 
+        if quantize is None:
+            raise ValueError(f"{folder} is quantized, and this needs weights that are floats; name another")
+        try:
+            quantize(model, **saved["quantization"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{folder / CONFIG}: quantization: {error}") from None
         keep_types_of_scales(model, weights)
     found = fingerprint(saved["config"], path.read_bytes())
     if notes.get("fingerprint", found) != found:
@@ -115,8 +113,7 @@ def read_model(
     tokenizer = load_tokenizer(path)
     tokenizer.check_end(path)
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
-        sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
-        raise ValueError(f"{path} has {sizes}; it belongs to another model")
+        raise ValueError(f"{path} has {tokenizer.vocab_size} tokens, and its model {model.config.vocab_size}")
     fill_model(model, weights, json.loads(notes.get("shared", "{}")), folder / WEIGHTS)
     return model.eval(), tokenizer, saved["provenance"]
 

@@ -36,13 +36,11 @@ def as_labels(labels: Any, n_classes: int) -> torch.Tensor:
     """
     labels = torch.as_tensor(labels)
     if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
-        kind = f"{labels.dtype} of shape {tuple(labels.shape)}"
-        raise TypeError(f"labels is {kind}, must be (N,) whole numbers; number the classes from 0")
+        raise TypeError(f"labels is {labels.dtype} {tuple(labels.shape)}, must be (N,) whole numbers from 0")
     labels = labels.long()
     outside = labels[(labels < 0) | (labels >= n_classes)]
     if len(outside):
-        rule = f"must be from 0 to {n_classes - 1}, for n_classes={n_classes}"
-        raise ValueError(f"labels holds {int(outside[0])}; each {rule}")
+        raise ValueError(f"labels holds {int(outside[0])}, must be from 0 to {n_classes - 1}")
     return labels
 
 

@@ -17,16 +17,9 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
 SMALL = (
-    CONFIG,
-    "generation_config.json",
-    INDEX,
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "special_tokens_map.json",
-    "vocab.json",
-    "merges.txt",
-)
+    "config.json generation_config.json model.safetensors.index.json tokenizer.json tokenizer_config.json "
+    "chat_template.jinja special_tokens_map.json vocab.json merges.txt"
+).split()
 """What is fetched of a model besides its weights, where it is there."""
 SHORT = {"gpt2": "openai-community/gpt2"}  # models of the hub that have a name without an owner
 

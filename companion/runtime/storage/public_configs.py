@@ -50,8 +50,7 @@ def shape_in(theirs: dict) -> tuple[str, dict]:
         raise ValueError(f"model_type={kind!r:.40} is not known; there are {', '.join(FIELDS)}")
     for name, values in KINDS[kind]["only"].items():
         if theirs.get(name, values[0]) not in values:
-            rule = f"must be {values[0]!r}: our parts compute nothing else"
-            raise ValueError(f"{name}={theirs[name]!r:.60} {rule}")
+            raise ValueError(f"{name}={theirs[name]!r:.60} must be {values[0]!r}, all that our parts compute")
     found = {ours: theirs.get(name, KINDS[kind]["usual"].get(name)) for ours, name in FIELDS[kind].items()}
     found = {ours: value for ours, value in found.items() if value is not None}
     if missing := [name for ours, name in FIELDS[kind].items() if ours not in {*found, *OPTIONAL}]:
@@ -97,16 +96,13 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     found: dict[str, Any] = {"model_type": kind, "architectures": [KINDS[kind]["class"]]}
     found |= {name: values[0] for name, values in KINDS[kind]["only"].items()}
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
-    start: int | None = None
-    ends: list[int | None] = [None]
+    found |= {"bos_token_id": None, "eos_token_id": None}
     if tokenizer is not None:
-        start, ends = tokenizer.named_start, [tokenizer.named_end, *tokenizer.ends]
+        ends = [tokenizer.named_end, *tokenizer.ends]
         if tokenizer.has_chat_tokens:
             ends.append(tokenizer.special_tokens["<|end|>"])
-    ends = list(dict.fromkeys(ends))
-    found |= {"bos_token_id": start}
-    found |= {"eos_token_id": ends if len(ends) > 1 else ends[0]}
-    if tokenizer is not None:
+        ends = list(dict.fromkeys(ends))
+        found |= {"bos_token_id": tokenizer.named_start, "eos_token_id": ends if len(ends) > 1 else ends[0]}
         found |= tokenizer.model_ids
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)

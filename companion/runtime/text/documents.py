@@ -78,8 +78,7 @@ def load_text(
     if name == "village":
         return [text for part in ([split] if split else ["train", "val"]) for text in load_split(part)]
     if split is not None:
-        rule = f"is for the village; {name} comes whole, and prepare sets a part aside"
-        raise ValueError(f"split={split!r} {rule}")
+        raise ValueError(f"split={split!r} is for the village; {name} comes whole, and prepare splits it")
     if name == "pydoc":
         return python_manual()
     if name == "lamplighter":
@@ -216,8 +215,7 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     """
     documents = as_documents(documents)
     if not 0 < val_fraction < 1 or not documents:
-        rule = "must lie between 0 and 1 (for example 0.1), of at least one document"
-        raise ValueError(f"{val_fraction=} {rule}")
+        raise ValueError(f"{val_fraction=} must lie between 0 and 1 (try 0.1), of at least one document")
     documents = list(dict.fromkeys(documents))
     sizes = [len(document) for document in documents]
     target = val_fraction * sum(sizes)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import takewhile
-from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
     fields = ("file", "config", "chat_template", "special_tokens", "generation", "model_ids")
     is_public = True
     named_start: int | None = None
-    without_end = (
-        "tokenizer names no token that ends a text; name one as eos_token in its tokenizer_config.json"
-    )
+    without_end = "tokenizer names no token that ends a text; name one as eos_token in tokenizer_config.json"
 
     def __init__(
         self,
@@ -125,14 +122,6 @@ class PublicTokenizer(Tokenizer, kind="public"):
     def encode_ordinary(self, text: str) -> list[int]:
         """Return the ids of a text, special tokens' names in it taken as ordinary text."""
         return self.encode(text)
-
-    def tokens(self, ids: Iterable[int]) -> list[bytes]:
-        """Return the bytes of each id; none of an id without a token, which a model with rows to spare draws.
-
-        Raises:
-            ValueError: For an id below 0.
-        """
-        return [self.vocab.get(index(i), b"") if index(i) >= 0 else look_up(self.vocab, i) for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of these ids, as the file's own decoder gives it: some drop the first space."""
@@ -220,9 +209,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
             raise ValueError("tokenizer has no chat template: its model was not trained to chat; use encode")
         variables = {role: content(self.config[role]) for role in ROLES if self.config.get(role)}
         typed = guarded(check_messages(messages), self.special_tokens)
-        text = render(
-            template, typed, self.template_file, add_generation_prompt=add_generation_prompt, **variables
-        )
+        prompt = {"add_generation_prompt": add_generation_prompt}
+        text = render(template, typed, self.template_file, **prompt, **variables)
         parts = split_special(text, self.special_tokens)
         return self._encode_parts([replace_surrogates(part.replace(GUARD, "")) for part in parts])
 
@@ -319,8 +307,7 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
     if isinstance(tokenizer, PublicTokenizer):
         return tokenizer.file, tokenizer.config, tokenizer.chat_template
     if tokenizer.kind != "bpe":
-        rule = f"has no place in {FILE}; train with a BPETokenizer"
-        raise ValueError(f"a tokenizer of kind {tokenizer.kind!r} {rule}")
+        raise ValueError(f"a tokenizer of kind {tokenizer.kind!r} has no place in {FILE}; use BPETokenizer")
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
     if END_OF_TEXT in tokenizer.special_tokens:
         config |= {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "add_bos_token": True}
@@ -456,8 +443,7 @@ def bpe_file(tokenizer: Tokenizer) -> dict:
     written = {token: "".join(letters[byte] for byte in token) for token in tokens}
     vocab = {written[token]: i for i, token in enumerate(tokens)}
     if both := [name for name in special if name in vocab]:
-        rule = f"is an ordinary token, too, which {FILE} cannot tell apart"
-        raise ValueError(f"special token {both[0]!r} {rule}")
+        raise ValueError(f"special token {both[0]!r} is an ordinary token, too, which {FILE} cannot hold")
     merges = [(written[a], written[b]) for a, b in tokenizer.merges]
     added = [{"content": name, "special": True} for name in special]
     begin = END_OF_TEXT if END_OF_TEXT in special else None  # our models learn every text behind it
@@ -497,8 +483,7 @@ def bytes_of(file: dict) -> Callable[[str], bytes]:
         byte = {letter: i for i, letter in enumerate(byte_letters())}
         return lambda token: bytes(map(byte.get, token)) if byte.keys() >= set(token) else token.encode()
     if not kinds & {"Metaspace", "Replace"} or kinds - SPACE_DECODERS:
-        rule = "only that of byte-level BPE and that of ▁ can be read"
-        raise ValueError(f"its decoder is {', '.join(map(str, kinds)):.60}; {rule}")
+        raise ValueError(f"its decoder is {', '.join(map(str, kinds)):.60}; read are ByteLevel, Metaspace")
 
     def from_text(token: str) -> bytes:
         if "ByteFallback" in kinds and (match := re.fullmatch("<0x([0-9A-Fa-f]{2})>", token)):

@@ -175,8 +175,7 @@ class Tokenizer:
         """The ids of a text. Special tokens' names are ordinary text unless allowed ("all", or a set)."""
         ids = []
         names = allowed_names(text, self.special_tokens, allowed_special)
-        text = replace_surrogates(text)
-        for i, part in enumerate(split_special(text, names)):
+        for i, part in enumerate(split_special(replace_surrogates(text), names)):
             ids += [self.special_tokens[part]] if i % 2 else self.encode_ordinary(part)
         return ids
 
@@ -196,8 +195,7 @@ class Tokenizer:
         found = [self.ids.get(token, self.special_tokens.get(UNKNOWN)) for token in tokens]
         if None in found:
             new = next(token for token in tokens if token not in self.ids)
-            rule = f"which the vocabulary lacks; train with it, or with {UNKNOWN!r}"
-            raise ValueError(f"text holds {new!r}, {rule}")
+            raise ValueError(f"text holds {new!r}, which the vocabulary lacks; train with it or {UNKNOWN!r}")
         return found
 
     def tokens(self, ids: Iterable[int]) -> list:
@@ -391,8 +389,7 @@ def split_pieces(pattern: str, text: str) -> list[str]:
     else:
         pieces = found.findall(text)
     if "".join(pieces) != text:
-        rule = "skips part of the text; add an alternative for it, such as |\\s+"
-        raise ValueError(f"pattern={pattern!r} {rule}")
+        raise ValueError(f"pattern={pattern!r} skips part of the text; add an alternative, such as |\\s+")
     return pieces
 
 
