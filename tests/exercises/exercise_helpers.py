@@ -2,6 +2,7 @@
 
 import random
 import re
+from functools import cache
 from pathlib import Path
 
 from companion.book.manifest import Book
@@ -12,6 +13,7 @@ from companion.exercises.notation import Function, Number
 BOOK = Book.read(Path(__file__).parents[2])
 
 
+@cache
 def exercise_cells(chapter: int) -> list:
     """The cells of a chapter's text from its heading "Exercises" to the next heading of that level."""
     (entry,) = [c for c in BOOK.chapters if c.name.startswith(f"{chapter:02d}_")]
@@ -26,6 +28,7 @@ def exercise_cells(chapter: int) -> list:
     return cells
 
 
+@cache
 def cells_by_exercise(chapter: int) -> list[list]:
     """The cells of each exercise: from its heading, "### 1.2 …", to the next heading of that level."""
     groups: list[list] = [[]]
