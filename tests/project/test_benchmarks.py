@@ -1,4 +1,4 @@
-"""The logs of the measurements: they are whole, their counts are those of their texts, and a page quotes them."""
+"""The logs of the measurements: whole, with the counts of their texts, and quoted as they are."""
 
 import itertools
 import json
