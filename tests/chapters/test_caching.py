@@ -87,7 +87,9 @@ def test_rows_at_different_positions(model):
 def test_prefill_goes_on_from_what_is_there(model):
     cache, rows = KVCache(SHAPE, B), [ids(n, seed=n) for n in (2, 6, 1)]
     prefill(model, ids(B, 7), cache)
-    last = prefill(model, rows, cache, 4)
+    last = prefill(model.train(), rows, cache, 4)
+    assert model.training
+    model.eval()
     assert cache.length.tolist() == [9, 13, 8]
     for i, row in enumerate(rows):
         expected = model(torch.cat([ids(B, 7)[i], row])[None])[0, -1]
