@@ -17,6 +17,19 @@ from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint, train
 
 
+def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
+    def report(model, row):
+        if row["step"] == 34:
+            press_ctrl_c()
+        return {"sample": f"é {row['step']}"}
+
+    train(small_model(data), data, config(), tmp_path, on_eval=report)
+    history = train(small_model(data), data, config(), tmp_path, resume=True, on_eval=report)
+    assert [row["sample"] for row in history] == ["é 17", "é 34", "é 40"]
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == history
+
+
 def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):
     save_checkpoint(tmp_path, small_model(data), data.tokenizer)
     before, claimed = contents(tmp_path), sessions.claim
