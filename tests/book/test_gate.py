@@ -2,10 +2,10 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +14,6 @@ ROOT = Path(__file__).parents[2]
 
 BROKEN = {
     "other_output": ("[10.0, 10.0, 10.0]", "[10.0, 10.0, 10.1]"),
-    "raises": ("ExponentialAverage()", "ExponentialAverage(7)"),
     "other_error": ("ExponentialAverage(2)", "ExponentialAverage(3)"),
     "fails_at_the_end": ("Image(data=", "raise Image(data="),
 }
@@ -41,51 +40,25 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     assert {name for outcome, name in outcomes} == {*BROKEN, "01_averages", "02_smoothing"}
 
 
-SKIPPED = """\
-import pytest
-
-def test_extra():
-    pytest.importorskip("no_such_module", reason="needs it: pip install -e '.[site]'")
-
-@pytest.mark.skipif(True, reason="the authors' tools are not installed: pip install -e .[site]")
-def test_mark():
-    pass
-
-@pytest.fixture
-def chromium():
-    pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
-
-def test_fixture(chromium):
-    pass
-
-def test_resource():
-    pytest.skip("could not import 'resource': No module named 'resource'")
-
-def test_gpu():
-    pytest.skip("needs a GPU")
-"""
+SKIPPED = {
+    "needs it: pip install -e '.[site]'": True,
+    "needs Chromium: apt-get install chromium, or playwright install chromium": True,
+    "could not import 'no_such_module': No module named 'no_such_module'": True,
+    "could not import 'resource': No module named 'resource'": False,
+    "needs a GPU": False,
+}
+"""How a skip words what is missing, and whether it fails in the gate."""
 
 
-@pytest.mark.gate
-@pytest.mark.parametrize("installed", [True, False])
-def test_what_is_not_installed_fails_in_the_gate_and_is_skipped_elsewhere(installed, tmp_path):
-    (tmp_path / "tests" / "slow").mkdir(parents=True)
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
-    (tmp_path / "tests" / "slow" / "test_each.py").write_text(SKIPPED, encoding="utf-8")
-    intact = (
-        "import pytest\npytest.importorskip('no_such_module', reason='pip install it')\ndef test(): pass\n"
-    )
-    (tmp_path / "tests" / "slow" / "test_whole.py").write_text(intact, encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if name != "EXTRAS_INSTALLED"}
-    if installed:
-        environment["EXTRAS_INSTALLED"] = "1"
-    options = ["-q", "-rfEs", "-p", "no:cacheprovider", "--continue-on-collection-errors", "--color=no"]
-    command = [sys.executable, "-m", "pytest", *options, "tests"]
-    out = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path).stdout
-    wrong = re.findall(r"^(?:FAILED|ERROR) tests/slow/(?:test_each.py::)?(\w+)", out, re.MULTILINE)
-    missing = {"test_extra", "test_mark", "test_fixture", "test_whole"}
-    assert set(wrong) == (missing if installed else set()), out
-    assert ("2 skipped" if installed else "6 skipped") in out, out
+@pytest.mark.parametrize("reason", SKIPPED)
+def test_what_is_not_installed_fails_in_the_gate_and_is_skipped_elsewhere(reason, request, monkeypatch):
+    fail_if_missing = request.config.pluginmanager.get_plugin(
+        str(ROOT / "tests" / "conftest.py")
+    ).fail_if_missing
+    for installed, outcome in (("", "skipped"), ("1", "failed" if SKIPPED[reason] else "skipped")):
+        monkeypatch.setenv("EXTRAS_INSTALLED", installed)
+        report = SimpleNamespace(outcome="skipped", skipped=True, longrepr=("file", 1, f"Skipped: {reason}"))
+        assert fail_if_missing(report).outcome == outcome
 
 
 def test_the_gate_says_that_the_extras_are_installed_once_they_are():

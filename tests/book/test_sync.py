@@ -27,7 +27,6 @@ FAILING_CELLS = {
         3,
         "ZeroDivisionError",
     ),
-    "no Python": ("average = ExponentialAverage()", "average = = 1", 44, 3, "SyntaxError"),
     "does not raise": (
         "ExponentialAverage(2)",
         "ExponentialAverage(0)",
@@ -37,13 +36,6 @@ FAILING_CELLS = {
     ),
 }
 """An edit of the text, the line and the number of the cell that fails, and why."""
-
-
-@pytest.mark.gate
-def test_syncing_an_unchanged_book_changes_no_file(book):
-    before = snapshot(book.root)
-    sync(book)
-    assert snapshot(book.root) == before
 
 
 @pytest.mark.gate

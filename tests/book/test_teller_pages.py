@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from companion.book import BookError, site
 from companion.book.manifest import Book
-from companion.book.model import CHECKPOINT, pack, rounded, write_model, write_truth
+from companion.book.model import rounded, write_model, write_truth
 from companion.book.teller import EXAMPLES, PLACES, model_page, place_tool, widget
 from companion.book.text import read_notebook
 
@@ -30,22 +30,6 @@ def test_a_rounded_row_is_within_half_a_step_and_reaches_its_ends():
     assert scales[2] == 1 and not integers[2].any()
 
 
-def test_a_packed_file_gives_its_tensors_back():
-    rng = np.random.default_rng(3)
-    tensors = {"a": rng.normal(size=(3, 5)), "b": rng.normal(size=7), "c": rng.normal(size=(2, 9))}
-    tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
-    content, table = pack(tensors)
-    assert [row["name"] for row in table] == ["a", "b", "c"]
-    a, b, c = table
-    assert all(row.get("scales", 0) % 4 == 0 for row in table) and b["at"] % 4 == 0
-    assert np.frombuffer(content, "<f4", 7, b["at"]).tolist() == tensors["b"].tolist()
-    for row in (a, c):
-        integers, scales = rounded(tensors[row["name"]])
-        assert np.frombuffer(content, np.int8, integers.size, row["at"]).tolist() == integers.ravel().tolist()
-        assert np.frombuffer(content, "<f4", len(scales), row["scales"]).tolist() == scales.tolist()
-    assert len(content) == 4 * (3 + 7 + 2) + 15 + 18
-
-
 def test_the_shipped_model_is_written_small_and_the_same_each_time(tmp_path):
     sizes = write_model(REAL, tmp_path / "one")
     write_model(REAL, tmp_path / "two")
@@ -57,29 +41,6 @@ def test_the_shipped_model_is_written_small_and_the_same_each_time(tmp_path):
     size = sum(np.prod(row["shape"]) + 4 * row["shape"][0] for row in described["tensors"] if "scales" in row)
     size += sum(4 * row["shape"][0] for row in described["tensors"] if "scales" not in row)
     assert sizes["weights.bin"] == size
-
-
-def test_the_truth_is_stored_for_each_beginning_of_the_examples(tmp_path):
-    from companion.runtime.text.tokenizer import Tokenizer
-    from companion.village.reader import next_words
-
-    path = tmp_path / "truth.json"
-    texts = [EXAMPLES["flow"][0], EXAMPLES["tell"][0], "Once"]
-    write_truth(REAL, path, texts)
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.load(REAL.root / CHECKPOINT / "tokenizer.json")
-    assert len(rows) == 2  # "Once" begins the others
-    for text in texts:
-        ids = tokenizer.encode(text)
-        assert any(row["ids"][: len(ids)] == ids for row in rows), text
-    for row in rows:
-        assert len(row["odds"]) == len(row["ids"]) + 1
-        assert all(abs(sum(odds.values()) - 1) < 1e-3 for odds in row["odds"])
-        assert all(str(token) in odds for token, odds in zip(row["ids"], row["odds"], strict=False))
-    ids = tokenizer.encode(EXAMPLES["flow"][0])
-    (odds, *_) = [row["odds"][len(ids)] for row in rows if row["ids"][: len(ids)] == ids]
-    decoded = {tokenizer.decode([int(token)]).strip(): p for token, p in odds.items()}
-    assert decoded == {"red": 0.5, "mill": 0.5} and set(next_words(EXAMPLES["flow"][0])) == {"red", 'mill?"'}
 
 
 def test_an_example_that_the_village_could_not_tell_is_named(tmp_path):

@@ -1,21 +1,13 @@
 """Chapter 4: masks, attention and its heads, against loops in float64 and against PyTorch's own."""
 
-import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from support.cells import run_for
 from torch import nn
 
 from companion.attention import CausalSelfAttention, attend, causal_mask
-from companion.encoders import BidirectionalAttention
-from companion.modern import GroupedQueryAttention, RoPE, Shift
-from companion.pretrained import NeoXAttention
 
-CHAPTER = Path(__file__).parents[2] / "chapters" / "04_attention.ipynb"
-LOG = Path(__file__).parents[2] / "data" / "models" / "attention.json"
 B, H, T, D = 2, 3, 7, 5
 
 
@@ -108,34 +100,3 @@ def test_dropout_acts_in_training_and_on_both_places():
 def test_sizes_that_do_not_fit_are_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         CausalSelfAttention(**arguments)
-
-
-def test_attention_layers_take_a_batch_of_texts():
-    rope = RoPE(8, 32)
-    layers = [
-        CausalSelfAttention(16, 2),
-        GroupedQueryAttention(16, 2, 1, 8, rope),
-        NeoXAttention(16, 2, rope),
-        BidirectionalAttention(16, 2),
-        Shift(16),
-    ]
-    for layer in layers:
-        with pytest.raises(ValueError, match=r"^x has shape \(5, 16\), must be \(B, T, C\)"):
-            layer(torch.randn(5, 16))
-
-
-@pytest.mark.gate
-def test_the_logged_trainings_with_shared_matrices_begin_as_they_did(monkeypatch):
-    """The loss of the third step, beside the results of 650 steps that the chapter reads from its log.
-
-    The layer with three matrices is the chapter's own, which each run of the notebook trains and compares.
-    """
-    monkeypatch.chdir(CHAPTER.parent)
-    third = {"queries_equal_keys": 5.824, "keys_equal_values": 5.904, "all_three_equal": 5.799}
-    scope = run_for(CHAPTER, *third, "OneLayer", "fit", "batches")
-    for name, loss in third.items():
-        torch.manual_seed(0)
-        model = scope["OneLayer"](scope[name])
-        losses = scope["fit"](model, scope["batches"](4), steps=3, lr=1e-2)
-        assert losses[-1] == pytest.approx(loss, abs=0.005), name
-    assert list(json.loads(LOG.read_text(encoding="utf-8"))) == ["three_matrices", *third]

@@ -37,15 +37,6 @@ def test_a_model_saved_again_gives_the_same_bytes(data, tmp_path):
         assert contents(tmp_path / str(n)) == contents(tmp_path / "0")
 
 
-def test_other_architectures_come_through_builders(data, folder):
-    refuse(
-        folder,
-        "config.json: 'gpt2' is missing or unknown; architectures here: llama",
-        builders={"llama": (GPTConfig, gpt2)},
-    )
-    assert load_checkpoint(folder, {"gpt2": (GPTConfig, gpt2)})[0].config.d_model == 15
-
-
 def with_one_mlp(model):
     model.blocks[-1].mlp = model.blocks[0].mlp
     return model
@@ -110,6 +101,3 @@ def test_pickles_are_never_opened(data, folder, tmp_path):
     torch.save({"weights": Bomb(bomb)}, folder / "model.pt")
     refuse(folder, "model.pt is not opened: unpickling runs the code in a file; use safetensors")
     assert not bomb.exists()
-
-
-# ---------------------------------------- full disks and kills

@@ -220,14 +220,6 @@ def test_a_prepared_folder_remembers_where_its_text_came_from(tmp_path, monkeypa
     assert prepared_source("data") == "here"
 
 
-def test_splits_are_the_villages():
-    assert 0 < len(load_text("village", "val")) < len(load_text("village"))
-    with pytest.raises(ValueError, match="split='dev'"):
-        load_text("village", "dev")
-    with pytest.raises(ValueError, match="split='val'.*pydoc"):
-        load_text("pydoc", "val")
-
-
 def test_the_manual_repeats_no_paragraph():
     manual = load_text("pydoc")
     assert manual == python_manual() and len(manual) > 50 and sum(map(len, manual)) > 200_000
@@ -246,18 +238,6 @@ def test_the_last_documents_are_held_out(n_train, n_val):
     assert (train, val) == (documents[:n_train], documents[n_train:])
 
 
-NOTES = [f"Note {i}: " + "the moth sat on a page. " * 8 for i in range(9)]
-NOVEL = "Nobody counted the spoons twice.\n" * 8000
-
-
-@pytest.mark.parametrize("place", [0, 4, 9])
-def test_a_novel_among_notes_is_cut_and_not_held_out_whole(place):
-    train, val = hold_out([*NOTES[:place], NOVEL, *NOTES[place:]], 0.1)
-    assert len(train) == 10 and len(val) == 1 and NOVEL.endswith(val[0])
-    n_val, n = len(val[0]), sum(map(len, train)) + len(val[0])
-    assert 0.09 < n_val / n < 0.12 and n == len(NOVEL) + sum(map(len, NOTES))
-
-
 @given(st.lists(st.integers(3, 5000), min_size=2, max_size=40), st.sampled_from([0.01, 0.1, 0.25, 0.4, 0.5]))
 def test_what_is_held_out_has_about_its_share_by_size(sizes, fraction):
     assume(sum(sizes) * fraction > 100)
@@ -268,12 +248,6 @@ def test_what_is_held_out_has_about_its_share_by_size(sizes, fraction):
     assert n_val / sum(sizes) <= 2 * fraction
     assert fraction == 0.5 or n_val / sum(sizes) >= 0.3 * fraction  # a half may have no room for a large one
     assert hold_out(documents, fraction) == (train, val)
-
-
-def test_tiny_documents_at_the_end_are_not_all_that_is_held_out():
-    large = [f"{i} " + "word " * 200 for i in range(10)]
-    _, val = hold_out([*large, *"abcdefghij"], 0.1)
-    assert sum(map(len, val)) > 500 and large[-1] in val
 
 
 def test_no_document_is_both_learned_and_held_out(tmp_path, bpe):

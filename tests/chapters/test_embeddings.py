@@ -104,6 +104,3 @@ def test_batches_that_end_before_the_steps_are_an_error():
     row = text(30)
     with pytest.raises(ValueError, match="batches ended after 2 of steps=3"):
         fit(TokenEmbedding(V, V), [(row[:, :-1], row[:, 1:])] * 2, steps=3, lr=0.01)
-
-
-# ---------------------------------------------------------------------------------------------- WindowModel

@@ -134,10 +134,7 @@ def test_a_task_asks_its_first_examples(teller):
         task.score(teller, 0)
 
 
-# ---- intervals ------------------------------------------------------------------------------------------
-
-
-# ---- calibration and contamination -----------------------------------------------------------------------
+# ---- contamination -----------------------------------------------------------------------------------
 
 
 def test_contamination_counts_runs_of_words_whatever_their_case():
@@ -148,9 +145,6 @@ def test_contamination_counts_runs_of_words_whatever_their_case():
     assert contamination([], [test]) == []
     assert contamination(["हिन्दी में लिखो"], ["हान्दा मों लाखा"], n=3) == [0.0]  # vowel signs are part of a word
     assert contamination([unicodedata.normalize("NFD", "Été à Paris")], ["été à Paris"], n=3) == [1.0]
-
-
-# ---- a copy with fewer bits ------------------------------------------------------------------------------
 
 
 def everyday_rows():

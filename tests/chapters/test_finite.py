@@ -9,28 +9,17 @@ from support.command_line import fails
 from support.folders import raises_one_line
 
 from companion import load
-from companion.classification import Classifier, TextClassifier, fit_head
+from companion.classification import Classifier, TextClassifier
 from companion.cli._shared import SHIPPED
-from companion.datasets import bits_per_byte, encode_documents
-from companion.evaluation import Example, bootstrap_interval, calibration, multiple_choice
-from companion.inside import ask, hidden_states, probe
-from companion.quantization import calibrate, quantize, restore, round_to_grid
-from companion.rewards import RewardModel
-from companion.runtime.files.arguments import finite
-from companion.training import evaluate, perplexity, save_checkpoint
+from companion.datasets import encode_documents
+from companion.evaluation import Example, multiple_choice
+from companion.inside import ask, hidden_states
+from companion.quantization import calibrate
+from companion.training import evaluate, save_checkpoint
 from companion.village import load_split
 
 NAN, INF = math.nan, math.inf
 QUESTION = Example("Once upon", (" a", " the"), " a")
-
-
-@pytest.mark.parametrize("bad", [NAN, INF, -INF])
-def test_a_number_that_is_not_finite_is_found(bad):
-    numbers = torch.arange(1000.0)
-    assert finite("x", numbers) is numbers
-    numbers[999] = bad
-    with pytest.raises(ValueError, match=f"x holds {bad}, must hold finite numbers only"):
-        finite("x", numbers)
 
 
 @pytest.fixture(scope="module")
@@ -60,44 +49,6 @@ SCORED = {
 def test_a_model_with_a_nan_gives_an_error_and_no_number(broken, name):
     with raises_one_line(ValueError, "nan|NaN"):
         SCORED[name](broken)
-
-
-def test_numbers_that_are_not_finite_are_an_error():
-    states, labels = torch.randn(4, 3), torch.tensor([0, 1, 0, 1])
-    states[2, 1] = NAN
-    for work in (
-        lambda: bootstrap_interval([0.0, 1.0, NAN]),
-        lambda: calibration([0.5, NAN], [1, 0]),
-        lambda: probe(states, labels),
-        lambda: fit_head(states, labels, 2),
-        lambda: RewardModel(lambda texts: states, torch.ones(3))(["a"] * 4),
-        lambda: round_to_grid(states, 8),
-    ):
-        with pytest.raises(ValueError, match="holds nan, must hold finite numbers only"):
-            work()
-
-
-def test_a_nan_is_no_loss():
-    with pytest.raises(ValueError, match="^nats is NaN"):
-        bits_per_byte(NAN, 10)
-    with pytest.raises(ValueError, match="^nats_per_token is NaN"):
-        perplexity(NAN)
-    assert perplexity(1000.0) == INF  # the exponential of a finite loss may be too large for a float
-
-
-@pytest.mark.parametrize("bits", [4, 8])
-@pytest.mark.parametrize("size", [1e-30, 1e-3, 1e30])
-def test_a_grid_holds_numbers_of_any_size(size, bits):
-    weight = torch.full((2, 8), size)
-    weight[1] *= torch.linspace(-1, 1, 8)
-    error = (restore(*round_to_grid(weight, bits, 4)) - weight).abs()
-    most = 2 ** (bits - 1) - 1
-    assert (error <= size * (0.5 / most + 2**-7)).all()
-
-
-def test_quantize_names_the_tensor_that_is_not_finite(broken):
-    with pytest.raises(ValueError, match=r"^blocks.1.mlp.up_proj.weight holds nan"):
-        quantize(copy.deepcopy(broken.model), 8)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
-from transformers import GPT2LMHeadModel
 
 from companion.gpt import GPT2_SIZES, GPTConfig, gpt2
 from companion.pretrained import save_pretrained
+from companion.runtime.storage.public_configs import write_like_gpt2
 from companion.tokenization import BPETokenizer
 
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
@@ -38,17 +38,25 @@ def tiny(seed=0, **changes):
 
 def to_transformers(model, folder):
     """The same weights in transformers' GPT-2, by way of a folder."""
+    from transformers import GPT2LMHeadModel  # here, because it takes seconds, in every process that collects
+
     save_pretrained(model, BPETokenizer([]), folder)
     return GPT2LMHeadModel.from_pretrained(folder, attn_pdrop=0.0).eval()
 
 
 class TestTransformersParity:
-    def test_logits(self, tmp_path):
+    def test_logits_and_gradients(self, tmp_path):
         model = tiny()
         theirs = to_transformers(model, tmp_path)
         for length in (1, T, TINY.context_length):
             tokens = ids(B, length, seed=length)
             torch.testing.assert_close(model(tokens), theirs(tokens).logits, **CLOSE)
+        for logits in (model(tokens), theirs(tokens).logits):
+            logits.square().mean().backward()
+        ours = {"wte": model.embed.token, "h.1.ln_1": model.blocks[1].norm_1, "ln_f": model.norm}
+        for name, part in ours.items():
+            their_part = theirs.transformer.get_submodule(name)
+            torch.testing.assert_close(part.weight.grad, their_part.weight.grad, **CLOSE)
 
     def test_the_chapters_cell_reads_a_file_with_the_published_names(self, tmp_path, capsys):
         model = tiny()
@@ -57,8 +65,7 @@ class TestTransformersParity:
         (cell,) = (c for c in map("".join, (c["source"] for c in notebook["cells"])) if "SPEAK = False" in c)
         exec(cell, scope)
         assert capsys.readouterr().out == "124,439,808 parameters, still without values\n"
-        theirs = to_transformers(model, tmp_path / "theirs").transformer.state_dict()
-        save_file({name: p.contiguous() for name, p in theirs.items()}, tmp_path / "model.safetensors")
+        write_like_gpt2(model, BPETokenizer([]), tmp_path)
         filled = scope["fill"](gpt2(TINY, meta=True), tmp_path / "model.safetensors")
         assert not any(p.is_meta for p in filled.parameters())
         torch.testing.assert_close(filled(ids(B, T)), model(ids(B, T)))

@@ -1,8 +1,5 @@
 """Chapter 14: hooks, maps, scores, the lens, probes, ablation and patches, on every family of the course."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 from support.folders import raises_one_line
@@ -22,8 +19,6 @@ from companion.inside import (
 )
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
-from companion.tokenization import Tokenizer
-from companion.village import DATA
 
 L, B, T, H, V = 3, 2, 11, 4, 53
 
@@ -233,17 +228,3 @@ def test_a_patch_outside_the_states_is_an_error(layer, positions, message, token
 def test_a_model_without_the_parts_is_an_error(use, tokens):
     with raises_one_line(TypeError, "model=Linear has no embed; give a GPT of the course"):
         use(nn.Linear(3, 3), tokens)
-
-
-# -- the log of the training that the chapter reads --------------------------------------------------------
-
-
-@pytest.mark.gate
-def test_the_logs_first_steps_can_be_computed_again(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    import inside
-
-    rows = [json.loads(line) for line in inside.LOG.read_text("utf-8").splitlines()]
-    trainer = inside.make_trainer(Tokenizer.load(DATA / "village" / "tokenizer.json"))
-    early = sum(trainer.step() for _ in range(inside.EARLY)) / inside.EARLY
-    assert early == pytest.approx(rows[1]["early"], abs=0.02)

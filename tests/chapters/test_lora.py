@@ -259,9 +259,3 @@ def test_damaged_files_are_an_error(small, folder, tmp_path):
     write_safetensors(folder / WEIGHTS, {k: t for k, t in tensors.items() if k != first}, notes)
     with pytest.raises(ValueError, match="copy the adapter again"):
         load_adapter(small, folder)
-    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50])
-    with pytest.raises(ValueError, match="is no whole safetensors file"):
-        load_adapter(small, folder)
-    (folder / WEIGHTS).unlink()
-    with pytest.raises(ValueError, match="adapter_model.safetensors"):
-        load_adapter(small, folder)

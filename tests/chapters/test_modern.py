@@ -13,7 +13,6 @@ from support.weights import noisy
 
 from companion import BUILDERS, load
 from companion.caching import KVCache
-from companion.datasets import encode_documents
 from companion.modern import (
     LlamaConfig,
     Muon,
@@ -24,9 +23,7 @@ from companion.modern import (
     swift,
 )
 from companion.runtime.runs.optimizers import beside_adamw
-from companion.training import evaluate, load_checkpoint, save_checkpoint
-from companion.village import DATA, load_split
-from companion.village.measures import reference_lines
+from companion.training import load_checkpoint, save_checkpoint
 
 B, T, V = 3, 11, 53
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -301,15 +298,3 @@ def test_a_checkpoint_loads_as_what_it_was(data, tmp_path, build):
 def test_train_takes_a_swift_with_muon_by_default(options, defaults, prepared, monkeypatch):
     plan = planned(monkeypatch, ["--data", "runs/data/mine", *options])
     assert [plan.model.architecture, plan.optimizer, plan.train.lr] == defaults
-
-
-@pytest.mark.gate
-def test_the_shipped_storyteller_is_small_and_near_the_floor():
-    folder = DATA / "models" / "storyteller"
-    teller, lines = load(folder, device="cpu"), reference_lines("test")
-    assert teller.model.config.architecture == "storyteller"
-    assert sum(p.numel() for p in teller.model.parameters()) <= 1_500_000
-    assert (folder / "model.safetensors").stat().st_size < 2_000_000  # float16
-    assert {p.dtype for p in teller.model.parameters()} == {torch.float32}
-    bits = evaluate(teller.model, encode_documents(load_split("test"), teller.tokenizer), 256).bits_per_byte
-    assert 0.005 < (bits - lines["floor"]) / (lines["forgetful reader"] - lines["floor"]) < 0.01

@@ -1,9 +1,7 @@
 """What can go wrong around a training: folders, saves, tampered states."""
 
 import copy
-import itertools
 import json
-import os
 
 import numpy as np
 import pytest
@@ -13,17 +11,15 @@ from support.runs import config, contents, press_ctrl_c, refuse, same_weights, s
 from companion.datasets import Corpus, Split
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.models import devices
-from companion.runtime.runs import resuming, sessions
+from companion.runtime.runs import sessions
 from companion.runtime.storage import checkpoints
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint, train
 
 
 def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
-    calls = itertools.count(1)
-
     def report(model, row):
-        if next(calls) == 2:
+        if row["step"] == 34:
             press_ctrl_c()
         return {"sample": f"é {row['step']}"}
 
@@ -32,16 +28,6 @@ def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
     assert [row["sample"] for row in history] == ["é 17", "é 34", "é 40"]
     lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == history
-
-
-def test_a_first_save_that_was_cut_off_can_be_trained_into(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        train(small_model(data), data, config(steps=2), tmp_path)
-    monkeypatch.undo()
-    assert not checkpoints.holds_model(tmp_path) and contents(tmp_path) == {}
-    train(small_model(data), data, config(steps=2), tmp_path)
-    assert checkpoints.holds_model(tmp_path) and resuming.holds_run(tmp_path)
 
 
 def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):
@@ -87,12 +73,7 @@ def test_configurations_and_tokenizers_that_lack_something_are_one_line(data, fo
     def with_config(**changes):
         (folder / "config.json").write_text(json.dumps(saved | changes), encoding="utf-8")
 
-    with_config(provenance=3)
-    refuse(folder, "config.json: 'provenance' is missing or no object")
-    for sizes in ({"d_model": 3 * 10**19}, {"vocab_size": 10**20}, {"n_layers": 10**15}, {"d_ff": 10**12}):
-        with_config(config=saved["config"] | sizes)
-        refuse(folder, "config.json: |make it smaller|is not a model configuration")
-    with_config(config=saved["config"] | {"architecture": ["gpt2"]})
+    with_config(config=saved["config"] | {"architecture": "gpt3"})
     refuse(folder, "is missing or unknown; architectures here: gpt2")
     (folder / "config.json").write_text(json.dumps({"config": saved["config"]}), encoding="utf-8")
     assert load_checkpoint(folder)[2] == {}

@@ -1,7 +1,11 @@
 """What the tests of the exercises share: the exercises' cells in the chapters, and small exercises."""
 
+import ast
 import random
 import re
+import symtable
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from companion.book.manifest import Book
@@ -12,6 +16,7 @@ from companion.exercises.notation import Function, Number
 BOOK = Book.read(Path(__file__).parents[2])
 
 
+@cache
 def exercise_cells(chapter: int) -> list:
     """The cells of a chapter's text from its heading "Exercises" to the next heading of that level."""
     (entry,) = [c for c in BOOK.chapters if c.name.startswith(f"{chapter:02d}_")]
@@ -26,6 +31,7 @@ def exercise_cells(chapter: int) -> list:
     return cells
 
 
+@cache
 def cells_by_exercise(chapter: int) -> list[list]:
     """The cells of each exercise: from its heading, "### 1.2 …", to the next heading of that level."""
     groups: list[list] = [[]]
@@ -74,3 +80,32 @@ def number(**changes) -> Number:
 def verdict(answer, **changes) -> str:
     """The text of the verdict on an answer to `exercise(**changes)`."""
     return repr(grade(exercise(**changes), answer))
+
+
+# -- the names of a cell ---
+
+
+def bound(statement: ast.stmt, table: symtable.SymbolTable) -> set[str]:
+    """The names that a statement binds, and those of objects of which it sets a part, as in x[0] = 1."""
+    names = {
+        symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()
+    }
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+            while isinstance(node, ast.Attribute | ast.Subscript):
+                node = node.value
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+    return names
+
+
+def used(table: symtable.SymbolTable) -> set[str]:
+    """The names of the notebook that a statement reads, also in the functions and classes that it defines."""
+    names = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+    return names | set(read_inside(table))
+
+
+def read_inside(table: symtable.SymbolTable) -> Iterator[str]:
+    for inner in table.get_children():
+        yield from (symbol.get_name() for symbol in inner.get_symbols() if symbol.is_global())
+        yield from read_inside(inner)

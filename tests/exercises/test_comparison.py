@@ -7,11 +7,11 @@ from fractions import Fraction
 import numpy
 import pytest
 import torch
-from exercise_helpers import about, total
+from exercise_helpers import about
 
 from companion.exercises.comparison import EXACT, Comparison, show
 from companion.exercises.grade import grade
-from companion.exercises.normalize import Record, as_list, as_number, as_tensor, normalize, snapshot
+from companion.exercises.normalize import as_list, as_number, as_tensor, normalize, snapshot
 
 T = torch.tensor
 PLAIN = Comparison(tolerance=1e-5, exact_dtype=False)
@@ -31,20 +31,14 @@ def named_by_position(value) -> str:
     ("got", "expected"),
     [
         (Fraction(1, 4), 0.25),
-        (numpy.float16(0.25), 0.25),
         (1, T(1.0)),
-        (numpy.bool_(True), True),
-        ((1, 2), [1, 2]),
         ({1: 0, 2: 0}.keys(), [1, 2]),
         (map(int, "12"), [1, 2]),
-        (numpy.array([1, 2]), [1, 2]),
         ([T([1.0, 2.0]), T([3.0, 4.0])], T([[1.0, 2.0], [3.0, 4.0]])),
         (torch.ones(2, requires_grad=True) * 2, T([2.0, 2.0])),
-        (torch.eye(2).to_sparse(), torch.eye(2)),
         ([], torch.zeros(0, 3)),
         ([2, 1], {1, 2}),
         ({0.1 + 0.2}, {0.3}),
-        ({math.nan: 1}, {float("nan"): 1}),
         (1e6, 1e6 + 1),
     ],
     ids=named_by_position,
@@ -57,15 +51,11 @@ def test_a_right_value_in_another_container_is_right(got, expected):
     ("got", "expected"),
     [
         (True, 1),
-        (T([True]), T([1])),
         (T([[1.0], [2.0]]), T([1.0, 2.0])),
-        ([1], 1),
-        ("a", b"a"),
         (0.0, math.nan),
         (math.inf, 1e300),
         ([1, 1, 2], {1, 2}),
         ({1, 2}, [1, 2]),
-        ([[1], [2, 3]], T([[1.0], [2.0]])),
     ],
     ids=named_by_position,
 )
@@ -77,14 +67,11 @@ def test_wrong_is_wrong_in_any_container(got, expected):
     ("got", "expected", "place", "text"),
     [
         ([1, 2, 4], [1, 2, 3], "[2]", "4 instead of 3"),
-        ([1, 2], (1,), "[1]", "2 is too many; the length is 2, expected 1"),
-        ([["a"], ["b", "c"]], [["a"], ["b", "d"]], "[1][1]", "'c' instead of 'd'"),
         ("abX", "abc", "[2]", "'X' instead of 'c'"),
         ({"a": 1, "b": 2}, {"a": 1}, "['b']", "this key is too many"),
         (T([[1, 2], [3, 4]]), T([[1, 2], [4, 3]]), "[1, 0]", "3 instead of 4; 2 of 4 numbers differ"),
         (T([1.0]), T([[1.0]]), "", "its shape is (1,), expected (1, 1)"),
         (1.5, 1, "", "a float where an int is expected"),
-        (None, Record("", {"q": 1, "k": 2}), "", "None where a tuple is expected"),
         (T([0.0, -1e9]), T([0.0, -math.inf]), "[1]", "-1e+09 instead of -inf; 1 of 2 numbers differ"),
     ],
     ids=named_by_position,
@@ -109,7 +96,6 @@ def test_where_the_dtype_counts_it_must_be_right(got, expected):
         ({"a": (1, 2.5)}, "{'a': (1, 2.5)}"),
         (T([[1.0, 0.25]]), "tensor [[1, 0.25]]"),
         (torch.zeros(3, 5), "tensor of shape (3, 5)"),
-        (total, "total"),
         (object(), "a object"),
     ],
     ids=named_by_position,
@@ -166,17 +152,12 @@ def model():
         (lambda: [3, 1, 2], list.sort, "after the call, `x` is [1, 2, 3]. The caller may still need it"),
         (lambda: {"a": {1}}, lambda d: d["a"].add(2), "`x`"),
         (lambda: torch.arange(3.0), lambda t: t.mul_(2), "`x` is tensor [0, 2, 4]"),
-        (lambda: torch.ones(3), lambda t: t.requires_grad_(), "requires_grad"),
-        (lambda: numpy.zeros(3), lambda a: a.fill(1), "`x`"),
         (model, lambda m: m[1].eval(), "training"),
         (model, lambda m: m[0](torch.ones(3)).sum().backward(), "grad"),
         (model, lambda m: m.seen.add_(1), "seen"),
-        (model, lambda m: m[0].weight.data.zero_(), "weight"),
-        (model, lambda m: m[0].register_forward_hook(print), "hooks"),
         (model, lambda m: setattr(m.config, "width", 5), "config.width"),
         (Holder, lambda h: h.table["a"].append(2), "table"),
         (torch.Generator, lambda g: torch.rand(1, generator=g), "state"),
-        (lambda: numpy.random.default_rng(1), lambda r: r.random(), "state"),
     ],
     ids=named_by_position,
 )

@@ -8,9 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from exercise_helpers import BOOK, cells_by_exercise, exercise_cells
+from exercise_helpers import BOOK, bound, cells_by_exercise, exercise_cells, used
 from stored import FOLDER, stored_answers
-from support.cells import bound, used
 
 import companion.exercises
 from companion.book.overviews import imported

@@ -14,7 +14,6 @@ from support.folders import raises_one_line
 from companion.runtime.storage import hub
 from companion.runtime.storage.hub import find_model, is_hub_name, weight_files
 
-ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "1" * 40, "2" * 40
 
 
@@ -262,15 +261,6 @@ def test_a_revision_of_a_folder_is_refused(tmp_path):
 
 
 # -- weight_files
-
-
-def test_what_an_earlier_writer_left_is_read_as_transformers_reads_it(tmp_path):
-    """One file counts before an index, and a part that the index does not name is not read."""
-    older = SPLIT | {"model-3.safetensors": safetensors(a=[9.0], c=[9.0])}
-    folder = write(tmp_path, older)
-    assert weight_files(folder) == {"a": folder / "model-1.safetensors", "b": folder / "model-2.safetensors"}
-    write(folder, {"model.safetensors": safetensors(a=[5.0])})
-    assert weight_files(folder) == {"a": folder / "model.safetensors"}
 
 
 ONE, TWO = "model.safetensors", "model-2.safetensors"

@@ -1,61 +1,12 @@
-"""The measurements: their parts run without a peer, and the grid of the scaling law is whole."""
+"""The logs of the measurements: whole, with the counts of their texts, and quoted as they are."""
 
 import itertools
-import math
-import sys
+import json
+from collections import Counter
 
-import pytest
-import torch
-
-from companion.datasets import prepare
 from companion.gpt import gpt2
-from companion.tokenization import Tokenizer
-from companion.village import DATA, load_split
-
-TINY = {"n_layers": 1, "n_heads": 2, "d_model": 8}
-
-
-@pytest.mark.gate
-def test_a_contest_gives_each_its_seconds(scripts):
-    quality = scripts("quality")
-    documents = [f"The lamp number {i} is red, and the key of door {i} is blue. " * 4 for i in range(30)]
-    train, val = quality.corpus(documents, 270)
-    assert len(val.starts) - 1 == 3
-    torch.manual_seed(0)
-    settings = {"batch_size": 2, "context_length": 16, "lr": 0.03, "weight_decay": 0.0}
-    contestants = [quality.ours(train, "float32", TINY, **settings)]
-    [before] = quality.measure(contestants, val, 0)
-    assert before["tokens"] == 0 and before["bits_per_byte"] > 5
-    [row] = quality.measure(contestants, val, 1.0)
-    assert row["name"] == "companion, swift with Muon"
-    assert row["bits_per_byte"] < 0.8 * before["bits_per_byte"]
-    assert row["seconds"] > 0.9 and row["tokens"] > 100
-
-
-@pytest.mark.gate
-def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
-    scaling = scripts("scaling")
-    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
-    stories = load_split("train")[:60]
-    prepare(stories, tokenizer, tmp_path / "data")
-    monkeypatch.setattr(scaling, "load_split", lambda name: stories)
-    log = tmp_path / "log.jsonl"
-
-    def run(*options):
-        argv = ["scaling.py", "--data", str(tmp_path / "data"), "--log", str(log), *options]
-        monkeypatch.setattr(sys, "argv", argv)
-        scaling.main()
-        return capsys.readouterr().out
-
-    assert run("--sizes", "2x32", "--tokens", "12000").count("nats_per_token") == 1
-    [row] = scripts("logs").read_rows(log)
-    assert row["size"] == "2x32" and row["held_out"] is False
-    assert row["matrix_parameters"] == 2 * 12 * 32**2 + 1024 * 32 < row["parameters"]
-    assert abs(row["tokens"] - 12000) < 2000 and row["steps"] == len(row["curve"])
-    assert row["nats_per_token"] < row["curve"][0]
-    bytes_in_a_token = row["nats_per_token"] / (row["bits_per_byte"] * math.log(2))
-    assert 3.5 < bytes_in_a_token < 4.5
-    assert run("--sizes", "2x32", "--tokens", "12000") == ""  # it is in the log
+from companion.village import judge
+from companion.village.dialogues import has_both
 
 
 def test_the_grid_of_the_scaling_law_is_whole(scripts):
@@ -69,3 +20,38 @@ def test_the_grid_of_the_scaling_law_is_whole(scripts):
         assert row["matrix_parameters"] == scaling.matrix_parameters(model)
         assert row["held_out"] == ((size, budget) in scaling.HELD_OUT)
         assert abs(row["tokens"] / budget - 1) < 0.02 and row["seconds"] < 1000
+
+
+def test_the_log_of_a_fine_tuned_model_counts_what_its_texts_say(scripts):
+    finetuning = scripts("finetuning")
+    for row in json.loads(finetuning.LOG.read_text("utf-8")):
+        stories, answers = row["stories"], row["answers"]
+        assert list(answers) == list(finetuning.QUESTIONS)
+        assert row["right"] == sum(finetuning.is_right(*pair) for pair in answers.items())
+        assert row["both"] == sum(has_both(*pair) for pair in stories.items())
+        assert row["verdicts"] == Counter(v.kind for story in stories.values() for v in judge(story))
+
+
+def test_the_log_of_sums_counts_what_its_texts_say(scripts):
+    thinking = scripts("thinking")
+    for row in scripts("logs").read_rows(thinking.LOG):
+        if row["arm"] == "draws":
+            totals = [a + b for _, a, b in thinking.asked("held out")[: row["n"]]]
+            votes = [thinking.vote(answers) for answers in row["answers"]]
+            pairs = list(zip(totals, row["answers"], strict=True))
+            assert row["right"] == sum(total == one for total, one in zip(totals, votes, strict=True))
+            assert row["right_draws"] == sum(answers.count(total) for total, answers in pairs)
+            assert row["any"] == sum(total in answers for total, answers in pairs)
+            continue
+        questions = thinking.asked_by(row["arm"], row["asked"])
+        if row["arm"] in ("json", "masked"):
+            sums = [thinking.json_sum(text) for text in row["texts"]]
+            assert row["valid"] == sum(found is not None for found in sums)
+            assert row["right"] == sum(
+                found == a + b for found, (_, a, b) in zip(sums, questions, strict=True)
+            )
+            continue
+        counted = thinking.measured(questions, row["texts"], [bool(end) for end in row["at_end"]])
+        assert counted.items() <= row.items()
+        if "followed" in row:
+            assert row["followed"] == thinking.followed(row["arm"], row["texts"])

@@ -94,6 +94,7 @@ def test_the_image_starts_the_entry_point_without_a_secret():
     (entry,) = re.findall(r"^ENTRYPOINT (\[.*\])$", DOCKERFILE, re.MULTILINE)
     assert json.loads(entry) == ["/bin/sh", "/home/reader/docker/entrypoint.sh"]
     assert "COPY --chown=reader:reader docker /home/reader/docker\n" in DOCKERFILE
+    assert re.findall("^USER .*$|^CMD .*$", DOCKERFILE, re.MULTILINE) == ["USER reader", 'CMD ["lab"]']
     settings = [line for line in DOCKERFILE.splitlines() if line.startswith(("ENV", "ARG"))]
     assert not [line for line in settings if re.search("token|secret|password|key", line, re.IGNORECASE)]
     assert ".env" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()

@@ -63,12 +63,6 @@ def test_the_command_line_is_read_before_torch_is_imported():
     assert run("import sys, companion.cli; print('torch' in sys.modules)") == "False\n"
 
 
-def test_importing_a_model_does_not_import_the_compiler():
-    """PyTorch's compiler takes a second or two to import, which every command and kernel would pay."""
-    printed = run("import sys, companion.gpt, companion.training; print(*sys.modules)").split()
-    assert "companion.gpt" in printed and not {"torch._dynamo", "torch._inductor"} & set(printed)
-
-
 @pytest.mark.parametrize(("own", "found"), [(None, "3000"), ("77", "77")])
 def test_the_reader_may_set_how_long_threads_spin(own, found):
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}

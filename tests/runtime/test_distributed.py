@@ -270,16 +270,3 @@ def test_a_run_of_which_one_process_is_killed_ends_and_goes_on_from_its_last_sav
     assert agent.wait(300) != 0 and "ChildFailedError" in agent.stderr.read()
     assert main([*LONG[:3], "--checkpoint", "killed", "--resume"]) == 0
     assert_same_run("killed", long_one)
-
-
-def test_ctrl_c_under_torchrun_saves_once_and_the_run_goes_on(runs, long_one):
-    """torchrun passes on the Ctrl-C that the terminal sends to all: the echo is no second one."""
-    agent = launch("launched")
-    begun("launched", [agent])
-    os.killpg(agent.pid, signal.SIGINT)
-    Path("launched.go").touch()
-    out, err = agent.communicate(timeout=300)
-    assert out.count("It stopped before step 160. To train the rest:") == 1 and "companion: " not in err
-    assert "torchrun --nproc-per-node 2 -m companion train --data runs/data/mine --checkpoint launched" in out
-    assert main([*LONG[:3], "--checkpoint", "launched", "--resume"]) == 0
-    assert_same_run("launched", long_one)

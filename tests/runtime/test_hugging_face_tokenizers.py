@@ -19,7 +19,7 @@ from support.weights import scripted
 from support.wild_texts import wild_text
 
 from companion.generation import LanguageModel
-from companion.runtime.text.end_tokens import decode_answer, end_ids
+from companion.runtime.text.end_tokens import decode_answer
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer, decode_stream
@@ -66,21 +66,6 @@ def test_user_text_cannot_become_a_special_token(name, text):
 
 
 @each
-def test_a_set_of_special_tokens(name):
-    ours = OURS[name]
-    first, *others = ours.special_tokens
-    text = f"Once {first} upon{first}" + "".join(f" a {other}" for other in others)
-    ids = ours.encode(text, {first})
-    found = [i for i in ids if i in ours.special_tokens.values()]
-    assert found == [ours.special_tokens[first]] * 2
-    assert ours.encode(text, set(ours.special_tokens)) == ours.encode(text, "all")
-    with pytest.raises(ValueError, match="allowed_special"):
-        ours.encode(text, {"<|nothing|>"})
-    with pytest.raises(TypeError, match="text=3"):
-        ours.encode(3)
-
-
-@each
 def test_the_text_comes_piece_by_piece(name):
     ours = OURS[name]
     text = "Mara found a key — été 🙂 " + stories()[5] + "\n\n  x"
@@ -90,22 +75,6 @@ def test_the_text_comes_piece_by_piece(name):
     start = len(ours.encode("Mara found"))
     assert "".join(decode_stream(ours, ids[start:])).startswith(" a key")  # what goes on keeps its space
     assert len(pieces) > len(text) / 9
-
-
-@each
-def test_what_the_vocabulary_says(name):
-    ours, library = OURS[name], LIBRARY[name]
-    assert ours.vocab_size == library.get_vocab_size() == len(ours.vocab)
-    assert list(ours.vocab) == sorted(ours.vocab)
-    assert all(ours.vocab[i] == special.encode() for special, i in ours.special_tokens.items())
-    ordinary = {*ours.vocab} - {*ours.special_tokens.values()}
-    assert {*ours.ids.values()} <= ordinary and {*ours.ids} == {ours.vocab[i] for i in ordinary}
-    single = {token for token in ours.vocab.values() if len(token) == 1}
-    assert single == {bytes([byte]) for byte in range(256)}
-    assert ours.tokens(ours.encode("the the"))[-1] == b" the"
-    for wrong in (-1, ours.vocab_size, 10**6):
-        with pytest.raises(ValueError, match=f"ids holds {wrong}, .* run from 0 to {ours.vocab_size - 1}"):
-            ours.decode([wrong])
 
 
 def test_spaces_alone_are_text_and_what_steers_is_special():
@@ -213,18 +182,6 @@ def with_settings(folder, text):
     return folder
 
 
-@pytest.mark.parametrize("ends", [67, [67, 66], None])
-def test_every_listed_id_ends_a_text(ends, tmp_path):
-    tokenizer = read_tokenizer(with_settings(tmp_path, json.dumps({"eos_token_id": ends})))
-    listed = ends if isinstance(ends, list) else [ends] * (ends is not None)
-    assert end_ids(tokenizer) == (tokenizer.end, *listed)
-    for end in end_ids(tokenizer):
-        teller = LanguageModel(scripted(tokenizer, {64: 65, 65: end, end: 68, 68: 68}), tokenizer)
-        prompt = tokenizer.decode([64])
-        assert teller.generate(prompt, temperature=0) == tokenizer.decode([65])
-        assert teller.tell_many(1, prompt, temperature=0)[0][1]
-
-
 def test_without_the_file_the_ids_of_config_json_count(tmp_path):
     folder = write_family("Qwen", tmp_path)
     (folder / "config.json").write_text('{"eos_token_id": [3, 4], "temperature": 0.3, "do_sample": true}')
@@ -316,13 +273,6 @@ def test_a_process_that_never_saw_one_loads_it(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "tokenizer.json")]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == OURS["Qwen"].encode("Once")
-
-
-def test_fingerprints_tell_tokenizers_apart():
-    found = {tokenizer_fingerprint(ours) for ours in OURS.values()}
-    file = json.loads(family("GPT-2")[0])
-    file["pre_tokenizer"]["use_regex"] = False
-    assert len(found) == len(OURS) and tokenizer_fingerprint(PublicTokenizer(file)) not in found
 
 
 @each

@@ -21,7 +21,6 @@ from companion.tokenization import (
     Tokenizer,
     WordTokenizer,
     decode_stream,
-    split_pieces,
 )
 
 STORY = (Path(__file__).resolve().parents[2] / "data" / "lamplighter.txt").read_text(encoding="utf-8")
@@ -57,12 +56,6 @@ def test_only_allowed_special_tokens_count():
 def test_where_one_name_begins_another_the_longer_wins():
     assert BPE.encode("<|user|>!", "all") == [BPE.special_tokens["<|user|>!"]]
     assert BPE.encode("<|user|>!", {"<|user|>"}) == [BPE.special_tokens["<|user|>"], *BPE.encode("!")]
-
-
-def test_a_special_token_that_begins_another_is_refused_by_to_tiktoken():
-    message = r"^special token '<\|user\|>!' begins with '<\|user\|>'; for tiktoken, rename one$"
-    with pytest.raises(ValueError, match=message):
-        BPE.to_tiktoken()
 
 
 def test_a_special_token_that_is_missing_is_said_with_the_file(tmp_path):
@@ -244,20 +237,3 @@ def test_a_pattern_that_skips_text_is_an_error(pattern):
 def test_an_empty_text_is_an_error(kind, text):
     with pytest.raises(ValueError, match="^text is empty, and gives no tokens; train on one that is not$"):
         kind.train(text)
-
-
-GROUPS = {r"(\w)(\w)|\s": "ab cd", r"(\w+)|(\s)|(?=q)(x)": "ab cd", r"( ?)(\p{L}+)|([\s\S])": "ab cd!"}
-
-
-@pytest.mark.parametrize(("pattern", "text"), GROUPS.items())
-def test_a_pattern_may_have_groups(pattern, text):
-    assert "".join(split_pieces(pattern, text)) == text
-    tokenizer = BPETokenizer([(b"a", b"b"), (b" ", b"c")], pattern=pattern)
-    assert tokenizer.encode(text) == tokenizer.to_tiktoken().encode_ordinary(text)
-
-
-def test_a_pattern_that_only_regex_can_read_is_said_by_to_tiktoken():
-    tokenizer = BPETokenizer([], pattern=r"\X")
-    assert tokenizer.decode(tokenizer.encode("ab cd")) == "ab cd"
-    with pytest.raises(ValueError, match=r"^pattern=.* is no regular expression to tiktoken: .*; use encode"):
-        tokenizer.to_tiktoken()

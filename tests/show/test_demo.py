@@ -12,7 +12,6 @@ from support.command_line import TINY, fails
 from companion import load
 from companion.cli import main
 from companion.cli._shared import SHIPPED
-from companion.modern import LlamaConfig, swift
 from companion.show.demo import LABEL, PARTS, TEXT, TOLD, Subject, grid, odds_of_tokens, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
@@ -245,16 +244,3 @@ def test_a_model_of_ones_own_with_another_tokenizer(here, capsys):
         assert len(lines) > 6 and "piece" not in "".join(lines)
         assert "猫" in "".join(lines) or part == "blocks"
     fails(capsys, ["demo", "gpt", "Œuf", "--checkpoint", "runs/mine"], 2, "Œ")
-
-
-def test_parts_of_today_are_shown_with_their_own_shapes(teller):
-    shape = {"n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "d_model": 24, "head_width": 10}
-    model = swift(LlamaConfig(teller.tokenizer.vocab_size, 64, **shape))
-    seen = Subject(model, teller.tokenizer, SENTENCE, teller.encode(SENTENCE))
-    lines = {part: "\n".join(PARTS[part](seen)) for part in PARTS}
-    T = len(seen.ids)
-    assert f"k (2, {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
-    assert f"k, v (2, {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
-    total = sum(p.numel() for p in model.parameters())
-    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed.token is used again" in lines["gpt"]
-    assert "positions" not in lines["embeddings"] and "blocks.attn" in lines["gpt"]

@@ -42,33 +42,6 @@ def test_bars_run_from_the_top_down_with_their_shares():
     assert ax.yaxis_inverted() and ax.get_xlim() == (0, 1)
 
 
-def test_a_box_has_its_corner_its_size_and_its_text_in_the_middle():
-    _, ax = plt.subplots()
-    plots.box(ax, 2, 3, 10, 4, plots.SKY, "MLP", size=13.5)
-    (box,) = ax.patches
-    assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (2, 3, 10, 4)
-    assert to_rgb(box.get_facecolor()[:3]) == to_rgb(plots.SKY)
-    (text,) = ax.texts
-    assert text.get_text() == "MLP" and text.get_fontsize() == 13.5
-    assert text.get_position() == pytest.approx((7, 4.9))
-
-
-def test_a_label_stands_at_the_lines_end_in_its_color():
-    _, ax = plt.subplots()
-    (line,) = ax.plot([0, 1, 2], [5, 4, 3])
-    label = plots.label_line(line, "model", dx=7, dy=-2)
-    assert (label.xy, label.get_position()) == ((2, 3), (7, -2))
-    assert label.get_text() == "model" and label.get_color() == plots.legible(line.get_color())
-
-
-def test_a_level_crosses_the_axes_and_is_named_right_of_them():
-    _, ax = plt.subplots()
-    line = plots.level(ax, 0.31, "floor")
-    assert list(line.get_ydata()) == [0.31, 0.31] and line.get_color() == plots.FLOOR
-    (label,) = ax.texts
-    assert label.get_text() == "floor" and label.xy == (1, 0.31)
-
-
 def test_earlier_rungs_are_those_of_the_chapters_before(tmp_path):
     path = tmp_path / "ladder.toml"
     path.write_text('[10_c]\n"four" = 0.4\n[01_a]\n"one" = 8.0\n"two" = 2.3\n[02_b]\n"three" = 0.5\n')

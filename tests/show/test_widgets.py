@@ -3,16 +3,14 @@
 import math
 
 import nbformat
-import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex, to_rgb
 from nbclient import NotebookClient
 
 from companion.attention import CausalSelfAttention, causal_mask
 from companion.generation import next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
-from companion.show import plots, widgets
+from companion.show import widgets
 from companion.tokenization import BPETokenizer
 
 STORY = "Mara found a red button at the mill. Tom found a button. "
@@ -186,30 +184,6 @@ def test_a_sentence_that_cannot_be_read_gives_a_line(tokenizer, model):
     assert panel.said == "The sentence has 41 tokens, the picture holds 40: shorten it."
 
 
-def test_one_layer_needs_no_control_for_it(tokenizer):
-    class OneLayer(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.embed, self.attn = torch.nn.Embedding(tokenizer.vocab_size, 8), CausalSelfAttention(8, 4)
-
-        def forward(self, tokens):
-            return self.attn(self.embed(tokens))
-
-    panel = widgets.attention_panel(OneLayer(), tokenizer, SENTENCE)
-    assert list(panel.controls) == ["sentence", "head"] and panel.said.startswith("Head 0. ")
-
-
-def test_the_maps_of_a_strip_may_have_the_colors_of_another_figure(tokenizer, model):
-    colors = [plots.VERMILLION, plots.BLUE]
-    figure = widgets.attention_strip(model, tokenizer, SENTENCE, [(1, 0), (1, 2)], colors)
-    maps = [image for ax in figure.axes for image in ax.images]
-    for image, color in zip(maps, colors, strict=True):
-        assert to_hex(image.cmap(0.0)) == plots.CARD.lower()
-        assert np.allclose(image.cmap(2 / 3)[:3], to_rgb(color), atol=0.02)
-    plain = widgets.attention_strip(model, tokenizer, SENTENCE, [(1, 0)])
-    assert plain.axes[0].images[0].cmap == plots.HEAT
-
-
 # Sampling
 
 STATES = [{}, {"temperature": 2.0}, {"temperature": 0.7, "top_p": 0.6}, {"top_k": 4}]
@@ -253,24 +227,6 @@ def test_the_sampling_strip_has_the_probabilities_of_each_state(tokenizer, model
     assert labels(fig.axes[0].get_yticklabels())[-1] == "all others"
     assert any("·" in name for name in names)
     assert labels(fig.axes[0].get_yticklabels())[:-2] == names
-
-
-@pytest.mark.gate
-def test_the_sampling_controls_change_the_bars(tokenizer, model):
-    panel = widgets.sampling_panel(next_token_probabilities, model, tokenizer, SENTENCE, {"top_k": 4})
-    assert [c.description for c in panel.controls.values()] == ["prompt", "temperature", "top-k", "top-p"]
-    logits = widgets.next_logits(model, tokenizer, SENTENCE)
-    shown, state = logits.topk(12).indices.tolist(), {"temperature": 1.0, "top_k": 4}
-    changes = [{}, {"temperature": 0.5}, {"top_p": 0.8}, {"top_k": 0}]
-    for change in changes:
-        for name, value in change.items():
-            panel.controls[name].value = value
-        state |= change
-        (after, before), kept = expected(logits, shown, **state | {"top_k": state["top_k"] or None})
-        bars, outlines = filled(panel.figure.axes[0])
-        assert bars == pytest.approx(after, abs=1e-5) and outlines == pytest.approx(before, abs=1e-5)
-        assert f": {kept} of 287 tokens kept; the likeliest, “" in panel.said
-        assert panel.said.endswith(f"has {max(after[:-1]):.0%}.")
 
 
 def test_settings_and_prompts_at_the_edge(tokenizer, model):

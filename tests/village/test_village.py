@@ -154,44 +154,7 @@ def test_every_sentence_of_the_table_can_be_followed_by_something():
     assert len(example) > 0.8 * len(PATTERNS)
 
 
-# ---- mutants ----------------------------------------------------------------------------------------------
-
-
-def mutants(text, rng):
-    words, sentences = text.split(" "), re.split(r"(?<=[.!?]) ", text)
-    i, j = rng.sample(range(len(words)), 2)
-    yield " ".join(words[:i] + [words[j]] + words[i + 1 :])  # a word replaced by another of the story
-    yield " ".join(words[:i] + words[i + 1 :])  # a word left out
-    yield " ".join(words[:i] + [words[i]] + words[i:])  # a word twice
-    a, b = rng.sample(range(len(sentences)), 2)
-    sentences[a], sentences[b] = sentences[b], sentences[a]
-    yield " ".join(sentences)  # two sentences swapped
-    yield text[: rng.randrange(1, len(text))]  # cut short
-    yield text.replace(". ", ".  ", 1)
-    yield text + " "
-    yield text + " " + text
-    kind = KINDS[rng.choice(["name", "thing", "place", "color", "number"])]
-    here = [word for word in kind if re.search(rf"\b{word}\b", text)]
-    if here:
-        yield re.sub(rf"\b{rng.choice(here)}\b", rng.choice(kind), text, count=1)  # another of its kind
-
-
-def sentences_of(steps):
-    """What the sentences of a story are and where they begin; None for no story."""
-    return steps and [(step.pattern, step.words, step.said, step.start) for step in steps]
-
-
-def test_sentences_are_those_of_parse():
-    rng, rejected = Random(8), 0
-    for example, steps in zip(example_stories()[:20], parsed_stories()[:20], strict=True):
-        sentences = VILLAGE.sentences(example.text)
-        assert sentences_of(sentences) == sentences_of(steps)
-        assert " ".join(sentence.text for sentence in sentences) == example.text
-        for mutant in mutants(example.text, rng):
-            steps = VILLAGE.parse(mutant)
-            assert sentences_of(VILLAGE.sentences(mutant)) == sentences_of(steps)
-            rejected += steps is None
-    assert rejected > 100
+# ---- what is no story -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["", " ", "Once there was", "." * 99])

@@ -17,10 +17,6 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from nbformat import NotebookNode
-
-from companion.book.text import read_notebook
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -159,38 +155,6 @@ class OpenChapter:
         JupyterLab puts cells on the page as they come near, and sets equations after that.
         """
         self.page.wait_for_function(f"() => !({SCROLL})()", polling=100)
-
-    def command(self, name: str, then: str = "", seconds: float = SECONDS) -> None:
-        """Run one of JupyterLab's commands, as its menus do, and wait until it and what follows are done."""
-        self.page.evaluate(
-            f"""name => {{
-                const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-                window.finished = undefined;
-                jupyterapp.commands.execute(name){then}.then(
-                    () => window.finished = "done", error => window.finished = String(error));
-            }}""",
-            name,
-        )
-        self.page.wait_for_function("() => window.finished !== undefined", timeout=seconds * 1000)
-        assert self.page.evaluate("() => window.finished") == "done"
-
-    def run_all(self, seconds: float) -> NotebookNode:
-        """Clear all outputs, run all cells, save, and return the notebook that was saved.
-
-        Cleared first, and saved once so, because counts and outputs of an earlier run look like success.
-        """
-        self.command("notebook:clear-all-cell-outputs")
-        self.command("docmanager:save")
-        cleared = [cell for cell in read_notebook(self.file).cells if cell.cell_type == "code"]
-        assert not any(cell.outputs or cell.execution_count for cell in cleared)
-        # The command ends at the first cell that raises, even if meant; the kernel answers in order.
-        self.command("notebook:run-all-cells", ".then(() => kernel.requestKernelInfo())", seconds)
-        self.page.wait_for_function(
-            """() => ![...document.querySelectorAll(".jp-Notebook .jp-InputPrompt")].some(
-                prompt => prompt.textContent.includes("*"))"""
-        )
-        self.command("docmanager:save")
-        return read_notebook(self.file)
 
     def counts(self) -> dict[str, int]:
         """How many of each of COUNTED are on the page."""

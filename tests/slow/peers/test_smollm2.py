@@ -105,19 +105,6 @@ def test_text_becomes_the_ids_of_the_library_tokenizers(ours, path):
         assert ours.tokenizer.decode(ids) == text
 
 
-def test_transformers_verifies_it(capsys, path, theirs, monkeypatch):
-    """By the command, which is given transformers' model of above when it asks for the same again."""
-
-    def read(folder, **how):
-        assert Path(folder) == path.parent and how["gguf_file"] == path.name, how
-        return theirs
-
-    monkeypatch.setattr(peers.AutoModelForCausalLM, "from_pretrained", read)
-    found = said(capsys, ["verify", "smollm2"])
-    assert "WRONG" not in found and found.count("right") == 2
-    assert "SmolLM2-135M-Instruct.Q4_1.gguf" in found
-
-
 def test_the_commands_take_it(here, capsys):
     out = said(capsys, ["info", "--model", "smollm2"])
     assert cell(out, "parameters") == "134,515,008" and cell(out, "licence") == "apache-2.0"
