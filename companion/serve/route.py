@@ -25,7 +25,7 @@ ABOUT_STORY = (*LEARNED, *TABLE["story"], "story", "has", "count", "who", "why",
 """Kinds of questions about a story."""
 OF_COURSE = ("course", "chapter")
 """Kinds of questions about the course."""
-OPEN = ("unclear", "simpler", "told", "more")
+OPEN = ("unclear", "simpler", "told", "more", *TABLE["story"])
 """Kinds of messages that are questions about the course where they have a term of it."""
 
 
@@ -35,10 +35,10 @@ def route(message: str, course: Course) -> str:
     near = course.nearest(message)[1]
     if kind == "order":
         return "order"
-    if kind in ABOUT_STORY and near < EXACT:
-        return "story"
     entries = course.entries(message) if kind in OPEN else []
     is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
+    if kind in ABOUT_STORY and near < EXACT and not is_of_terms:
+        return "story"
     if kind in OF_COURSE or near >= (THRESHOLD if kind == "unclear" else CLEAR) or is_of_terms:
         return "course"
     if kind == "more":

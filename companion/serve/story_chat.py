@@ -10,6 +10,7 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
+from companion.serve.course import ASKS
 from companion.serve.kinds import kind_of
 from companion.serve.orders import BARE_ORDER, as_order, faults_of, in_words, note_on_order
 from companion.serve.route import ABOUT_STORY, LEARNED, ORDERS
@@ -95,7 +96,7 @@ class StoryChat(Chat):
         known = [*self.contents(), told]
         stories = [one for one in known if is_story(one)]
         self.by = "rule"
-        if kind == "unclear" and stories and missing(village_nouns(text), stories[-1]) != village_nouns(text):
+        if kind == "unclear" and (village_nouns(text) or (stories and ASKS.match(question))):
             kind = "story"
         if kind not in ABOUT_STORY:
             self.note = note_of_unknown_words(text) if kind == "world" else ""
