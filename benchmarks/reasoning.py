@@ -15,6 +15,7 @@
         do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500
     done
     python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
+    python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm filler --seed 0
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 600 --arm answer --arm think
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think --arm holder
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
