@@ -2,6 +2,7 @@
 
     export OMP_NUM_THREADS=1
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
+    python benchmarks/reasoning.py steps --lr 1.2e-2 --steps 1500 --arm answer              # a better rate
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
     python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100
     python benchmarks/reasoning.py pairs --lr 3e-4 --steps 100
@@ -14,6 +15,7 @@
         do python benchmarks/reasoning.py tool --tune --seed 9 --lr $lr --steps 500
     done
     python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm numbers --seed 0 --seed 1
+    python benchmarks/reasoning.py tool --lr 1.2e-2 --steps 1500 --arm filler --seed 0
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 600 --arm answer --arm think
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think --arm holder
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
@@ -30,9 +32,9 @@
     python benchmarks/reasoning.py forced --lr 6e-3 --steps 1500 --arm further
 
 Each row of data/models/reasoning.jsonl is one training; a row that is there is not trained again. `steps`
-and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on; the rewards
-begin with reasoner-early, which learned for 700 steps. Rows with `tune` are short runs at several rates, on
-questions of their own.
+and `tool` write the models of seed 0 to data/models/reasoner-answer, reasoner-think and so on (`steps` at
+6e-3 only); the rewards begin with reasoner-early, which learned for 700 steps. Rows with `tune` are short
+runs at several rates, on questions of their own.
 
 `cells` has for each number of steps how many held-out questions were asked, how many were answered
 rightly at temperature 0, and in how many of these the steps prove the answer (for `tool`: how many calls
@@ -258,7 +260,7 @@ def train_steps(arm: str, seed: int, lr: float, steps: int, tune: bool, ask=step
     row = {"loss": loss, **greedy(teller, 25 if tune else 50, TUNE if tune else TEST, ask, arm == "holder")}
     if not tune and ask is step_questions and arm != "longer":
         row |= sampled(teller, REWARDED_STEPS) if arm == "early" else sampled(teller)
-        if seed == 0:
+        if seed == 0 and lr == 6e-3:
             keep(teller, MODEL.with_name(f"reasoner-{arm}"))
     return row
 
