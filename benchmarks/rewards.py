@@ -28,6 +28,7 @@ from companion.rewards import (
     DPO,
     GRPO,
     RewardModel,
+    dpo_loss,
     group_advantages,
     grpo_loss,
     sample_groups,
@@ -334,6 +335,45 @@ def learned(
 # -- DPO ---------------------------------------------------------------------------------------------------
 
 
+def dpo(lr: float, passes: int = 2) -> list[dict]:
+    """DPO on pairs that the model drew; what it says of other pairs, and what it tells."""
+    before, teller = shipped(), shipped()
+    known, new = drawn_pairs(80, SEED + 2), drawn_pairs(40, SEED + 3)
+    optimizer = torch.optim.AdamW(teller.model.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
+    rows, begun_at, step = [], time.process_time(), 0
+
+    def sums(model, pairs, which):
+        texts = [[*teller.begin, *teller.tokenizer.encode(pair[which]), teller.end] for pair in pairs]
+        tokens, real = pad_batch(texts, teller.end)
+        return token_log_probs(model, tokens).where(real[:, 1:], 0.0).sum(1)  # the prompt's cancel
+
+    def note():
+        with torch.no_grad():
+            now = [sums(teller.model, new, i) - sums(before.model, new, i) for i in (1, 2)]
+        generator = torch.Generator().manual_seed(SEED)
+        told = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).texts
+        margin = {"accuracy": (now[0] > now[1]).float().mean().item(), "chosen": now[0].mean().item()}
+        row = {"lr": lr, "step": step, **margin, "rejected": now[1].mean().item(), **of_drawn(told)}
+        row |= {"bits_per_byte": bits_per_byte(teller, 100), "pairs": len(known)}
+        rows.append(row | {"processor": round(time.process_time() - begun_at, 1)})
+        print(json.dumps(rows[-1]), flush=True)
+
+    note()
+    for turn in range(passes):
+        order = torch.randperm(len(known), generator=torch.Generator().manual_seed(turn)).tolist()
+        for i in range(0, len(order), 16):
+            some = [known[j] for j in order[i : i + 16]]
+            with torch.no_grad():
+                were = [sums(before.model, some, i) for i in (1, 2)]
+            loss = dpo_loss(sums(teller.model, some, 1), sums(teller.model, some, 2), *were)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+        note()
+    return rows
+
+
 def rounds(lr: float = 1e-4, base: str = "village") -> list[dict]:
     """DPO on new pairs each round; 32 true stories a step, whose surprise counts 1.5 times."""
     n, mixed, beta = 28, 1.5, 0.2
@@ -415,6 +455,9 @@ def mean(share: float = 0.3, seed: int = 77) -> list[dict]:
 
 ARMS = {
     "learned": learned,
+    "dpo 1e-05": partial(dpo, 1e-5),
+    "dpo 1e-04": partial(dpo, 1e-4),
+    "dpo 3e-04": partial(dpo, 3e-4),
     "learned, slow": partial(learned, 2e-4),
     "story": story,
     "story, seed 118": partial(story, seed=118),
