@@ -113,7 +113,8 @@ def read_model(
     tokenizer = load_tokenizer(path)
     tokenizer.check_end(path)
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
-        raise ValueError(f"{path} has {tokenizer.vocab_size} tokens, and its model {model.config.vocab_size}")
+        sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
+        raise ValueError(f"{path} has {sizes}; it belongs to another model")
     fill_model(model, weights, json.loads(notes.get("shared", "{}")), folder / WEIGHTS)
     return model.eval(), tokenizer, saved["provenance"]
 
