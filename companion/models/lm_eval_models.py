@@ -56,7 +56,8 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
         def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs):
             for (prompt, continuation), _, after in requests:
                 if not after:
-                    raise ValueError(f"{continuation!r:.40} after {prompt!r:.40} is empty, or merges with it")
+                    why = "is empty, or merges with its prompt's last token"
+                    raise ValueError(f"the continuation {continuation!r:.40} of {prompt!r:.40} {why}")
             found = scores_of([(before, after) for _, before, after in requests], teller.model, batch_size)
             for (texts, _, _), answer in zip(requests, found, strict=True):
                 self.cache_hook.add_partial("loglikelihood", texts, answer)
@@ -78,9 +79,13 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
                 how = normalize_gen_kwargs(asked)
                 until, n = how["until"], how["max_gen_toks"]
                 sampling = {name: how[name] for name in ("top_k", "top_p") if how.get(name)}
-                sampling["temperature"] = how.get("temperature", 0.0)
                 text = ""
-                for piece in teller.stream(last_of(prompt, teller, n), max_new_tokens=n, **sampling):
+                for piece in teller.stream(
+                    last_of(prompt, teller, n),
+                    max_new_tokens=n,
+                    temperature=how.get("temperature", 0.0),
+                    **sampling,
+                ):
                     text += piece
                     if any(stop in text for stop in until):
                         break
