@@ -289,7 +289,7 @@ def test_bad_input_is_one_line(made, tmp_path, capsys):
     fails(capsys, ["chat", "--model", tmp_path / "gone"], 2, "gone")
 
 
-ORDER = "Tell a story about the baker Mara and a red kite."
+ORDER = "Tell me a story about the baker Mara and a red kite."
 
 
 def test_a_story_is_marked_where_that_is_asked_for_and_an_answer_is_not(capsys):
