@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 
-# Cell e3d5508d, under “Scoring a choice in code”
-# The package's Example, a prompt with its choices and the right one
+# Cell b634e4fc, under “Scoring a choice in code”
+# The package's Example, score_continuations (equation (1) in batches), choice_scores and multiple_choice
 @dataclass(frozen=True)
 class Example:
     """Prompt with possible continuations, of which one is right.
@@ -50,8 +50,6 @@ class Example:
     answer: str
 
 
-# Cell b634e4fc, under “Scoring a choice in code”
-# The package's score_continuations, equation (1) in batches, choice_scores and multiple_choice
 @torch.no_grad()
 def score_continuations(teller, pairs: Iterable[tuple[str, str]], batch_size: int = 32):
     """Compute the log-probability of continuations, equation (1).
