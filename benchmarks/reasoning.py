@@ -4,7 +4,11 @@
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
     python benchmarks/reasoning.py steps --lr 1.2e-2 --steps 1500 --arm answer              # a better rate
     python benchmarks/reasoning.py steps --lr 2.4e-2 --steps 1500 --arm answer              # better still
+    python benchmarks/reasoning.py steps --lr 4.8e-2 --steps 1500 --arm answer              # worse again
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
+    for lr in 1e-4 3e-4 1e-3
+        do python benchmarks/reasoning.py rewards --tune --seed 9 --lr $lr --steps 30 --arm grpo
+    done
     python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100
     python benchmarks/reasoning.py pairs --lr 3e-4 --steps 100
     python benchmarks/reasoning.py small --lr 3e-3 --steps 300 --arm before --arm simulator \\
