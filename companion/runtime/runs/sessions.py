@@ -70,7 +70,7 @@ def check_finite(trainer: Any, loss: float, gradient_norm: float = 0.0) -> None:
 def catch_signals() -> Iterator[threading.Event]:
     """Let the first Ctrl-C, SIGTERM or SIGHUP set an event, which is yielded.
 
-    A second signal does what it always does. With several processes, all further ones are ignored: torchrun
+    A second signal of its kind does what it always does. With several processes, all further ones are ignored: torchrun
     passes on the one that the terminal has already sent to each process. A signal that is ignored already, as
     nohup ignores SIGHUP, stays ignored.
     """
@@ -79,26 +79,21 @@ def catch_signals() -> Iterator[threading.Event]:
         yield received
         return
     before = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            before[number] = signal.getsignal(number)
-
-    def set_back():
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
     def handle(number, frame):
         received.set()
         if world_size() == 1:
-            set_back()
+            signal.signal(number, before[number])
 
-    for number in before:
-        signal.signal(number, handle)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, handle)
     try:
         yield received
     finally:
-        set_back()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Clock:
@@ -132,20 +127,16 @@ class Clock:
         self.now = now
         self.evaluation = 0.0  # seconds that the last evaluation took
         self.knows_speed = False  # whether the steps are planned yet
-        self.share = 1.0  # of the time of its threads that this process had
         self.start()
 
     def start(self) -> None:
         """Let the time begin."""
         self.begun = self.now()
-        self.cpu_begun = time.process_time()
         self.ended: float | None = None
 
     def stop(self) -> None:
-        """Let the time end, and note which share of its threads' time this process got."""
+        """Let the time end."""
         self.ended = self.now()
-        had = max(self.trained(), 1e-9) * torch.get_num_threads()
-        self.share = min(1.0, (time.process_time() - self.cpu_begun) / had)
 
     def trained(self) -> float:
         """Return the seconds since the run began or was resumed."""
@@ -200,7 +191,6 @@ def open_run(
         signaled = stack.enter_context(catch_signals())
         if folder is not None and is_main():
             stack.enter_context(claim(folder))
-        trainer.dtype = broadcast(trainer.dtype)  # "auto" is decided by a clock
         identity = None if folder is None else data_identity(data)
         if resume:
             restore(trainer, folder, identity)
