@@ -70,9 +70,9 @@ def check_finite(trainer: Any, loss: float, gradient_norm: float = 0.0) -> None:
 def catch_signals() -> Iterator[threading.Event]:
     """Let the first Ctrl-C, SIGTERM or SIGHUP set an event, which is yielded.
 
-    A second signal of its kind does what it always does. With several processes, all further ones are ignored: torchrun
-    passes on the one that the terminal has already sent to each process. A signal that is ignored already, as
-    nohup ignores SIGHUP, stays ignored.
+    A second signal of its kind does what it always does. With several processes, all further ones are
+    ignored: torchrun passes on the one that the terminal has already sent to each process. A signal that is
+    ignored already, as nohup ignores SIGHUP, stays ignored.
     """
     received = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread alone
