@@ -19,7 +19,7 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
     """
     for name in ("embed", "blocks", "norm", "hidden", "logits"):
         if not hasattr(model, name):
-            kinds = "a GPT of the course, such as the .model that companion.load gives"
+            kinds = "a GPT of the course (gpt2, llama, storyteller, swift, neox; load_pretrained gives one)"
             raise TypeError(f"model={type(model).__name__} has no {name}; give {kinds}")
     return list(model.blocks)
 
