@@ -8,6 +8,7 @@ Reference:
 """
 
 import logging
+import warnings
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,7 +138,8 @@ def write_onnx(model, tokenizer, folder: str | Path) -> None:
     libraries()
     check_onnx(model.config)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of libraries that it lacks
-    with staged(folder) as new, torch.no_grad():
+    with staged(folder) as new, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice about the exporter's own inside
         write_tokenizer(tokenizer, new)
         graph = Graph(deepcopy(model).float().cpu()).eval()
         kept = [f"{name}_{i}" for i, names in enumerate(graph.names) for name in names]
