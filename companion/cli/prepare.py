@@ -14,7 +14,7 @@ from companion.cli._parsing import Positional, Range, refuse
 from companion.cli._shared import PREPARED, each_once, memorized
 from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
-from companion.runtime.data.prepared import FILES, prepared_source
+from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
 from companion.runtime.files.arguments import check_unused, check_writable
 from companion.runtime.files.atomic import expand_user
@@ -52,7 +52,8 @@ class Options:
         seed: Village only: seed of the new stories. Default: 4.
         column: Shards only: field or column that holds the text. Default: text.
         documents: Shards only: take this many documents from the beginning. Default: all.
-        processes: Shards only: number of processes that tokenize (default: 1).
+        processes: Shards only: number of processes that tokenize (default: 1). If the command is stopped, run
+            it again, and it continues with what is written.
 
     Example:
         companion prepare my_letters/
@@ -172,12 +173,13 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
     Raises:
         ValueError: If the folder holds something else, or the data of another text.
     """
-    other = prepared_source(folder)
-    if other is None:
+    sources = prepared_source(folder), begun_source(folder)
+    if sources == (None, None):
         check_unused("--data", folder, FILES)
-    elif other != source and not overwrite:
-        remedy = "name another folder with --data, or add --overwrite"
-        raise ValueError(f"{folder} holds the data of {other}; {remedy}")
+    for other in sources:
+        if other not in (None, source) and not overwrite:
+            remedy = "name another folder with --data, or add --overwrite"
+            raise ValueError(f"{folder} holds the data of {other}; {remedy}")
     check_writable("--data", folder)
 
 

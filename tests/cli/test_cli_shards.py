@@ -6,11 +6,11 @@ import os
 
 import pytest
 from support.command_line import TINY, fails
-from support.folders import visible
 
 from companion.cli import main
 from companion.datasets import load_prepared
 from companion.runtime.data import large_texts
+from companion.runtime.data.prepared import BEGUN, STATE
 from companion.village import load_split
 
 STORIES = load_split("train")[:120]
@@ -29,6 +29,7 @@ def parts(here, monkeypatch):
     (here / "parts/0.jsonl").write_bytes(lines(STORIES[:70]))
     (here / "parts/1.jsonl.gz").write_bytes(gzip.compress(lines(["Hm.", *STORIES[60:]])))
     monkeypatch.setattr(large_texts, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(large_texts, "SAVE_EVERY", 1)
     monkeypatch.setattr(large_texts, "SAMPLE_BYTES", 25_000)
     return here
 
@@ -91,12 +92,22 @@ def test_bad_input_is_one_line_and_nothing_is_written(parts, capsys, monkeypatch
     ]
 
 
-def test_a_shard_that_is_cut_off_is_named_and_nothing_is_written(parts, capsys):
+def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
     path = parts / "parts/1.jsonl.gz"
-    os.truncate(path, len(path.read_bytes()) - 20)
-    problem = "1.jsonl.gz is no JSON Lines, or cut off after row"
-    fails(capsys, [*PREPARE, "--data", "new"], 2, problem, "again")
-    assert visible(parts / "new") == []
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) - 20)
+    fails(
+        capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz is no JSON Lines, or cut off after row", "again"
+    )
+    assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / STATE).exists()
+    fails(capsys, ["train", "--data", "new", *TINY], 2, "is not prepared to its end; run the same prepare")
+    fails(capsys, ["prepare", "mine.txt", "--data", "new"], 2, "holds the data of", "parts", "--overwrite")
+    path.write_bytes(whole)
+    assert main([*PREPARE, "--data", "new"]) == 0 and main(PREPARE) == 0
+    names = {p.name for p in (parts / "new").iterdir()}
+    assert names == {p.name for p in (parts / DATA).iterdir()} and BEGUN not in names
+    for name in names - {".lock", ".claim"}:
+        assert (parts / "new" / name).read_bytes() == (parts / DATA / name).read_bytes()
 
 
 def test_rows_that_are_no_text_can_be_left_out(parts, capsys):

@@ -1,5 +1,6 @@
 """Files that are replaced by renaming, the lock of a folder, and the files of tensors."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion.runtime.files.arguments import check_output, check_unused, holds_only
-from companion.runtime.files.atomic import PART, claim, read_json, staged, write_atomic
+from companion.runtime.files.atomic import PART, claim, finish_renames, read_json, staged, write_atomic
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 
 
@@ -56,16 +57,30 @@ def test_an_error_inside_changes_nothing(tmp_path):
     assert read_set(tmp_path) == ["a", "a", "a"] and names(tmp_path) == ["one", "three", "two"]
 
 
-def test_a_kill_leaves_the_old_files_and_the_next_write_removes_the_rest(tmp_path, monkeypatch):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
+@pytest.mark.parametrize("kept", [0, 1, 4])
+def test_a_kill_between_two_renames_leaves_all_old_files_or_all_new_ones(tmp_path, monkeypatch, kept):
+    """The first rename decides; a kill comes before it (kept=0), or after so many of them."""
     write_set(tmp_path, "a")
-    monkeypatch.setattr("companion.runtime.files.atomic.shutil.rmtree", lambda *given, **options: None)
-    with pytest.raises(KeyboardInterrupt), staged(tmp_path) as new:  # as a kill, which removes nothing
-        (new / "one").write_text("b")
-        raise KeyboardInterrupt
-    monkeypatch.undo()
-    assert read_set(tmp_path) == ["a", "a", "a"]
+    calls, replace = [], os.replace
+
+    def killed(*names):
+        if len(calls) == kept:
+            os._exit(9)
+        calls.append(names)
+        replace(*names)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(os, "replace", killed)
+        write_set(tmp_path, "b")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (9 if kept < 4 else 0)
+    finish_renames(tmp_path)
+    assert read_set(tmp_path) == ["b" if kept else "a"] * 3
     write_set(tmp_path, "c")
-    assert read_set(tmp_path) == ["c", "c", "c"] and names(tmp_path) == ["one", "three", "two"]
+    assert read_set(tmp_path) == ["c"] * 3 and names(tmp_path) == ["one", "three", "two"]
 
 
 CHILD = """

@@ -1,7 +1,6 @@
-"""Texts of any size: the same bytes whoever makes them."""
+"""Texts of any size: the same bytes whoever makes them and however often he is killed."""
 
 import hashlib
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from companion.datasets import encode_documents, load_prepared, token_stream
 from companion.runtime.data import large_texts
 from companion.runtime.data.filters import deduplicated, digest, refused_by
 from companion.runtime.data.large_texts import sample_of, write_large
-from companion.runtime.data.prepared import FILES
+from companion.runtime.data.prepared import BEGUN, FILES, begun_source
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
 
@@ -23,8 +22,9 @@ DOCUMENTS = [*STORIES[:50], *PLANTED, *STORIES[50:], PLANTED[0], PLANTED[3]]
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Batches of a few documents."""
+    """Batches of a few documents, written down every second time."""
     monkeypatch.setattr(large_texts, "BATCH_BYTES", 10_500)
+    monkeypatch.setattr(large_texts, "SAVE_EVERY", 2)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,13 @@ def held(folder):
     return {name: hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() for name in FILES}
 
 
+@pytest.fixture
+def undisturbed(bpe, tmp_path):
+    """The files of an undisturbed run of one process."""
+    write(tmp_path / "whole", bpe)
+    return held(tmp_path / "whole")
+
+
 def test_the_folder_holds_each_document_that_stays_once_and_in_order(bpe, tmp_path):
     kept = [document for document in deduplicated(DOCUMENTS) if refused_by(document) is None]
     meta = write(tmp_path, bpe)
@@ -48,10 +55,6 @@ def test_the_folder_holds_each_document_that_stays_once_and_in_order(bpe, tmp_pa
     assert meta == corpus.meta and meta["source"] == "stories" and meta["n_read"] == 166
     assert meta["left_out"] == {"duplicate": 4, "too short": 1, "words repeated": 1}
     val = [document for document in kept if int.from_bytes(digest(document), "big") < 2**64 // 10]
-    n_bytes = itertools.accumulate(len(document.encode()) for document in deduplicated(DOCUMENTS))
-    in_first = list(deduplicated(DOCUMENTS))[: sum(n < 10_500 for n in n_bytes) + 1]
-    shortest = min(set(in_first) & set(kept), key=len)
-    val = [document for document in kept if document in {*val, shortest}]
     train = [document for document in kept if document not in val]
     for part, documents in (("train", train), ("val", val)):
         split, expected = getattr(corpus, part), encode_documents(documents, bpe)
@@ -60,23 +63,47 @@ def test_the_folder_holds_each_document_that_stays_once_and_in_order(bpe, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == sorted(FILES)
 
 
-def test_two_processes_write_the_same_bytes(bpe, tmp_path):
+def test_two_processes_write_the_same_bytes(bpe, tmp_path, undisturbed):
     done = []
-    write(tmp_path / "one", bpe)
-    write(tmp_path / "two", bpe, processes=2, on_batch=done.append)
-    assert held(tmp_path / "two") == held(tmp_path / "one")
-    assert sum(done) == sum(len(text.encode()) for text in deduplicated(DOCUMENTS))
+    write(tmp_path, bpe, processes=2, on_batch=done.append)
+    assert held(tmp_path) == undisturbed and sum(done) == sum(
+        len(text.encode()) for text in deduplicated(DOCUMENTS)
+    )
 
 
-def test_a_run_that_was_stopped_leaves_the_old_data(bpe, tmp_path):
-    write(tmp_path, bpe, STORIES[:9])
-    before = held(tmp_path)
+@pytest.mark.parametrize("after", [1, 2, 5])
+def test_a_run_that_was_stopped_goes_on(bpe, tmp_path, undisturbed, after):
+    done = []
+
+    def stop(n_bytes):
+        done.append(n_bytes)
+        if len(done) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "new", bpe, on_batch=stop)
+    assert begun_source(tmp_path / "new") == ("stories" if after > 1 else None)
+    with pytest.raises(ValueError, match="is not prepared to its end; run the same prepare to go on"):
+        load_prepared(tmp_path / "new")
+    again = []
+    write(tmp_path / "new", bpe, on_batch=again.append)
+    everything = []
+    write(tmp_path / "other", bpe, on_batch=everything.append)
+    assert held(tmp_path / "new") == undisturbed and not (tmp_path / "new" / BEGUN).exists()
+    assert len(again) == len(everything) - after // 2 * 2
+
+
+@pytest.mark.parametrize("change", ["text", "source", "val_fraction"])
+def test_what_was_begun_of_another_text_is_not_taken(bpe, tmp_path, undisturbed, change):
+    other = {"source": "more"} if change == "source" else {"val_fraction": 0.2} if change != "text" else {}
+    documents = [*DOCUMENTS[1:], DOCUMENTS[0]] if change == "text" else DOCUMENTS
     with pytest.raises(ZeroDivisionError):
-        write(tmp_path, bpe, on_batch=lambda n: n // (n < 10_500))
-    assert held(tmp_path) == before and visible(tmp_path) == sorted(FILES)
+        write(tmp_path / "new", bpe, documents, on_batch=lambda n: n // (n < 10_500), **other)
+    write(tmp_path / "new", bpe)
+    assert held(tmp_path / "new") == undisturbed
 
 
-@pytest.mark.parametrize("fraction", [1e-9, 0.5])
+@pytest.mark.parametrize("fraction", [1e-9, 0.5, 0.9999])
 def test_few_documents_give_both_splits_one(bpe, tmp_path, fraction):
     meta = write(tmp_path, bpe, STORIES[:9], val_fraction=fraction)
     assert min(meta[part]["n_documents"] for part in ("train", "val")) >= 1
@@ -96,7 +123,8 @@ def test_a_sample_is_the_first_that_stay():
     assert sample_of(PLANTED[:2] + STORIES, n_bytes) == STORIES[:5]
 
 
-def test_a_novel_among_notes_is_not_held_out(bpe, tmp_path):
-    novel = " ".join(STORIES[:30])
-    meta = write(tmp_path, bpe, [*STORIES[40:44], novel], val_fraction=1e-9)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_novel_among_notes_is_not_held_out(bpe, tmp_path, seed):
+    novel = f"{seed} " + " ".join(STORIES[:30])
+    meta = write(tmp_path, bpe, [*STORIES[40:44], novel], val_fraction=0.01)
     assert 0 < meta["val"]["n_bytes"] < meta["train"]["n_bytes"]

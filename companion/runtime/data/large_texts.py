@@ -1,18 +1,25 @@
-"""A text of any size into tokens, by several processes.
+"""A text of any size into tokens, by several processes, and on from where a kill left it.
 
 One process reads. It drops what it has seen before, and cuts the rest into batches, by their bytes alone.
 Whoever is free refuses documents by the rules and tokenizes the others; the first process appends their
-tokens in order. So the folder has the same bytes whatever the number of processes.
+tokens in order. So the folder has the same bytes whatever the number of processes, and however often it was
+killed.
 
 Memory: for each process a few batches; and, of a million documents that are not the same, 80 MB of digests.
 """
 
+import hashlib
+import itertools
+import json
+import os
+import shutil
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,16 +27,32 @@ from typing import Any
 import numpy as np
 
 from companion.runtime.data.filters import deduplicated, digest, refused_by
-from companion.runtime.data.prepared import PARTS, Stream, finish
-from companion.runtime.files.atomic import claim, staged
+from companion.runtime.data.prepared import BEGUN, PARTS, STATE, Stream, finish
+from companion.runtime.files.atomic import claim, read_json_or_empty, staged, write_atomic
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 BATCH_BYTES = 2**20  # UTF-8 bytes of the text that a process takes at a time
+SAVE_EVERY = 64  # batches after which a run that is killed goes on: some 15 million tokens
 SAMPLE_BYTES = 2**24
 
 
-Batch = tuple[bool, list[tuple[float, str]]]
-"""What a process takes at a time: whether it is the text's first, and documents, each with its digest as a
-fraction of the largest (see filters.digest)."""
+@dataclass
+class Batch:
+    """Documents that a process takes at a time.
+
+    Args:
+        first: Whether it is the text's first.
+        documents: The texts.
+        digests: For each, a number from 0 to 1: see filters.digest.
+        duplicates: Number of documents that were left out before or between them.
+        n_bytes: Bytes of the texts.
+    """
+
+    first: bool
+    documents: list[str] = field(default_factory=list)
+    digests: list[float] = field(default_factory=list)
+    duplicates: int = 0
+    n_bytes: int = 0
 
 
 def write_large(
@@ -46,11 +69,13 @@ def write_large(
 
     A document that repeats another (see filters.digest) is left out, and so is one that a rule refuses. A
     document is held out if its digest, as a fraction of the largest, is below val_fraction: it stays so when
-    the text grows. Of the first batch the shortest document is held out, too.
+    the text grows. Of the first batch at least one is, and one is not. If that held out the larger part of
+    the first batch, only its shortest document is held out. After an error or a kill, the same call goes on
+    with what is written, also on a text that has grown at its end.
 
     Args:
         folder: Folder to write to.
-        documents: The texts.
+        documents: The texts, which may be iterated over twice.
         tokenizer: Any tokenizer that has <|endoftext|>.
         stream: Chapter 2's token_stream; sent to the processes by name.
         source: Where the text is from, for meta.json.
@@ -62,74 +87,119 @@ def write_large(
         ValueError: If a split would be empty, or the tokenizer has no <|endoftext|>.
     """
     tokenizer.check_end()
-    work = partial(encode, tokenizer=tokenizer, stream=stream, val_fraction=val_fraction)
-    n_different = 0
-    left_out: Counter = Counter()
-    n_bytes = dict.fromkeys(PARTS, 0)
-    with claim(folder), staged(folder) as new:
-        with ExitStack() as opened:
-            files = {name: opened.enter_context(open(new / f"{name}.bin", "wb")) for name in PARTS}
-            batches = batches_of(documents, left_out)
-            for (_, batch), (tokens, sizes, refused) in encoded(batches, work, processes):
-                n_different += len(batch)
+    same = {"source": source, "tokenizer": tokenizer_fingerprint(tokenizer), "val_fraction": val_fraction}
+    with claim(folder), staged(folder, BEGUN) as new:
+        batches, state = begin(new, documents, same)
+        work = partial(encode, tokenizer=tokenizer, stream=stream, val_fraction=val_fraction)
+        left_out = Counter(state["left_out"])
+        files = {name: open(new / f"{name}.bin", "ab") for name in PARTS}
+        try:
+            for batch, (tokens, n_bytes, refused) in encoded(batches, work, processes):
+                state["n_batches"] += 1
+                state["n_read"] += len(batch.documents) + batch.duplicates
+                state["key"] = key_after(state["key"], batch)
                 left_out.update(refused)
                 for name, file in files.items():
                     file.write(tokens[name])
-                    n_bytes[name] += sizes[name]
-                on_batch(sum(len(document.encode()) for _, document in batch))
-        n_read = n_different + left_out["duplicate"]
-        if not all(n_bytes.values()):
-            read = f"of {n_read:,} documents {n_read - left_out.total():,} are left"
+                    state["n_bytes"][name] += n_bytes[name]
+                if state["n_batches"] % SAVE_EVERY == 0:
+                    save(new, state | {"left_out": left_out}, files)
+                on_batch(batch.n_bytes)
+        finally:
+            for file in files.values():
+                file.close()
+        if not all(state["n_bytes"].values()):
+            shutil.rmtree(new, ignore_errors=True)
+            read = f"of {state['n_read']:,} documents {state['n_read'] - left_out.total():,} are left"
             raise ValueError(f"{read} ({counted(left_out)}), which is too few for two splits")
-        about = {"source": source, "n_read": n_read, "left_out": dict(sorted(left_out.items()))}
-        return finish(new, tokenizer, about, n_bytes)
+        about = {"source": source, "n_read": state["n_read"], "left_out": dict(sorted(left_out.items()))}
+        (new / STATE).unlink(missing_ok=True)
+        return finish(new, tokenizer, about, state["n_bytes"])
 
 
-def batches_of(documents: Iterable[str], left_out: Counter) -> Iterator[Batch]:
-    """Yield the text in batches of at least BATCH_BYTES, each document once; one at least.
+def begin(new: Path, documents: Iterable[str], same: dict) -> tuple[Iterator[Batch], dict]:
+    """Return the batches that are to be encoded and how far the text is, with the files cut off there.
 
     Args:
+        new: The folder of what was begun.
         documents: The texts.
-        left_out: Here the others are counted, as duplicates.
+        same: What must be as it was before.
     """
+    state = read_json_or_empty(new / STATE)
+    if same.items() <= state.items():
+        batches = batches_of(documents)
+        key = ""
+        for batch in islice(batches, state["n_batches"]):
+            key = key_after(key, batch)
+        if key == state["key"]:
+            for name in PARTS:
+                os.truncate(new / f"{name}.bin", state["sizes"][name])
+            return batches, state
+    for path in new.iterdir():
+        path.unlink()
+    fresh = {"n_batches": 0, "n_read": 0, "key": "", "left_out": {}, "n_bytes": dict.fromkeys(PARTS, 0)}
+    return batches_of(documents), same | fresh
+
+
+def save(new: Path, state: dict, files: dict[str, Any]) -> None:
+    """Write how far the text is, when its tokens are on the disk."""
+    for file in files.values():
+        file.flush()
+        os.fsync(file.fileno())
+    sizes = {name: file.tell() for name, file in files.items()}
+    write_atomic(new / STATE, json.dumps(state | {"sizes": sizes}))
+
+
+def batches_of(documents: Iterable[str]) -> Iterator[Batch]:
+    """Yield the text in batches of at least BATCH_BYTES, each document once; one at least."""
     seen: set[bytes] = set()
-    is_first, batch, n_bytes = True, [], 0
+    batch = Batch(first=True)
     for document in documents:
         known = digest(document)
         if known in seen:
-            left_out["duplicate"] += 1
+            batch.duplicates += 1
             continue
         seen.add(known)
-        if n_bytes >= BATCH_BYTES:
-            yield is_first, batch
-            is_first, batch, n_bytes = False, [], 0
-        batch.append((int.from_bytes(known) / 2**64, document))
-        n_bytes += len(document.encode())
-    yield is_first, batch
+        if batch.n_bytes >= BATCH_BYTES:
+            yield batch
+            batch = Batch(first=False)
+        batch.documents.append(document)
+        batch.digests.append(int.from_bytes(known) / 2**64)
+        batch.n_bytes += len(document.encode())
+    yield batch
+
+
+def key_after(key: str, batch: Batch) -> str:
+    """Return the same key for the same batches in the same order."""
+    return hashlib.sha256(repr((key, batch.duplicates, batch.documents)).encode()).hexdigest()
 
 
 def encode(
     batch: Batch, tokenizer: Any, stream: Stream, val_fraction: float
 ) -> tuple[dict[str, np.ndarray], dict[str, int], Counter]:
     """Return the tokens of each part, the bytes of its text, and what was left out of a batch."""
-    is_first, documents = batch
-    left_out: Counter = Counter()
+    left_out = Counter({"duplicate": batch.duplicates} if batch.duplicates else {})
     kept = []
-    for place, document in documents:
+    for document, place in zip(batch.documents, batch.digests, strict=True):
         if refused := refused_by(document):
             left_out[refused] += 1
         else:
             kept.append((place, document))
-    held = [place < val_fraction for place, _ in kept]
-    if is_first and kept:
+    limit = val_fraction
+    if batch.first and kept:  # then one at least is on either side
+        places = [place for place, _ in kept]
+        limit = min(max(limit, np.nextafter(min(places), 1)), max(places))
+    held = [place < limit for place, _ in kept]
+    if batch.first and val_fraction < 0.5:  # and the larger part is not held out
         sizes = [len(document) for _, document in kept]
-        held[sizes.index(min(sizes))] = True
+        if sum(itertools.compress(sizes, held)) > sum(sizes) / 2:
+            held = [i == sizes.index(min(sizes)) for i in range(len(kept))]
     tokens, n_bytes = {}, {}
     for name in PARTS:
-        part = [kept[i][1] for i in range(len(kept)) if held[i] == (name == "val")]
-        pieces = list(stream(part, tokenizer))
-        tokens[name] = np.concatenate(pieces if is_first else [pieces[0][:0], *pieces[1:]])
-        n_bytes[name] = sum(len(document.encode()) + 1 for document in part)
+        documents = [kept[i][1] for i in range(len(kept)) if held[i] == (name == "val")]
+        pieces = list(stream(documents, tokenizer))
+        tokens[name] = np.concatenate(pieces if batch.first else [pieces[0][:0], *pieces[1:]])
+        n_bytes[name] = sum(len(document.encode()) + 1 for document in documents)
     return tokens, n_bytes, left_out
 
 

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from companion.runtime.files.arguments import as_documents, at_least_one, token_row
-from companion.runtime.files.atomic import claim, read_json_or_empty, staged
+from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
 PARTS = ("train", "val")
+BEGUN = ".begun"  # the folder, in that of the text, for files that are not whole yet
+STATE = "state.json"  # there: how far a large text is
 PIECE = 2**20  # tokens that are read at a time
 
 
@@ -47,7 +49,10 @@ class Split:
 
 def tokens_fingerprint(tokens) -> str:
     """The SHA-256 of a row of tokens, which for a token file is that of the file."""
-    return hashlib.sha256(np.ascontiguousarray(token_row(tokens))).hexdigest()
+    tokens, digest = token_row(tokens), hashlib.sha256()
+    for start in range(0, len(tokens), PIECE):  # a mapped file never stands in memory as one
+        digest.update(np.ascontiguousarray(tokens[start : start + PIECE]))
+    return digest.hexdigest()
 
 
 def row_starts(starts, context_length: int) -> np.ndarray:
@@ -148,8 +153,10 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
     """
     folder = Path(folder)
     if not is_prepared(folder):
+        begun = "is not prepared to its end; run the same prepare to go on"
         there = "holds no prepared text" if folder.is_dir() else "is not there"
-        raise ValueError(f"folder='{folder}' {there}; companion prepare makes it")
+        remedy = begun if (folder / BEGUN).is_dir() else f"{there}; companion prepare makes it"
+        raise ValueError(f"folder='{folder}' {remedy}")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder / "tokenizer.json")
@@ -182,7 +189,8 @@ def open_split(folder: Path, name: str, meta: dict) -> Split:
 
 
 def is_prepared(folder: str | Path) -> bool:
-    """Return whether a folder holds a prepared text."""
+    """Return whether a folder holds a prepared text. What a kill left half renamed is renamed first."""
+    finish_renames(folder)
     return (Path(folder) / "meta.json").exists()
 
 
@@ -194,3 +202,8 @@ def prepared_meta(folder: str | Path) -> dict:
 def prepared_source(folder: str | Path) -> str | None:
     """Return where a folder's text is from, as prepare was told; None where no prepared text is."""
     return prepared_meta(folder).get("source")
+
+
+def begun_source(folder: str | Path) -> str | None:
+    """Return where the large text is from that was begun in a folder; None where none was."""
+    return read_json_or_empty(Path(folder) / BEGUN / STATE).get("source")

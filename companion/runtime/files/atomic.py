@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 LOCK = ".lock"
 PART = ".part"  # how the name of what is being written ends
+READY = ".ready"  # the folder of whole files that are on their way to their places
 
 
 def expand_user(path: str | Path) -> Path:
@@ -65,26 +66,44 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def staged(folder: str | Path) -> Iterator[Path]:
+def staged(folder: str | Path, keep_as: str | None = None) -> Iterator[Path]:
     """Yield an empty folder inside `folder`; at the end, its files replace their namesakes in `folder`.
 
-    An error or a kill before the end leaves the old files.
+    An error or a kill before the end leaves the old files. One rename decides: from then on the new files
+    count, and whoever opens the folder next finishes what a kill left (`finish_renames`).
 
     Args:
         folder: Where the files are to be. It is made if need be.
+        keep_as: Name of the inner folder for work of hours: after an error or a kill, the next call finds
+            there what was written.
     """
     folder = Path(folder)
-    part = folder / PART
-    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    part = folder / (keep_as or PART)
+    if not keep_as:
+        shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
     part.mkdir(parents=True, exist_ok=True)
     try:
         yield part
         for path in part.iterdir():
             flush(path)
-        for path in sorted(part.iterdir()):
-            os.replace(path, folder / path.name)
+        finish_renames(folder)
+        os.replace(part, folder / READY)
+        finish_renames(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if not keep_as:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def finish_renames(folder: str | Path) -> None:
+    """Move files that are whole to their places: those of `staged`, also if it was killed while it did so."""
+    ready = Path(folder) / READY
+    if not ready.is_dir():
+        return
+    for path in sorted(ready.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.replace(path, Path(folder) / path.name)
+    with contextlib.suppress(FileNotFoundError):
+        ready.rmdir()
 
 
 def flush(path: Path) -> None:

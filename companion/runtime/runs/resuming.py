@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from companion.runtime.files.atomic import staged, write_atomic
+from companion.runtime.files.atomic import finish_renames, staged, write_atomic
 from companion.runtime.models.devices import DTYPES
 from companion.runtime.runs.distributed import full_tensors, is_main, shard_like
 from companion.runtime.runs.optimizers import optimizer_parameters, optimizer_states
@@ -38,6 +38,7 @@ CHANGEABLE = ("steps", "eval_every", "device", "dtype", "compile")
 
 def holds_run(folder: str | Path) -> bool:
     """Return whether a run was saved in folder that can go on."""
+    finish_renames(folder)
     return (Path(folder) / STATE).exists()
 
 

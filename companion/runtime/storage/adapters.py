@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from companion.runtime.files.arguments import number
-from companion.runtime.files.atomic import read_json, staged
+from companion.runtime.files.atomic import finish_renames, read_json, staged
 from companion.runtime.storage.checkpoints import ADAPTER, read_safetensors, write_safetensors
 
 CONFIG, WEIGHTS = ADAPTER, "adapter_model.safetensors"
@@ -241,6 +241,7 @@ def read_config(folder: str | Path) -> dict:
         ValueError: In one line, if the file is missing or damaged, and for a field or value that is not of
             plain LoRA.
     """
+    finish_renames(folder)
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise ValueError(f"{folder} holds no adapter ({CONFIG}); give the folder that save_adapter wrote")

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from companion.runtime.files.arguments import finite
-from companion.runtime.files.atomic import read_json
+from companion.runtime.files.atomic import finish_renames, read_json
 from companion.runtime.models.devices import check_memory, without_numbers
 from companion.runtime.storage.hub import PICKLES
 
@@ -155,6 +155,7 @@ def second_names(model: nn.Module) -> dict[str, str]:
 
 def read_config(folder: str | Path) -> dict:
     """Read config.json: {"config": {"architecture": …, …}, "provenance": {…}}."""
+    finish_renames(folder)
     path = Path(folder) / CONFIG
     check_file(path)
     saved = {"provenance": {}} | read_json(path, "copy it again, or train again")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from companion.runtime.files.atomic import staged
+from companion.runtime.files.atomic import finish_renames, staged
 from companion.runtime.storage import adapters, checkpoints
 from companion.runtime.storage.checkpoints import read_safetensors, write_model, write_safetensors
 
@@ -82,6 +82,7 @@ def read_head(folder: str | Path) -> tuple[dict[str, torch.Tensor], list[str], s
     Raises:
         ValueError: In one line, if the file is missing or damaged.
     """
+    finish_renames(folder)
     path = Path(folder) / HEAD
     if Path(folder).is_dir() and not path.is_file():
         raise ValueError(f"{folder} holds no classifier ({HEAD}); make one with companion finetune classify")
