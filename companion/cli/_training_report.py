@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache
@@ -21,7 +22,7 @@ from companion.generation import LanguageModel
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
-from companion.runtime.runs.sessions import lowest_row
+from companion.runtime.runs.sessions import Clock, lowest_row
 from companion.runtime.terminal import waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
@@ -33,6 +34,7 @@ JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
 MARKED = 12  # sentences of it whose marks the progress bar shows
+IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
 STORY = 250  # most tokens of the story at a training's end
 REPLACEMENT = "\ufffd"  # which decoding puts where bytes form no character
 DOT = "·"
@@ -118,6 +120,8 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
         f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
         f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
     )
+    if next(teller.model.parameters()).device.type == "cpu":
+        print(share_line(clock, gets_better=not is_overfitted(history)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if plan.is_village:
         gap = gap_left(last["bits_per_byte"], lines)
@@ -145,6 +149,15 @@ def share_of_text(passes: float) -> str:
 def time_of(seconds: float) -> str:
     """A time in seconds or in minutes."""
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
+
+
+def share_line(clock: Clock, gets_better: bool = True) -> str:
+    """How much of the processor a run had, and that the machine was busy if more time would help."""
+    n = torch.get_num_threads()
+    line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
+    if clock.share >= IDLE or not gets_better:
+        return line
+    return f"{line} The machine was busy: with more minutes, or on an idle machine, the model gets better."
 
 
 def gap_means(gap: float) -> str:
@@ -245,7 +258,7 @@ def _given(model: Any) -> dict:
 def write_run_settings(plan: Any) -> None:
     """Write the file in the folder of a run that repeats the run.
 
-    The number format is written as this machine has it.
+    The number format is written as timing on this machine chose it.
 
     Args:
         plan: A TrainPlan.

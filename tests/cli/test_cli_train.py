@@ -15,11 +15,12 @@ from companion.cli._training_report import (
     is_overfitted,
     readable,
     scores_line,
+    share_line,
     shortened,
 )
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Loss
+from companion.runtime.runs.sessions import Clock, Loss
 from companion.show.judged_text import marks_for
 from companion.training import Trainer
 from companion.village import judge, load_split
@@ -112,6 +113,17 @@ def test_a_sample_shows_no_byte_that_forms_no_letter():
         == "Dear Ana,\n\u00fc· and so on, my dear"
     )
     assert readable("a\ufffd\x00b\ufffd") == "a·b·"
+
+
+def test_a_busy_machine_is_named(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    clock = Clock(180.0)
+    clock.share = 0.41
+    wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
+    assert share_line(clock).startswith(wanted)
+    assert share_line(clock, gets_better=False) == "It had 41% of the time of 2 processor threads."
+    clock.share = 0.97
+    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
 
 
 def test_what_a_gap_means_depends_on_it():

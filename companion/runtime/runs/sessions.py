@@ -127,16 +127,20 @@ class Clock:
         self.now = now
         self.evaluation = 0.0  # seconds that the last evaluation took
         self.knows_speed = False  # whether the steps are planned yet
+        self.share = 1.0  # of the time of its threads that this process had
         self.start()
 
     def start(self) -> None:
         """Let the time begin."""
         self.begun = self.now()
+        self.cpu_begun = time.process_time()
         self.ended: float | None = None
 
     def stop(self) -> None:
-        """Let the time end."""
+        """Let the time end, and note which share of its threads' time this process got."""
         self.ended = self.now()
+        had = max(self.trained(), 1e-9) * torch.get_num_threads()
+        self.share = min(1.0, (time.process_time() - self.cpu_begun) / had)
 
     def trained(self) -> float:
         """Return the seconds since the run began or was resumed."""
