@@ -35,10 +35,9 @@ def run(options: Options) -> None:
     theirs = names.folder_of(options.against or ours)
     room = max(1, teller.model.config.context_length - verification.N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(verification.PROMPT)][:room]
-    found = [verification.hash_of_weights(ours, options.model.as_posix())]
-    found += verification.compare(teller, ids, theirs)
-    for finding in found:
-        print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
-    wrong = sum(finding.right is False for finding in found)
+    found = verification.compare(teller, ids, theirs)
+    for line, is_right in found:
+        print(f"{'right' if is_right else 'WRONG'}  {line}")
+    wrong = sum(not is_right for _, is_right in found)
     if wrong:
         raise RuntimeError(f"{wrong} of {len(found)} differ, so {options.model} is another model")

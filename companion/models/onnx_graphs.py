@@ -9,8 +9,6 @@ Reference:
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +18,6 @@ from torch import nn
 
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.files.atomic import staged
-from companion.runtime.models.modules import eval_mode
 from companion.runtime.text.hugging_face import write_tokenizer
 
 FILE = "model.onnx"
@@ -140,40 +137,28 @@ def write_onnx(model, tokenizer, folder: str | Path) -> None:
     """
     libraries()
     check_onnx(model.config)
-    with staged(folder) as new, eval_mode(model), torch.no_grad():
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of libraries that it lacks
+    with staged(folder) as new, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice about the exporter's own inside
         write_tokenizer(tokenizer, new)
-        graph = Graph(deepcopy(model).float().cpu())
+        graph = Graph(deepcopy(model).float().cpu()).eval()
         kept = [f"{name}_{i}" for i, names in enumerate(graph.names) for name in names]
         sizes = [{0: "batch", 2: "past"} if one.ndim == 4 else {0: "batch"} for one in empty_past(model, 1)]
-        with quiet():
-            program = torch.onnx.export(
-                graph,
-                (torch.zeros(2, 3, dtype=torch.int64), *empty_past(model, 2, 5)),
-                input_names=["tokens", *(f"past_{name}" for name in kept)],
-                output_names=["logits", *(f"present_{name}" for name in kept)],
-                dynamic_shapes=({0: "batch", 1: "tokens"}, tuple(sizes)),
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
+        program = torch.onnx.export(
+            graph,
+            (torch.zeros(2, 3, dtype=torch.int64), *empty_past(model, 2, 5)),
+            input_names=["tokens", *(f"past_{name}" for name in kept)],
+            output_names=["logits", *(f"present_{name}" for name in kept)],
+            dynamic_shapes=({0: "batch", 1: "tokens"}, tuple(sizes)),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
         for node in program.model.graph.all_nodes():
             node.metadata_props.clear()  # which line of which file here made it: as long as a small model
         program.model.metadata_props["context_length"] = str(model.config.context_length)
         n_bytes = sum(4 * parameter.numel() for parameter in model.parameters())
         program.save(new / FILE, external_data=n_bytes > LARGEST)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the exporter's progress and advice, which are about its own inside."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
 
 
 # -- an engine ---------------------------------------------------------------------------

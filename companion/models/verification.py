@@ -1,7 +1,5 @@
-"""Whether a public model was read right: its file's hash, and what `transformers` makes of the same files."""
+"""Whether a public model was read right: what `transformers` makes of the same files."""
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +8,11 @@ from safetensors import SafetensorError
 
 from companion.generation import LanguageModel, generate
 from companion.models.gguf_reader import is_gguf
-from companion.runtime.files.downloads import GPT2_WEIGHTS
-from companion.runtime.storage.hub import SHORT, weight_files
 from companion.runtime.terminal import waiting
 
 PROMPT = "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
 N_TOKENS = 20  # tokens that both sides add to the prompt
 TOLERANCE = 1e-4  # by how much a logit may differ in float32, where the order of additions is not the same
-PUBLISHED = {SHORT["gpt2"]: GPT2_WEIGHTS[1]}  # the SHA-256 of the weights' file of models that are known here
-
-
-@dataclass
-class Finding:
-    """What was measured.
-
-    Args:
-        line: The finding, in one line.
-        right: Whether it is as it should be. None means that nobody says.
-    """
-
-    line: str
-    right: bool | None
 
 
 def peer() -> Any:
@@ -49,29 +31,16 @@ def peer() -> Any:
     return transformers
 
 
-def hash_of_weights(folder: Path, name: str | Path) -> Finding:
-    """The SHA-256 of a model's weights, file by file, and whether it is the published one."""
-    paths = [folder] if is_gguf(folder) else sorted(set(weight_files(folder).values()))
-    hashes = {}
-    for path in paths:
-        with open(path, "rb") as file:
-            hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    found = ", ".join(f"{digest} of {file}" for file, digest in hashes.items())
-    name = Path(name).as_posix()
-    published = PUBLISHED.get(SHORT.get(name, name))
-    if published is None:
-        return Finding(f"SHA-256 {found}; none is published here to compare it with", None)
-    right = list(hashes.values()) == [published]
-    return Finding(f"SHA-256 {found}; {'the published one' if right else f'published is {published}'}", right)
-
-
-def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding]:
+def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[tuple[str, bool]]:
     """Logits and continuation of our model against those that `transformers` has from a folder.
 
     Args:
         teller: Our model, in float32 on the CPU.
         ids: The prompt's tokens.
         folder: The folder or GGUF file that transformers reads.
+
+    Returns:
+        For each comparison a line, and whether it is as it should be.
     """
     rows, model = torch.tensor([ids]), teller.model
     with waiting("Loading the model in transformers"):
@@ -83,7 +52,7 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding
         raise ValueError(f"{folder} is of another model: the vocabulary has {sizes}")
     furthest = (ours - other).abs().max().item()
     line = f"logits after {len(ids)} tokens: {furthest:.1e} apart at most, of {TOLERANCE:.0e} allowed"
-    found = [Finding(line, furthest <= TOLERANCE)]  # False for NaN
+    found = [(line, furthest <= TOLERANCE)]  # False for NaN
 
     with waiting(f"Generating {N_TOKENS} tokens with both"):
         expected = _their_tokens(theirs, rows)
@@ -95,7 +64,7 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding
     while alike < len(found_here) and found_here[alike] == expected[alike]:
         alike += 1
     line = f"the {N_TOKENS} likeliest tokens, ours with a cache: the first {alike} are the same"
-    return [*found, Finding(line, alike == N_TOKENS)]
+    return [*found, (line, alike == N_TOKENS)]
 
 
 def _their_model(folder: Path) -> Any:

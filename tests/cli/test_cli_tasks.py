@@ -1,12 +1,10 @@
 """companion eval --tasks: the village's questions on any model; a line for each bad input."""
 
 import re
-import sys
 
 import pytest
 import torch
 from support.command_line import fails
-from support.folders import raises_one_line
 from support.weights import noisy
 
 from companion import load, village
@@ -114,13 +112,3 @@ def test_what_cannot_be_asked_is_one_line_before_any_work(case, here, capsys, mo
     argv, *words = BAD[case]
     fails(capsys, ["eval", *argv.split()], 2, *words)
     assert len(capsys.readouterr().err.splitlines()) == 0
-
-
-def test_without_lm_eval_a_line_says_how_to_get_it(monkeypatch, teller):
-    from companion.models.lm_eval_models import for_lm_eval
-
-    monkeypatch.setitem(sys.modules, "lm_eval", None)
-    for name in [name for name in sys.modules if name.startswith("lm_eval.")]:
-        monkeypatch.delitem(sys.modules, name)
-    with raises_one_line(ImportError, r"pip install 'lm_eval==0\.4\.13'$"):
-        for_lm_eval(teller)

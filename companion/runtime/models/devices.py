@@ -3,14 +3,12 @@
 import dataclasses
 import math
 import os
-import time
+import timeit
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -36,60 +34,34 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether a device may have instructions for products in bfloat16; False where it surely has none.
+    """Whether a GPU of NVIDIA's, or an x86 processor, has instructions for products in bfloat16.
 
     Without them a product is imitated, at a hundredth of the speed on some processors.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     flags = torch.cpu.get_capabilities()
-    if device.type == "cpu" and flags.get("architecture") in ("x86_64", "AMD64"):
-        return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "avx_ne_convert"))
-    return device.type != "mps"
+    return device.type == "cpu" and any(flags.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 CPU_MULTIPLIES_BFLOAT16 = multiplies_bfloat16(torch.device("cpu"))
 
 
-@cache
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the number format to multiply in.
 
-    For auto, it is the format in which a layer learns faster, which is timed once. bfloat16 must be faster by
-    a tenth. The timing ends as soon as one format is clearly the slower. A device for which
-    multiplies_bfloat16 is False gets float32 without a timing.
-
     Args:
-        name: auto, float32 or bfloat16.
+        name: float32, bfloat16, or auto for bfloat16 where multiplies_bfloat16 is True.
         device: The device to compute on.
 
     Raises:
         ValueError: For another name.
     """
-    if name != "auto" and name not in DTYPES:
+    if name not in ("auto", *DTYPES):
         raise ValueError(f"dtype={name!r} must be auto, float32 or bfloat16")
-    if name != "auto" or not multiplies_bfloat16(device):
-        return DTYPES.get(name, torch.float32)
-    seconds = dict.fromkeys(DTYPES.values(), math.inf)
-    for n_rows in (64, 2048, 2048, 2048, 2048):  # the first, small, for what a first call prepares
-        for dtype in seconds:
-            took = _time_layer(n_rows, device, dtype)
-            seconds[dtype] = took if n_rows == 64 else min(seconds[dtype], took)
-        if seconds[torch.bfloat16] > 10 * seconds[torch.float32]:  # not the other way: a first call is slow
-            break
-        if n_rows == 64:
-            seconds = dict.fromkeys(seconds, math.inf)
-    return min(seconds, key=lambda dtype: seconds[dtype] * (1.1 if dtype == torch.bfloat16 else 1))
-
-
-def _time_layer(n_rows: int, device: torch.device, dtype: torch.dtype) -> float:
-    """Seconds for a layer of 256 by 256, forward and back, on (n_rows, 256) numbers."""
-    x = torch.ones(n_rows, 256, device=device, requires_grad=True)
-    weight = torch.ones(256, 256, device=device, requires_grad=True)
-    start = time.perf_counter()
-    with autocast(device, dtype):
-        torch.autograd.grad(F.linear(x, weight).sum(), (x, weight))[1][0, 0].item()  # waits for the device
-    return time.perf_counter() - start
+    if name == "auto":
+        name = "bfloat16" if multiplies_bfloat16(device) else "float32"
+    return DTYPES[name]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
@@ -116,18 +88,8 @@ def seconds(work: Callable[[], object], repeats: int = 3) -> float:
     Args:
         work: The function to time.
         repeats: Number of runs.
-
-    Raises:
-        ValueError: For repeats below 1.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats={repeats} must be at least 1; try 3")
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best
+    return min(timeit.repeat(work, number=1, repeat=repeats))
 
 
 # -- memory ------------------------------------------------------------------

@@ -1,14 +1,10 @@
 """Looking at a model's parts and their modes, and changing copies of its weights."""
 
 import copy
-from collections.abc import Callable
-from operator import attrgetter
 
 import torch
 from torch import nn
 
-IN_A_BLOCK = ("attn.n_heads", "attn.project", "attn.o_proj")
-OF_A_MODEL = ("embed", "norm", "hidden", "logits")
 METHODS = ("forward", "hidden", "logits", "project")
 
 
@@ -21,19 +17,11 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
     Raises:
         TypeError: In one line that names the first part that is missing.
     """
-    if not isinstance(model, nn.Module) and isinstance(getattr(model, "model", None), nn.Module):
-        raise TypeError(f"model={type(model).__name__} is a model with its tokenizer; give its .model")
-    needed = [*OF_A_MODEL, "blocks"]
-    blocks = list(getattr(model, "blocks", []))
-    found = [(model, name, name) for name in needed]
-    found += [(block, name, f"blocks[{i}].{name}") for i, block in enumerate(blocks) for name in IN_A_BLOCK]
-    for part, name, shown in found:
-        try:
-            attrgetter(name)(part)
-        except AttributeError:
+    for name in ("embed", "blocks", "norm", "hidden", "logits"):
+        if not hasattr(model, name):
             kinds = "a GPT of the course (gpt2, llama, storyteller, swift, neox; load_pretrained gives one)"
-            raise TypeError(f"model={type(model).__name__} has no {shown}; give {kinds}") from None
-    return blocks
+            raise TypeError(f"model={type(model).__name__} has no {name}; give {kinds}")
+    return list(model.blocks)
 
 
 def matrices_in_use(model: nn.Module, skipped: tuple[type, ...] = ()) -> dict[str, nn.Parameter]:
@@ -68,19 +56,7 @@ def untouched(part: nn.Module) -> bool:
     """
     if part.training or not vars(part).keys().isdisjoint(METHODS):
         return False
-    return not (has_hooks(part.register_forward_hook) or has_hooks(part.register_forward_pre_hook))
-
-
-def has_hooks(register: Callable) -> bool:
-    """Tell whether hooks were registered by this method of a part, such as part.register_forward_hook.
-
-    PyTorch has no question for it. But the handle of a hook knows the dictionary of all hooks of its kind, so
-    one is registered, the dictionary is counted, and the hook is removed again.
-    """
-    handle = register(lambda *_: None)
-    n_hooks = len(handle.hooks_dict_ref())
-    handle.remove()
-    return n_hooks > 1
+    return not (part._forward_hooks or part._forward_pre_hooks)  # PyTorch has no public question for it
 
 
 class eval_mode:

@@ -70,35 +70,30 @@ def check_finite(trainer: Any, loss: float, gradient_norm: float = 0.0) -> None:
 def catch_signals() -> Iterator[threading.Event]:
     """Let the first Ctrl-C, SIGTERM or SIGHUP set an event, which is yielded.
 
-    A second signal does what it always does. With several processes, all further ones are ignored: torchrun
-    passes on the one that the terminal has already sent to each process. A signal that is ignored already, as
-    nohup ignores SIGHUP, stays ignored.
+    A second signal of its kind does what it always does. With several processes, all further ones are
+    ignored: torchrun passes on the one that the terminal has already sent to each process. A signal that is
+    ignored already, as nohup ignores SIGHUP, stays ignored.
     """
     received = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread alone
         yield received
         return
     before = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            before[number] = signal.getsignal(number)
-
-    def set_back():
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
     def handle(number, frame):
         received.set()
         if world_size() == 1:
-            set_back()
+            signal.signal(number, before[number])
 
-    for number in before:
-        signal.signal(number, handle)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, handle)
     try:
         yield received
     finally:
-        set_back()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Clock:
@@ -200,7 +195,6 @@ def open_run(
         signaled = stack.enter_context(catch_signals())
         if folder is not None and is_main():
             stack.enter_context(claim(folder))
-        trainer.dtype = broadcast(trainer.dtype)  # "auto" is decided by a clock
         identity = None if folder is None else data_identity(data)
         if resume:
             restore(trainer, folder, identity)

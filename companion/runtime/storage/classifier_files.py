@@ -51,8 +51,9 @@ def write_classifier(
     classes: Sequence[str],
     provenance: dict | None = None,
     gone: Collection[str] = (),
+    save_adapter: Callable[[Path], None] | None = None,
 ) -> None:
-    """Write a classifier's head and its whole model.
+    """Write a classifier's head, and its whole model or the adapter.
 
     Args:
         folder: Where to write.
@@ -62,35 +63,17 @@ def write_classifier(
         provenance: As in write_model.
         gone: Names of files that are removed then, such as those of an ADAPTER. A kill in between leaves
             both kinds, which are refused.
+        save_adapter: Writes the adapter into a folder, in place of the model.
     """
-    with staged(folder) as new:
-        write_model(new, classifier.model, tokenizer, provenance)
-        write_head(new, classifier, classes)
-    remove(folder, gone)
-
-
-def write_adapted(
-    folder: str | Path,
-    classifier: Any,
-    classes: Sequence[str],
-    save_adapter: Callable[[Path], None],
-    gone: Collection[str] = (),
-) -> None:
-    """Write a classifier's head and its model's adapter; the arguments are those of write_classifier."""
-    with staged(folder) as new:
-        write_head(new, classifier, classes)
-        save_adapter(new)
-    remove(folder, gone)
-
-
-def remove(folder: str | Path, names: Collection[str]) -> None:
-    for name in names:
-        (Path(folder) / name).unlink(missing_ok=True)
-
-
-def write_head(folder: Path, classifier: Any, classes: Sequence[str]) -> None:
     notes = {"classes": json.dumps(list(classes), ensure_ascii=False), "read": classifier.read}
-    write_safetensors(folder / HEAD, classifier.head.state_dict(), notes)
+    with staged(folder) as new:
+        write_safetensors(new / HEAD, classifier.head.state_dict(), notes)
+        if save_adapter is None:
+            write_model(new, classifier.model, tokenizer, provenance)
+        else:
+            save_adapter(new)
+    for name in gone:
+        (Path(folder) / name).unlink(missing_ok=True)
 
 
 def read_head(folder: str | Path) -> tuple[dict[str, torch.Tensor], list[str], str]:

