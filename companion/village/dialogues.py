@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from companion.village.facts import State
 from companion.village.judge import state_of
-from companion.village.machine import CAST
+from companion.village.machine import CAST, VILLAGE
 from companion.village.splits import fresh
-from companion.village.tasks import checked_kinds, moments
+from companion.village.tasks import checked_kinds
 from companion.village.words import KINDS, NUMBERS, read_table
 
 
@@ -121,7 +121,7 @@ class Beginning(NamedTuple):
 
 def _beginnings(story: str) -> Iterator[Beginning]:
     """Each beginning of a story with two people or more in it, where one could ask."""
-    for state, step in moments(story):
+    for state, step in VILLAGE.moments(story):
         if len(state.role) > 1:
             yield Beginning(story[: step.start - 1], facts_of(state), tuple(state.role))
 
@@ -258,7 +258,7 @@ def orders(
     for story in fresh(seed):
         if len(found) == n:
             return found
-        early = next((s.copy() for i, (s, _) in enumerate(moments(story)) if i == 3), None)
+        early = next((s.copy() for i, (s, _) in enumerate(VILLAGE.moments(story)) if i == 3), None)
         if early is None or not early.thing:
             continue
         name, role = next(iter(early.role.items()))

@@ -110,4 +110,4 @@ def test_a_sentence_is_listed_once():
     for word in text.split():
         reader.next_words()
         reader.read(word)
-    assert len(menus) == len(village.sentences(text))
+    assert len(menus) == len(village.parse(text))
