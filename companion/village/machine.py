@@ -38,7 +38,7 @@ class Pattern:
 
     part: str
     weight: int
-    effects: tuple[str, ...]
+    effects: tuple[tuple[str, ...], ...]
     text: str
     pieces: list[str]  # the literal text before, between and after the slots
     slots: list[Slot]
@@ -224,8 +224,8 @@ class Village:
 
     def advance(self, state: State, pattern: Pattern, words: dict[str, str], text: str) -> None:
         """Tell the sentence: change `state` as it says, and count it."""
-        for name in pattern.effects:
-            EFFECTS[name](state, words)
+        for name, *letters in pattern.effects:
+            EFFECTS[name](state, words, *letters)
         state.words += text.count(" ") + 1
         state.last = pattern
 
