@@ -10,7 +10,7 @@ the judge finds true, that have what was ordered and that have SHORTEST sentence
 model learns true ordered stories and is kept to its own answers in conversations of `chat_course`.
 
 Each row of data/models/chat.jsonl is one model. `declined` is the share of 560 messages of the kinds in
-`companion.village.strangers.HELD_OUT`, of which no model learned, that were answered by `DECLINE`;
+`HELD_OUT` in chat_course.py, of which no model learned, that were answered by `DECLINE`;
 `declined_wrongly` that of 800 messages about the village: 400 questions after a story, 200 after a story that
 does not answer, and 200 orders. `all`, `refused` and `orders` are as in instructions.jsonl. `after` and
 `second` have the share of 200 orders whose story has both parts, at temperature 0.7: after one of the
@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from chat_course import chat_course, held_out_messages, plain_orders, second_orders
 from instructions import TEST, TRAIN, tests
 from logs import add_missing
 
@@ -44,16 +45,13 @@ from companion.serve.village_words import missing, ordered_phrases
 from companion.training import save_checkpoint
 from companion.village import DATA, abilities
 from companion.village.dialogues import (
-    LOOSE_ORDERS,
+    DECLINE,
     asked,
-    chat_course,
     has_both,
     orders,
-    second_orders,
     talk,
 )
 from companion.village.judge import judge
-from companion.village.strangers import DECLINE, held_out_messages
 from companion.village.tasks import true_story
 
 LOG = DATA / "models" / "chat.jsonl"
@@ -204,7 +202,7 @@ def prefer(folder: Path, output: Path) -> None:
     teller, before = load(folder, device="cpu"), load(folder, device="cpu").model.eval()
     model, tokenizer = teller.model, teller.tokenizer
     n = ROUNDS * (PROMPTS + STEPS * 8) // 3 + 1
-    loose = orders(n, TRAIN + 34, forms=LOOSE_ORDERS, plain=1.0)
+    loose = plain_orders(n, TRAIN + 34)
     three = zip(orders(n, TRAIN + 30), second_orders(n, TRAIN + 32), loose, strict=True)
     wanted = iter([one.messages for some in three for one in some])
     chats = masked_batches(

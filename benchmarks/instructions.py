@@ -24,6 +24,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from chat_course import TYPED, asking_plainly, chat_course
 from excess import group_of, read_once, with_intervals
 from logs import add_missing
 
@@ -44,9 +45,7 @@ from companion.village import DATA, abilities, fresh_stories, load_split
 from companion.village.dialogues import (
     ASKED,
     NOBODY,
-    TYPED,
     asked,
-    chat_course,
     course,
     has_both,
     is_true,
@@ -87,7 +86,7 @@ ARMS = {  # what is learned from, and for how many steps
 
 def with_late_kinds(n: int, seed: int, stories: int, unknown: float) -> list:
     """Conversations of chat_course, and for a quarter questions of the two kinds that are learned last."""
-    late = lessons(n // 4, seed + 60, 3, unknown, stories, ("how many", "what color"), TYPED)
+    late = lessons(n // 4, seed + 60, 3, unknown, stories, ("how many", "what color"), asking_plainly(TYPED))
     return chat_course(n - len(late), seed + 50, stories, unknown) + late
 
 

@@ -1,11 +1,11 @@
 """A chapter's text, read as notebook cells, with ids that stay."""
 
-import difflib
 import hashlib
 import re
 from pathlib import Path
 
 import nbformat
+from jupytext.combine import map_outputs_to_inputs
 from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
@@ -120,25 +120,10 @@ def new_id(cell: NotebookNode, taken: set[str]) -> str:
 def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
     """Give cells the ids they have in old: equal cells keep theirs, edited ones that of the cell replaced."""
     before = [] if old is None else [cell for cell in old.cells if cell.get("id")]
-    kept: dict[int, str] = {}
-    old_cells = [(cell.cell_type, cell.source) for cell in before]
-    new_cells = [(cell.cell_type, cell.source) for cell in new.cells]
-    matcher = difflib.SequenceMatcher(None, old_cells, new_cells, autojunk=False)
-    for operation, a, a_end, b, b_end in matcher.get_opcodes():
-        if operation == "equal":
-            kept.update(zip(range(b, b_end), (cell.id for cell in before[a:a_end]), strict=True))
-        elif operation == "replace":
-            for kind in ("code", "markdown"):
-                places = [i for i in range(b, b_end) if new.cells[i].cell_type == kind]
-                ids = [cell.id for cell in before[a:a_end] if cell.cell_type == kind]
-                kept.update(zip(places, ids, strict=False))
     taken: set[str] = set()
-    for i, cell in enumerate(new.cells):
-        if i in kept and kept[i] not in taken:
-            cell.id = kept[i]
-            taken.add(cell.id)
-        else:
-            cell.id = ""
+    for cell, place in zip(new.cells, map_outputs_to_inputs(new.cells, before), strict=True):
+        cell.id = "" if place is None or before[place].id in taken else before[place].id
+        taken.add(cell.id)
     for cell in new.cells:
         if not cell.id:
             cell.id = new_id(cell, taken)

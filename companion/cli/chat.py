@@ -32,7 +32,7 @@ from companion.serve.course import Answered
 from companion.serve.route import Lists
 from companion.serve.small_talk import EXAMPLE, briefly
 from companion.show.judged_text import Marks, marked
-from companion.village.strangers import DECLINE
+from companion.village.dialogues import DECLINE
 
 if TYPE_CHECKING:
     from companion.instructions import Chat

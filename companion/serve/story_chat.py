@@ -28,8 +28,7 @@ from companion.serve.village_words import (
 )
 from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
-from companion.village.dialogues import answered, beginning_with, talk
-from companion.village.strangers import DECLINE
+from companion.village.dialogues import DECLINE, answered, beginning_with, talk
 from companion.village.words import KINDS
 
 TEMPERATURE = 0.8

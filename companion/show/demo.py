@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
+from companion.show.measures import recorded_calls
 from companion.show.widgets import attention_layers, attention_weights
 from companion.village.reader import token_distributions
 
@@ -360,24 +361,12 @@ def read_off(model, x) -> tuple[int, float]:
 def stream(subject: Subject) -> list[tuple]:
     """(name, x, what attention added, what the MLP added) for what enters and leaves each block, x (T, C)."""
     model = subject.model
-    noted = {}
-
-    def note(key):
-        return lambda part, inputs, output: noted.update({key: output[0]})
-
-    hooks = [model.embed.register_forward_hook(note("embed"))]
+    with recorded_calls(model) as calls:
+        model(subject.tokens)
+    output = {part: out for part, _, out in calls}
+    found = [("embed", output[model.embed][0], None, None)]
     for i, block in enumerate(model.blocks):
-        parts = {"block": block, "attn": block.attn, "mlp": block.mlp}
-        hooks += [part.register_forward_hook(note((name, i))) for name, part in parts.items()]
-    try:
-        with torch.no_grad():
-            model.eval()(subject.tokens)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    found = [("embed", noted["embed"], None, None)]
-    for i in range(len(model.blocks)):
-        found.append((f"block {i}", noted["block", i], noted["attn", i], noted["mlp", i]))
+        found.append((f"block {i}", output[block][0], output[block.attn][0], output[block.mlp][0]))
     return found
 
 

@@ -12,8 +12,7 @@ the bottom, as in most papers. The cards are narrow, so that a phone need not sh
 """
 
 import operator
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from itertools import groupby
 from typing import NamedTuple
@@ -27,7 +26,7 @@ from matplotlib.textpath import TextPath
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from companion.runtime.models.modules import eval_mode
+from companion.show.measures import recorded_calls
 from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE, legible
 
 __all__ = ["block_diagram", "gpt_diagram", "heads_diagram"]
@@ -147,7 +146,7 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
     steps = _wiring(block)
     like = next(block.parameters(), torch.zeros(0))
     x = torch.zeros(BATCH, TIME, d_model, dtype=like.dtype, device=like.device)
-    with _watched(block) as calls:
+    with recorded_calls(block) as calls, _Nonlinearities(calls):
         shape = _shape(block(x))
     boxes = {name: _part(name, block.get_submodule(name), calls) for step in steps for name in step.parts}
     left, middle, right = _columns(steps, boxes, _width(f"x  {shape}", NOTE) + 0.3)
@@ -330,28 +329,18 @@ def _wiring(block: nn.Module) -> list[_Step]:
     return steps
 
 
-@contextmanager
-def _watched(module: nn.Module) -> Iterator[list[tuple]]:
-    """A list of the calls in the module, without dropout: (part or name of a nonlinearity, input, output)."""
-    calls: list[tuple] = []
+class _Nonlinearities(TorchFunctionMode):
+    """Adds the calls of nonlinearities to those of parts: (name, input, output)."""
 
-    class Nonlinearities(TorchFunctionMode):
-        def __torch_function__(self, function, types, args=(), kwargs=None):
-            out = function(*args, **(kwargs or {}))
-            if function.__name__ in NONLINEAR:
-                calls.append((function.__name__, args[0], out))
-            return out
+    def __init__(self, calls: list[tuple]):
+        super().__init__()
+        self.calls = calls
 
-    hooks = [
-        part.register_forward_hook(lambda part, args, out: calls.append((part, args[0], out)))
-        for part in module.modules()
-    ]
-    try:
-        with torch.no_grad(), eval_mode(module), Nonlinearities():
-            yield calls
-    finally:
-        for hook in hooks:
-            hook.remove()
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if function.__name__ in NONLINEAR:
+            self.calls.append((function.__name__, args[0], out))
+        return out
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -1,9 +1,10 @@
-"""What several chapters measure in a model: what it recalls, the name it expects, and its residual stream."""
+"""What several chapters and figures measure in a model: what it recalls, expects and computes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from companion.runtime.data.prepared import row_starts
+from companion.runtime.models.modules import eval_mode
 from companion.village import recalled_tokens
 
 
@@ -64,6 +66,28 @@ class RecallMeasure:
         bits = nats / math.log(2)
         bits_recalled = nats_recalled / math.log(2)
         return bits / self.split.n_bytes, bits_recalled / self.n_recalled
+
+
+@contextmanager
+def recorded_calls(module: nn.Module) -> Iterator[list[tuple]]:
+    """Record the calls in a module, without dropout and without gradients.
+
+    Yields:
+        A list, to which each call of the module and of its parts adds (part, first input, output) at its end.
+    """
+    calls: list[tuple] = []
+    hooks = [
+        part.register_forward_hook(
+            lambda part, args, out: calls.append((part, args[0] if args else None, out))
+        )
+        for part in module.modules()
+    ]
+    try:
+        with torch.no_grad(), eval_mode(module):
+            yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @torch.no_grad()

@@ -295,24 +295,14 @@ def attention_weights(model, tokens):
     """
     import torch
 
-    from companion.runtime.models.modules import eval_mode
+    from companion.show.measures import recorded_calls
 
-    layers = attention_layers(model)
-    inputs = {}
-
-    def note(layer, given):
-        inputs[layer] = given[0]  # (1, T, C)
-
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     weights = []
     all_pairs = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
-    with torch.no_grad(), eval_mode(model):
-        try:
-            model(tokens)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        for layer in layers:
+    with recorded_calls(model) as calls:
+        model(tokens)
+        inputs = {part: x for part, x, _ in calls}
+        for layer in attention_layers(model):
             q, k, _ = layer.project(inputs[layer])
             unseen = all_pairs.triu(1)  # (T, T)
             window = getattr(layer, "window", None)

@@ -32,7 +32,6 @@ from companion.village.judge import Verdict, judge
 from companion.village.machine import VILLAGE, Facts, Story, Village, bits, recalls, story
 from companion.village.measures import (
     abilities,
-    byte_frequency_loss,
     floor,
     gap_left,
     recalled_places,
@@ -71,7 +70,6 @@ __all__ = [
     "fresh_stories",
     "gap_left",
     "judge",
-    "byte_frequency_loss",
     "load_split",
     "next_words",
     "read_stories",

@@ -2,24 +2,22 @@
 
 A conversation is a list of messages, as the field writes them: `[{"role": "user", "content": …},
 {"role": "assistant", "content": …}]`. A user tells a story and asks about it, in words that are not the
-village's; or orders a story and then asks about that. Each answer can be judged exactly. Into such a
-conversation a stranger may also say something that is not about the village (`companion.village.strangers`).
+village's; or orders a story and then asks about that. Each answer can be judged exactly.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle, islice
 from random import Random
 from typing import NamedTuple
 
 from companion.village.facts import State
 from companion.village.judge import state_of
-from companion.village.machine import CAST
+from companion.village.machine import CAST, VILLAGE
 from companion.village.splits import fresh
-from companion.village.strangers import DECLINE, WORDS, strange_messages
-from companion.village.tasks import checked_kinds, moments
+from companion.village.tasks import checked_kinds
 from companion.village.words import KINDS, NUMBERS, read_table
 
 
@@ -52,6 +50,8 @@ HELD_OUT_PLAIN = {kind: tuple(asked["held_out"]) for kind, asked in _TABLE["aske
 
 NOBODY = "Nobody said."
 """The answer to a question about what the story does not mention."""
+DECLINE = "I only know the village. Ask me for a story, or about one."
+"""The answer to a message that is not about the village."""
 ORDERS = tuple(_TABLE["orders"]["strict"])
 OPENINGS = tuple(_TABLE["orders"]["openings"])
 """How an order in other words begins."""
@@ -68,8 +68,6 @@ LOOSE_ORDERS = tuple(
     opening + subject + _mark_of(opening) for opening in OPENINGS for subject in SUBJECTS
 ) + tuple(_TABLE["orders"]["short"])
 """Orders in other words: each opening with each subject, and short ones. Chapter 16's lessons have none."""
-BARE_ORDERS = tuple(opening + _mark_of(opening) for opening in OPENINGS)
-"""Those of them that leave the person and the thing to the teller."""
 HELD_OUT_ORDERS = tuple(_TABLE["orders"]["held_out"])
 """Orders of which no model learns, to test it."""
 SUMMARIES = ("Tell it in one sentence.", "How does it end, in one sentence?")
@@ -123,7 +121,7 @@ class Beginning(NamedTuple):
 
 def _beginnings(story: str) -> Iterator[Beginning]:
     """Each beginning of a story with two people or more in it, where one could ask."""
-    for state, step in moments(story):
+    for state, step in VILLAGE.moments(story):
         if len(state.role) > 1:
             yield Beginning(story[: step.start - 1], facts_of(state), tuple(state.role))
 
@@ -142,9 +140,7 @@ def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list
     raise AssertionError("unreachable: stories do not end")
 
 
-def _exchange(
-    beginning: Beginning, kind: str, rng: Random, known: bool, plain: float = 0.0
-) -> tuple[str, str]:
+def exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -> tuple[str, str]:
     """A question of this kind about the beginning of a story, and its answer.
 
     Args:
@@ -152,10 +148,7 @@ def _exchange(
         kind: A key of `ASKED`.
         rng: Makes every choice.
         known: Whether the story tells the answer. If not, the answer is `NOBODY`.
-        plain: The share of questions that are asked as people type them, see `_plain_exchange`.
     """
-    if plain and rng.random() < plain:
-        return _plain_exchange(beginning, kind, rng, known)
     about, wordings, answer = ASKED[kind]
     if known:
         x, y, z = rng.choice(beginning.facts[kind])
@@ -163,55 +156,6 @@ def _exchange(
     words = set(re.findall(r"\w+", beginning.text))
     x = rng.choice([word for word in KINDS[about] if word not in words])
     return rng.choice(wordings).format(x=x, z=rng.choice(beginning.names)), NOBODY
-
-
-def _plain_exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -> tuple[str, str]:
-    """A question of this kind, in the wordings of `ASKED` and `PLAIN` and as people type it; its answer."""
-    about, wordings, answer = ASKED[kind]
-    wording = rng.choice(wordings + PLAIN[kind])
-    if known:
-        x, y, z = rng.choice(beginning.facts[kind])
-        question = asked_as(wording, (x, y, z), beginning.facts)
-        return typed(question, rng), answer.format(x=x, y=y, z=z)
-    words = set(re.findall(r"\w+", beginning.text))
-    new = {}
-    for of in ("name", "role", about):
-        new[of] = rng.choice([word for word in KINDS[of] if word not in words])
-    z = rng.choice(beginning.names)
-    c = rng.choice(KINDS["color"])
-    question = wording.format(x=new[about], y=new["name"], z=z, c=c, r=new["role"])
-    return typed(question, rng), NOBODY
-
-
-def asked_as(wording: str, fact: tuple[str, str, str], facts: dict[str, list[tuple[str, str, str]]]) -> str:
-    """The question about a fact in this wording.
-
-    Args:
-        wording: A wording of `ASKED` or `PLAIN`.
-        fact: The words (x, y, z) of the fact.
-        facts: What `facts_of` returns. It tells colors and roles.
-    """
-    x, y, z = fact
-    colors = {noun: color for noun, color, _ in facts["what color"]}
-    roles = {name: role for role, name, _ in facts["who is"]}
-    color = colors.get(x, "")  # a broken thing may have none
-    return wording.format(x=x, y=y, z=z, c=color, r=roles.get(x, "")).replace("  ", " ")
-
-
-def typed(message: str, rng: Random) -> str:
-    """A message as people type it: some without its mark, with "please", or in small letters."""
-    mark = message[-1:]
-    text = message.removesuffix(mark)
-    if rng.random() < 0.15:
-        text += rng.choice((" please", ", please"))
-    if rng.random() < 0.3:
-        mark = ""
-    small = rng.random()
-    if small < 0.2:
-        text = text[:1].lower() + text[1:]
-    elif small < 0.4:
-        text = text.lower()
-    return text + mark
 
 
 # -- conversations -------------------------------------------------------------------------------------------
@@ -239,7 +183,7 @@ def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = 
             if places:
                 break
         one = rng.choice(places)
-        question, answer = _exchange(one, kind, rng, known)
+        question, answer = exchange(one, kind, rng, known)
         found.append(Dialogue(talk(f"{one.text} {question}", answer), (kind if known else "nobody",)))
     return found
 
@@ -251,7 +195,7 @@ def lessons(
     unknown: float = 0.2,
     stories: int = 1500,
     kinds: Sequence[str] = tuple(ASKED),
-    plain: float = 0.0,
+    ask: Callable[..., tuple[str, str]] = exchange,
 ) -> list[Dialogue]:
     """n conversations of several questions about the beginning of a story, which the first message tells.
 
@@ -266,7 +210,7 @@ def lessons(
         stories: Least number of new stories that the conversations are about. The same story can come again,
             cut at another place and with other questions.
         kinds: Keys of `ASKED`, the kinds of questions.
-        plain: The share of questions that are asked as people type them, see `PLAIN`.
+        ask: Makes a question and its answer, as `exchange` does.
     """
     kinds = checked_kinds(kinds, ASKED)
     rng = Random(seed)
@@ -282,7 +226,7 @@ def lessons(
         labels = []
         for one in chosen:
             known = rng.random() >= unknown
-            contents += _exchange(beginning, one, rng, known, plain)
+            contents += ask(beginning, one, rng, known)
             labels.append(one if known else "nobody")
         contents[0] = f"{beginning.text} {contents[0]}"
         found.append(Dialogue(talk(*contents), tuple(labels)))
@@ -290,7 +234,12 @@ def lessons(
 
 
 def orders(
-    n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS, plain: float = 0.0
+    n: int,
+    seed: int,
+    questions: int = 0,
+    forms: Sequence[str] = ORDERS,
+    ask: Callable[..., tuple[str, str]] = exchange,
+    change: Callable[[str, Random], str] | None = None,
 ) -> list[Dialogue]:
     """n orders of a story about a person and a thing, each answered by a new story.
 
@@ -301,27 +250,28 @@ def orders(
         seed: Seed of the stories and of all choices.
         questions: Largest number of questions about the story that are asked after it.
         forms: The wordings of an order.
-        plain: The share of orders and of questions that are as people type them, see `typed` and `PLAIN`.
+        ask: Makes a question and its answer, as `exchange` does.
+        change: Changes an order, such as to small letters. Called as change(order, rng).
     """
     rng = Random(seed)
     found = []
     for story in fresh(seed):
         if len(found) == n:
             return found
-        early = next((s.copy() for i, (s, _) in enumerate(moments(story)) if i == 3), None)
+        early = next((s.copy() for i, (s, _) in enumerate(VILLAGE.moments(story)) if i == 3), None)
         if early is None or not early.thing:
             continue
         name, role = next(iter(early.role.items()))
         held = rng.choice(list(early.thing.values()))
         order = rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun, p=early.place[name])
-        if plain and rng.random() < plain:
-            order = typed(order, rng)
+        if change:
+            order = change(order, rng)
         contents = [order, story]
         facts = facts_of(state_of(story))
         kinds = [kind for kind in ASKED if facts[kind]]
         kinds = rng.sample(kinds, len(kinds))[:questions]
         for kind in kinds:
-            contents += _exchange(Beginning(story, facts, ()), kind, rng, True, plain)
+            contents += ask(Beginning(story, facts, ()), kind, rng, True)
         found.append(Dialogue(talk(*contents), ("order", *kinds)))
     raise AssertionError("unreachable: stories do not end")
 
@@ -357,139 +307,6 @@ def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list
     tenth = n // 10
     mixed = lessons(n - 3 * tenth, seed, stories=stories, unknown=unknown)
     mixed += orders(2 * tenth, seed + 1, questions=2) + summaries(tenth, seed + 2)
-    Random(seed).shuffle(mixed)
-    return mixed
-
-
-def second_orders(n: int, seed: int) -> list[Dialogue]:
-    """n conversations of two orders, each with its story. The longest third of the stories is left out."""
-    by_length = sorted(orders(3 * n, seed), key=lambda one: len(one.messages[1]["content"]))[: 2 * n]
-    found = []
-    for short, long in zip(by_length[:n], reversed(by_length[n:]), strict=True):
-        pair = [short, long]
-        Random(f"{seed} {len(found)}").shuffle(pair)
-        found.append(Dialogue(pair[0].messages + pair[1].messages, ("order", "order")))
-    return found
-
-
-def untold(n: int, seed: int) -> list[Dialogue]:
-    """n conversations of one question about the village before any story; the answer is `NOBODY`."""
-    rng = Random(seed)
-    found = []
-    for _ in range(n):
-        kind = rng.choice(list(ASKED))
-        nothing = Beginning("", {}, tuple(KINDS["name"]))
-        found.append(Dialogue(talk(*_plain_exchange(nothing, kind, rng, known=False)), ("nobody",)))
-    return found
-
-
-LACKED: dict[str, tuple[str, ...]] = {"A": ("stranger",), "r": ("lacked", "job"), "n": ("lacked", "gadget")}
-"""The lists of `companion.village.strangers.WORDS` whose words the village lacks, by the slot of an order."""
-
-
-def lacking(n: int, seed: int, words: Sequence[str] = ()) -> list[str]:
-    """n orders and questions with a word that the village lacks, such as a story about a goat and a piano.
-
-    Args:
-        n: Number of messages.
-        seed: Seed of all choices.
-        words: The words to take. Without any, the words are those of the lists that `LACKED` names.
-    """
-    rng = Random(seed)
-    found = []
-    while len(found) < n:
-        kind = rng.choice(("who has", "where is the thing", "what color", "order", "order", "order"))
-        wordings = (*ORDERS, *LOOSE_ORDERS) if kind == "order" else ASKED[kind].wordings + PLAIN[kind]
-        wording = rng.choice(wordings)
-        slots = re.findall(r"\{([Arnx])\}", wording)
-        if not slots:
-            continue
-        filled = {
-            slot: rng.choice(KINDS[of])
-            for slot, of in zip("Arncpx", ("name", "role", "thing", "color", "place", "thing"), strict=True)
-        }
-        for slot in rng.sample(slots, rng.randint(1, len(slots))):
-            lists = LACKED["n" if slot == "x" else slot]
-            filled[slot] = rng.choice(words or WORDS[rng.choice(lists)]).replace("_", " ")
-        message = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", wording.format(**filled))
-        found.append(typed(message, rng))
-    return found
-
-
-def unfit_messages(n: int, seed: int, longest: int) -> list[str]:
-    """n messages to be declined: three in four of strangers, the others name what the village lacks."""
-    found = strange_messages(n, seed, longest=longest)
-    found[::4] = [message[:longest] for message in lacking(len(found[::4]), seed + 1)]
-    Random(seed).shuffle(found)
-    return found
-
-
-def declined(n: int, seed: int) -> list[Dialogue]:
-    """n conversations of one to three messages that are not about the village, each answered by `DECLINE`."""
-    rng = Random(seed)
-    messages = iter(unfit_messages(3 * n, seed, longest=400))
-    found = []
-    for _ in range(n):
-        contents = [next(messages), DECLINE]
-        while rng.random() < 0.3 and len(contents) < 6:
-            contents += [next(messages), DECLINE]
-        found.append(Dialogue(talk(*contents), ("declined",) * (len(contents) // 2)))
-    return found
-
-
-def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) -> list[Dialogue]:
-    """The conversations, a share of which is interrupted once or twice by a stranger's message.
-
-    These messages are not about the village, or they name what the village lacks. An interruption comes
-    before any of the user's messages, and its answer is `DECLINE`. Nothing else changes: the next order is
-    followed and the next question is answered.
-
-    Args:
-        dialogues: The conversations.
-        seed: Seed of the messages and of all choices.
-        share: The share of conversations that are interrupted.
-    """
-    dialogues = list(dialogues)
-    rng = Random(seed)
-    messages = iter(unfit_messages(2 * len(dialogues), seed, longest=60))
-    found = []
-    for dialogue in dialogues:
-        contents = [message["content"] for message in dialogue.messages]
-        kinds = list(dialogue.kinds)
-        if rng.random() < share:
-            for _ in range(rng.randint(1, 2)):
-                place = rng.choice((0, rng.randrange(len(kinds))))  # half of the time before all others
-                contents[2 * place : 2 * place] = [next(messages), DECLINE]
-                kinds.insert(place, "declined")
-        found.append(Dialogue(talk(*contents), tuple(kinds)))
-    return found
-
-
-TYPED = 0.75  # share of questions as people type them, in `chat_course`
-
-
-def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) -> list[Dialogue]:
-    """n conversations for an answerer that strangers talk to.
-
-    Of twenty conversations, five are lessons, four are orders with two questions each and two are of two
-    orders. Two are an order in other words and one is a bare order, each with a question. One is a summary
-    and one is a question before any story. Four are of messages that are not about the village, or that name
-    what it lacks. Such messages also interrupt three in ten of the other conversations. Three in four
-    questions, and all orders in other words, are as people type them.
-
-    Args:
-        n: Number of conversations.
-        seed: Seed of the stories and of all choices.
-        stories: Number of new stories, as for `lessons`.
-        unknown: The share of questions in lessons whose answer is `NOBODY`.
-    """
-    part = n // 20
-    village = lessons(n - 15 * part, seed, stories=stories, unknown=unknown, plain=TYPED)
-    village += orders(4 * part, seed + 1, questions=2, plain=TYPED) + second_orders(2 * part, seed + 7)
-    village += orders(2 * part, seed + 4, 1, LOOSE_ORDERS, plain=1.0)
-    village += orders(part, seed + 8, 1, BARE_ORDERS, plain=1.0)
-    village += summaries(part, seed + 2) + untold(part, seed + 3)
-    mixed = interrupted(village, seed + 5) + declined(4 * part, seed + 6)
     Random(seed).shuffle(mixed)
     return mixed
 
@@ -543,39 +360,6 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
 
 
 # -- judging what was answered -------------------------------------------------------------------------------
-
-
-STORY = (
-    r"(?<!was )(?<!is )(?<!not )(?<!what )(?<!such )(?<!'s )"
-    r"\b(an?|one|another|one more|new|some)( [\w-]+){0,2} (story|stories|history|tale|fable|yarn)\b|^story\b"
-    r"|\b(tell|give|write|read|want|need)( me| us)? (?!(the|this|that|your)\b)(\w+ )?"
-    r"(story|history|tale)\b"
-    r"|(?<!this is the )\bstory of \S|^another one\b|\bstories (about|of|with)\b"
-    r"|^(please )?((can|could) you )?"
-    r"((tell|read|give) (me|us) )?(some|any)thing (?!wrong|else)[a-z]+\W*$"
-)
-TELL = r"\bhear (of|about)\b|^(please )?tell (me|us) (something )?about\b"
-ASKING = (
-    r"(what|how)\b(?! about)|(why|where|who|which|when|is|are|does|did|should)\b|do\b(?! you (know|have)\b)"
-)
-WHO_IS = rf"who( is|'s) ({'|'.join(KINDS['name']).lower()})\W*"
-
-
-def orders_a_story(message: str) -> bool:
-    """Whether a message asks for a new story, as those of `ORDERS` and `LOOSE_ORDERS` do."""
-    sentences = re.split(r"(?<=[.!?])\s+", message.strip().lower())
-    return any(re.search(f"{STORY}|{TELL}", one) and not re.match(ASKING, one) for one in sentences)
-
-
-def is_for_the_village(message: str) -> bool:
-    """Whether a message surely orders a story, or asks who a person of the village is.
-
-    "What is a story?" does not, and neither does "Tell me about attention.": both may ask about the course.
-    """
-    text = message.strip().lower()
-    if re.match(ASKING, text):
-        return re.fullmatch(WHO_IS, text) is not None
-    return re.search(STORY, text) is not None
 
 
 def has_both(order: str, story: str) -> bool:

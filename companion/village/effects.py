@@ -1,6 +1,8 @@
 """What each sentence does to the state of a story.
 
-An effect takes the state and the words `v` of a sentence's slots, and believes what the sentence says.
+sentences.toml names the effects of a sentence, each with the letters of the slots that it concerns: "moves A
+q" moves the person in slot A to the place in slot q. An effect takes the state, the words `v` of the slots
+and these letters, and believes what the sentence says. A thing is always in slot n, its color in c.
 """
 
 from __future__ import annotations
@@ -20,122 +22,80 @@ def effect(change):
     return change
 
 
-@effect
-def opens(s, v):
-    s.enter(v["A"], v["r"], v["p"])
+# who and where ---------------------------------------------------------------------------------------------
 
 
 @effect
-def opens_with_two(s, v):
-    s.enter(v["A"], v["r"], v["p"])
-    s.enter(v["B"], v["q"], v["p"])
+def enters(s, v, who, role, place):
+    s.enter(v[who], v[role], v[place])
 
 
 @effect
-def arrives(s, v):
-    s.enter(v["B"], v["r"], v["p"])
+def moves(s, v, who, place):
+    s.move(v[who], v[place])
 
 
 @effect
-def brings_thing(s, v):
-    s.take(v["B"], Thing(v["c"], v["n"]))
+def all_move(s, v, place):
+    for name in s.role:
+        s.move(name, v[place])
 
 
-@effect
-def brings_goods(s, v):
-    s.goods[v["B"]] = (number(v["k"]), v["g"])
+# things ----------------------------------------------------------------------------------------------------
 
 
-@effect
-def looks(s, v):
-    s.mood[v["B"]] = v["f"]
-
-
-@effect
-def finds(s, v):
-    s.take(v["A"], Thing(v["c"], v["n"]))
-
-
-@effect
-def buys(s, v):
-    s.take(v["A"], Thing(v["c"], v["n"]))
-    s.goods[v["A"]] = (number(v["m"]), v["g"])
-
-
-@effect
-def gets_wish(s, v):
-    s.take(v["A"], Thing(v["c"], v["n"]))
-    if (v["A"], v["n"]) in s.wish:
-        s.wish.remove((v["A"], v["n"]))
-
-
-def known_color(s, v):
-    """The color of the thing that the sentence names, said or remembered."""
+def thing_of(s, v) -> Thing:
+    """The thing of the sentence, with its color, said or remembered."""
     if "c" in v:
-        return v["c"]
+        return Thing(v["c"], v["n"])
     who = holding(s, v["n"])
-    return s.thing[who].color if who else s.lying.get(v["n"], ("colorless",))[0]
+    return s.thing[who] if who else Thing(s.lying.get(v["n"], ("colorless",))[0], v["n"])
 
 
 @effect
-def gives(s, v):
-    s.take(v["B"], Thing(known_color(s, v), v["n"]))
+def takes(s, v, who):
+    s.take(v[who], thing_of(s, v))
 
 
 @effect
-def lends(s, v):
-    gives(s, v)
-    s.owner[v["n"]] = v["A"]
+def drops(s, v, who, place):
+    s.drop(v[who], thing_of(s, v), v[place])
 
 
 @effect
-def returns(s, v):
-    s.take(v["A"], Thing(known_color(s, v), v["n"]))
-    s.owner.pop(v["n"], None)
-    s.move(v["B"], v["p"])
+def hides(s, v, who):
+    s.hider[v["n"]] = v[who]
 
 
 @effect
-def swaps(s, v):
-    mine, yours = s.thing.get(v["A"]), s.thing.get(v["B"])
-    if yours:
-        s.take(v["A"], yours)
-    if mine:
-        s.take(v["B"], mine)
-
-
-@effect
-def puts_down(s, v):
-    s.drop(v["A"], Thing(known_color(s, v), v["n"]), v["p"])
-
-
-@effect
-def hides(s, v):
-    puts_down(s, v)
-    s.hider[v["n"]] = v["A"]
-
-
-@effect
-def picks_up(s, v):
-    s.take(v["A"], Thing(known_color(s, v), v["n"]))
-
-
-@effect
-def fetches(s, v):
-    s.move(v["A"], v["p"])
-    picks_up(s, v)
-
-
-@effect
-def vanishes(s, v):
-    s.drop(v["A"], Thing(known_color(s, v), v["n"]), None)
+def vanishes(s, v, who):
+    s.drop(v[who], thing_of(s, v), None)
     for memory in (s.owner, s.broken):
         memory.pop(v["n"], None)
 
 
 @effect
-def breaks(s, v):
-    s.broken[v["n"]] = v["A"]
+def lends(s, v, who):
+    s.owner[v["n"]] = v[who]
+
+
+@effect
+def returns(s, v):
+    s.owner.pop(v["n"], None)
+
+
+@effect
+def swaps(s, v, who, other):
+    mine, yours = s.thing.get(v[who]), s.thing.get(v[other])
+    if yours:
+        s.take(v[who], yours)
+    if mine:
+        s.take(v[other], mine)
+
+
+@effect
+def breaks(s, v, who):
+    s.broken[v["n"]] = v[who]
 
 
 @effect
@@ -144,67 +104,42 @@ def mends(s, v):
 
 
 @effect
-def goes(s, v):
-    s.move(v["A"], v["q"])
+def wishes(s, v, who):
+    if (v[who], v["n"]) not in s.wish:
+        s.wish.append((v[who], v["n"]))
+    s.mention(v["n"])
 
 
 @effect
-def go_together(s, v):
-    s.move(v["A"], v["q"])
-    s.move(v["B"], v["q"])
+def gets_wish(s, v, who):
+    if (v[who], v["n"]) in s.wish:
+        s.wish.remove((v[who], v["n"]))
+
+
+# things to eat, in slot g ----------------------------------------------------------------------------------
 
 
 @effect
-def all_go(s, v):
-    for name in s.role:
-        s.move(name, v["q"])
+def has(s, v, who, how_many):
+    s.goods[v[who]] = (number(v[how_many]), v["g"])
 
 
 @effect
-def follows(s, v):
-    s.move(v["A"], v["p"])
+def eats_all(s, v, who):
+    s.goods.pop(v[who], None)
+
+
+# and the rest ----------------------------------------------------------------------------------------------
 
 
 @effect
-def comes(s, v):
-    s.move(v["B"], v["q"])
+def feels(s, v, who, mood):
+    s.mood[v[who]] = v[mood]
 
 
 @effect
-def gathers(s, v):
-    s.goods[v["A"]] = (number(v["k"]), v["g"])
-
-
-@effect
-def counts(s, v):
-    """Somebody has more or fewer now: `m` is what the sentence says there are."""
-    s.goods[v["A"]] = (number(v["m"]), v["g"])
-
-
-@effect
-def shares(s, v):
-    counts(s, v)
-    s.goods[v["B"]] = (number(v["k"]), v["g"])
-
-
-@effect
-def eats_all(s, v):
-    s.goods.pop(v["A"], None)
-
-
-@effect
-def feels(s, v):
-    s.mood[v["A"]] = v["f"]
-
-
-@effect
-def comforts(s, v):
-    s.mood[v["B"]] = v["j"]
-
-
-@effect
-def weather_comes(s, v):
-    s.weather = v["w"]
+def weather_comes(s, v, weather):
+    s.weather = v[weather]
 
 
 @effect
@@ -213,15 +148,8 @@ def weather_goes(s, v):
 
 
 @effect
-def day_is(s, v):
-    s.day = v["d"]
-
-
-@effect
-def wishes(s, v):
-    if (v["A"], v["n"]) not in s.wish:
-        s.wish.append((v["A"], v["n"]))
-    s.mention(v["n"])
+def day_is(s, v, day):
+    s.day = v[day]
 
 
 @effect

@@ -114,9 +114,6 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
     "next_day": (the_day_after_if_told, "no day was told"),
 }
 
-INTRODUCED = {"opens": [("A", "r")], "opens_with_two": [("A", "r"), ("B", "q")], "arrives": [("B", "r")]}
-"""Effect -> the letters of a name and its role: introductions may name anybody, even who is there already."""
-
 
 # ---- judging ----------------------------------------------------------------------------------------------
 
@@ -206,7 +203,7 @@ class Reading:
             return False
         if sentence == next(reversed(self.accepted)) or step.pattern.part == "opening":
             return True
-        lasting = [effect for effect in step.pattern.effects if effect != "ends"]
+        lasting = [effect for effect in step.pattern.effects if effect != ("ends",)]
         return bool(lasting) and vars(after(self.state, step)) == vars(self.state)
 
     def untimely(self, step: Step) -> str:
@@ -234,8 +231,8 @@ class Reading:
 def after(state: State, step: Step) -> State:
     """The facts when a sentence is believed that is no step of the story."""
     changed = state.copy()
-    for effect in step.pattern.effects:
-        EFFECTS[effect](changed, step.said)
+    for name, *letters in step.pattern.effects:
+        EFFECTS[name](changed, step.said, *letters)
     for name in PACE:
         setattr(changed, name, getattr(state, name))
     return changed
@@ -243,7 +240,7 @@ def after(state: State, step: Step) -> State:
 
 def manners(step: Step, slot: Slot) -> tuple[Callable[..., list[str]], str] | None:
     """The entry of MANNERS for a slot: by rule and effect, or by rule alone."""
-    keys = [*((slot.rule, effect) for effect in step.pattern.effects), slot.rule]
+    keys = [*((slot.rule, name) for name, *_ in step.pattern.effects), slot.rule]
     return next((MANNERS[key] for key in keys if key in MANNERS), None)
 
 
@@ -257,20 +254,26 @@ def falsehood(state: State, step: Step, kinds: dict[str, list[str]]) -> str:
     return clash(state, step)
 
 
+def introduced(pattern: Pattern) -> list[tuple[str, str]]:
+    """The letters of each name that a sentence introduces, and of its role: it may be anybody's."""
+    return [(letters[0], letters[1]) for name, *letters in pattern.effects if name == "enters"]
+
+
 def clash(state: State, step: Step) -> str:
     """What is known already against an opening or an arrival, or an empty string.
 
     Their slots allow anybody and, in openings, any day: rules alone do not see what they would overwrite.
     """
-    said, effects = step.said, step.pattern.effects
-    for name, role in [(said[a], said[r]) for effect in effects for a, r in INTRODUCED.get(effect, ())]:
+    said = step.said
+    effects = {name for name, *_ in step.pattern.effects}
+    for name, role in [(said[a], said[r]) for a, r in introduced(step.pattern)]:
         if state.role.get(name, role) != role:
             return f"{name} is the {state.role[name]}"
         if step.pattern.part == "opening" and state.place.get(name, said["p"]) != said["p"]:
             return f"{name} is at the {state.place[name]}"
-        if name in state.thing and not {"finds", "brings_thing"}.isdisjoint(effects):
+        if name in state.thing and "takes" in effects:
             return f"{name} has the {state.thing[name].noun}"
-        if name in state.goods and "brings_goods" in effects:
+        if name in state.goods and "has" in effects:
             return f"{name} has {' '.join(RULES['count'].allowed(state, [], name))} {state.goods[name][1]}"
     if "day_is" in effects and step.pattern.part == "opening" and state.day not in (None, said["d"]):
         return f"it is {state.day}"

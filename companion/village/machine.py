@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import log2
 from random import Random
@@ -38,7 +38,7 @@ class Pattern:
 
     part: str
     weight: int
-    effects: tuple[str, ...]
+    effects: tuple[tuple[str, ...], ...]
     text: str
     pieces: list[str]  # the literal text before, between and after the slots
     slots: list[Slot]
@@ -54,32 +54,22 @@ class Pattern:
         return "".join(parts)
 
 
-class ToldSentence(NamedTuple):
-    """One sentence of a story as it was told."""
-
-    pattern: Pattern
-    words: list[str]  # what stands in the slots
-    said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
-    text: str
-    start: int  # where the sentence begins in the story
-
-
 class Step(NamedTuple):
-    """One sentence as it was read or told, with the choices that the state left open."""
+    """One sentence as it was read, with the choices that the state left open."""
 
     pattern: Pattern
     words: list[str]  # what stands in the slots
     said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
     options: list[list[str]]  # what could have stood there
-    unit: int  # the pattern's weight in this state; 0: impossible here
-    total: int  # the weight of all patterns
+    comes: bool  # whether the state's menu has the pattern
+    text: str
     start: int  # where the sentence begins in the text
     spans: list[tuple[int, int]]  # where the slots' words stand in the text
 
     @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
-        return self.unit > 0 and all(w in o for w, o in zip(self.words, self.options, strict=True))
+        return self.comes and all(w in o for w, o in zip(self.words, self.options, strict=True))
 
 
 @dataclass(frozen=True)
@@ -234,8 +224,8 @@ class Village:
 
     def advance(self, state: State, pattern: Pattern, words: dict[str, str], text: str) -> None:
         """Tell the sentence: change `state` as it says, and count it."""
-        for name in pattern.effects:
-            EFFECTS[name](state, words)
+        for name, *letters in pattern.effects:
+            EFFECTS[name](state, words, *letters)
         state.words += text.count(" ") + 1
         state.last = pattern
 
@@ -270,59 +260,47 @@ class Village:
 
     def read(self, state: State, pattern: Pattern, found: re.Match) -> Step:
         """What a matched sentence chose and could have chosen in `state`, which stays as it is."""
-        total, menu, options = self.menu(state)
-        unit = next((unit for unit, patterns in menu if pattern in patterns), 0)
         said: dict[str, str] = {}
         choices, spans = [], []
         for i, slot in enumerate(pattern.slots, 1):
-            choices.append(self.allowed(state, slot, said, options))
+            choices.append(self.allowed(state, slot, said, options={}))
             said.setdefault(slot.letter, found[i])
             spans.append(found.span(i))
-        return Step(pattern, list(found.groups()), said, choices, unit, total, found.start(), spans)
+        comes = self.can_come(state, pattern)
+        return Step(pattern, list(found.groups()), said, choices, comes, found[0], found.start(), spans)
+
+    def moments(self, text: str) -> Iterator[tuple[State, Step]]:
+        """Go through a story sentence by sentence.
+
+        Args:
+            text: A story of this village.
+
+        Yields:
+            The state before each sentence, and the sentence. It is always the same state object, which the
+            next sentence changes, so copy what you want to keep.
+
+        Raises:
+            ValueError: If the text is no story of this village. What comes before the failing sentence has
+                been yielded then.
+        """
+        state, start = State(), 0
+        while not state.over:
+            matched = self.match(text, start)
+            step = self.read(state, *matched) if matched else None
+            if step is None or not step.possible:
+                raise ValueError(no_story(text))
+            yield state, step
+            self.advance(state, step.pattern, step.said, step.text)
+            start += len(step.text) + 1
+        if start <= len(text):
+            raise ValueError(no_story(text))
 
     def parse(self, text: str) -> list[Step] | None:
-        """The choices that tell exactly this story, or None if the village could not have told it."""
-        state, start, steps = State(), 0, []
-        while start < len(text):
-            matched = self.match(text, start)
-            if not matched:
-                return None
-            step = self.read(state, *matched)
-            if not step.possible:
-                return None
-            self.advance(state, step.pattern, step.said, matched[1][0])
-            steps.append(step)
-            start = matched[1].end() + 1
-        return steps if state.over and start == len(text) + 1 else None
-
-    def said(self, state: State, pattern: Pattern, found: re.Match) -> dict[str, str] | None:
-        """The words by letter of a matched sentence, as `read(…).said`; None if it is not possible here."""
-        if not self.can_come(state, pattern):
+        """The sentences of exactly this story, or None if the village could not have told it."""
+        try:
+            return [step for _, step in self.moments(text)]
+        except ValueError:
             return None
-        said: dict[str, str] = {}
-        for slot, word in zip(pattern.slots, found.groups(), strict=True):
-            if word not in self.allowed(state, slot, said, options={}):
-                return None
-            said.setdefault(slot.letter, word)
-        return said
-
-    def sentences(self, text: str) -> list[ToldSentence] | None:
-        """The sentences of this story, or None if the village could not have told it.
-
-        `parse` also lists, for each sentence, what else could have been said. That takes several times as
-        long, because it makes the whole menu.
-        """
-        state, start, sentences = State(), 0, []
-        while start < len(text):
-            matched = self.match(text, start)
-            said = self.said(state, *matched) if matched else None
-            if said is None:
-                return None
-            pattern, found = matched
-            sentences.append(ToldSentence(pattern, list(found.groups()), said, found[0], start))
-            self.advance(state, pattern, said, found[0])
-            start = found.end() + 1
-        return sentences if state.over and start == len(text) + 1 else None
 
 
 def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tuple[Pattern, int]:
@@ -357,14 +335,16 @@ def bits(text: str, forget: bool = False) -> float | None:
     Returns:
         The bits, or None if the text cannot be a story of the village.
     """
-    steps = VILLAGE.parse(text)
-    if steps is None:
-        return None
     surprise = 0.0
-    for step in steps:
-        surprise += log2(step.total / step.unit)
-        for slot, options in zip(step.pattern.slots, step.options, strict=True):
-            surprise += log2(len(KINDS[slot.kind] if forget else options))
+    try:
+        for state, step in VILLAGE.moments(text):
+            total, menu, _ = VILLAGE.menu(state)
+            unit = next(unit for unit, patterns in menu if step.pattern in patterns)
+            surprise += log2(total / unit)
+            for slot, options in zip(step.pattern.slots, step.options, strict=True):
+                surprise += log2(len(KINDS[slot.kind] if forget else options))
+    except ValueError:
+        return None
     return surprise
 
 
@@ -380,12 +360,9 @@ def recalls(text: str) -> list[tuple[int, int]]:
     Raises:
         ValueError: If the text is no story of the village.
     """
-    steps = VILLAGE.parse(text)
-    if steps is None:
-        raise ValueError(no_story(text))
     return [
         span
-        for step in steps
+        for _, step in VILLAGE.moments(text)
         for slot, options, span in zip(step.pattern.slots, step.options, step.spans, strict=True)
         if len(options) == 1 < len(KINDS[slot.kind])
     ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable
-from math import log2
 from re import escape, finditer
 from typing import Any
 
@@ -45,33 +43,6 @@ def floor(texts: Iterable[str], forget: bool = False) -> float:
     if not total_bytes:
         raise ValueError("texts=[] must hold at least one story")
     return total_bits / total_bytes
-
-
-def byte_frequency_loss(texts: Iterable[str]) -> float:
-    """The loss of a reader who knows only how often each byte comes in the training split.
-
-    Args:
-        texts: The texts to measure on.
-
-    Returns:
-        The loss in bits per byte.
-
-    Raises:
-        ValueError: If there is no text.
-    """
-    train = load_split("train")
-    counts = Counter("".join(train).encode("utf-8"))
-    end = 256  # the end of a story is one more sign
-    counts[end] = len(train)
-    total = counts.total() + 257  # one more of each, so that no byte is impossible
-    surprise, length = 0.0, 0
-    for text in texts:
-        signs = [*text.encode("utf-8"), end]
-        surprise -= sum(log2((counts[sign] + 1) / total) for sign in signs)
-        length += len(signs)
-    if not length:
-        raise ValueError("texts=[] must hold at least one text")
-    return surprise / length
 
 
 def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> tuple[Any, int]:

@@ -247,7 +247,7 @@ def token_distributions(text: str, tokenizer) -> Iterator[dict[int, float]]:
             reader = reader.after(words[i - 1])
         ids = encode(reader.spaced(word))
         distributions = [next_tokens(reader, encode, ids[:n]) for n in range(1, len(ids) + 1)]
-        if not distributions[-1]:
+        if not ids or not distributions[-1]:
             raise ValueError(f"{word!r} cannot come after {reader.last_words()!r} in a story of the village")
         yield from distributions
 

@@ -16,7 +16,7 @@ from random import Random
 
 from companion.village.facts import State
 from companion.village.judge import judge
-from companion.village.machine import VILLAGE, Pattern, ToldSentence, no_story
+from companion.village.machine import VILLAGE, Pattern
 from companion.village.splits import fresh
 from companion.village.words import KINDS, NUMBERS, SHE
 
@@ -87,35 +87,13 @@ def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
     return kinds
 
 
-def moments(text: str) -> Iterator[tuple[State, ToldSentence]]:
-    """Go through a story sentence by sentence.
-
-    Args:
-        text: A story of the village.
-
-    Yields:
-        The state before each sentence, and the sentence. It is always the same state object, which the next
-        sentence changes, so copy what you want to keep.
-
-    Raises:
-        ValueError: If the text is no story of the village.
-    """
-    sentences = VILLAGE.sentences(text)
-    if sentences is None:
-        raise ValueError(no_story(text))
-    state = State()
-    for sentence in sentences:
-        yield state, sentence
-        VILLAGE.advance(state, sentence.pattern, sentence.said, sentence.text)
-
-
 def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
     """A question of this kind at every point of the story where one with two choices or more can stand."""
     beginning, letter = QUESTIONS[kind]
     (pattern,) = (pattern for pattern in VILLAGE.patterns if pattern.text.startswith(beginning))
     at = [slot.letter for slot in pattern.slots].index(letter)
     heard: dict[str, dict[str, None]] = {"name": {}, "place": {}}  # kind -> its words so far
-    for state, step in moments(text):
+    for state, step in VILLAGE.moments(text):
         if VILLAGE.can_come(state, pattern):
             words = _fill(pattern, state, rng)
             kind_of_word = pattern.slots[at].kind
@@ -171,7 +149,7 @@ def held(n: int, seed: int) -> list[Question]:
         text = next(stories)
         found = [
             (step.start - 1, thing.noun, name, tuple(state.role))
-            for state, step in moments(text)
+            for state, step in VILLAGE.moments(text)
             if len(state.role) > 1
             for name, thing in state.thing.items()
         ]
@@ -268,7 +246,7 @@ def singers(n: int, seed: int) -> list[tuple[str, int]]:
 def crowds(n: int, seed: int) -> list[tuple[str, int]]:
     """n new stories, and whether three people or more are in them: 1 or 0. The same for the same seed."""
     stories = islice(fresh(seed), n)
-    return [(text, int(len(list(moments(text))[-1][0].role) > 2)) for text in stories]
+    return [(text, int(len(list(VILLAGE.moments(text))[-1][0].role) > 2)) for text in stories]
 
 
 def _twin(question: Question) -> list[tuple[str, str]] | None:
@@ -303,7 +281,7 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
         text = next(stories)
         found = [
             (text[: step.start - 1], [(thing.noun, name) for name, thing in state.thing.items()])
-            for state, step in moments(text)
+            for state, step in VILLAGE.moments(text)
             if len(state.role) > 1 and state.thing
         ]
         if found:
@@ -336,7 +314,7 @@ def begun(n: int, seed: int, longest: int = 1) -> list[str]:
         raise ValueError(f"longest={longest} must be at least 1; a beginning has a sentence")
     rng, beginnings = Random(seed), []
     for text in islice(fresh(seed), n):
-        steps = VILLAGE.sentences(text)
+        steps = VILLAGE.parse(text)
         kept = rng.randint(1, max(1, min(longest, len(steps) - 2)))
         beginnings.append(text[: steps[kept].start - 1])
     return beginnings

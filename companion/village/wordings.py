@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from companion.village.judge import INTRODUCED, LONGEST_SENTENCE
+from companion.village.judge import LONGEST_SENTENCE, introduced
 from companion.village.machine import VILLAGE, Pattern
 from companion.village.words import KINDS
 
@@ -75,8 +75,7 @@ _WORDINGS = {p.text: CHRONICLE[_plain(p)] for p in VILLAGE.patterns if _plain(p)
 def introducing(pattern: Pattern) -> list[int]:
     """The slots of a pattern that introduce somebody, by their numbers: of each such letter, the first."""
     letters = [slot.letter for slot in pattern.slots]
-    pairs = [pair for effect in pattern.effects for pair in INTRODUCED.get(effect, ())]
-    return [letters.index(letter) for letter, _ in pairs]
+    return [letters.index(letter) for letter, _ in introduced(pattern)]
 
 
 def as_data() -> dict:

@@ -46,12 +46,12 @@ class Sentence(NamedTuple):
 
     part: str  # opening, arrival, event, scene or closing
     weight: int
-    effects: tuple[str, ...]
+    effects: tuple[tuple[str, ...], ...]  # the name of each, and the letters of its slots
     text: str
 
 
 PATTERNS = [
-    Sentence(block["part"], block["weight"], tuple(block["effects"]), text)
+    Sentence(block["part"], block["weight"], tuple(tuple(one.split()) for one in block["effects"]), text)
     for block in read_table("sentences.toml")["block"]
     for text in lines(block["sentences"])
 ]

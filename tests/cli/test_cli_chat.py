@@ -19,7 +19,7 @@ from companion.runtime.data.conversations import FULL, write_chats
 from companion.show.judged_text import marks_for, story
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
-from companion.village.strangers import DECLINE
+from companion.village.dialogues import DECLINE
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto.'
 TALK = [

@@ -4,6 +4,9 @@ import itertools
 import json
 from collections import Counter
 
+import pytest
+
+from companion import village
 from companion.gpt import gpt2
 from companion.village import judge
 from companion.village.dialogues import has_both
@@ -55,3 +58,19 @@ def test_the_log_of_sums_counts_what_its_texts_say(scripts):
         assert counted.items() <= row.items()
         if "followed" in row:
             assert row["followed"] == thinking.followed(row["arm"], row["texts"])
+
+
+@pytest.mark.gate
+def test_the_data_card_states_the_measured_losses(scripts):
+    card = (village.DATA / "README.md").read_text(encoding="utf-8")
+    for split in ("val", "test"):  # train takes as long as all the other tests
+        texts = village.load_split(split)
+        size = sum(map(village.story_bytes, texts))
+        losses = (
+            village.floor(texts),
+            village.floor(texts, forget=True),
+            scripts("village").byte_frequency_loss(texts),
+        )
+        row = f"| {split} | {len(texts)} | {size} | " + " | ".join(f"{loss:.4f}" for loss in losses) + " |"
+        assert row in card
+        assert 0.15 < losses[0] < 0.6 and losses[0] < losses[1] < losses[2]

@@ -22,8 +22,7 @@ from companion.serve.small_talk import TABLE, UNCLEAR, briefly
 from companion.serve.story_chat import NO_STORY, READ_NOTE, StoryChat, as_learned, story_verdicts
 from companion.serve.story_questions import WHY, contents_of
 from companion.serve.village_words import from_question_word, ordered_phrases
-from companion.village.dialogues import beginning_with, talk
-from companion.village.strangers import DECLINE
+from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
 UNSAID = TABLE["unsaid"]

@@ -164,6 +164,11 @@ def test_the_true_odds_end_where_the_village_could_not_have_told_the_text(teller
     assert "'zebra' cannot come after 'Once the'" in " ".join(said.split())
 
 
+def test_a_text_that_begins_with_a_space_has_no_true_odds(teller):
+    said = list(odds_of_tokens(subject(teller, " Once")))
+    assert said[said.index("") + 1].startswith("The truth ends where the village could not have told")
+
+
 names = st.lists(st.text("aé日<\u0301 ", max_size=14), min_size=1, max_size=40)
 
 

@@ -38,10 +38,11 @@ def test_the_surprises_of_the_tokens_are_the_bits_of_the_story(tokenizer, seed):
 def test_a_tiny_village_by_hand():
     """An opening of weight 3 and one of weight 1; then somebody comes."""
     kinds = {"name": ["Ann", "Bo"], "role": ["cook", "cat"], "place": ["mill"]}
+    opens, arrives = (("enters", "A", "r", "p"),), (("enters", "B", "q", "p"),)
     table = [
-        Sentence("opening", 3, ("opens",), "The {r:new_role} {A:new_name} sat at the {p:any_place}."),
-        Sentence("opening", 1, ("opens",), "At the {p:any_place} lived the {r:new_role} {A:new_name}."),
-        Sentence("arrival", 1, ("arrives",), "{B:new_name} the {q:new_role} came to the {p:any_place}."),
+        Sentence("opening", 3, opens, "The {r:new_role} {A:new_name} sat at the {p:any_place}."),
+        Sentence("opening", 1, opens, "At the {p:any_place} lived the {r:new_role} {A:new_name}."),
+        Sentence("arrival", 1, arrives, "{B:new_name} the {q:new_role} came to the {p:any_place}."),
     ]
     reader = PerfectReader(Village(kinds, table))
     assert reader.next_words() == {"The": 0.75, "At": 0.25}
@@ -110,4 +111,4 @@ def test_a_sentence_is_listed_once():
     for word in text.split():
         reader.next_words()
         reader.read(word)
-    assert len(menus) == len(village.sentences(text))
+    assert len(menus) == len(village.parse(text))

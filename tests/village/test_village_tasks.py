@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from companion.village import judge
+from companion.village import VILLAGE, judge
 from companion.village.splits import SPLITS, load_split
-from companion.village.tasks import QUESTIONS, Question, moments, questions
+from companion.village.tasks import QUESTIONS, Question, questions
 
 FEW = {"who broke": 4, "who hid": 4}
 """Questions of the rarer kinds, which take longer to find."""
@@ -79,9 +79,9 @@ def test_unknown_kinds_are_refused(kinds):
 
 def test_moments_are_the_states_before_each_sentence():
     story = load_split("val")[0]
-    seen = [(dict(state.thing), step.start) for state, step in moments(story)]
+    seen = [(dict(state.thing), step.start) for state, step in VILLAGE.moments(story)]
     sentences = judge(story)
     assert len(seen) == len(sentences) and seen[0] == ({}, 0)
     assert [story[start:].startswith(v.sentence) for (_, start), v in zip(seen, sentences, strict=True)]
     with pytest.raises(ValueError, match="no story|village"):
-        list(moments("Nobody ate a key."))
+        list(VILLAGE.moments("Nobody ate a key."))

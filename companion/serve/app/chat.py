@@ -12,7 +12,7 @@ from companion.serve.course import Answered
 from companion.serve.route import Lists
 from companion.serve.small_talk import EXAMPLE, briefly
 from companion.serve.story_chat import StoryChat, story_verdicts
-from companion.village.strangers import DECLINE
+from companion.village.dialogues import DECLINE
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
 EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
