@@ -22,6 +22,8 @@ SPARE = TABLE["lists"]["spare"]
 """Words that are no reason to decline a question, besides those of the stories."""
 SPARE_IN_ORDER = TABLE["lists"]["spare_in_order"]
 """Words that say nothing of what a story should be about."""
+SPARE_IN_COURSE = TABLE["lists"]["spare_in_course"]
+"""Words that say nothing of what a question about the course is about."""
 NOUNS = ("name", "role", "thing", "goods", "place")
 """The kinds of words that a story is about."""
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
