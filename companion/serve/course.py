@@ -244,6 +244,7 @@ class Course:
         texts = [f"{row.question} {row.answer}" for row in [*self.frequent, *self.questions]]
         texts += [entry.line for entry in self.glossary]
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
+        self.word_stems = {stem(word) for word in self.words}
         names = [(name, entry) for entry in self.glossary for name in entry.names]
         self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
         asked = " ".join(row.question for row in [*self.frequent, *self.questions])
@@ -263,13 +264,15 @@ class Course:
         if word in self.words or not content_words(word) - question_words():
             return typed
         word = spelled_word(word)
-        word = re.sub(r"shun$", "tion", word)
-        word = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word)
+        american = re.sub(r"shun$", "tion", word)
+        american = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", american)
+        if american in self.words or len(word) < 4:
+            return american
         if len(word) > 7:
-            longer = [one for one in self.term_words if one.startswith(word)]
+            longer = [one for one in self.term_words if one.startswith(american)]
             if longer:  # "backprop" for "backpropagation"
                 return min(longer, key=len)
-        if word in self.words or len(word) < 4:
+        if stem(word) in self.word_stems:
             return word
         near = get_close_matches(word, self.term_words | self.long_words, 3, 0.84)
         near = [one for one in near if one[0] == word[0]]
@@ -338,7 +341,7 @@ class Course:
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
-            is_more = entries and near < EXACT
+            is_more = entries and near < CLEAR
             return of_terms(entries).followed_by(row.answered()) if is_more else row.answered()
         section = self.section_on(message)
         if entries:

@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from companion.village.dialogues import ASKED, HELD_OUT_ORDERS, LOOSE_ORDERS, ORDERS, PLAIN, SUMMARIES
+from companion.village.dialogues import (
+    ASKED,
+    HELD_OUT_ORDERS,
+    HELD_OUT_PLAIN,
+    LOOSE_ORDERS,
+    ORDERS,
+    PLAIN,
+    SUMMARIES,
+)
 from companion.village.machine import VILLAGE
 from companion.village.words import KINDS, NUMBERS
 
@@ -99,6 +107,15 @@ def question_words() -> set[str]:
     for phrases in KINDS.values():
         texts += phrases
     return order_words() | content_words(" ".join(texts))
+
+
+@cache
+def learned_words() -> set[str]:
+    """The content words of the questions that a model learns, and of those that test it."""
+    texts = [*SUMMARIES, SPARE, *village_forms(), *KINDS["color"], *KINDS["number"]]
+    for kind, asked in ASKED.items():
+        texts += [*asked.wordings, *PLAIN[kind], *HELD_OUT_PLAIN[kind]]
+    return content_words(" ".join(texts))
 
 
 def from_question_word(message: str) -> str:
