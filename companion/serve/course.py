@@ -19,6 +19,7 @@ from companion.serve.village_words import (
     LIGHT_WORDS,
     SPARE,
     SPARE_IN_COURSE,
+    TABLE,
     content_words,
     question_words,
     spelled_word,
@@ -256,7 +257,9 @@ class Course:
         self.mended_word = cache(self._mended_word)
 
     def mended(self, message: str) -> str:
-        """The message with "quantisation" as "quantization", and "attenshun" as "attention"."""
+        """The message with "quantisation" as "quantization", "attenshun" as "attention", in the course's terms."""
+        for said, term in TABLE["terms"].items():
+            message = re.sub(rf"(?i)\b{said}\b", term, message)
         return re.sub(r"\b[A-Za-z]+\b", lambda found: self.mended_word(found[0]), message)
 
     def _mended_word(self, typed: str) -> str:
