@@ -47,7 +47,8 @@ HEADINGS = "the headings of the chapters"
 SMALL_TALK = "a list of small talk"
 """Sources of answers."""
 ASKS = re.compile(
-    r"(?i)\W*((ok|so|and|but) )*(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
+    r"(?i)\W*((ok|so|and|but) )*"
+    r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
 WHY = re.compile(r"(?i)\W*((ok|so|and|but) )*(why|how come)\b")
@@ -257,7 +258,7 @@ class Course:
         self.mended_word = cache(self._mended_word)
 
     def mended(self, message: str) -> str:
-        """The message with "quantisation" as "quantization", "attenshun" as "attention", in the course's terms."""
+        """The message with "quantisation" as "quantization", "attenshun" as "attention", and terms as here."""
         for said, term in TABLE["terms"].items():
             message = re.sub(rf"(?i)\b{said}\b", term, message)
         return re.sub(r"\b[A-Za-z]+\b", lambda found: self.mended_word(found[0]), message)

@@ -32,7 +32,7 @@ MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 
 
 def in_words(text: str) -> str:
-    """The message with its numbers as words, its typing errors mended, and Mara as a baker if she is no other."""
+    """The message with its numbers as words, its typing errors mended, and Mara as a baker or what she is."""
     text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 
