@@ -360,6 +360,9 @@ class Course:
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
+        of_chapter = self.about_chapter(topic)
+        if of_chapter:
+            return of_chapter
         entries = self.entries(topic)[:1]
         found = of_terms(entries) if entries else self.find(topic)
         said = f"{found.source}; {found.answer}" if found else ""
@@ -373,9 +376,9 @@ class Course:
 
     def about_chapter(self, message: str) -> Answered | None:
         """The terms of the chapter that a message names, or of the next one; None if it asks for more."""
-        found = re.search(r"(?i)\b(after )?chapter (\d+)\b", message)
+        found = re.search(r"(?i)\b(after )?(?:chapter )?(\d+)\b", message)
         words = content_words(message) - content_words(SPARE_IN_COURSE)
-        if not found or len(words) > 2 + bool(found[1]):  # "chapter", its number and "after"
+        if not found or "chapter" not in message.lower() or len(words) > 2 + bool(found[1]):
             return None
         number = int(found[2]) + bool(found[1])
         entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]

@@ -108,7 +108,8 @@ class StoryChat(Chat):
         self.by = "rule"
         if kind == "unclear" and (village_nouns(text) or (stories and ASKS.match(question))):
             kind = "story"
-        if is_about_the_world(kind, question, stories[-1] if stories else ""):
+        may_be_of_world = kind != "unclear" or ASKS.match(question)
+        if may_be_of_world and is_about_the_world(kind, question, stories[-1] if stories else ""):
             kind = "world"
         if kind not in ABOUT_STORY:
             self.note = note_of_unknown_words(text) if kind == "world" else ""

@@ -32,7 +32,7 @@ DID = re.compile(r"(?i)\W*((and|so|but) )?who (?!is|was|are|were|has|had)\w+")
 """How a question begins that asks who did something."""
 REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
-OPEN_KINDS = ("story", "deeds", "count", "who", "why", "cast", "places", "day", "weather")
+OPEN_KINDS = ("unclear", "story", "deeds", "count", "who", "why", "cast", "places", "day", "weather")
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
@@ -99,7 +99,8 @@ def read(kind: str, question: str, story: str) -> str:
         return said
     if DID.match(question):
         return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
-    words = [f"“{word}”" for word in missing(unknown_words(in_past(question)), story)[-2:]]
+    named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
+    words = [f"“{word}”" for word in missing(unknown_words(" ".join(named)), story)[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
     return f"{nothing} {places_of(story, nouns)}".strip()
 
