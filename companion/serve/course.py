@@ -258,7 +258,7 @@ class Course:
         self.mended_word = cache(self._mended_word)
 
     def mended(self, message: str) -> str:
-        """The message with "quantisation" as "quantization", "attenshun" as "attention", and terms as here."""
+        """The message with "quantisation" as "quantization", and "attenshun" as "attention"."""
         for said, term in TABLE["terms"].items():
             message = re.sub(rf"(?i)\b{said}\b", term, message)
         return re.sub(r"\b[A-Za-z]+\b", lambda found: self.mended_word(found[0]), message)
