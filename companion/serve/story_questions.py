@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
+from companion.serve.kinds import known_kinds, words_of
 from companion.serve.orders import items_of
 from companion.serve.route import LEARNED
 from companion.serve.small_talk import TABLE as SAID
@@ -64,10 +65,10 @@ def told_and_asked(message: str) -> tuple[str, str]:
 def is_about_the_world(kind: str, question: str, story: str) -> bool:
     """Whether a question names nobody and nothing of the village, and words that the story does not have.
 
-    One such word is enough if the village does not know it. Of others there must be two. A question about the
-    whole story, and words for what somebody did, such as "who drowned", do not count.
+    One such word is enough if the village does not know it. Of others there must be two. The word for what
+    somebody did, as in "who drowned", does not count, nor does a question that messages.csv has.
     """
-    if kind not in OPEN_KINDS or village_nouns(question):
+    if kind not in OPEN_KINDS or village_nouns(question) or words_of(question) in known_kinds():
         return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False
