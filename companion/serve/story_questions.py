@@ -166,10 +166,14 @@ def deeds_of(story: str) -> list[str]:
             continue
         step = VILLAGE.read(reading.state, *matched)
         others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
-        words = step.said | {"others": " and ".join(others) or "nobody"}
+        named = {"others": " and ".join(others) or "nobody", "all": " and ".join(reading.state.role)}
         verdict = reading.verdict(step, text[start:end])
         if verdict.kind != "contradiction" and verdict.reason != "said already":
-            found += [DEEDS[effect].format(**words) for effect in step.pattern.effects if effect in DEEDS]
+            found += [
+                DEEDS[effect].format(**step.said, **named)
+                for effect in step.pattern.effects
+                if effect in DEEDS
+            ]
     return found
 
 

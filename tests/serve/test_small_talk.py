@@ -462,3 +462,9 @@ def test_a_question_about_the_world_is_declined_after_a_story_as_before_one(ques
 @pytest.mark.parametrize("message", ["What is 17 + 25?", "17 + 25", "how much is 350 / 7"])
 def test_a_sum_is_declined_after_a_story_too(message):
     assert answer(message, "Tell me a story.", STORY) == ANSWERS["sum"]
+
+
+def test_where_all_go_each_of_them_goes():
+    fair = "There was a fair at the mine. So they all went to the mine, Bram first."
+    said = answer("what did the baker do?", "Tell me a story.", f"{STORY} {fair}")
+    assert said.endswith("Mara and Bram went to the mine.")
