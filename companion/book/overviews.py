@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from companion.book import BookError
 from companion.book.manifest import Book, Chapter
-from companion.book.terms import all_terms, glossary_rows, question_rows
+from companion.book.terms import all_terms, glossary_rows, question_rows, section_rows
 from companion.book.text import code_cells, headings, read_notebook, tags
 
 RUNG = re.compile(r"(?P<name>.+?): +(?P<value>-?\d+(\.\d+)?)\b")
@@ -52,6 +52,8 @@ def overview_files(book: Book) -> dict[Path, bytes]:
         contents[data / "glossary.csv"] = glossary_rows(all_terms(notebooks))
     if (data / "questions.csv").exists():
         contents[data / "questions.csv"] = question_rows(notebooks)
+    if (data / "sections.csv").exists():
+        contents[data / "sections.csv"] = section_rows(notebooks)
     return {path: text.encode("utf-8") for path, text in contents.items()}
 
 

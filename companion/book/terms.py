@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -152,6 +153,27 @@ def question_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
             if found := QUESTION.match(line):
                 rows.append((found["question"], found["answer"], chapter.number, chapter.title))
     return as_csv(rows)
+
+
+EXERCISE = re.compile(r"\d+\.\d+ ")
+"""How the heading of an exercise begins."""
+
+
+def section_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
+    """The headings of the chapters' sections, as CSV, with the columns question, chapter and title.
+
+    Headings of exercises are left out, and those that several chapters have, such as "Further reading".
+    """
+    found = [
+        (heading, chapter)
+        for chapter, notebook in notebooks.items()
+        for cell in notebook.cells
+        for heading in heading_lines(cell)
+        if heading != chapter.title and not EXERCISE.match(heading)
+    ]
+    times = Counter(heading for heading, _ in found)
+    rows = [(heading, chapter.number, chapter.title) for heading, chapter in found if times[heading] == 1]
+    return as_csv([("question", "chapter", "title"), *rows])
 
 
 def glossary_page(terms: Iterable[Term]) -> str:

@@ -16,7 +16,7 @@ from companion.models.names import folder_of
 from companion.runtime.models.devices import pick_device
 from companion.serve.offered import Offer, find_offered
 
-FOLDERS = (village.DATA / "models", RUNS)
+COURSE = village.DATA / "models"
 MOST_MB = 5  # the largest file that can be uploaded
 SETTINGS = {
     "server.headless": "true",  # opens no browser and asks for no address
@@ -37,8 +37,8 @@ class Options:
     """Open the browser app: tell stories, chat, compare models, classify texts.
 
     Args:
-        models: Folder in which the app looks for models; you can give several. Default: the models of the
-            course, and runs.
+        models: Folder in which the app looks for models, besides the models of the course; you can give
+            several. Default: runs.
         model: Another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is
             downloaded before the app starts; you can give several.
         host: Address to listen at.
@@ -46,7 +46,7 @@ class Options:
         device: Where to compute: auto, cpu, cuda or mps.
 
     Example:
-        companion app --models runs
+        companion app --models my_models
     """
 
     models: list[Path] = field(default_factory=list)
@@ -63,16 +63,15 @@ def run(options: Options) -> None:
     for folder in options.models:
         if not folder.is_dir():
             raise ValueError(f"--models={folder} is no folder; name one with models in it")
-    folders = [os.path.abspath(folder) for folder in options.models or FOLDERS]
+    own = [os.path.abspath(folder) for folder in options.models]
+    if own and not find_offered(own, {}):
+        raise ValueError(f"--models={', '.join(own)} has no model in it; train one, or name another folder")
+    folders = [*own, os.path.abspath(COURSE)] if own else [os.path.abspath(COURSE), os.path.abspath(RUNS)]
     named = {name: os.path.abspath(folder_of(name)) for name in options.model}
     models = find_offered(folders, named)
     for name in named:
         if name not in {model.name for model in models}:
             raise ValueError(f"--model={name} holds no model; name a folder with one, or a model of the hub")
-    if not models:
-        raise ValueError(
-            f"--models={', '.join(folders)} has no model in it; train one, or name another folder"
-        )
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kinds = [kind for kind, is_there in found.items() if is_there]
     others = [kind for kind in kinds if kind != options.device] if len(kinds) > 1 else []

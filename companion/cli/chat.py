@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
 GREETING = """\
-I am a small model that knows one village and nothing else. I tell stories and answer questions about them.
-Questions about this course are answered from its glossary and its frequent questions. For example:
+A small model tells stories of one village here. Most other answers come from programs and lists: a program
+reads in the story what you ask about it, and lists answer questions about this course and small talk. A line
+below such an answer says where it is from. For example:
 
   Tell a story about the baker Mara and a red kite.
   Who has the kite?

@@ -18,6 +18,8 @@ from companion import village
 from companion.serve.village_words import (
     LIGHT_WORDS,
     SPARE,
+    SPARE_IN_COURSE,
+    TABLE,
     content_words,
     question_words,
     spelled_word,
@@ -28,6 +30,7 @@ from companion.serve.village_words import (
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
 QUESTIONS = village.DATA / "questions.csv"
+SECTIONS = village.DATA / "sections.csv"
 THRESHOLD = 0.35
 """How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
@@ -40,12 +43,16 @@ RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 IN_GLOSSARY = "the glossary"
 FREQUENT = "the list of frequent questions"
+HEADINGS = "the headings of the chapters"
 SMALL_TALK = "a list of small talk"
 """Sources of answers."""
 ASKS = re.compile(
-    r"(?i)\W*((ok|so|and|but) )*(wh\w+|how|is|are|do|does|did|can|could|should|will|would|has|have)\b"
+    r"(?i)\W*((ok|so|and|but) )*"
+    r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
+WHY = re.compile(r"(?i)\W*((ok|so|and|but) )*(why|how come)\b")
+"""How a question begins that the meaning of a term does not answer."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
 """How the TeX of the lists is written where it is not drawn."""
@@ -130,11 +137,21 @@ def read_questions() -> list[Row]:
     return [Row(**row) for row in read_rows(QUESTIONS)]
 
 
+def read_sections() -> list[Row]:
+    """The headings of the chapters' sections, as rows without an answer."""
+    return [Row(answer="", **row) for row in read_rows(SECTIONS)]
+
+
 def read_glossary() -> list[Entry]:
     """The entries of the glossary."""
     return [
         Entry(tuple(row["names"].split(" | ")), row["meaning"], row["chapter"]) for row in read_rows(GLOSSARY)
     ]
+
+
+def in_words(text: str) -> str:
+    """A text with the sign of a square root in words."""
+    return re.sub(r"√|\bsqrt\b", "square root of ", text)
 
 
 # -- the index -----------------------------------------------------------------------------------------------
@@ -175,8 +192,9 @@ class Index:
 
     def __init__(self, rows: Sequence[Any]):
         self.rows = list(rows)
-        counted = [pieces(row.question) for row in rows]
-        self.content = [content_words(row.question) for row in rows]
+        asked = [in_words(row.question) for row in rows]
+        counted = [pieces(question) for question in asked]
+        self.content = [content_words(question) for question in asked]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
         have = Counter(chain.from_iterable(counted))
         self.rarity = np.log((1 + len(rows)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
@@ -223,12 +241,16 @@ class Course:
         self.frequent = read_frequent()
         self.questions = read_questions()
         self.indexes = [Index(self.frequent), Index(self.questions)]
+        self.sections = Index(read_sections())
         self.glossary = read_glossary()
         texts = [f"{row.question} {row.answer}" for row in [*self.frequent, *self.questions]]
         texts += [entry.line for entry in self.glossary]
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
+        self.word_stems = {stem(word) for word in self.words}
         names = [(name, entry) for entry in self.glossary for name in entry.names]
         self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
+        asked = " ".join(row.question for row in [*self.frequent, *self.questions])
+        self.long_words = {word for word in re.findall(r"\w+", asked.lower()) if len(word) > 6}
         self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
         self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
         self.counts = Counter(word for index in self.indexes for words in index.content for word in words)
@@ -237,6 +259,8 @@ class Course:
 
     def mended(self, message: str) -> str:
         """The message with "quantisation" as "quantization", and "attenshun" as "attention"."""
+        for said, term in TABLE["terms"].items():
+            message = re.sub(rf"(?i)\b{said}\b", term, message)
         return re.sub(r"\b[A-Za-z]+\b", lambda found: self.mended_word(found[0]), message)
 
     def _mended_word(self, typed: str) -> str:
@@ -244,15 +268,18 @@ class Course:
         if word in self.words or not content_words(word) - question_words():
             return typed
         word = spelled_word(word)
-        word = re.sub(r"shun$", "tion", word)
-        word = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", word)
+        american = re.sub(r"shun$", "tion", word)
+        american = re.sub(r"is(e|ed|er|ers|es|ing|ation|ations)$", r"iz\1", american)
+        if american in self.words or len(word) < 4:
+            return american
         if len(word) > 7:
-            longer = [one for one in self.term_words if one.startswith(word)]
+            longer = [one for one in self.term_words if one.startswith(american)]
             if longer:  # "backprop" for "backpropagation"
                 return min(longer, key=len)
-        if word in self.words or len(word) < 4:
+        if stem(word) in self.word_stems:
             return word
-        near = [one for one in get_close_matches(word, self.term_words, 3, 0.84) if one[0] == word[0]]
+        near = get_close_matches(word, self.term_words | self.long_words, 3, 0.84)
+        near = [one for one in near if one[0] == word[0]]
         return near[0] if near else typed
 
     def with_term(self, message: str, before: Answered | None) -> str:
@@ -285,41 +312,57 @@ class Course:
     def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
         """The content words of a message that are in no name of some entries."""
         named = set().union(*(name for name, entry in self.terms if entry in entries))
-        return content_words(message) - named - content_words(SPARE)
+        return content_words(message) - named - content_words(SPARE) - content_words(SPARE_IN_COURSE)
 
     def nearest(self, message: str, telling: Collection[str] = ()) -> tuple[Row, float]:
         """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
-        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
-        found = [index.find(text, telling) for index in self.indexes for text in (message, of_any_chapter)]
+        asked = in_words(message)
+        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", asked)
+        found = [index.find(text, telling) for index in self.indexes for text in (asked, of_any_chapter)]
         return max(found, key=lambda one: one[1])
+
+    def section_on(self, message: str) -> Answered | None:
+        """The section whose heading is nearest to a message: it has two of its content words, or all."""
+        row, near = self.sections.find(in_words(message))
+        shared = content_words(in_words(row.question)) & content_words(in_words(message))
+        if near < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
+            return None
+        chapter = f"Chapter {number_of(row.chapter)}"
+        return Answered(f"{chapter} has a section on that: “{row.question}”.", f"{HEADINGS}, {row.chapter}")
 
     def find(self, message: str) -> Answered | None:
         """The answer of the lists to a question with its words mended; None where they have none.
 
         That is the entry of the term that it asks for, or else the entries of the terms that it contains, and
-        the nearest listed question.
+        the nearest listed question, or else the nearest section.
         """
         row, near = self.nearest(message)
-        chapter = re.search(r"(?i)\bchapter (\d+)\b", message)
-        if chapter and near < EXACT and len(content_words(message)) <= 2:
-            return self.about_chapter(int(chapter[1]))
+        of_chapter = self.about_chapter(message) if near < EXACT else None
+        if of_chapter:
+            return of_chapter
         entries = self.entries(message)
-        is_named = entries and not self.unnamed(message, entries)
+        is_named = entries and not self.unnamed(message, entries) and not WHY.match(message)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
-        if near >= THRESHOLD and entries and near < EXACT:
-            return of_terms(entries).followed_by(row.answered())
         if near >= THRESHOLD:
-            return row.answered()
+            is_more = entries and near < CLEAR
+            return of_terms(entries).followed_by(row.answered()) if is_more else row.answered()
+        section = self.section_on(message)
         if entries:
-            is_partial = ASKS.match(message) and not is_named
-            return of_terms(entries, ONLY_TERMS if is_partial else "")
+            is_partial = ASKS.match(message) and not is_named and not section
+            found = of_terms(entries, ONLY_TERMS if is_partial else "")
+            return found.followed_by(section) if section else found
+        if section:
+            return section
         rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
         row, near = self.nearest(message, rare)
         return row.answered() if near >= THRESHOLD else None
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
+        of_chapter = self.about_chapter(topic)
+        if of_chapter:
+            return of_chapter
         entries = self.entries(topic)[:1]
         found = of_terms(entries) if entries else self.find(topic)
         said = f"{found.source}; {found.answer}" if found else ""
@@ -331,8 +374,13 @@ class Course:
         lead = f"C{chapters[0][1:]}. "
         return Answered(lead + found.answer.removeprefix(lead), found.source)
 
-    def about_chapter(self, number: int) -> Answered | None:
-        """The terms of a chapter, or None where the glossary has none of it."""
+    def about_chapter(self, message: str) -> Answered | None:
+        """The terms of the chapter that a message names, or of the next one; None if it asks for more."""
+        found = re.search(r"(?i)\b(after )?(?:chapter )?(\d+)\b", message)
+        words = content_words(message) - content_words(SPARE_IN_COURSE)
+        if not found or "chapter" not in message.lower() or len(words) > 2 + bool(found[1]):
+            return None
+        number = int(found[2]) + bool(found[1])
         entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]
         if not entries:
             return None

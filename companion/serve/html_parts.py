@@ -81,10 +81,12 @@ def judged(verdicts: Iterable[Verdict]) -> str:
 
 
 def legend(verdicts: Sequence[Verdict]) -> str:
-    """What each mark means, and how many sentences have it."""
+    """What each mark means that sentences have, and how many; of all marks where there are no sentences."""
     counts = Counter(verdict.kind for verdict in verdicts)
     rows = []
     for kind, meaning in EXPLAINED.items():
+        if verdicts and not counts[kind]:
+            continue
         mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {WORDS[kind]}</span>'
         count = f": {counts[kind]}" if verdicts else ""
         rows.append(f'<div role="listitem">{mark} {meaning}{count}</div>')

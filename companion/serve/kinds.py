@@ -62,10 +62,12 @@ def is_foreign(message: str) -> bool:
 def features(message: str) -> np.ndarray:
     """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters.
 
-    Each noun of the village also counts as the word <noun>, so that all questions "who has the …" are alike.
+    Each noun of the village also counts as the word <noun>, so that all questions "who has the …" are alike,
+    and each number as <number>.
     """
     words = (plain(message) + " ?" * ("?" in message)).split()
     with_nouns = ["<noun>" if word in village_forms() else word for word in words]
+    with_nouns = ["<number>" if word.isdigit() else word for word in with_nouns]
     found = dict.fromkeys([*words, *with_nouns], 1.0)
     for row in (words, with_nouns):
         for pair in zip(["^", *row], [*row, "$"], strict=True):

@@ -4,14 +4,17 @@ A visitor chooses a name of this list. No path ever comes from a browser.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from companion import village
+from companion.datasets import load_prepared
 from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.names import is_public
+from companion.runtime.data.prepared import prepared_source
 from companion.runtime.files.atomic import read_json_or_empty
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
@@ -53,6 +56,7 @@ class OfferedModel:
     n_bytes: int  # of its weights
     title: str = ""  # a plain name; empty for a model of the reader's, which has the name of its folder
     about: str = ""  # what it does, or how it was made; empty where nothing is known
+    source: str = "village"  # where the text is from that it was trained on; "village" where nothing is known
 
     @property
     def label(self) -> str:
@@ -77,7 +81,41 @@ def described(name: str, folder: Path, kind: str) -> OfferedModel:
     if folder.resolve().parent == (village.DATA / "models").resolve():
         title, about = SHIPPED.get(folder.name, ("", ""))
     about = about or made_of(folder, kind)
-    return OfferedModel(name, os.path.abspath(folder), kind, size_of(folder), title, about)
+    source = source_of(folder) or "village"
+    return OfferedModel(name, os.path.abspath(folder), kind, size_of(folder), title, about, source)
+
+
+def made_with(folder: Path) -> dict:
+    """What a model of ours notes of how it was made; empty for another."""
+    made = {} if is_gguf(folder) else read_json_or_empty(folder / "config.json").get("provenance")
+    return made if isinstance(made, dict) else {}
+
+
+def source_of(folder: Path) -> str:
+    """Where the text is from that a model of ours was trained on; empty where it does not say so."""
+    data = made_with(folder).get("data")
+    return str((data.get("source") if isinstance(data, dict) else data) or "")
+
+
+def beginnings(source: str, folders: Iterable[str | Path]) -> list[str]:
+    """The first words of three sentences of a prepared text.
+
+    Args:
+        source: Where the text is from.
+        folders: The prepared text is looked for in the folder "data" of each, and beside each.
+
+    Returns:
+        The beginnings, or nothing where the text is not found.
+    """
+    for root in map(Path, folders):
+        for folder in [*root.glob("data/*"), *root.parent.glob("data/*")]:
+            if prepared_source(folder) == source:
+                corpus = load_prepared(folder)
+                text = corpus.tokenizer.decode(corpus.train.tokens[:1000].tolist())
+                sentences = re.split(r"(?<=[.!?])\s+|\n+", text)[1:]  # the first has a special token
+                found = [" ".join(words.split()[:3]) for words in sentences if len(words.split()) > 3]
+                return list(dict.fromkeys(found))[:3]
+    return []
 
 
 def made_of(folder: Path, kind: str) -> str:
@@ -86,12 +124,10 @@ def made_of(folder: Path, kind: str) -> str:
         return str(gguf_header(folder).get("general.name") or "a public model")
     if holds_adapter(folder) and kind != "classifies":
         return "an adapter, with the model that it belongs to"
-    made = read_json_or_empty(folder / "config.json").get("provenance")
-    made = made if isinstance(made, dict) else {}
     if kind == "classifies":
+        made = made_with(folder)
         return f"sorts texts into: {', '.join(made['classes'][:6])}" if "classes" in made else "a classifier"
-    data = made.get("data")
-    source = data.get("source") if isinstance(data, dict) else data
+    source = source_of(folder)
     if source:
         what = "was taught to answer with" if kind == "answers" else "was trained on"
         text = "stories of the village" if source == "village" else Path(source).name
@@ -107,7 +143,8 @@ def find_offered(folders: Iterable[str | Path], named: Mapping[str, str | Path])
     """
     found: dict[str, OfferedModel] = {}
     for root in map(Path, folders):
-        for folder in folders_below(root):
+        below = sorted(folders_below(root), key=lambda folder: folder.name != "village")  # which comes first
+        for folder in below:
             kind = kind_of(folder)
             if kind:
                 name = "/".join([root.resolve().name, *folder.relative_to(root).parts])
@@ -117,8 +154,7 @@ def find_offered(folders: Iterable[str | Path], named: Mapping[str, str | Path])
         kind = kind_of(Path(place))
         if kind:
             found[name] = described(name, Path(place), kind)
-    models = list(found.values())
-    return sorted(models, key=lambda model: model.title != SHIPPED["village"][0])  # which comes first
+    return list(found.values())
 
 
 def of_kind(models: Iterable[OfferedModel], *kinds: str) -> dict[str, OfferedModel]:

@@ -27,9 +27,14 @@ BEGUN = "A program wrote the first sentences, because the model alone left out w
 NEW_STORY = "I cannot continue a story, so this is a new one."
 
 
+MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
+"""Mara with her role, or without. The Mara of all examples is a baker."""
+
+
 def in_words(text: str) -> str:
-    """The message with its numbers as words, and its typing errors in frequent words mended."""
-    return re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
+    """The message with its numbers as words, its typing errors mended, and Mara as a baker or what she is."""
+    text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
+    return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 
 
 def as_order(text: str) -> str:

@@ -21,7 +21,7 @@ ORDERS = ("order", "more")
 """Kinds of orders for a story."""
 LEARNED = ("fact", "sentence")
 """Kinds of questions that the model learned to answer."""
-ABOUT_STORY = (*LEARNED, *TABLE["story"], "story", "has", "count", "who", "why", "truth")
+ABOUT_STORY = (*LEARNED, *TABLE["story"], "story", "deeds", "has", "count", "who", "why", "truth")
 """Kinds of questions about a story."""
 OF_COURSE = ("course", "chapter")
 """Kinds of questions about the course."""

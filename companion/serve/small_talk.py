@@ -17,7 +17,10 @@ NO_ENTRY = TABLE["no_entry"]
 """The answer to a question about the course that no list answers."""
 ANSWERS = {kind: answer.replace("<example>", EXAMPLE) for kind, answer in TABLE["answers"].items()}
 """The answers by the kinds of messages.csv."""
-BRIEFLY = {UNCLEAR: TABLE["briefly"], ANSWERS["capability"]: f"As I said. For example: {EXAMPLE}"}
+BRIEFLY = {
+    UNCLEAR: TABLE["briefly"],
+    ANSWERS["capability"]: f"I tell stories and explain terms. For example: {EXAMPLE}",
+}
 """The long answers, and what stands instead of each from the second time on."""
 
 

@@ -15,10 +15,20 @@ from companion.serve.kinds import kind_of
 from companion.serve.orders import BARE_ORDER, as_order, faults_of, in_words, note_on_order
 from companion.serve.route import ABOUT_STORY, LEARNED, ORDERS
 from companion.serve.small_talk import EXAMPLE, UNCLEAR
-from companion.serve.story_questions import asked_for, corrected, places_of, read, told_and_asked, truth_of
+from companion.serve.story_questions import (
+    asked_for,
+    corrected,
+    is_about_the_world,
+    places_of,
+    read,
+    told_and_asked,
+    truth_of,
+)
 from companion.serve.village_words import (
     TABLE,
+    content_words,
     from_question_word,
+    learned_words,
     missing,
     note_of_unknown_words,
     ordered_phrases,
@@ -97,13 +107,18 @@ class StoryChat(Chat):
         self.by = "rule"
         if kind == "unclear" and (village_nouns(text) or (stories and ASKS.match(question))):
             kind = "story"
+        may_be_of_world = kind != "unclear" or ASKS.match(question)
+        if may_be_of_world and is_about_the_world(kind, question, stories[-1] if stories else ""):
+            kind = "world"
         if kind not in ABOUT_STORY:
             self.note = note_of_unknown_words(text) if kind == "world" else ""
             return DECLINE if kind == "world" else UNCLEAR
         if kind == "truth":
-            return truth_of(self.messages) or NO_STORY
+            return truth_of(self.messages, text) or NO_STORY
         if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
-            return ""
+            if content_words(question) <= learned_words():
+                return ""
+            kind = "story"
         if not stories:
             return NO_STORY
         self.by, self.note = "program", READ_NOTE

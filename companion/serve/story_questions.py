@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection
 
+from companion.serve.kinds import known_kinds, words_of
 from companion.serve.orders import items_of
 from companion.serve.route import LEARNED
 from companion.serve.small_talk import TABLE as SAID
@@ -19,11 +21,20 @@ from companion.serve.village_words import (
 from companion.show.judged_text import is_story
 from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
-from companion.village.judge import state_of
+from companion.village.judge import Reading, cut, state_of
+from companion.village.machine import VILLAGE
 from companion.village.words import KINDS, NUMBERS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
+DEEDS = SAID["deeds"]
+"""What somebody does in a sentence of a story, by its effects."""
+DID = re.compile(r"(?i)\W*((and|so|but) )?who (?!is|was|are|were|has|had)\w+")
+"""How a question begins that asks who did something."""
+REFERRING = frozenset(TABLE["lists"]["referring"].split())
+"""Words with which a question means the story, or somebody or something in it."""
+OPEN_KINDS = ("unclear", "story", "deeds", "count", "who", "why", "cast", "places", "day", "weather")
+"""Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 WHY = "I cannot say why: a story tells what happens, and no reasons."
@@ -39,7 +50,8 @@ def asked_for(question: str) -> list[str]:
     found = []
     for before, word in zip(["", *words], words, strict=False):
         is_noun = before.lower() in ("the", "a", "an") and content_words(word) - spare
-        if is_noun or word in unknown or word.lower() in forms:
+        is_unknown = word in unknown and before.lower() != "who"  # "who killed" names a deed
+        if is_noun or is_unknown or word.lower() in forms:
             found.append(forms.get(word.lower(), word))
     return found
 
@@ -48,6 +60,22 @@ def told_and_asked(message: str) -> tuple[str, str]:
     """The story that a message tells and its last sentence, which asks; else "" and the message."""
     *told, question = re.split(SENTENCES, message.strip())
     return (" ".join(told), question) if is_story(" ".join(told)) else ("", message)
+
+
+def is_about_the_world(kind: str, question: str, story: str) -> bool:
+    """Whether a question names nobody and nothing of the village, and words that the story does not have.
+
+    One such word is enough if the village does not know it. Of others there must be two. The word for what
+    somebody did, as in "who drowned", does not count, nor does a question that messages.csv has.
+    """
+    if kind not in OPEN_KINDS or village_nouns(question) or words_of(question) in known_kinds():
+        return False
+    if REFERRING.intersection(re.findall(r"\w+", question.lower())):
+        return False
+    if missing(unknown_words(re.sub(r"(?i)\bwho \w+", "who", question)), story):
+        return True
+    asked = content_words(question) - content_words(SPARE)
+    return not DID.match(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))
 
 
 def read(kind: str, question: str, story: str) -> str:
@@ -66,10 +94,14 @@ def read(kind: str, question: str, story: str) -> str:
         return who_it_is(story, nouns)
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
-    said = quoted(story, question)
+    said = deeds_with(story, nouns) if kind == "deeds" else ""
+    said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
     if said:
         return said
-    words = [f"“{word}”" for word in missing(unknown_words(in_past(question)), story)[-2:]]
+    if DID.match(question):
+        return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
+    named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
+    words = [f"“{word}”" for word in missing(unknown_words(" ".join(named)), story)[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
     return f"{nothing} {places_of(story, nouns)}".strip()
 
@@ -122,6 +154,39 @@ def quoted(story: str, question: str) -> str:
     found = [one.sentence for one in judge(story) if one.kind in ("ok", "misplaced")]
     found = [sentence for sentence in found if asked <= content_words(sentence)]
     return f"The story says: {' … '.join(found[:4])}" if asked and found else ""
+
+
+def deeds_of(story: str) -> list[str]:
+    """What is done in a story, in short sentences: of each sentence that the judge believes, its effects."""
+    text = " ".join(story.split())
+    reading = Reading(VILLAGE)
+    found = []
+    for start, end, matched in cut(text, VILLAGE):
+        if not matched:
+            continue
+        step = VILLAGE.read(reading.state, *matched)
+        others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
+        named = {"others": " and ".join(others) or "nobody", "all": " and ".join(reading.state.role)}
+        verdict = reading.verdict(step, text[start:end])
+        if verdict.kind != "contradiction" and verdict.reason != "said already":
+            found += [
+                DEEDS[effect].format(**step.said, **named)
+                for effect in step.pattern.effects
+                if effect in DEEDS
+            ]
+    return found
+
+
+def deeds_with(story: str, words: Collection[str]) -> str:
+    """The deeds of a story that have all of some words, where a role also stands for its name."""
+    roles = state_of(story).role
+    stems_asked = content_words(" ".join(words)) - content_words(SPARE)
+    found = []
+    for deed in deeds_of(story):
+        named = [role for name, role in roles.items() if name in deed]
+        if stems_asked <= content_words(" ".join([deed, *named])):
+            found.append(deed)
+    return " ".join(found)
 
 
 def in_past(question: str) -> str:
@@ -177,13 +242,14 @@ def who_it_is(story: str, nouns: list[str]) -> str:
 # -- what the judge says of an answer ------------------------------------------------------------------------
 
 
-def truth_of(messages: list[dict[str, str]]) -> str:
+def truth_of(messages: list[dict[str, str]], question: str) -> str:
     """What the judge says of the last answer of a conversation, or of its story; empty without one."""
-    false_answer = corrected(messages, [])
+    said = [one["content"] for one in messages if one["role"] == "assistant"]
+    is_of_story = "story" in question.lower()
+    false_answer = "" if is_of_story else corrected(messages, [])
     if false_answer:
         return false_answer
-    said = [one["content"] for one in messages if one["role"] == "assistant"]
-    if said and answered(said[-1]) and holds(said[-1], " ".join(said[:-1])):
+    if not is_of_story and said and answered(said[-1]) and holds(said[-1], " ".join(said[:-1])):
         return f"{JUDGE_FINDS} this true: “{said[-1]}”"
     stories = [text for text in said if is_story(text)]
     if not stories:

@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from companion.village.dialogues import ASKED, HELD_OUT_ORDERS, LOOSE_ORDERS, ORDERS, PLAIN, SUMMARIES
+from companion.village.dialogues import (
+    ASKED,
+    HELD_OUT_ORDERS,
+    HELD_OUT_PLAIN,
+    LOOSE_ORDERS,
+    ORDERS,
+    PLAIN,
+    SUMMARIES,
+)
 from companion.village.machine import VILLAGE
 from companion.village.words import KINDS, NUMBERS
 
@@ -22,6 +30,8 @@ SPARE = TABLE["lists"]["spare"]
 """Words that are no reason to decline a question, besides those of the stories."""
 SPARE_IN_ORDER = TABLE["lists"]["spare_in_order"]
 """Words that say nothing of what a story should be about."""
+SPARE_IN_COURSE = TABLE["lists"]["spare_in_course"]
+"""Words that say nothing of what a question about the course is about."""
 NOUNS = ("name", "role", "thing", "goods", "place")
 """The kinds of words that a story is about."""
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
@@ -97,6 +107,15 @@ def question_words() -> set[str]:
     for phrases in KINDS.values():
         texts += phrases
     return order_words() | content_words(" ".join(texts))
+
+
+@cache
+def learned_words() -> set[str]:
+    """The content words of the questions that a model learns, and of those that test it."""
+    texts = [*SUMMARIES, SPARE, *village_forms(), *KINDS["color"], *KINDS["number"]]
+    for kind, asked in ASKED.items():
+        texts += [*asked.wordings, *PLAIN[kind], *HELD_OUT_PLAIN[kind]]
+    return content_words(" ".join(texts))
 
 
 def from_question_word(message: str) -> str:

@@ -137,3 +137,15 @@ def test_the_questions_that_learners_ask_are_gathered_with_their_answers(book):
     sync(book, ["01"], run=False)
     [row] = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
     assert (row["question"], row["answer"], row["chapter"]) == ("Why so?", "Because.", "1")
+
+
+def test_the_headings_of_sections_are_gathered_without_exercises_and_those_of_every_chapter(book):
+    file = book.root / "data" / "sections.csv"
+    file.write_text("old", encoding="utf-8")
+    assert any(one.startswith("data/sections.csv: differs from the chapters") for one in check(book))
+    text = book.chapters[0].text.read_text(encoding="utf-8")
+    book.chapters[0].text.write_text(f"{text}\n## Why it forgets\n\n### 1.9 Forget it\n", encoding="utf-8")
+    sync(book, ["01"], run=False)
+    headings = [row["question"] for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())]
+    assert "Why it forgets" in headings and "1.9 Forget it" not in headings
+    assert book.chapters[0].title not in headings

@@ -17,12 +17,14 @@ from support.command_line import fails
 from companion import load, village
 from companion.cli import app as app_command
 from companion.cli import main
+from companion.datasets import prepare
 from companion.lora import add_lora, save_adapter
 from companion.runtime.storage.adapters import on_network
 from companion.serve import html_parts as html
 from companion.serve.classifying import as_csv, make_example
 from companion.serve.drawing import Drawing, Seen
-from companion.serve.offered import SHIPPED, Offer, find_offered, of_kind
+from companion.serve.offered import SHIPPED, Offer, beginnings, find_offered, of_kind
+from companion.tokenization import CharTokenizer
 from companion.village import judge
 
 DATA = village.DATA / "models"
@@ -87,6 +89,19 @@ def test_a_model_itself_two_folders_of_a_name_and_a_name_given(folders, tmp_path
     assert [model.name for model in find_offered([folders / "village"], {})] == ["village"]
 
 
+def test_a_model_of_another_text_is_offered_with_beginnings_of_that_text(folders, tmp_path):
+    config = json.loads((folders / "village" / "config.json").read_text("utf-8"))
+    config["provenance"]["data"] = {"source": "letters"}
+    (folders / "village" / "config.json").write_text(json.dumps(config), "utf-8")
+    sources = {model.name: model.source for model in find_offered([folders], {})}
+    assert sources == {"mine/village": "letters", "mine/deep/er/answerer": "village"}
+    letters = ["Dear Ann, how are you? Today it rained a lot.\nYours for ever, Bob"] * 9
+    prepare(letters, CharTokenizer.train("".join(letters)), folders / "data" / "letters", source="letters")
+    found = beginnings("letters", [folders])
+    assert found and set(found) <= {"Dear Ann, how", "Today it rained", "Yours for ever,"}
+    assert beginnings("others", [folders]) == [] == beginnings("letters", [tmp_path / "none"])
+
+
 def test_an_adapter_is_listed_where_its_model_is_here_and_a_classifier_as_one(tmp_path):
     teller = load(DATA / "village", "cpu")
     add_lora(teller.model, None, 2, 2.0)
@@ -141,6 +156,14 @@ def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
     assert offer.devices[0] == "cpu" and len(set(offer.devices)) == len(offer.devices)
 
 
+def test_the_models_of_the_course_stay_after_those_of_a_folder(calls, folders, capsys):
+    assert main(["app", "--models", str(folders)]) == 0
+    offer = Offer(**json.loads(calls[0][-1]))
+    names = [model.name for model in find_offered(offer.folders, offer.named)]
+    assert names[0] == "mine/village" and "models/village" in names and "models/answerer" in names
+    assert f"The app offers {len(names)} models." in capsys.readouterr().out
+
+
 # -- what is drawn ------------------------------------------------------------------
 
 
@@ -185,6 +208,7 @@ def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
     legend = html.legend(list(kinds.values()) * 2)
     assert "</b> false or never told<" in legend and "contradiction<" not in legend
     assert all(f"{meaning}: 2" in legend for meaning in html.EXPLAINED.values())
+    assert html.legend([kinds["ok"]]).count("listitem") == 1 and html.legend([]).count("listitem") == 4
 
 
 def test_the_hover_and_the_table_have_the_same_numbers():

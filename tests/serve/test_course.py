@@ -289,3 +289,54 @@ def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_no
     )
     assert COURSE.find("thank you").with_source() == COURSE.find("thank you").answer
     assert COURSE.find("Who has the kite?") is None
+
+
+@pytest.mark.parametrize(
+    "question, chapter, heading",
+    [
+        ("why divide scores by sqrt(D)", 4, "Scaled scores: why we divide by √D"),
+        ("why do positions start as sinusoids", 4, "Why positions start as sinusoids, and the factor 25"),
+        ("why does attention cost so much", 4, "What attention costs"),
+    ],
+)
+def test_a_question_without_an_entry_gets_the_nearest_section(question, chapter, heading):
+    found = COURSE.course.section_on(question)
+    assert found.answer == f"Chapter {chapter} has a section on that: “{heading}”."
+    assert found.source.startswith(f"the headings of the chapters, chapter {chapter}: ")
+    assert COURSE.course.section_on("What is the capital city of Spain?") is None
+
+
+def test_each_section_is_found_by_its_heading():
+    index = COURSE.course.sections
+    with_words = [row for row, words in zip(index.rows, index.content, strict=True) if words]
+    assert len(with_words) > 600
+    assert sum(index.find(row.question)[0] == row for row in with_words[::20]) >= len(with_words[::20]) - 1
+
+
+@pytest.mark.parametrize(
+    "question, number",
+    [
+        ("what should I read after chapter 8?", 9),
+        ("which chapter should i do after 4", 5),
+        ("what is chapter 9 about", 9),
+    ],
+)
+def test_a_chapter_or_the_one_after_it_is_named_with_its_terms(question, number):
+    assert COURSE.find(question).answer.startswith(f"Chapter {number}: ")
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        ("how do i run the excercises", "how do i run the exercises"),
+        ("explain key value cache", "explain kv cache"),
+        ("what is attention in simple words", "what is attention"),
+        ("do I need a graphics card", "do I need a gpu"),
+    ],
+)
+def test_long_words_are_mended_and_other_names_understood(typed, meant):
+    assert COURSE.find(typed).answer == COURSE.find(meant).answer != NO_ENTRY
+
+
+def test_why_is_not_answered_with_a_meaning_alone():
+    assert COURSE.find("why do we need softmax").answer.startswith("My lists have no answer to just that.")

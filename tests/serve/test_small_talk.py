@@ -26,6 +26,7 @@ from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
 UNSAID = TABLE["unsaid"]
+NOBODY_FOUND = TABLE["nobody_found"]
 ANSWERS = SMALL_TALK | {"foreign": SMALL_TALK["language"], "decline": DECLINE}
 FILE = Path(__file__).parents[1] / "support" / "strangers_messages.txt"
 SECOND_FILE = FILE.with_name("strangers_second.txt")
@@ -108,7 +109,7 @@ def test_more_messages_get_a_sensible_answer():
     [
         (
             "tell a story about mara and a dragon",
-            "Tell me a story about Mara.",
+            "Tell me a story about the baker Mara.",
             "I do not know “dragon”, so the story leaves that out.",
         ),
         (
@@ -134,12 +135,12 @@ def test_more_messages_get_a_sensible_answer():
         ),
         (
             "a story for my daughter Mara",
-            "Tell me a story about Mara.",
+            "Tell me a story about the baker Mara.",
             "I do not know “daughter”, so the story leaves that out.",
         ),
         (
             "Now a short story about Mara and three keys.",
-            "Tell me a story about Mara and a key.",
+            "Tell me a story about the baker Mara and a key.",
             "You ordered three keys; the story has only the red key.",
         ),
         (
@@ -187,8 +188,11 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
     [
         ("How does it end?", f"The story ends so: “{LAST}”"),
         ("what's the ending of the story", f"The story ends so: “{LAST}”"),
-        ("what did Bram do?", f"The story says: {LAST}"),
-        ("what happened to bram", f"The story says: {LAST}"),
+        ("what did Bram do?", "Bram came to the mill and met Mara."),
+        ("what happened to bram", "Bram came to the mill and met Mara."),
+        ("what happened", "Mara got the red key. Bram came to the mill and met Mara."),
+        ("what did the fox do?", "Bram came to the mill and met Mara."),
+        ("did the baker meet anybody?", "Bram came to the mill and met Mara."),
         ("does bram love the key", f"{UNSAID} At the end of the story, {PLACES}."),
         (
             "was Bram a sailboat",
@@ -197,7 +201,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("did Mara find the key or not", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
-        ("what did Mara do with the key", f"The story says: {STORY.partition(' One')[0]}"),
+        ("what did Mara do with the key", "Mara got the red key."),
         ("who found the key?", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("does the story have a dragon", f"No. The story has no dragon. {CONTENTS}"),
@@ -213,7 +217,12 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("can you repeat the story?", STORY),
         ("where did it happen?", f"At the end of the story, {PLACES}."),
         ("did they fight?", f"{UNSAID} At the end of the story, {PLACES}."),
-        ("and who gave it away?", f"{UNSAID} At the end of the story, {PLACES}."),
+        ("and who gave it away?", NOBODY_FOUND),
+        (
+            "who lost the key?",
+            f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
+        ),
+        ("who is the fox in the story", "Bram is the fox."),
         ("what day was it", "The day in the story: not named."),
         ("why did Bram cry?", f"{WHY} At the end of the story, the fox Bram is at the mill."),
     ],
@@ -323,7 +332,7 @@ def test_a_story_has_verdicts_and_an_answer_has_none():
 
 
 @pytest.mark.parametrize(
-    "question", ["is that story true?", "was there a mistake?", "Is it correct?", "what is wrong with it?"]
+    "question", ["is that true?", "was there a mistake?", "Is it correct?", "what is wrong with it?"]
 )
 def test_whether_the_story_is_true_is_answered_by_the_judge(question):
     false = f'{STORY} "Where is the key?" asked Bram. It was at the pond.'
@@ -334,6 +343,11 @@ def test_whether_the_story_is_true_is_answered_by_the_judge(question):
     after = ("Tell me a story.", STORY, "Who has the key?")
     assert answer(question, *after, "Mara has the key.") == f"{finds} this true: “Mara has the key.”"
     assert "“Mara has the key.”" in answer(question, *after, "Bram has the key.")
+
+
+def test_whether_the_story_is_true_is_not_asked_of_the_last_answer():
+    said = answer("is that story true?", "Tell me a story.", STORY, "Who has the key?", "Bram has the key.")
+    assert said == "The judge, a program that follows the story, finds nothing false in it."
 
 
 def test_a_long_answer_is_short_the_second_time():
@@ -409,7 +423,9 @@ def test_what_the_story_cannot_answer_is_said_with_what_it_has():
 
 
 def test_typing_errors_in_frequent_words_are_mended():
-    assert in_words("tel me a stroy abuot Mara adn 2 kites") == "tell me a story about Mara and two kites"
+    mended = "tell me a story about baker Mara and two kites"
+    assert in_words("tel me a stroy abuot Mara adn 2 kites") == mended
+    assert in_words("the goat Mara") == "the goat Mara"
     assert COURSE.find("k whatever bye").answer == ANSWERS["goodbye"]
     assert as_order("a story about my dog Tim, who died") == "Tell me a story about a dog."
 
@@ -425,3 +441,29 @@ def test_of_a_false_answer_the_story_is_said_first(monkeypatch):
     said = "".join(chat.stream("Who has the key?"))
     assert said.startswith("At the end of the story: “Mara has the key.” (The model said “Bram has the key.”")
     assert (chat.by, chat.note) == ("model", "")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "is the moon made of cheese?",
+        "when was Napoleon born",
+        "what is the weather today",
+        "who won the war",
+        "is the earth flat?",
+    ],
+)
+@pytest.mark.parametrize("contents", [(), ("Tell me a story.", STORY)], ids=["before a story", "after one"])
+def test_a_question_about_the_world_is_declined_after_a_story_as_before_one(question, contents):
+    assert answer(question, *contents) == DECLINE
+
+
+@pytest.mark.parametrize("message", ["What is 17 + 25?", "17 + 25", "how much is 350 / 7"])
+def test_a_sum_is_declined_after_a_story_too(message):
+    assert answer(message, "Tell me a story.", STORY) == ANSWERS["sum"]
+
+
+def test_where_all_go_each_of_them_goes():
+    fair = "There was a fair at the mine. So they all went to the mine, Bram first."
+    said = answer("what did the baker do?", "Tell me a story.", f"{STORY} {fair}")
+    assert said.endswith("Mara and Bram went to the mine.")

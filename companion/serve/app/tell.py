@@ -4,25 +4,32 @@ import streamlit as st
 
 from companion.serve import html_parts
 from companion.serve.app import parts
+from companion.serve.offered import beginnings
 from companion.serve.village_words import note_of_unknown_words
 
 # Beginnings that a click puts into the field. (Streamlit would show a docstring here on the page.)
-EXAMPLES = ("Once", "Once the baker Mara", "Once upon a time, the goat Otto")
+EXAMPLES = ["Once", "Once the baker Mara", "Once upon a time, the goat Otto"]
 
 
 def choose_example() -> None:
     """Put the example that was clicked into the field."""
-    st.session_state["prompt"] = st.session_state["example"] or EXAMPLES[0]
+    if st.session_state["example"]:
+        st.session_state["prompt"] = st.session_state["example"]
 
 
 st.title("Tell a story", anchor=False)
 st.write(
-    "Type how a story begins, or choose an example, and click Tell: a model goes on, and the judge, a program"
-    " that knows what is true in the village, marks each sentence."
+    "Type how a story begins, or choose an example, and click Tell: a model goes on. The judge, a program"
+    " that knows what is true in the village, marks each sentence of a story of the village."
 )
 model = parts.choose("Model", "tells", "answers", place=st.container())
-st.session_state.setdefault("prompt", EXAMPLES[0])
-st.pills("Examples", EXAMPLES, on_change=choose_example, key="example")
+is_of_village = model.source == "village"
+folders = st.session_state["offer"].folders
+examples = EXAMPLES if is_of_village else beginnings(model.source, folders) or ["The"]
+if st.session_state.get("examples") != examples:  # of another model
+    st.session_state["examples"] = examples
+    st.session_state["prompt"] = examples[0]
+st.pills("Examples", examples, on_change=choose_example, key="example")
 with st.form("tell"):
     prompt = st.text_input("How the text begins", max_chars=2000, key="prompt")
     asked = st.form_submit_button("Tell", type="primary")
@@ -35,7 +42,8 @@ with story:
     if "story" in st.session_state:
         told = st.session_state["story"]
         parts.show(told)
-        if note := note_of_unknown_words(told.prompt):
+        note = note_of_unknown_words(told.prompt) if told.judged else ""
+        if note:
             st.html(html_parts.note(note))
-    else:
+    elif is_of_village:
         st.html(html_parts.legend([]))

@@ -154,6 +154,7 @@ def test_tokens_come_one_after_the_other_and_stop_stops(opened):
 
 def test_the_keyboard_alone_asks(opened):
     page = opened("chat")
+    wait_until_idle(page)
     page.get_by_role("link", name="Chat", exact=True).focus()
     press_tab_until(page, "() => document.activeElement.tagName === 'TEXTAREA'")
     page.keyboard.type("what's a token")
