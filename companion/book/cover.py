@@ -19,7 +19,7 @@ TEXTS = tomllib.loads((TEMPLATES / "cover.toml").read_text(encoding="utf-8"))
 """The cover's own sentences, by what they are about."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
-RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
+RUNS_HERE = re.compile(r"^## First five minutes\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
 """README's section on how to begin, up to the end of its first command."""
 
 
