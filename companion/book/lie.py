@@ -96,15 +96,15 @@ def plain_lie(state: State, step: Step) -> Lie | None:
             continue
         earlier = [step.said[letter] for letter in slot.args]
         if slot.rule == "who_is":
-            lie = other_role(state, word, *earlier)
+            lie = other_role(state, word, earlier[0])
         elif slot.rule == "holder_of" and "swaps" not in step.pattern.effects:
             lie = other_holder(state, word, step.said)
         elif slot.rule in ("held_color", "intact_color", "givable_color", "lying_color"):
             lie = other_color(state, word, step.said)
         elif slot.rule == "place":
-            lie = other_place(state, *earlier, word)
+            lie = other_place(state, earlier[0], word)
         elif slot.rule == "at":
-            lie = other_place(state, word, *earlier)
+            lie = other_place(state, word, earlier[0])
         elif slot.kind == "number":
             lie = other_number(state, slot.rule, earlier, options, step.said)
         else:
