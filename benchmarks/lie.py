@@ -1,17 +1,15 @@
-"""The stories of "Catch the lie", from models of 3, 10 and 88 minutes, into data/models/lie.json.
+"""The stories of "Catch the lie", from models of 1, 10 and 88 minutes, into data/models/lie.json.
 
-    python benchmarks/lie.py
+After 88 minutes, the shipped model tells. The others are trained for so long; two idle cores take 610 steps a
+minute (chapter 0), and the first run is stopped by Ctrl-C after its evaluation at step 800:
 
-The first two come from the shipped model's log, which has one story for every 300 steps of its training, so
-there are few near three minutes. There is none near one minute, because the cover of the web book shows the
-only one. After 88 minutes, the shipped model itself tells. Each story has the
-steps and seconds of training after which it was told.
-
-Models that were trained for so long give more stories. Two idle cores take 610 steps a minute (chapter 0):
-
-    companion train --steps 1830 --checkpoint runs/lie/3
+    companion train --steps 1830 --checkpoint runs/lie/1
     companion train --steps 6100 --checkpoint runs/lie/10
-    python benchmarks/lie.py 3=runs/lie/3 10=runs/lie/10
+    python benchmarks/lie.py 1=runs/lie/1 10=runs/lie/10
+
+Kept are stories that are fair to a player: the first false sentence is a plain lie (companion.book.lie), and
+no sentence before it is odd. So the kept stories do not show how often, or how, a model errs. Each story has
+the steps and seconds of training after which it was told.
 """
 
 import argparse
@@ -19,6 +17,7 @@ import json
 from pathlib import Path
 
 from companion import load
+from companion.book.lie import plain_reason
 from companion.village import DATA, judge
 
 MODELS = DATA / "models"
@@ -28,8 +27,6 @@ WORDS = 80
 FEWEST = 4
 STORIES = 16
 """The most that are kept of each model."""
-NEAR = {3: (130, 290), 10: (420, 810)}
-"""Minutes -> the seconds of training between which the log's rows are taken."""
 
 
 def row_of(minutes: int, logged_row: dict, text: str) -> dict | None:
@@ -44,7 +41,12 @@ def row_of(minutes: int, logged_row: dict, text: str) -> dict | None:
     kinds = [verdict.kind for verdict in verdicts]
     if len(verdicts) < FEWEST or "unknown" in kinds or "contradiction" not in kinds:
         return None
-    sentences = [{"text": v.sentence, "kind": v.kind, "reason": v.reason} for v in verdicts]
+    first = kinds.index("contradiction")
+    reason = plain_reason([verdict.sentence for verdict in verdicts[: first + 1]])
+    if not reason or "misplaced" in kinds[:first]:
+        return None
+    sentences = [{"text": v.sentence, "kind": v.kind} for v in verdicts]
+    sentences[first]["reason"] = reason
     seconds = round(logged_row["seconds"])
     return {"minutes": minutes, "steps": logged_row["step"], "seconds": seconds, "sentences": sentences}
 
@@ -69,22 +71,14 @@ def told(minutes: int, folder: Path) -> list[dict]:
     return rows[:STORIES]
 
 
-def logged(minutes: int) -> list[dict]:
-    """Stories from the shipped model's log near so many minutes."""
-    first, last = NEAR[minutes]
-    rows = [row for row in log_of(MODELS / "village") if first <= row["seconds"] <= last]
-    found = [row_of(minutes, row, row["sample"]) for row in rows]
-    return [row for row in found if row]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folders", nargs="*", help="MINUTES=FOLDER")
+    parser.add_argument("folders", nargs="+", help="MINUTES=FOLDER")
     folders = dict(pair.split("=", 1) for pair in parser.parse_args().folders)
+    folders["88"] = str(MODELS / "village")
     stories = []
-    for minutes in (3, 10, 88):
-        folder = MODELS / "village" if minutes == 88 else folders.get(str(minutes))
-        found = told(minutes, Path(folder)) if folder else logged(minutes)
+    for minutes, folder in folders.items():
+        found = told(int(minutes), Path(folder))
         print(f"{minutes} minutes: {len(found)} stories")
         stories += found
     text = json.dumps(stories, ensure_ascii=False, indent=0)

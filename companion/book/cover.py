@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from companion.book.elsewhere import clone
-from companion.book.lie import has_stories, in_plain_words
+from companion.book.lie import has_stories
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
 from companion.book.teller import TEMPLATES, widget
@@ -19,8 +19,12 @@ TEXTS = tomllib.loads((TEMPLATES / "cover.toml").read_text(encoding="utf-8"))
 """The cover's own sentences, by what they are about."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
-RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
+RUNS_HERE = re.compile(r"^## First five minutes\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
 """README's section on how to begin, up to the end of its first command."""
+EXPECTED = re.compile(
+    r"(?P<word>\w+): expected (?P<rule>.+), (?P<fits>but there is none|not this one|[\w ]+)"
+)
+"""How the judge says that a word breaks a rule: "bell: expected a thing that somebody holds, drum or key"."""
 
 
 def read_log(book: Book) -> list[dict]:
@@ -28,6 +32,63 @@ def read_log(book: Book) -> list[dict]:
     path = book.root / LOG
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
+
+
+def in_plain_words(reason: str, before: str) -> str:
+    """Why a sentence is false, in whole sentences.
+
+    Args:
+        reason: The judge's reason, such as "hat: expected a thing that somebody holds, bucket or wheel".
+        before: The story before the sentence.
+
+    Returns:
+        Such as "Nobody has a hat. Only “bucket” or “wheel” would be right."
+    """
+    found = EXPECTED.fullmatch(reason)
+    if found is None:
+        return f"{reason[:1].upper()}{reason[1:]}."
+    word, rule, fits = found["word"], found["rule"], found["fits"]
+    fact = fact_about(word, before)
+    if fits == "not this one":
+        return fact or f"It should be {rule}, and “{word}” is not."
+    if fits == "but there is none":
+        return f"{fact} Nothing would be right here: it should be {rule}.".strip()
+    right = " or ".join(f"“{one}”" for one in fits.split(" or "))
+    if fact:
+        return f"{fact} Only {right} would be right."
+    return f"It should be {rule}: {right}, not “{word}”."
+
+
+def fact_about(word: str, before: str) -> str:
+    """What a story says of a thing, color, role or place, as a sentence; "" for another word."""
+    from companion.village.judge import state_of
+    from companion.village.words import KINDS
+
+    state = state_of(before)
+    if word in KINDS["thing"]:
+        for name, held in state.thing.items():
+            if held.noun == word:
+                return f"{name} has the {word}."
+        if word in state.lying:
+            return f"The {word} lies at the {state.lying[word][1]}."
+        return f"Nobody has a {word}."
+    if word in KINDS["color"]:
+        things = [held.noun for held in state.thing.values() if held.color == word]
+        things += [noun for noun, (color, _) in state.lying.items() if color == word]
+        if things:
+            return f"What is {word} is the {' and the '.join(things)}."
+        return f"Nothing in this story is {word}."
+    if word in KINDS["role"]:
+        for name, role in state.role.items():
+            if role == word:
+                return f"The {word} is {name}."
+        return f"Nobody in this story is a {word}."
+    if word in KINDS["place"]:
+        names = [name for name, place in state.place.items() if place == word]
+        if names:
+            return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} at the {word}."
+        return f"Nobody is at the {word}."
+    return ""
 
 
 def marks(text: str) -> str:

@@ -1,8 +1,8 @@
 """The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
 All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
-no badges, README says to download its folder, the cell that fetches the course says that it is missing,
-and the web book has no links to files.
+no badges, README says that the reader has its folder, the cell that fetches the course says that it is
+missing, and the web book has no links to files.
 """
 
 import re
@@ -39,7 +39,7 @@ def badges(book: Book) -> str:
 def clone(book: Book) -> str:
     """README's lines on how to get the course."""
     if not book.repository:
-        return "Download the folder that this README is in, and open a terminal in it.\n"
+        return "You have this folder. Open a terminal in it.\n"
     name = book.repository.rstrip("/").split("/")[-1]
     return f"\n```\ngit clone {book.repository}\ncd {name}\n```\n\n"
 

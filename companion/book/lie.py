@@ -1,18 +1,18 @@
 """Catch the lie: a page on which the reader looks for the first false sentence of a model's story."""
 
 import json
-import re
 from pathlib import Path
+from typing import NamedTuple
 
 from companion.book.manifest import Book
+from companion.village.facts import State
+from companion.village.judge import INTRODUCED, Reading, choices
+from companion.village.machine import VILLAGE, Step
+from companion.village.words import number_word
 
 STORIES = Path("data/models/lie.json")
 """The stories with the judge's verdicts, as `benchmarks/lie.py` writes them."""
 TEMPLATE = Path(__file__).with_name("templates") / "lie.md"
-EXPECTED = re.compile(
-    r"(?P<word>\w+): expected (?P<rule>.+), (?P<fits>but there is none|not this one|[\w ]+)"
-)
-"""How the judge says that a word breaks a rule: "bell: expected a thing that somebody holds, drum or key"."""
 
 
 def has_stories(book: Book) -> bool:
@@ -23,72 +23,153 @@ def has_stories(book: Book) -> bool:
 def lie_page(book: Book) -> str:
     """The page, in MyST, with the stories in it, so that it asks for no other file."""
     stories = json.loads((book.root / STORIES).read_text(encoding="utf-8"))
-    for story in stories:
-        explain(story["sentences"])
     content = json.dumps(stories, ensure_ascii=False).replace("</", "<\\/")
     return TEMPLATE.read_text(encoding="utf-8").replace("STORIES", content)
 
 
-def explain(sentences: list[dict]) -> None:
-    """Put plain words in the place of the judge's reasons for what is false."""
-    for i, sentence in enumerate(sentences):
-        if sentence["kind"] == "contradiction":
-            before = " ".join(earlier["text"] for earlier in sentences[:i])
-            sentence["reason"] = in_plain_words(sentence["reason"], before)
+class Lie(NamedTuple):
+    """What a plain lie contradicts: "Leo is at the inn.", and which fact that is: ("place", "Leo")."""
+
+    truth: str
+    fact: tuple[str, str] | None
 
 
-def in_plain_words(reason: str, before: str) -> str:
-    """Why a sentence is false, in whole sentences.
+def plain_reason(sentences: list[str]) -> str:
+    """Why the last sentence is a plain lie: what is true instead, with the sentence that said so.
+
+    The judge also calls false what a reader may find odd only, such as a find by somebody who has something
+    in hand already, a second button in a story, or a thing that nobody holds any more. A plain lie
+    contradicts what a sentence said of the same person or thing.
 
     Args:
-        reason: The judge's reason, such as "hat: expected a thing that somebody holds, bucket or wheel".
-        before: The story before the sentence.
+        sentences: The sentences of a story, the false one last.
 
     Returns:
-        Such as "Nobody has a hat. Only “bucket” or “wheel” would be right."
+        Such as "Leo is at the inn. Sentence 2 said: “The crow Leo walked from the mill to the inn.”"; "" if
+        the last sentence is no plain lie.
     """
-    found = EXPECTED.fullmatch(reason)
-    if found is None:
-        return f"{reason[:1].upper()}{reason[1:]}."
-    word, rule, fits = found["word"], found["rule"], found["fits"]
-    fact = fact_about(word, before)
-    if fits == "not this one":
-        return fact or f"It should be {rule}, and “{word}” is not."
-    if fits == "but there is none":
-        return f"{fact} Nothing would be right here: it should be {rule}.".strip()
-    right = " or ".join(f"“{one}”" for one in fits.split(" or "))
-    if fact:
-        return f"{fact} Only {right} would be right."
-    return f"It should be {rule}: {right}, not “{word}”."
+    reading = Reading(VILLAGE)
+    said_in: dict[tuple[str, str], int] = {}
+    facts: dict[tuple[str, str], object] = {}
+    for i, sentence in enumerate(sentences):
+        matched = VILLAGE.match(sentence, 0)
+        if matched is None:
+            return ""
+        step = VILLAGE.read(reading.state, *matched)
+        lie = plain_lie(reading.state, step)
+        verdict = reading.verdict(step, sentence)
+        before, facts = facts, facts_of(reading.state)
+        said_in.update({fact: i for fact, value in facts.items() if before.get(fact) != value})
+    if verdict.kind != "contradiction" or lie is None:
+        return ""
+    if lie.fact is None:
+        return lie.truth
+    source = said_in[lie.fact]
+    return f"{lie.truth} Sentence {source + 1} said: “{sentences[source]}”"
 
 
-def fact_about(word: str, before: str) -> str:
-    """What a story says of a thing, color, role or place, as a sentence; "" for another word."""
-    from companion.village.judge import state_of
-    from companion.village.words import KINDS
+def facts_of(state: State) -> dict[tuple[str, str], object]:
+    """What is true in a state, fact by fact, so that two states can be compared."""
+    facts: dict[tuple[str, str], object] = {}
+    for name in state.role:
+        facts["role", name] = state.role[name]
+        facts["place", name] = state.place[name]
+    for name, count in state.goods.items():
+        facts["count", name] = count
+    for name, thing in state.thing.items():
+        facts["holder", thing.noun] = name
+        facts["color", thing.noun] = thing.color
+    for noun, (color, _) in state.lying.items():
+        facts["color", noun] = color
+    return facts
 
-    state = state_of(before)
-    if word in KINDS["thing"]:
-        for name, held in state.thing.items():
-            if held.noun == word:
-                return f"{name} has the {word}."
-        if word in state.lying:
-            return f"The {word} lies at the {state.lying[word][1]}."
-        return f"Nobody has a {word}."
-    if word in KINDS["color"]:
-        things = [held.noun for held in state.thing.values() if held.color == word]
-        things += [noun for noun, (color, _) in state.lying.items() if color == word]
-        if things:
-            return f"What is {word} is the {' and the '.join(things)}."
-        return f"Nothing in this story is {word}."
-    if word in KINDS["role"]:
-        for name, role in state.role.items():
-            if role == word:
-                return f"The {word} is {name}."
-        return f"Nobody in this story is a {word}."
-    if word in KINDS["place"]:
-        names = [name for name, place in state.place.items() if place == word]
-        if names:
-            return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} at the {word}."
-        return f"Nobody is at the {word}."
-    return ""
+
+def plain_lie(state: State, step: Step) -> Lie | None:
+    """The first word of a sentence that contradicts what was told of the same person or thing."""
+    for effect in step.pattern.effects:
+        for name, role in INTRODUCED.get(effect, ()):
+            lie = other_role(state, step.said[name], step.said[role])
+            if lie:
+                return lie
+    for slot, word, options in choices(step):
+        if word in options:
+            continue
+        earlier = [step.said[letter] for letter in slot.args]
+        if slot.rule == "who_is":
+            lie = other_role(state, word, earlier[0])
+        elif slot.rule == "holder_of" and "swaps" not in step.pattern.effects:
+            lie = other_holder(state, word, step.said)
+        elif slot.rule in ("held_color", "intact_color", "givable_color", "lying_color"):
+            lie = other_color(state, word, step.said)
+        elif slot.rule == "place":
+            lie = other_place(state, earlier[0], word)
+        elif slot.rule == "at":
+            lie = other_place(state, word, earlier[0])
+        elif slot.kind == "number":
+            lie = other_number(state, slot.rule, earlier, options, step.said)
+        else:
+            lie = None
+        if lie:
+            return lie
+    return None
+
+
+def other_role(state: State, name: str, role: str) -> Lie | None:
+    """A lie about the role of somebody who is in the story."""
+    told = state.role.get(name, role)
+    return None if told == role else Lie(f"{name} is the {told}.", ("role", name))
+
+
+def other_place(state: State, name: str, place: str) -> Lie | None:
+    """A lie about the place of somebody who is in the story."""
+    told = state.place.get(name, place)
+    return None if told == place else Lie(f"{name} is at the {told}.", ("place", name))
+
+
+def other_holder(state: State, name: str, said: dict[str, str]) -> Lie | None:
+    """A lie about who has a thing that somebody else has, and has not borrowed.
+
+    A thing of another color may be another thing.
+    """
+    noun = said["n"]
+    for holder, thing in state.thing.items():
+        same = thing.noun == noun and said.get("c", thing.color) == thing.color
+        if same and holder != name and name in state.role and noun not in state.owner:
+            return Lie(f"{holder} has the {noun}.", ("holder", noun))
+    return None
+
+
+def other_color(state: State, color: str, said: dict[str, str]) -> Lie | None:
+    """A lie about the color of the thing that this person has, or that lies at this place."""
+    noun = said["n"]
+    thing = state.thing.get(said.get("A", ""))
+    if thing and thing.noun == noun and thing.color != color:
+        return Lie(f"The {noun} is {thing.color}.", ("color", noun))
+    told, place = state.lying.get(noun, (color, ""))
+    if told != color and said.get("p") == place:
+        return Lie(f"The {noun} is {told}.", ("color", noun))
+    return None
+
+
+def other_number(
+    state: State, rule: str, earlier: list[str], options: list[str], said: dict[str, str]
+) -> Lie | None:
+    """A lie about how many there are, or about a sum or a difference."""
+    if len(options) != 1:
+        return None
+    (right,) = options
+    if rule == "total":
+        return Lie(f"{earlier[0].capitalize()} and {earlier[1]} make {right}.", None)
+    if rule == "minus":
+        return Lie(f"{earlier[0].capitalize()} less {earlier[1]} leaves {right}.", None)
+    name = earlier[0]
+    n, goods = state.goods[name]
+    if said.get("g", goods) != goods:
+        return None
+    (had,) = number_word(n)
+    fact = ("count", name)
+    if rule == "count":
+        return Lie(f"{name} has {had} {goods}.", fact)
+    if rule == "added":
+        return Lie(f"{name} had {had} {goods}, and {earlier[1]} more make {right}.", fact)
+    return Lie(f"{name} had {had} {goods}, and {had} less {earlier[1]} leaves {right}.", fact)

@@ -81,7 +81,7 @@ def test_one_command_names_the_repository_everywhere(published, capsys):
     readme, none = (book.root / "README.md").read_text(), Book.read(book.root)
     assert readme == before["README.md"].decode().replace(clone(book), clone(none)) and not badges(none)
     assert check(none) == [] and "git clone" not in readme
-    assert "\nDownload the folder that this README is in, and open a terminal in it.\n" in readme
+    assert "\nYou have this folder. Open a terminal in it.\n" in readme
     assert 'repository = ""\n' in (book.root / "book.toml").read_text()
 
 

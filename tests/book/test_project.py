@@ -43,7 +43,7 @@ def commands_of_readme() -> list[str]:
 
 def test_readme_has_the_two_commands():
     install = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/"
-    assert commands_of_readme() == [install + "companion train", install + "pytest"]
+    assert commands_of_readme() == [install + "companion chat", install + "pytest"]
 
 
 def test_the_gate_runs_the_command_of_readme_word_for_word():

@@ -1,6 +1,5 @@
 // What the theme leaves open.
 
-const MOST = 20; // results of a search
 const WAIT = 300; // milliseconds after a key until the search page searches, as the theme waits elsewhere
 
 // Sphinx marks the words of the last search in whatever page comes next. Here a result's link carries them.
@@ -43,8 +42,6 @@ window.addEventListener("hashchange", unfold);
 
 document.addEventListener("DOMContentLoaded", () => {
   Search.htmlToText = searchedText;
-  const allResults = Search._performSearch;
-  Search._performSearch = (...query) => allResults(...query).slice(-MOST); // the last one is shown first
   if (fromSearch && !onSearchPage) SphinxHighlight.highlightSearchWords();
 
   // The index comes when a reader is about to search; search.html has it.

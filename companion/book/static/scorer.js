@@ -1,4 +1,5 @@
 // How Sphinx's search orders what it finds: a title before a term of the glossary, and that before the package.
+// A term comes the earlier, the larger its share is that was searched.
 // A result is [page, title, anchor, description, score, file, kind].
 var Scorer = {
   objNameMatch: 11,
@@ -11,7 +12,7 @@ var Scorer = {
   partialTerm: 2,
   score: ([page, , anchor, , score, , kind]) => {
     if (kind === "title") return score + (anchor ? 20 : 40);
-    if (kind === "index") return Math.min(score, 30);
+    if (kind === "index") return 10 + Math.round(score / 5);
     return page.startsWith("api/") ? score - 15 : score;
   },
 };

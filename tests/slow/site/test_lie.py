@@ -5,8 +5,8 @@ import json
 import pytest
 from opened import BOOK
 
-from companion.book.cover import read_log
-from companion.book.lie import STORIES, explain, in_plain_words
+from companion.book.cover import in_plain_words, read_log
+from companion.book.lie import STORIES, plain_reason
 
 CHANCE = "() => document.querySelector('.lie .score').textContent"
 ONE = [
@@ -60,7 +60,7 @@ def test_a_game_is_played_with_the_keyboard_alone(game):
     page.keyboard.press("Enter")  # the focus is on the button for the next story
     page.locator(".lie .sentences button").nth(3).wait_for()
     page.keyboard.press("4")
-    assert said(game, "verdict").startswith("Sentence 4 is false too, but not the first.")
+    assert said(game, "verdict").startswith("Sentence 4 stands after the first false one")
     assert "You caught 1 of 2. Chance: random clicks catch 0.5 of 2" in page.evaluate(CHANCE)
     assert signs(game) == [(3, "your click")]
     assert said(game, "main") == "Play again"
@@ -99,8 +99,8 @@ def test_the_judge_waits_where_the_box_is_ticked(opened):
 
 def test_each_age_has_stories_and_each_story_a_false_sentence():
     stories = json.loads((BOOK.root / STORIES).read_text(encoding="utf-8"))
-    assert sorted({story["minutes"] for story in stories}) == [3, 10, 88]
-    first = [story for story in stories if story["minutes"] == 3]
+    assert sorted({story["minutes"] for story in stories}) == [1, 10, 88]
+    first = [story for story in stories if story["minutes"] == 1]
     n_false = [[one["kind"] for one in story["sentences"]].count("contradiction") for story in first]
     assert 1 in n_false  # which the page tells first
     shown = [row["sample"] for row in (read_log(BOOK)[1], read_log(BOOK)[-1])]
@@ -134,10 +134,56 @@ def test_a_reason_is_said_in_plain_words(reason, words):
     assert in_plain_words(reason, BEFORE) == words
 
 
-def test_no_reason_of_the_page_is_the_judge_s_own():
-    stories = json.loads((BOOK.root / STORIES).read_text(encoding="utf-8"))
-    for story in stories:
-        explain(story["sentences"])
-        for sentence in story["sentences"]:
-            if sentence["kind"] == "contradiction":
-                assert "expected" not in sentence["reason"] and sentence["reason"].endswith(".")
+def test_each_story_s_first_false_sentence_is_a_plain_lie_that_the_page_explains():
+    for story in json.loads((BOOK.root / STORIES).read_text(encoding="utf-8")):
+        kinds = [sentence["kind"] for sentence in story["sentences"]]
+        first = kinds.index("contradiction")
+        assert "misplaced" not in kinds[:first]
+        texts = [sentence["text"] for sentence in story["sentences"]]
+        assert plain_reason(texts[: first + 1]) == story["sentences"][first]["reason"] != ""
+
+
+FOUND = "Once the baker Mara sat at the mill and admired the red key Mara had found."
+MET = "One day Mara met the fox Bram at the mill."
+WALKED = "The fox Bram walked from the mill to the inn."
+EGGS = "The duck Ned stopped at the mill with seven eggs."
+LEFT = '"This is heavy!" So the key Mara carried was left at the mill.'
+LENT = "The key Mara lent at the mill was now the key Bram had to bring back."
+PLAIN = [
+    (MET, "The goose Bram winked. You could never tell with Bram.", "Bram is the fox.", 2),
+    (MET, '"Who has the key?" "Bram," said Mara.', "Mara has the key.", 1),
+    (MET, "The blue key Mara polished shone until Bram clapped.", "The key is red.", 1),
+    (f"{MET}|{WALKED}", '"Where is Bram?" asked Mara. It was easy: at the mill.', "Bram is at the inn.", 3),
+    (
+        EGGS,
+        "Ned ate three of the eggs. That left five.",
+        "Ned had seven eggs, and seven less three leaves four.",
+        2,
+    ),
+    (EGGS, "Ned counted the eggs again. There were still six.", "Ned has seven eggs.", 2),
+    (f"{MET}|{LEFT}", "The blue key still lay at the mill.", "The key is red.", 1),
+]
+"""Sentences after FOUND, the false one, what is true instead, and the sentence that said so."""
+
+
+@pytest.mark.parametrize("after, false, truth, number", PLAIN)
+def test_the_reason_quotes_the_sentence_that_a_plain_lie_contradicts(after, false, truth, number):
+    before = [FOUND, *after.split("|")]
+    assert plain_reason([*before, false]) == f"{truth} Sentence {number} said: “{before[number - 1]}”"
+
+
+UNFAIR = [
+    (MET, "The blue hat Mara found at the mill was as good as new."),  # she has something in hand
+    (MET, "The blue key Bram found at the mill was as good as new."),  # a second key
+    (MET, "The blue key Bram polished shone until Mara clapped."),
+    (MET, "What a lovely hat Mara has!"),  # no sentence of the village
+    (f"{MET}|{LEFT}", "Crack! The red key Mara had broke, and somebody said a very short word."),
+    (f"{MET}|{LENT}", '"Who has the key?" "Mara," said Bram.'),  # it is still hers
+    (MET, '"Who has the hat?" "Bram," said Mara.'),
+    (MET, '"Who has the key?" "Mara," said Bram.'),  # true
+]
+
+
+@pytest.mark.parametrize("after, sentence", UNFAIR)
+def test_what_a_player_may_find_only_odd_is_no_plain_lie(after, sentence):
+    assert plain_reason([FOUND, *after.split("|"), sentence]) == ""

@@ -13,7 +13,7 @@ async (words) => {
   const results = document.getElementById("search-results");
   results.replaceChildren();
   Search.performSearch(words);
-  while (!/finished/i.test(results.querySelector(".search-summary")?.innerText))
+  while (!/finished|nothing/i.test(results.querySelector(".search-summary")?.innerText))
     await new Promise((soon) => setTimeout(soon, 20));
   return [...results.querySelectorAll("ul.search li a")].map((link) => link.getAttribute("href"));
 }
@@ -78,6 +78,27 @@ def test_a_page_or_a_section_with_the_words_in_its_title_comes_first(search):
     assert search("attention")[0].startswith("chapters/04_attention.html")
     assert search("temperature")[0].startswith("chapters/08_generation.html#")
     assert any(link.startswith("docs/your-text.html") for link in search("own text"))
+
+
+def test_a_heading_and_a_term_come_first_with_a_hyphen_or_without(search):
+    for words in ("top k", "top-k"):
+        first = search(words)[:2]
+        assert {link.split("#")[0] for link in first} == {"chapters/08_generation.html", "glossary.html"}
+    assert search("loss")[0] == "glossary.html#term-loss"  # and not the page "Glossary"
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("atention", "Nothing found. Did you mean attention?"),
+        ("temprature", "Nothing found. Did you mean temperature?"),
+        ("softmxa scores", "Nothing found. Did you mean softmax scores?"),
+        ("zzqqx", "Nothing found. Try another word, or look in the glossary."),
+    ],
+)
+def test_a_typing_error_gets_a_suggestion(search, tab, words, said):
+    assert search(words) == []
+    assert tab.page.locator("#search-results .search-summary").inner_text() == said
 
 
 def test_the_search_button_opens_a_field_that_leads_to_results(opened):

@@ -129,8 +129,19 @@ def test_the_cover_shows_a_stored_example_as_the_model_would(still):
     views = page.locator(".teller [data-part=probabilities], .teller .blocks, .teller .opened .bars")
     stored = views.all_inner_texts()
     assert page.get_by_label("head", exact=True).input_value() == "1"
+    status = page.locator(".teller .status")
+    assert status.inner_text().startswith("Stored result; press “Run the model” for your own words.")
     use(page, "flow")
-    assert views.all_inner_texts() == stored
+    assert views.all_inner_texts() == stored and "Stored" not in status.inner_text()
+
+
+def test_an_empty_text_has_a_next_token_and_no_costs(still):
+    page = still("index.html").page
+    page.locator(".teller .flow.ran").wait_for()
+    page.get_by_role("textbox", name="Your words").fill("")
+    use(page, "flow")
+    assert page.locator(".teller .status").inner_text().startswith("1 token went through")
+    assert page.locator(".teller [data-part=tokens] .key").count() == 0
 
 
 def test_the_cover_shows_what_each_token_of_an_example_cost_and_of_free_text_nothing(still, model, tokenizer):

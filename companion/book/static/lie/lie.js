@@ -117,7 +117,7 @@
     } else if (i === null) {
       verdict.textContent = `The judge was faster. ${is}`;
     } else {
-      const others = isFalse(story.sentences[i]) ? "is false too, but not the first" : "is not false";
+      const others = i > first ? "stands after the first false one and does not count" : "is not false";
       verdict.textContent = `Sentence ${i + 1} ${others}. ${is}`;
     }
     score.textContent =

@@ -51,7 +51,7 @@ export async function build(place) {
     list.classList.add("runs");
     return said;
   });
-  status.textContent = show(stored.text, stored);
+  status.textContent = `Stored result; press “${form.verb}” for your own words. ${show(stored.text, stored)}`;
 }
 
 /** The tokens and their ids; below each token, where the truth is known, a bar with the bits that it cost. */
@@ -68,15 +68,18 @@ function drawTokens(view, { ids, names }, costs) {
     return make("span", { class: "costly", title: costInWords(costs[t - 1]) }, chip, bar);
   });
   const pieces = make("p", { class: "pieces" }, ...chips);
-  view.replaceChildren(pieces);
-  if (costs === null && names.length > 1) view.append(make("p", { class: "where" }, OWN_WORDS));
-  else view.append(costKey(), make("p", { class: "where" }, costLine(costs)));
+  if (costs !== null) {
+    view.replaceChildren(costKey(), pieces, make("p", { class: "where" }, costLine(costs)));
+  } else {
+    view.replaceChildren(pieces);
+    if (names.length > 1) view.append(make("p", { class: "where" }, OWN_WORDS));
+  }
 }
 
-/** What the colors of the bars below the tokens mean. */
+/** What the bars below the tokens mean; it stands above them. */
 function costKey() {
   const color = (name) => make("span", { class: `color ${name}` });
-  const intro = make("span", {}, "Below each token, the bits that it cost the model:");
+  const intro = make("span", {}, "The bar below a token: the bits that it cost the model, the fewer the better.");
   const unavoidable = make("span", { class: "pair" }, color("of-truth"), "unavoidable");
   const avoidable = make("span", { class: "pair" }, color("avoidable"), "avoidable");
   return make("p", { class: "key" }, intro, unavoidable, avoidable);
