@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from tqdm import tqdm
@@ -89,6 +89,7 @@ class Options(LearningOptions):
         companion finetune rewards --checker steps --switch dapo
     """
 
+    MOST_USED: ClassVar = "data model output overwrite checker method steps lr asked"
     data: Path | None = None
     checker: Literal["answer", "steps"] | None = None
     switch: Literal["grpo", "dr_grpo", "dapo", "gspo"] | None = None

@@ -39,6 +39,8 @@ from companion.runtime.terminal import is_terminal
 
 BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
+BY_TIME = "{percentage:3.0f}%|{bar}| {n_fmt} steps [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+"""The progress of a run that ends by the clock, without its number of steps, which is planned after each."""
 TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
 
 
@@ -232,6 +234,8 @@ class Run:
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
         self.clock = getattr(trainer, "clock", None) or Clock()
         self.clock.start()
+        if self.clock.seconds is not None:
+            bar.bar_format = BY_TIME
         self.stepped_at = self.printed_at = self.clock.elapsed()
         self.prints_lines = False
         self.marks = ""  # the judge's marks on the last sample
