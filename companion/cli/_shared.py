@@ -27,8 +27,8 @@ DRAWING: dict[str, Any] = {
     "temperature": 0.8,
     "top_k": None,
     "top_p": None,
+    "seed": None,
 }
-DRAWING |= {"seed": None}
 """How a text is drawn, where nothing else is said; None: not limited, and another seed each time."""
 
 
