@@ -126,9 +126,10 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
             print(f"\n({ABOUT_DOT})")
     print()
     passes = last["tokens"] / len(corpus.train.tokens)
+    share = f"{passes:.0%} of its text" if passes < 1 else f"{passes:.1f} times its text"
     print(
         f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
-        f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
+        f" {last['tokens']:,} tokens, which is {share}."
     )
     if next(teller.model.parameters()).device.type == "cpu":
         print(share_line(clock, gets_better=not is_overfitted(history)))
@@ -143,17 +144,16 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
             scores = village_scores(teller, JUDGED, seed=1)
         print(scores_line(scores, JUDGED))
     else:
-        print(bytes_mean(last["bits_per_byte"]))
+        print(
+            f"To store the text with this model's help, you would need {last['bits_per_byte']:.1f} bits for"
+            " each byte instead of 8. Nobody knows the lowest value for such a text, so compare it with other"
+            " runs on the same text."
+        )
         if warning := memorized(corpus.train.n_bytes):
             print(warning)
     if worse := best_is_elsewhere(history, folder):
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
-
-
-def share_of_text(passes: float) -> str:
-    """How much of its text a run has read: "41% of its text", or "2.3 times its text"."""
-    return f"{passes:.0%} of its text" if passes < 1 else f"{passes:.1f} times its text"
 
 
 def time_of(seconds: float) -> str:
@@ -180,14 +180,6 @@ def gap_means(gap: float) -> str:
     if gap > 0.15:
         return f"{left} its sentences are the village's, and it remembers part of who has what."
     return f"{left} its sentences are the village's, and it remembers nearly all of who has what."
-
-
-def bytes_mean(bits: float) -> str:
-    """What bits per byte say of a model of a text whose floor nobody knows."""
-    return (
-        f"To store the text with this model's help, you would need {bits:.1f} bits for each byte instead of"
-        " 8. Nobody knows the lowest value for such a text, so compare it with other runs on the same text."
-    )
 
 
 def is_overfitted(history: list[dict]) -> bool:

@@ -72,17 +72,17 @@ def run(options: Options) -> None:
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
     if draws and options.seed is None:
         drawing["seed"] = secrets.randbelow(1_000_000)
-    text = ""
+    pieces = []
 
     def told() -> Iterator[str]:
-        nonlocal text
         for piece in chain([prompt], teller.stream(prompt, **drawing)):
-            text += piece
+            pieces.append(piece)
             yield readable(piece)
 
     for shown in marked(told(), marks):
         print(shown, end="", flush=True)
     print()
+    text = "".join(pieces)
     if NO_TEXT.search(text):
         print(f"companion: {ABOUT_DOT}", file=sys.stderr)
     if options.odds:

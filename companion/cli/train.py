@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from companion import BUILDERS, load, village
 from companion.cli import prepare
@@ -455,6 +454,9 @@ def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
     if n > 1:
         kind = plan.options.parallel or "ddp"
         print(f"{n} processes ({kind}) share a step's {config.accumulate} batches.")
+    optimizers = None  # AdamW, which is train's own
+    if plan.optimizer == "muon":
+        optimizers = beside_adamw(Muon, model, config.lr, config.betas, config.weight_decay)
     history = train(
         model,
         corpus,
@@ -462,9 +464,9 @@ def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
         plan.folder,
         plan.options.resume,
         Reporter(corpus, plan),
-        True,
-        optimizers_of(plan, model),
-        trainer_of(plan),
+        progress=True,
+        optimizers=optimizers,
+        make_trainer=trainer_of(plan),
     )
     if is_main():
         write_run_settings(plan)
@@ -503,14 +505,6 @@ def trainer_of(plan: TrainPlan) -> Callable:
         return trainer
 
     return make
-
-
-def optimizers_of(plan: TrainPlan, model: nn.Module) -> list[Optimizer] | None:
-    """What train takes for plan.optimizer: None for AdamW, its own; for Muon a list, with AdamW beside it."""
-    if plan.optimizer == "adamw":
-        return None
-    config = plan.train
-    return beside_adamw(Muon, model, config.lr, config.betas, config.weight_decay)
 
 
 # -- what came of it --------------------
