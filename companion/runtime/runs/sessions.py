@@ -234,8 +234,6 @@ class Run:
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
         self.clock = getattr(trainer, "clock", None) or Clock()
         self.clock.start()
-        if self.clock.seconds is not None:
-            bar.bar_format = BY_TIME
         self.stepped_at = self.printed_at = self.clock.elapsed()
         self.prints_lines = False
         self.marks = ""  # the judge's marks on the last sample
@@ -266,6 +264,8 @@ class Run:
         self.stepped_at = self.clock.elapsed()
         if self.clock.seconds is None or self.clock.knows_speed:
             self.bar.total = self.trainer.config.steps
+        if self.clock.knows_speed:
+            self.bar.bar_format = BY_TIME
         self.bar.set_postfix_str(f"loss {loss:.3f}  {self.marks}".rstrip(), refresh=False)
         self.bar.update()
         if self.prints_lines and self.stepped_at - self.printed_at >= BETWEEN_LINES:
