@@ -2,9 +2,6 @@
 
 To read the course, open chapters/00_start.ipynb in JupyterLab; the chapters follow in the order of their
 numbers. Each chapter from 1 on ends with exercises: you write a function, and check says what is wrong.
-
-Example:
-    companion train
 """
 
 import os

@@ -1,7 +1,6 @@
 """A model that learns, and is saved before it is measured: what the commands of `finetune` share."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ from companion.reasoning import draw_texts
 from companion.runtime.data.preference_pairs import drawn_rows
 from companion.runtime.data.prepared import Split
 from companion.runtime.files.arguments import check_output, holds_only
-from companion.runtime.files.atomic import claim, write_atomic
+from companion.runtime.files.atomic import write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.terminal import waiting
 from companion.tokenization import Tokenizer
-from companion.training import TrainConfig, Trainer, evaluate, save_checkpoint
+from companion.training import TrainConfig, Trainer, evaluate
 from companion.village.reasoning import StepQuestion
 from companion.village.steps import judge_trace
 
@@ -106,25 +105,6 @@ def take_all_steps(trainer: Trainer) -> None:
         raise KeyboardInterrupt(message) from None
 
 
-def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> tuple[str, bool]:
-    """Take the steps of a training whose model is saved also where they end early.
-
-    Returns:
-        Why they ended early, in a line, or ""; and whether it was Ctrl-C.
-    """
-    try:
-        take_steps(trainer, progress)
-    except KeyboardInterrupt:
-        if not trainer.steps:
-            raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
-        return f"stopped after {trainer.steps} steps; the model is saved as it is now", True
-    except ValueError as error:  # a round in which nothing could be preferred
-        if not trainer.steps:
-            raise
-        return f"ended after {trainer.steps} steps, and the model is saved: {error}", False
-    return "", False
-
-
 @dataclass
 class Rewards:
     """How a model learns from rewards.
@@ -133,44 +113,11 @@ class Rewards:
         trainer: Trains the model.
         progress: What the progress bar shows; it is given the loss of a step.
         learned: What the model learns from, as its provenance says it.
-        finish: Changes the model after the last step.
     """
 
     trainer: Trainer
     progress: Callable[[float], str]
     learned: str
-    finish: Callable[[], None] | None = None
-
-
-def learn_and_measure(
-    options: Any, teller: LanguageModel, output: Path, init: dict, rewards: Rewards, measure: Callable
-) -> dict[str, dict]:
-    """Let a model learn, save it, and measure it before and after.
-
-    Args:
-        options: The command's.
-        teller: The model.
-        output: The folder for the model and report.json.
-        init: The model that it was, as origin_of has it.
-        rewards: How it learns.
-        measure: Returns what is measured.
-    """
-    trainer = rewards.trainer
-    with claim(output):
-        figures = {"before": measure()}
-        early, stopped = take_possible_steps(trainer, rewards.progress)
-        if rewards.finish:
-            rewards.finish()
-        teller.model.eval()
-        about = {"init": init, "learned": rewards.learned, "steps": trainer.steps, "seed": options.seed}
-        save_checkpoint(output, teller.model, teller.tokenizer, about | {"stopped": stopped})
-        if early:
-            print(f"\n{early}", file=sys.stderr)
-        with measuring(output):
-            figures["after"] = measure()
-            save_report(output, {"steps": trainer.steps} | figures)
-    print(f"Trained for {trainer.steps} steps.")
-    return figures
 
 
 def with_interval(row: dict, name: str, interval: str) -> str:

@@ -14,6 +14,7 @@ its docstring is its help:
     model: Annotated[Path, Alias("--checkpoint")]      --model x or --checkpoint x; it must be given
     config: Annotated[Path | None, Tables("model")]    --config x.toml, whose [model] stands in for options
     fields: Annotated[dict, GPTConfig, TrainConfig]    an option for each of their fields
+    MOST_USED: ClassVar = "lr bits"                    --help shows these alone, --help-all shows all
 """
 
 import argparse
@@ -36,7 +37,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from companion.runtime.terminal import waiting
+from companion.runtime.terminal import as_typed, waiting
 
 TABLES = ("model", "training", "generation")
 """The tables of a file of settings, below the lines before the first one, which is called "" here."""
@@ -206,14 +207,23 @@ def reader_of(field: Field) -> Callable[[str], Any]:
     return read
 
 
-def add_field(parser: Any, field: Field, both: bool = False) -> None:
-    """Add the option of a field. If `both` is true, a switch can be switched off as well."""
+def add_field(parser: Any, field: Field, both: bool = False, is_shown: bool = True) -> None:
+    """Add the option of a field.
+
+    Args:
+        parser: The parser, or a group of its options.
+        field: The field.
+        both: Whether a switch can be switched off as well.
+        is_shown: Whether the help describes it.
+    """
     text = field.help
-    if field.default not in (None, False, ()):
+    if field.default not in (None, False, ()) and "Default:" not in text:
         shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         text += f" Default: {'on' if shown is True else shown}."
     names = [field.flag]
     more: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
+    if not is_shown:
+        more["help"] = argparse.SUPPRESS
     if alias := field.mark(Alias):
         names.append(alias.name)
     if field.kind is bool:
@@ -239,24 +249,52 @@ def add_field(parser: Any, field: Field, both: bool = False) -> None:
     parser.add_argument(*names, **more)
 
 
-def add_options(parser: Parser, module: str) -> None:
-    """Add the options of a command."""
-    texts = texts_of(find_class(module, "Options")[1])
+def most_used_of(module: str) -> list[str]:
+    """The options that the help of a command shows; none where it shows all."""
+    for line in find_class(module, "Options")[1].body:
+        if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == "MOST_USED":
+            return ast.literal_eval(line.value).split()
+    return []
+
+
+def add_options(parser: Parser, module: str, show_all: bool) -> None:
+    """Add the options of a command.
+
+    Args:
+        parser: The parser of the command.
+        module: The command.
+        show_all: Whether its help shows all options, also where the command names the most used ones.
+    """
     fields = fields_of(module, "Options")
+    most_used = most_used_of(module)
+    others: Any = parser
+    if most_used:
+        about = "show all options and exit; those that are not shown here work, too"
+        parser.add_argument("--help-all", action="help", help=about)
+        often = parser.add_argument_group("most used options")
+        others = parser.add_argument_group("other options")
+
+    def add(group: Any, field: Field, both: bool = False) -> None:
+        if field.name in most_used:
+            add_field(often, field, both)
+        else:
+            add_field(group, field, both, is_shown=show_all or not most_used)
+
     words = [parser.prog, "[options]"]
     seen = set(fields) | BY_DATA
+    texts = texts_of(find_class(module, "Options")[1])
     for field in fields.values():
         if field.mark(Positional):
             words.append(field.name.upper() + (" ..." if typing.get_origin(field.kind) is list else ""))
         if field.kind is not dict:
-            add_field(parser, field)
+            add(others, field)
             continue
         for name in field.marks:
             title = f"fields of {name} (the preset or the command may have other defaults)"
             group = parser.add_argument_group(title)
             for key, found in fields_of(module, name).items():
                 if key not in seen:
-                    add_field(group, dataclasses.replace(found, help=texts.get(key, found.help)), both=True)
+                    add(group, dataclasses.replace(found, help=texts.get(key, found.help)), both=True)
                 seen.add(key)
     parser.usage = " ".join(words)
 
@@ -285,10 +323,11 @@ def list_commands(parser: Parser, module: str, names: Sequence[str], words: Sequ
         versions += f", Python {platform.python_version()}"
         about = "show the installed versions and exit"
         parser.add_argument("--version", action="version", version=versions, help=about)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        parser.epilog = f"New here? To talk with the course's model at once: {as_typed('companion', 'chat')}"
+    about = f"{parser.prog} COMMAND --help describes its options."
+    commands = parser.add_subparsers(title="commands", description=about, metavar="COMMAND", required=True)
     for name in names:
         commands.add_parser(name, help=summary_of(f"{module}.{name}"))
-    parser.epilog = f"{parser.prog} COMMAND --help describes its options. {parser.epilog or ''}"
     parser.parse_args(words)
 
 
@@ -313,7 +352,7 @@ def find_command(words: Sequence[str], names: Sequence[str]) -> tuple[str, Parse
             raise ValueError(f"no command is called {name!r}{suggestion(name, names)}; see {prog} --help")
         module, prog = f"{module}.{name}", f"{prog} {name}"
     parser = parser_of(prog, module)
-    add_options(parser, module)
+    add_options(parser, module, show_all="--help-all" in words)
     return module, parser, list(words)
 
 

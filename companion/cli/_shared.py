@@ -1,5 +1,6 @@
 """What commands share: the model's options, their folders, marks on a story, and plain tables."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ SHIPPED = village.DATA / "models" / "village"  # the model that comes with the c
 ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
 REASONER = village.DATA / "models" / "reasoner-think"  # the model of chapter 25, which writes steps
 CONFIG = "config.toml"  # the file in a run's folder that repeats it
-DRAWING = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8, "top_k": None, "top_p": None}
-DRAWING |= {"seed": None}
+DRAWING: dict[str, Any] = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8}
+DRAWING |= {"top_k": None, "top_p": None, "seed": None}
 """How a text is drawn, where nothing else is said; None: not limited, and another seed each time."""
 
 
@@ -78,6 +79,19 @@ class DrawingOptions(HubOptions):
     top_p: Annotated[float | None, Range(1e-09, 1)] = None
     seed: Annotated[int | None, Range(0, 1_000_000_000_000)] = None
     marks: Literal["auto", "color", "signs", "off"] = "auto"
+
+
+DOT = "·"
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+ABOUT_DOT = "· stands for bytes that form no character; a model that was hardly trained writes such bytes."
+
+
+def readable(text: str) -> str:
+    """A text that a model wrote as it is shown: with a dot for what is no text.
+
+    That is a control character, or the sign that decoding puts in the place of bytes that form no character.
+    """
+    return NO_TEXT.sub(DOT, text)
 
 
 def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> list:

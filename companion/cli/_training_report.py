@@ -10,15 +10,19 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from tqdm.auto import tqdm
 
-from companion.caching import SlidingCache
-from companion.cli._shared import CONFIG, DRAWING, VILLAGE, memorized
+from companion.caching import SlidingCache, inline
+from companion.cli._shared import ABOUT_DOT, CONFIG, DRAWING, NO_TEXT, VILLAGE, memorized, readable
 from companion.generation import LanguageModel
+from companion.modern import INLINED_MODERN
+from companion.runtime.data.prepared import Corpus
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
@@ -29,15 +33,12 @@ from companion.show.judged_text import Marks
 from companion.village import judge
 from companion.village.measures import gap_left, reference_lines, village_scores
 
-PROMPT: Any = DRAWING["prompt"]
 JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
 MARKED = 12  # sentences of it whose marks the progress bar shows
 IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
 STORY = 250  # most tokens of the story at a training's end
-REPLACEMENT = "\ufffd"  # which decoding puts where bytes form no character
-DOT = "·"
 
 
 class Reporter:
@@ -53,11 +54,12 @@ class Reporter:
     def __init__(self, corpus: Any, plan: Any):
         self.corpus = corpus
         self.plan = plan
+        self.dot_is_explained = False
 
     def __call__(self, model: Any, row: dict) -> dict:
         write_run_settings(self.plan)
-        teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
-        sample = teller.tell(prompt_of(self.plan), max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
+        teller = teller_of(model, self.corpus.tokenizer)
+        sample = teller.tell(self.plan.prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
         more: dict[str, Any] = {"sample": sample}
         if self.plan.options.judge:  # of the village only
             more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
@@ -69,11 +71,24 @@ class Reporter:
             f" {row['bits_per_byte']:.3f} bits per byte), mean of the training steps {row['train']:.3f}"
         )
         if row["step"] < self.plan.train.steps:
-            shown = shortened(readable(sample), self.plan.marks)
-            with tqdm.external_write_mode():
-                print("  ", end="")
-                print(shown)
+            with tqdm.external_write_mode():  # the progress bar makes room
+                self.show(sample)
         return more
+
+    def show(self, sample: str) -> None:
+        """Print the beginning of a sample in one line, and at the first dot what a dot stands for."""
+        prompt = self.plan.prompt
+        own_words = sample if self.plan.is_village else sample.removeprefix(prompt)
+        print("  " if self.plan.is_village else f"  {prompt} → ", end="")
+        print(shortened(readable(own_words), self.plan.marks))
+        if NO_TEXT.search(sample) and not self.dot_is_explained:
+            print(f"  ({ABOUT_DOT})")
+            self.dot_is_explained = True
+
+
+def teller_of(model: nn.Module, tokenizer: Any) -> LanguageModel:
+    """A model that writes texts, as load makes it with fast=True."""
+    return LanguageModel(model, tokenizer, SlidingCache, inline=partial(inline, known=INLINED_MODERN))
 
 
 def shortened(sample: str, marks: Marks | None) -> str:
@@ -84,21 +99,12 @@ def shortened(sample: str, marks: Marks | None) -> str:
     return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
 
 
-def readable(sample: str) -> str:
-    """A sample as it is shown, with a dot for each run of what is no letter.
-
-    A model that has hardly begun draws bytes that form no character, and control characters.
-    """
-    kept = []
-    for character in sample:
-        is_text = character in "\n\t" or (character.isprintable() and character != REPLACEMENT)
-        kept.append(character if is_text else DOT)
-    return re.sub(f"{DOT}+", DOT, "".join(kept))
-
-
-def prompt_of(plan: Any) -> str:
-    """What a sample begins with."""
-    return PROMPT if plan.is_village else ""
+def first_words(corpus: Corpus) -> str:
+    """The first words of a held-out document, at most five and of its first line."""
+    start, end = corpus.val.starts[:2]
+    tokens = corpus.val.tokens[start + 1 : min(end, start + 65)]
+    words = re.match(r"\S+(?: +\S+){0,4}", corpus.tokenizer.decode(tokens.tolist()).strip())
+    return words[0][:60] if words else ""
 
 
 def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
@@ -107,18 +113,23 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
     last = history[-1]
     lines = reference_lines() if plan.is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines)
-    sample = teller.tell(prompt_of(plan), seed=1, max_new_tokens=STORY)
+    sample = teller.tell(plan.prompt, seed=1, max_new_tokens=STORY)
     if plan.is_village:
         print("\nA story by your model:\n")
         print(judged_text.story(sample, plan.marks) if plan.marks else sample)
     else:
-        print("\nA sample of what your model writes:\n")
-        print(textwrap.indent(readable(sample).strip(), "  "))
+        print("\nThe first words of a held-out text:\n")
+        print(f"  {plan.prompt}")
+        print("\nYour model continues them:\n")
+        print(textwrap.indent(readable(sample.removeprefix(plan.prompt)).strip(), "  "))
+        if NO_TEXT.search(sample):
+            print(f"\n({ABOUT_DOT})")
     print()
     passes = last["tokens"] / len(corpus.train.tokens)
+    share = f"{passes:.0%} of its text" if passes < 1 else f"{passes:.1f} times its text"
     print(
         f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
-        f" {last['tokens']:,} tokens, which is {share_of_text(passes)}."
+        f" {last['tokens']:,} tokens, which is {share}."
     )
     if next(teller.model.parameters()).device.type == "cpu":
         print(share_line(clock, gets_better=not is_overfitted(history)))
@@ -133,17 +144,16 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
             scores = village_scores(teller, JUDGED, seed=1)
         print(scores_line(scores, JUDGED))
     else:
-        print(bytes_mean(last["bits_per_byte"]))
+        print(
+            f"To store the text with this model's help, you would need {last['bits_per_byte']:.1f} bits for"
+            " each byte instead of 8. Nobody knows the lowest value for such a text, so compare it with other"
+            " runs on the same text."
+        )
         if warning := memorized(corpus.train.n_bytes):
             print(warning)
     if worse := best_is_elsewhere(history, folder):
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
-
-
-def share_of_text(passes: float) -> str:
-    """How much of its text a run has read: "41% of its text", or "2.3 times its text"."""
-    return f"{passes:.0%} of its text" if passes < 1 else f"{passes:.1f} times its text"
 
 
 def time_of(seconds: float) -> str:
@@ -170,14 +180,6 @@ def gap_means(gap: float) -> str:
     if gap > 0.15:
         return f"{left} its sentences are the village's, and it remembers part of who has what."
     return f"{left} its sentences are the village's, and it remembers nearly all of who has what."
-
-
-def bytes_mean(bits: float) -> str:
-    """What bits per byte say of a model of a text whose floor nobody knows."""
-    return (
-        f"To store the text with this model's help, you would need {bits:.1f} bits for each byte instead of"
-        " 8. Nobody knows the lowest value for such a text, so compare it with other runs on the same text."
-    )
 
 
 def is_overfitted(history: list[dict]) -> bool:
@@ -274,7 +276,7 @@ def write_run_settings(plan: Any) -> None:
         "model": shape,
         "training": {name: value for name, value in train.items() if name not in shape}
         | {"optimizer": plan.optimizer},
-        "generation": DRAWING | {"prompt": prompt_of(plan)},
+        "generation": DRAWING | {"prompt": plan.prompt},
     }
     about = (
         f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"

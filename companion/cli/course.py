@@ -92,11 +92,7 @@ def words_of(name: str, options: Options) -> list:
         words = ["finetune", "instructions", "--data", "village", "--model", folder / "teller"]
         words += ["--conversations", max(50, round(300 * minutes)), "--steps", max(1, round(60 * minutes))]
         return words + common
+    steps = 8 * max(1, round(0.25 * minutes))
+    prompts = max(4, min(128, round(16 * minutes)))
     words = ["finetune", "rewards", "--model", folder / "answerer", "--average", 0, "--asked", 100]
-    words += [
-        "--steps",
-        8 * max(1, round(0.25 * minutes)),
-        "--prompts",
-        max(4, min(128, round(16 * minutes))),
-    ]
-    return words + common
+    return [*words, "--steps", steps, "--prompts", prompts, *common]

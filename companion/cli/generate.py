@@ -10,7 +10,16 @@ from typing import Annotated
 
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Range, Tables
-from companion.cli._shared import DRAWING, DrawingOptions, marks_of, source_of, tells_of_the_village
+from companion.cli._shared import (
+    ABOUT_DOT,
+    DRAWING,
+    NO_TEXT,
+    DrawingOptions,
+    marks_of,
+    readable,
+    source_of,
+    tells_of_the_village,
+)
 from companion.runtime.terminal import is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
@@ -63,17 +72,19 @@ def run(options: Options) -> None:
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
     if draws and options.seed is None:
         drawing["seed"] = secrets.randbelow(1_000_000)
-    text = ""
+    pieces = []
 
     def told() -> Iterator[str]:
-        nonlocal text
         for piece in chain([prompt], teller.stream(prompt, **drawing)):
-            text += piece
-            yield piece
+            pieces.append(piece)
+            yield readable(piece)
 
     for shown in marked(told(), marks):
         print(shown, end="", flush=True)
     print()
+    text = "".join(pieces)
+    if NO_TEXT.search(text):
+        print(f"companion: {ABOUT_DOT}", file=sys.stderr)
     if options.odds:
         tokens = teller.encode(text)[:, : teller.model.config.context_length]
         print()

@@ -26,6 +26,7 @@ from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
+ROW = 256  # tokens that the presets of train read at once
 STORIES = 40_000
 """More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
 six times."""
@@ -102,7 +103,7 @@ def run(options: Options) -> None:
             if name.lower().endswith((".json", ".ndjson", ".csv")):
                 rule = "is read as plain text, with all its signs; save its texts as .jsonl or .parquet"
                 print(f"{name} {rule} to learn from the texts alone", file=sys.stderr)
-            documents += load_text(name, skip=skip)
+            documents += documents_of(name, skip)
         documents = each_once(documents, "documents")
         hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
@@ -143,6 +144,18 @@ def check_together(options: Options, files: list[str]) -> None:
     if files and options.tokenizer in ("char", "word"):
         rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
         raise ValueError(f"--tokenizer={options.tokenizer} {rule}")
+
+
+def documents_of(name: str, skip: Callable | None) -> list[str]:
+    """The documents of a file, a folder or a corpus.
+
+    Raises:
+        ValueError: If it is none of these, or no text.
+    """
+    try:
+        return load_text(name, skip=skip)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("name_or_path=")) from None
 
 
 def open_shards(options: Options, files: list[str], skip: Callable | None) -> tuple[str, Documents]:
@@ -239,7 +252,12 @@ def report(options: Options, folder: Path, meta: dict) -> None:
     warning = memorized(meta["train"]["n_bytes"])
     if warning and options.text != ["village"]:
         print(warning)
-    print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
+    prepared = f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary."
+    if meta["train"]["n_tokens"] <= ROW:
+        print(prepared)
+        print(f"To train on it, it must have more than {ROW} tokens: add text, and prepare it again.")
+        return
+    print(f"{prepared} Next:\n")
     preset = [] if options.text == ["village"] else ["--preset", "text"]
     if options.tokenizer not in (None, *OURS):
         from companion.models.names import is_public

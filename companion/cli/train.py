@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from companion import BUILDERS, load, village
 from companion.cli import prepare
@@ -21,8 +20,10 @@ from companion.cli._shared import DRAWING, RUNS, VILLAGE
 from companion.cli._training_report import (
     Reporter,
     best_is_elsewhere,
+    first_words,
     is_overfitted,
     print_results,
+    teller_of,
     time_of,
     write_run_settings,
 )
@@ -88,11 +89,11 @@ class Options:
         parallel: How several processes under torchrun divide the work. ddp: each process holds a copy of the
             model; fsdp: each holds a share of it. They share the batches of a step, and there are as many
             batches as processes unless --accumulate says otherwise. Default: ddp.
-        steps: Number of training steps, that is, updates of the weights.
-        batch_size: Rows in a batch.
+        steps: Number of training steps, that is, updates of the weights. Default: the preset's.
+        batch_size: Rows in a batch. Default: the preset's.
         context_length: Largest number of tokens that the model reads at once.
         accumulate: Batches whose gradients are added up for one step.
-        lr: Highest learning rate.
+        lr: Highest learning rate. Default: the preset's.
         min_lr: Learning rate at the end. Default: a tenth of --lr.
         warmup_steps: Steps in which the learning rate rises from 0. Default: 50, or half of a shorter run.
         weight_decay: How strongly matrices shrink at each step, as a multiple of the learning rate.
@@ -130,6 +131,7 @@ class Options:
         companion train --preset text --data runs/data/my_letters --minutes 10
     """
 
+    MOST_USED: ClassVar = "preset data checkpoint init resume minutes steps batch_size lr seed"
     preset: Literal["village", "modern", "text", "gpu"] | None = None
     config: Annotated[Path | None, Tables("", "model", "training")] = None
     data: Path | None = None
@@ -187,14 +189,15 @@ class TrainPlan(Model):
     optimizer: str
     clock: Clock  # how long to train
     marks: Marks | None  # how to show the judge's verdicts on samples of the village
+    prompt: str  # what the samples begin with
 
 
 def run(options: Options) -> None:
     with ExitStack() as held:
         plan = make_plan(options, held)
-        corpus, history = learn(plan)
+        corpus, model, history = learn(plan)
         if is_main():
-            report(plan, corpus, history)
+            report(plan, corpus, model, history)
 
 
 # -- what can be wrong, found before any work begins --------------------
@@ -258,6 +261,7 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
         optimizer=optimizer,
         clock=clock_of(asked, config, preset, saved),
         marks=marks_for(options.marks, in_pipe="signs") if is_village else None,
+        prompt=DRAWING["prompt"] if is_village else first_words(corpus),
     )
 
 
@@ -418,8 +422,12 @@ def claim_folder(options: Options, folder: Path, held: ExitStack) -> Path:
 # -- the work --------------------
 
 
-def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
-    """Prepare the village if it is not there, train, and save; the text, and a row for each evaluation."""
+def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
+    """Prepare the village if it is not there, train, and save.
+
+    Returns:
+        The text, the model, and a row for each evaluation.
+    """
     prepare_village(plan.data)
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
@@ -440,10 +448,15 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
     if plan.marks:
         print("On the way it begins stories, and a judge marks each sentence:")
         print("  ", plan.marks.legend(), sep="")
+    if not plan.is_village:
+        print(f"At each evaluation it continues words of the held-out text: {plan.prompt}")
     n = world_size()
     if n > 1:
         kind = plan.options.parallel or "ddp"
         print(f"{n} processes ({kind}) share a step's {config.accumulate} batches.")
+    optimizers = None  # AdamW, which is train's own
+    if plan.optimizer == "muon":
+        optimizers = beside_adamw(Muon, model, config.lr, config.betas, config.weight_decay)
     history = train(
         model,
         corpus,
@@ -451,13 +464,13 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         plan.folder,
         plan.options.resume,
         Reporter(corpus, plan),
-        True,
-        optimizers_of(plan, model),
-        trainer_of(plan),
+        progress=True,
+        optimizers=optimizers,
+        make_trainer=trainer_of(plan),
     )
     if is_main():
         write_run_settings(plan)
-    return corpus, history
+    return corpus, model, history
 
 
 def length_of(plan: TrainPlan) -> str:
@@ -494,24 +507,17 @@ def trainer_of(plan: TrainPlan) -> Callable:
     return make
 
 
-def optimizers_of(plan: TrainPlan, model: nn.Module) -> list[Optimizer] | None:
-    """What train takes for plan.optimizer: None for AdamW, its own; for Muon a list, with AdamW beside it."""
-    if plan.optimizer == "adamw":
-        return None
-    config = plan.train
-    return beside_adamw(Muon, model, config.lr, config.betas, config.weight_decay)
-
-
 # -- what came of it --------------------
 
 
-def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
+def report(plan: TrainPlan, corpus: Corpus, model: nn.Module, history: list[dict]) -> None:
     """Draw the curve, print what the run came to, and the commands that go on from here."""
     resume = resuming(plan)
+    if plan.options.parallel == "fsdp":  # each process has a part of the weights
+        model = load(plan.folder, plan.train.device).model
     try:
         if history:
-            teller = load(plan.folder, plan.train.device, fast=True)
-            print_results(plan, teller, corpus, history)
+            print_results(plan, teller_of(model, corpus.tokenizer), corpus, history)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     reached = history[-1]["step"] if history else 0
@@ -526,11 +532,11 @@ def report(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     generate = ["companion", "generate", "--checkpoint", best]
     if plan.is_village:
         print("\nTo let it tell more stories, and to see how it works:\n")
-        print(f"  {as_typed(*generate, '--prompt', DRAWING['prompt'])}")
-        print(f"  {as_typed('jupyter', 'lab', '--notebook-dir=.', 'chapters/00_start.ipynb')}")
     else:
-        print("\nTo let it write more; add --prompt and a few words, and it continues them:\n")
-        print(f"  {as_typed(*generate)}")
+        print("\nTo let it continue other words, put them in the place of these:\n")
+    print(f"  {as_typed(*generate, '--prompt', plan.prompt)}")
+    if plan.is_village:
+        print(f"  {as_typed('jupyter', 'lab', '--notebook-dir=.', 'chapters/00_start.ipynb')}")
 
 
 def resuming(plan: TrainPlan) -> list:

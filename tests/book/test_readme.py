@@ -75,7 +75,7 @@ def test_every_command_of_the_course_that_is_named_is_one_and_takes_these_option
         if not words or words == ["--help"]:
             continue
         assert words[0] in COMMANDS, f"{page}: companion {words[0]}"
-        if words[1:] == ["--help"]:
+        if words[1:] in (["--help"], ["--help-all"]):
             continue
         _, parser, words_after = find_command(words, COMMANDS)
         parser.parse_args(words_after)

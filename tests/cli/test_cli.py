@@ -13,7 +13,7 @@ from support.command_line import MINE, TINY, fails, said
 import companion
 from companion import BUILDERS, load, village
 from companion.cli import COMMANDS, main
-from companion.cli._parsing import find_class, texts_of
+from companion.cli._parsing import find_class, find_command, most_used_of, texts_of
 from companion.cli._shared import SHIPPED, table
 from companion.cli.train import PRESETS
 from companion.runtime.runs.resuming import read_log
@@ -23,8 +23,9 @@ from companion.training import TrainConfig
 
 def test_without_arguments_it_shows_the_course(capsys):
     out = said(capsys, [])
-    assert "chapters/00_start.ipynb" in out and "companion train" in out
+    assert "chapters/00_start.ipynb" in out
     assert all(name in out for name in COMMANDS)
+    assert out.splitlines()[-1].startswith("New here? ") and out.endswith("companion chat\n")
 
 
 def test_the_versions_are_one_line(capsys):
@@ -43,10 +44,25 @@ def test_help_says_what_each_field_of_a_configuration_is(capsys, monkeypatch):
     fields = {field.name for config in configs for field in dataclasses.fields(config)} - {"vocab_size"}
     meanings = texts_of(find_class("companion.cli.train", "Options")[1])
     assert fields <= set(meanings)
-    out = " ".join(said(capsys, ["train", "--help"]).split())
+    out = " ".join(said(capsys, ["train", "--help-all"]).split())
     assert all(meaning in out for meaning in meanings.values())
-    assert "Rows in a batch. Default: 8." in out and "as the output head. Default: on." in out
+    assert "many tokens. Default: 1." not in out and "as the output head. Default: on." in out
     assert "None" not in out
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "finetune classify", "finetune instructions", "finetune rewards"]
+)
+def test_help_shows_the_ten_most_used_options_and_help_all_shows_all(command, capsys):
+    module, parser, _ = find_command(command.split(), COMMANDS)
+    options = re.compile(r"^  (--[a-z-]+)", re.MULTILINE)
+    short = said(capsys, [*command.split(), "--help"])
+    shown = options.findall(short.partition("most used options:")[2])
+    assert sorted(shown) == sorted(f"--{name.replace('_', '-')}" for name in most_used_of(module))
+    assert len(shown) <= 10 and "other options" not in short and "fields of" not in short
+    every = set(options.findall(said(capsys, [*command.split(), "--help-all"])))
+    assert every == {action.option_strings[0] for action in parser._actions} - {"-h"}
+    assert len(every) > len(shown) + 2
 
 
 @pytest.mark.gate

@@ -81,7 +81,7 @@ def test_an_option_that_cannot_be_is_refused_before_a_file_is_written(argv, word
 
 BAD_TEXTS = [
     ("''", "is empty"),
-    ("vilage", "'vilage' is no file, no folder and no corpus; the corpora are village, "),
+    ("vilage", "companion: 'vilage' is no file, no folder and no corpus; the corpora are village, "),
     ("empty.txt", "empty.txt"),
     ("binary.dat", "binary.dat"),
     ("one.txt", "1 characters in all, too short a text"),
@@ -403,3 +403,9 @@ def test_the_installed_command_is_the_one_that_is_tested():
 def test_a_prompt_of_unknown_letters_only_says_so(prompt, noted, capsys):
     assert main(["generate", "--prompt", prompt, "--max-new-tokens", "1", "--seed", "1"]) == 0
     assert ("knows no letter of the prompt" in capsys.readouterr().err) is noted
+
+
+def test_a_text_that_is_too_short_to_train_on_is_not_sent_to_train(here, capsys):
+    (here / "short.txt").write_text("hello you")
+    out = said(capsys, ["prepare", "short.txt"])
+    assert "more than 256 tokens: add text" in out and "companion train" not in out

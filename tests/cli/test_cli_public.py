@@ -7,7 +7,6 @@ import json
 import re
 import sys
 import tomllib
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from support.weights import noisy
 import companion
 from companion import BUILDERS, load, village
 from companion.cli import main, train
+from companion.cli._shared import readable
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.models import names as model_names
@@ -112,7 +112,11 @@ def test_generate_and_info_take_a_public_folder(smol, capsys):
 def test_generate_draws_as_the_models_generation_config_says_unless_told_otherwise(smol, capsys):
     settings = smol / "generation_config.json"
     generate = ["generate", "--model", smol, "--prompt", "A moth", "--seed", 3, "--max-new-tokens", 9]
-    tell = partial(load(smol).tell, "A moth", seed=3, max_new_tokens=9)
+    teller = load(smol)
+
+    def tell(**options):
+        return readable(teller.tell("A moth", seed=3, max_new_tokens=9, **options))
+
     settings.write_text('{"do_sample": false}')
     assert said(capsys, generate) == tell(temperature=0) + "\n"
     assert said(capsys, [*generate, "--temperature", 1.5]) == tell(temperature=1.5) + "\n"

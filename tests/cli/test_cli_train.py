@@ -10,10 +10,10 @@ from support.command_line import MINE, TINY, fails, planned
 
 from companion import load
 from companion.cli import main
+from companion.cli._shared import ABOUT_DOT, readable
 from companion.cli._training_report import (
     gap_means,
     is_overfitted,
-    readable,
     scores_line,
     share_line,
     shortened,
@@ -98,9 +98,13 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     for row in rows:
         assert f"held-out {row['val']:.3f} (perplexity " in out
         assert f"mean of the training steps {row['train']:.3f}\n" in out
-    first = " ".join(readable(rows[0]["sample"]).split())[:160]
-    assert f"\n  {first}" in out  # in one line, where the sample has many
-    assert re.search(r"^step +3 .*\n\nA sample of what your model writes:\n", out, re.MULTILINE)
+    prompt = "The kettle sang on stove"
+    own_words = rows[0]["sample"].removeprefix(prompt)
+    first = " ".join(readable(own_words).split())[:160]
+    assert f"\n  {prompt} → {first}" in out  # in one line, where the sample has many
+    end = rf"^step +3 .*\n\nThe first words of a held-out text:\n\n  {prompt}\n\nYour model continues them:\n"
+    assert re.search(end, out, re.MULTILINE)
+    assert (ABOUT_DOT in out) == ("·" in out.replace(ABOUT_DOT, ""))
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
     assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
@@ -110,9 +114,10 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
 def test_a_sample_shows_no_byte_that_forms_no_letter():
     assert (
         readable("Dear Ana,\n\u00fc\ufffd\ufffd\x07 and so on, my dear")
-        == "Dear Ana,\n\u00fc· and so on, my dear"
+        == "Dear Ana,\n\u00fc··· and so on, my dear"
     )
-    assert readable("a\ufffd\x00b\ufffd") == "a·b·"
+    kept = "a\tb\r\n\xa0\u200dc"  # letters of other languages and their signs are text
+    assert readable(kept) == kept
 
 
 def test_a_busy_machine_is_named(monkeypatch):
@@ -170,7 +175,7 @@ def test_the_best_weights_are_kept_when_the_loss_rises_and_that_is_said_once(pre
     assert main([*RUN, "--steps", "6"]) == 0
     out = capsys.readouterr().out
     assert "The held-out loss was lowest at step 2" in out
-    assert "companion generate --checkpoint runs/mine/best\n" in out
+    assert "companion generate --checkpoint runs/mine/best --prompt 'The kettle sang on stove'\n" in out
     folder = prepared / "runs/mine"
     assert same(folder / "best", seen[1]) and same(folder, seen[5])
     assert json.loads((folder / "best/config.json").read_text())["provenance"]["steps"] == 2
@@ -221,10 +226,15 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)
     assert [row["step"] for row in read_log(prepared / "runs/mine")] == [2, 4, 6, 7]
     assert "This text has only " in out  # fewer than 100,000 bytes
-    assert 'prompt = ""' in (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
+    settings = (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
+    (prompt,) = re.findall(r'^prompt = "(.+)"$', settings, re.MULTILINE)
+    assert len(prompt.split()) == 5 and prompt in (prepared / "mine.txt").read_text()
+    assert re.search(f"companion generate --checkpoint runs/mine.* --prompt '{prompt}'\n", out)
     told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
     assert main(told) == 0
-    assert capsys.readouterr().out == load("runs/mine").tell("", seed=1, max_new_tokens=9) + "\n"
+    text, note = capsys.readouterr()
+    sample = load("runs/mine").tell("", seed=1, max_new_tokens=9)
+    assert text == readable(sample) + "\n" and (ABOUT_DOT in note) == (readable(sample) != sample)
 
 
 def test_the_preset_for_an_own_text_is_not_trained_on_the_village(here, capsys):

@@ -38,7 +38,7 @@ def cell(out: str, name: str) -> str:
 def planned(monkeypatch, argv):
     """The plan of a training that is not begun."""
     plans = []
-    monkeypatch.setattr("companion.cli.train.learn", lambda plan: plans.append(plan) or (None, []))
+    monkeypatch.setattr("companion.cli.train.learn", lambda plan: plans.append(plan) or (None, None, []))
     monkeypatch.setattr("companion.cli.train.report", lambda *given: None)
     assert main(["train", *argv]) == 0
     return plans[0]

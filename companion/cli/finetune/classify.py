@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 
@@ -74,6 +74,7 @@ class Options(AdapterOptions):
         held_out: Share of each class that is held out to measure the classifier.
     """
 
+    MOST_USED: ClassVar = "data column label model output method learn passes lr"
     data: Path
     column: str = "text"
     label: str = "label"

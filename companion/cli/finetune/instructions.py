@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 
@@ -75,6 +75,7 @@ class Options(AdapterOptions):
         held_out: Share of the conversations that is held out to measure the model.
     """
 
+    MOST_USED: ClassVar = "data model output overwrite method replay shorten steps lr"
     data: str
     conversations: Annotated[int | None, Range(50, 1_000_000)] = None
     replay: str | None = None

@@ -3,12 +3,13 @@ of a file are preferred."""
 
 import math
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from tqdm import tqdm
@@ -20,9 +21,11 @@ from companion.cli._learning import (
     Row,
     bits_of,
     check_turn_end,
-    learn_and_measure,
+    measuring,
     output_of,
     rows_of,
+    save_report,
+    take_steps,
     text_batch,
     trainer_of,
     with_interval,
@@ -39,8 +42,9 @@ from companion.models.names import check_floats, folder_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
+from companion.runtime.files.atomic import claim
 from companion.runtime.terminal import as_typed, waiting
-from companion.training import next_token_loss
+from companion.training import Trainer, next_token_loss, save_checkpoint
 from companion.village import load_split
 from companion.village.dialogues import lessons
 from companion.village.splits import fresh
@@ -89,6 +93,7 @@ class Options(LearningOptions):
         companion finetune rewards --checker steps --switch dapo
     """
 
+    MOST_USED: ClassVar = "data model output overwrite checker method steps lr asked"
     data: Path | None = None
     checker: Literal["answer", "steps"] | None = None
     switch: Literal["grpo", "dr_grpo", "dapo", "gspo"] | None = None
@@ -127,8 +132,23 @@ def run(options: Options) -> None:
         show = partial(print_figures, min(ASKED, len(pairs)), asked)
         chats = pairs and teller.tokenizer.template is not None
         aim, command = ("talk with it", ["chat"]) if chats else ("let it tell a story", ["generate"])
-    init = origin_of(options.model, folder)
-    figures = learn_and_measure(options, teller, output, init, rewards, measure)
+    trainer = rewards.trainer
+    about = {"init": origin_of(options.model, folder), "learned": rewards.learned, "seed": options.seed}
+
+    with claim(output):
+        figures = {"before": measure()}
+        early, stopped = take_possible_steps(trainer, rewards.progress)
+        if options.average:
+            step_back(teller, before, options.average)
+        teller.model.eval()
+        about |= {"steps": trainer.steps, "stopped": stopped}
+        save_checkpoint(output, teller.model, teller.tokenizer, about)
+        if early:
+            print(f"\n{early}", file=sys.stderr)
+        with measuring(output):
+            figures["after"] = measure()
+            save_report(output, {"steps": trainer.steps} | figures)
+    print(f"Trained for {trainer.steps} steps.")
     show(figures)
     print(f"In {output}: the model, and report.json. To {aim}:\n")
     print(f"  {as_typed('companion', *command, '--model', output)}")
@@ -213,6 +233,25 @@ def row_of(teller: LanguageModel, prompt: str, text: str, place: str) -> Row:
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
     check_turns(messages, place)
     return rows_of([(place, messages)], teller.tokenizer, longest)[0]
+
+
+def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> tuple[str, bool]:
+    """Take the steps of a training whose model is saved also where they end early.
+
+    Returns:
+        Why they ended early, in a line, or ""; and whether it was Ctrl-C.
+    """
+    try:
+        take_steps(trainer, progress)
+    except KeyboardInterrupt:
+        if not trainer.steps:
+            raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
+        return f"stopped after {trainer.steps} steps; the model is saved as it is now", True
+    except ValueError as error:  # a round in which nothing could be preferred
+        if not trainer.steps:
+            raise
+        return f"ended after {trainer.steps} steps, and the model is saved: {error}", False
+    return "", False
 
 
 def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
@@ -315,8 +354,7 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
 
     batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
     trainer = trainer_of(options, teller.model, batches, loss)
-    finish = partial(step_back, teller, before, options.average)
-    return Rewards(trainer, progress, f"the village's judge, {options.method}", finish)
+    return Rewards(trainer, progress, f"the village's judge, {options.method}")
 
 
 def mix(

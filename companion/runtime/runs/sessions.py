@@ -39,6 +39,8 @@ from companion.runtime.terminal import is_terminal
 
 BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
+BY_TIME = "{percentage:3.0f}%|{bar}| {n_fmt} steps [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+"""The progress of a run that ends by the clock, without its number of steps, which is planned after each."""
 TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
 
 
@@ -256,6 +258,8 @@ class Run:
         self.stepped_at = self.clock.elapsed()
         if self.clock.seconds is None or self.clock.knows_speed:
             self.bar.total = self.trainer.config.steps
+        if self.clock.knows_speed:
+            self.bar.bar_format = BY_TIME
         self.bar.set_postfix_str(f"loss {loss:.3f}  {self.marks}".rstrip(), refresh=False)
         self.bar.update()
         if self.prints_lines and self.stepped_at - self.printed_at >= BETWEEN_LINES:
