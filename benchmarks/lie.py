@@ -1,11 +1,14 @@
-"""The stories of "Catch the lie", from models of 1, 10 and 88 minutes, into data/models/lie.json.
+"""The stories of "Catch the lie", from models of 1, 3, 10 and 88 minutes, into data/models/lie.json.
 
 After 88 minutes, the shipped model tells. The others are trained for so long; two idle cores take 610 steps a
-minute (chapter 0), and the first run is stopped by Ctrl-C after its evaluation at step 800:
+minute (chapter 0), and the first run was stopped by Ctrl-C after its evaluation at step 800:
 
     companion train --steps 1830 --checkpoint runs/lie/1
+    companion train --steps 1830 --checkpoint runs/lie/3
     companion train --steps 6100 --checkpoint runs/lie/10
-    python benchmarks/lie.py 1=runs/lie/1 10=runs/lie/10
+    python benchmarks/lie.py 1=runs/lie/1 3=runs/lie/3 10=runs/lie/10 88=data/models/village
+
+The stories of an age that is not named stay.
 
 Kept are stories that are fair to a player: the first false sentence is a plain lie (companion.book.lie), and
 no sentence before it is odd. So the kept stories do not show how often, or how, a model errs. Each story has
@@ -74,15 +77,18 @@ def told(minutes: int, folder: Path) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folders", nargs="+", help="MINUTES=FOLDER")
-    folders = dict(pair.split("=", 1) for pair in parser.parse_args().folders)
-    folders["88"] = str(MODELS / "village")
-    stories = []
+    folders = {
+        int(age): Path(folder) for age, folder in (one.split("=", 1) for one in parser.parse_args().folders)
+    }
+    path = MODELS / "lie.json"
+    stories = [story for story in json.loads(path.read_text("utf-8")) if story["minutes"] not in folders]
     for minutes, folder in folders.items():
-        found = told(int(minutes), Path(folder))
+        found = told(minutes, folder)
         print(f"{minutes} minutes: {len(found)} stories")
         stories += found
+    stories.sort(key=lambda story: story["minutes"])
     text = json.dumps(stories, ensure_ascii=False, indent=0)
-    (MODELS / "lie.json").write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

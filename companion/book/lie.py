@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from companion.book.manifest import Book
 from companion.village.facts import State
-from companion.village.judge import INTRODUCED, Reading, choices
+from companion.village.judge import Reading, choices, introduced
 from companion.village.machine import VILLAGE, Step
 from companion.village.words import number_word
 
@@ -86,18 +86,18 @@ def facts_of(state: State) -> dict[tuple[str, str], object]:
 
 def plain_lie(state: State, step: Step) -> Lie | None:
     """The first word of a sentence that contradicts what was told of the same person or thing."""
-    for effect in step.pattern.effects:
-        for name, role in INTRODUCED.get(effect, ()):
-            lie = other_role(state, step.said[name], step.said[role])
-            if lie:
-                return lie
+    for name, role in introduced(step.pattern):
+        lie = other_role(state, step.said[name], step.said[role])
+        if lie:
+            return lie
+    is_swap = any(effect == "swaps" for effect, *_ in step.pattern.effects)
     for slot, word, options in choices(step):
         if word in options:
             continue
         earlier = [step.said[letter] for letter in slot.args]
         if slot.rule == "who_is":
             lie = other_role(state, word, earlier[0])
-        elif slot.rule == "holder_of" and "swaps" not in step.pattern.effects:
+        elif slot.rule == "holder_of" and not is_swap:
             lie = other_holder(state, word, step.said)
         elif slot.rule in ("held_color", "intact_color", "givable_color", "lying_color"):
             lie = other_color(state, word, step.said)
