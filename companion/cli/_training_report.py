@@ -38,7 +38,8 @@ SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
 MARKED = 12  # sentences of it whose marks the progress bar shows
 IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
-STORY = 250  # most tokens of the story at a training's end
+STORY = 250  # most tokens of the story or sample at a training's end
+FEW_STEPS = 50  # a model of fewer steps writes noise, of which a line is enough
 
 
 class Reporter:
@@ -113,7 +114,8 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
     last = history[-1]
     lines = reference_lines() if plan.is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines)
-    sample = teller.tell(plan.prompt, seed=1, max_new_tokens=STORY)
+    most = STORY if plan.is_village or last["step"] >= FEW_STEPS else 40
+    sample = teller.tell(plan.prompt, seed=1, max_new_tokens=most)
     if plan.is_village:
         print("\nA story by your model:\n")
         print(judged_text.story(sample, plan.marks) if plan.marks else sample)
