@@ -85,7 +85,8 @@ def read(kind: str, question: str, story: str) -> str:
         return READINGS[kind].format(**readings(story, nouns))
     if kind == "has" and asked_for(question):
         return whether_it_has(story, asked_for(question)[-1])
-    absent = missing(asked_for(question) if kind in LEARNED else nouns, story)
+    strangers = re.findall(r"(?<=\w )[A-Z][a-z]+", question)  # "how many plums has Ada?"
+    absent = missing(asked_for(question) if kind in LEARNED else [*nouns, *strangers], story)
     if absent:
         return lacking(story, absent[-1])
     if kind == "count":
@@ -169,11 +170,10 @@ def deeds_of(story: str) -> list[str]:
         named = {"others": " and ".join(others) or "nobody", "all": " and ".join(reading.state.role)}
         verdict = reading.verdict(step, text[start:end])
         if verdict.kind != "contradiction" and verdict.reason != "said already":
-            found += [
-                DEEDS[effect].format(**step.said, **named)
-                for effect in step.pattern.effects
-                if effect in DEEDS
-            ]
+            for effect, *letters in step.pattern.effects:
+                if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):
+                    words = [step.said[letter] for letter in letters]
+                    found.append(DEEDS[effect].format(*words, **step.said, **named))
     return found
 
 
