@@ -321,7 +321,7 @@ def test_a_run_goes_on_from_a_public_model_and_is_a_checkpoint_as_any_other(name
 
 def test_it_begins_with_the_weights_that_were_there(in_its_tokens, monkeypatch):
     found = []
-    monkeypatch.setattr("companion.cli.train.train", lambda model, *rest: found.append(model) or [])
+    monkeypatch.setattr("companion.cli.train.train", lambda model, *rest, **more: found.append(model) or [])
     monkeypatch.setattr("companion.cli.train.report", lambda *given: None)
     monkeypatch.setattr(train, "write_run_settings", lambda plan: None)
     assert main(["train", "--init", str(in_its_tokens), *MINE, *FEW]) == 0
