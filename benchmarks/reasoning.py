@@ -2,7 +2,7 @@
 
     export OMP_NUM_THREADS=1
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm answer --arm think    # three seeds
-    python benchmarks/reasoning.py steps --lr 1.2e-2 --steps 1500 --arm answer              # a better rate
+    python benchmarks/reasoning.py steps --lr 1.2e-2 --steps 1500 --arm answer --arm think  # a better rate
     python benchmarks/reasoning.py steps --lr 2.4e-2 --steps 1500 --arm answer              # better still
     python benchmarks/reasoning.py steps --lr 4.8e-2 --steps 1500 --arm answer              # worse again
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
