@@ -77,9 +77,10 @@ def told(minutes: int, folder: Path) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folders", nargs="+", help="MINUTES=FOLDER")
-    folders = {
-        int(age): Path(folder) for age, folder in (one.split("=", 1) for one in parser.parse_args().folders)
-    }
+    folders = {}
+    for named in parser.parse_args().folders:
+        minutes, folder = named.split("=", 1)
+        folders[int(minutes)] = Path(folder)
     path = MODELS / "lie.json"
     stories = [story for story in json.loads(path.read_text("utf-8")) if story["minutes"] not in folders]
     for minutes, folder in folders.items():

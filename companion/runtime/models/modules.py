@@ -1,6 +1,7 @@
 """Looking at a model's parts and their modes, and changing copies of its weights."""
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -56,7 +57,19 @@ def untouched(part: nn.Module) -> bool:
     """
     if part.training or not vars(part).keys().isdisjoint(METHODS):
         return False
-    return not (part._forward_hooks or part._forward_pre_hooks)  # PyTorch has no public question for it
+    return not (has_hooks(part.register_forward_hook) or has_hooks(part.register_forward_pre_hook))
+
+
+def has_hooks(register: Callable) -> bool:
+    """Tell whether hooks were registered by this method of a part, such as part.register_forward_hook.
+
+    PyTorch has no question for it. But the handle of a hook knows the dictionary of all hooks of its kind, so
+    one is registered, the dictionary is counted, and the hook is removed again.
+    """
+    handle = register(lambda *_: None)
+    n_hooks = len(handle.hooks_dict_ref())
+    handle.remove()
+    return n_hooks > 1
 
 
 class eval_mode:
