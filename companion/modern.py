@@ -283,8 +283,9 @@ class Shift(nn.Module):
         super().__init__()
         if d_model < 1 or reach < 1:
             raise ValueError(f"d_model={d_model} and reach={reach} must be at least 1; try 96 and 1")
-        shares = torch.tensor([0.5] + [0.0] * (reach - 1))  # (reach,)
-        self.weight = nn.Parameter(shares[:, None].repeat(1, d_model))  # (reach, C)
+        weight = torch.zeros(reach, d_model)  # (reach, C)
+        weight[0] = 0.5  # the share of the nearest vector
+        self.weight = nn.Parameter(weight)
         self.name = name
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 from companion.models.gguf_reader import GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
+from companion.runtime.models.devices import without_numbers
 
 ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
 """What general.architecture may be -> the family of chapter 11 whose parts it has."""
@@ -36,7 +37,8 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
         raise ValueError(f"{path} has {max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows")
-    model = build(config, meta=True)
+    with without_numbers():
+        model = build(config)
     fill_from_gguf(file, model, FAMILIES[ARCHITECTURES[file.header["general.architecture"]]].places(model))
     return model.eval(), tokenizer
 

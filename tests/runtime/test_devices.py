@@ -49,12 +49,12 @@ from companion.runtime.models.devices import without_numbers
 for name in test_devices.BUILDERS:
     with without_numbers():
         test_devices.small_model(name)
-    assert "torch._dynamo" not in sys.modules, name
+    assert not {"sympy", "torch._dynamo"} & set(sys.modules), name
 """
 
 
 @pytest.mark.gate
-def test_no_model_needs_pytorchs_compiler_which_takes_a_second_to_import(request):
+def test_no_model_needs_pytorchs_compiler_which_takes_seconds_to_import(request):
     command = [sys.executable, "-c", CODE]
     done = subprocess.run(command, capture_output=True, text=True, cwd=request.path.parent)
     assert done.returncode == 0, done.stderr
