@@ -181,13 +181,12 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None)
     runs = RUNS_HERE.search(text)
     paragraphs = introduction["text"].strip().split("\n\n") if introduction else []
     paragraphs = [p for p in paragraphs if p.rstrip(".").lower() != headline.lower()]
-    first = book.chapters[0].name if book.chapters else None
+    first = book.chapters[0]
     out = ["---", "html_theme.sidebar_secondary.remove: true", "---", "", f"# {headline}", ""]
-    out += [*"\n\n".join(paragraphs).splitlines(), ""]
-    if first:
-        begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
-        out += ["```{container} begin", begin, "```", ""]
-        out += [TEXTS["game"], ""] if has_stories(book) else []
+    out += ["````{container} opening", "```{container}", *"\n\n".join(paragraphs).splitlines(), "```", ""]
+    out += ["```{container} begin", f"[Begin with chapter {first.number}](/chapters/{first.name}.ipynb)", ""]
+    out += [TEXTS["game"].strip()] if has_stories(book) else []
+    out += ["```", "````", ""]
     out += [widget("flow", "", sizes), "", TEXTS["told_by"], ""] if sizes else []
     out += path(book)
     out += guide_links(book)

@@ -49,9 +49,6 @@ def signs(game):
 
 def test_a_game_is_played_with_the_keyboard_alone(game):
     page = game.page
-    page.locator(".lie .main").focus()
-    page.keyboard.press("Enter")
-    page.locator(".lie .sentences button").nth(3).wait_for()
     assert said(game, "told") == "Story 1 of 2, after about 1 minute of training (9 steps)"
     page.keyboard.press("3")
     assert said(game, "verdict") == "Caught! Sentence 3 is the first false one. No <b>."
@@ -68,7 +65,6 @@ def test_a_game_is_played_with_the_keyboard_alone(game):
 
 
 def test_a_second_click_does_not_count(game):
-    game.page.locator(".lie .main").click()
     game.page.locator(".lie .sentences button").nth(1).click()
     assert said(game, "verdict").startswith("Sentence 2 is not false.")
     assert game.page.locator(".lie .sentences button:enabled").count() == 0
@@ -76,9 +72,23 @@ def test_a_second_click_does_not_count(game):
     assert "You caught 0 of 1" in game.page.evaluate(CHANCE)
 
 
-def test_the_judge_speaks_first_when_the_reader_waits(opened):
+@pytest.fixture
+def page(opened):
+    """The page as it opens, with a clock that a test moves."""
     page = opened("lie.html").page
     page.clock.install()
+    return page
+
+
+def test_the_first_story_stands_there_and_waits(page):
+    n = page.locator(".lie .sentences button").count()
+    assert 4 <= n <= 7 and page.locator(".lie .sentences .words:empty").count() == 0
+    page.clock.run_for(60_000)
+    assert page.locator(".lie .verdict").inner_text() == ""
+
+
+def test_the_judge_speaks_first_when_the_reader_waits(page):
+    page.keyboard.press("1")
     page.locator(".lie .main").click()
     page.clock.run_for(60_000)
     assert page.locator(".lie .verdict").inner_text().startswith("The judge was faster.")
@@ -86,14 +96,14 @@ def test_the_judge_speaks_first_when_the_reader_waits(opened):
     assert page.locator(".lie .sentences .sign").count() == 0
 
 
-def test_the_judge_waits_where_the_box_is_ticked(opened):
-    page = opened("lie.html").page
-    page.clock.install()
+def test_the_judge_waits_where_the_box_is_ticked(page):
+    page.keyboard.press("1")
     page.locator(".lie .patient").check()
     page.locator(".lie .main").click()
     page.clock.run_for(60_000)
     assert page.locator(".lie .verdict").inner_text() == ""
     page.locator(".lie .patient").uncheck()
+    page.clock.run_for(6_000)
     assert page.locator(".lie .verdict").inner_text().startswith("The judge was faster.")
 
 
