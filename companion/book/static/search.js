@@ -73,9 +73,14 @@
 
   /** The query with the words of headings and terms that have its words' stems: "overfitting" for "overfiting". */
   function asHeadingsSpell(query) {
+    const known = [...knownWords()];
     const stemmer = new Stemmer();
-    const spellings = new Map([...knownWords()].map((word) => [stemmer.stemWord(word), word]));
-    return splitQuery(query.toLowerCase()).map((word) => spellings.get(stemmer.stemWord(word)) ?? word).join(" ");
+    const nearest = (word) => {
+      const stem = stemmer.stemWord(word);
+      const related = known.filter((one) => stemmer.stemWord(one) === stem);
+      return related.sort((a, b) => distance(word, a) - distance(word, b))[0] ?? word;
+    };
+    return splitQuery(query.toLowerCase()).map(nearest).join(" ");
   }
 
   /** The query with the nearest known word in the place of each that is nowhere; null where there is none. */
