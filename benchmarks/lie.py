@@ -10,7 +10,7 @@ minute (chapter 0), and the first run was stopped by Ctrl-C after its evaluation
 
 The stories of an age that is not named stay.
 
-Kept are stories that are fair to a player: the first false sentence is a plain lie (companion.book.lie), and
+Kept are stories that are fair to a player: the first false sentence is a plain lie (plain_lies.py), and
 no sentence before it is odd. So the kept stories do not show how often, or how, a model errs. Each story has
 the steps and seconds of training after which it was told.
 """
@@ -19,8 +19,9 @@ import argparse
 import json
 from pathlib import Path
 
+from plain_lies import plain_reason
+
 from companion import load
-from companion.book.lie import plain_reason
 from companion.village import DATA, judge
 
 MODELS = DATA / "models"

@@ -2,7 +2,7 @@
 
 import re
 
-from companion.book.manifest import OPEN_TO_CHAPTERS, Book, Chapter
+from companion.book.manifest import GENERATED, OPEN_TO_CHAPTERS, Book, Chapter
 
 CODE_SPAN = re.compile(r"(`+)([^`]+)`+")
 
@@ -43,9 +43,10 @@ def index_page(book: Book) -> str:
 def process_docstring(lines: list[str]) -> None:
     """Change the lines of a docstring into what napoleon reads.
 
-    The docstrings have code in single backticks, as Markdown does, and `<|endoftext|>` in the text.
+    The docstrings have code in single backticks, as Markdown does, and `<|endoftext|>` in the text. That a
+    module was generated is for authors, and left out.
     """
-    text = "\n".join(lines)
+    text = "\n".join(lines).partition(f"\n{GENERATED}")[0]
     parts = []
     position = 0
     for span in CODE_SPAN.finditer(text):

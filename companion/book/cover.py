@@ -1,4 +1,4 @@
-"""The cover: what the course promises, a model at work, and the way through the chapters."""
+"""The cover: what the course promises, a model at work, a game, and the way through the chapters."""
 
 import json
 import re
@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from companion.book.elsewhere import clone
-from companion.book.lie import has_stories
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
 from companion.book.teller import TEMPLATES, widget
@@ -15,16 +14,15 @@ from companion.book.teller import TEMPLATES, widget
 LOG = Path("data/models/village/log.jsonl")
 """The shipped model's own record: its loss and what it told, step by step."""
 
+STORIES = Path("data/models/lie.json")
+"""The stories of the game "Catch the lie", as `benchmarks/lie.py` writes them."""
+
 TEXTS = tomllib.loads((TEMPLATES / "cover.toml").read_text(encoding="utf-8"))
 """The cover's own sentences, by what they are about."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## First five minutes\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
 """README's section on how to begin, up to the end of its first command."""
-EXPECTED = re.compile(
-    r"(?P<word>\w+): expected (?P<rule>.+), (?P<fits>but there is none|not this one|[\w ]+)"
-)
-"""How the judge says that a word breaks a rule: "bell: expected a thing that somebody holds, drum or key"."""
 
 
 def read_log(book: Book) -> list[dict]:
@@ -34,75 +32,24 @@ def read_log(book: Book) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def in_plain_words(reason: str, before: str) -> str:
-    """Why a sentence is false, in whole sentences.
-
-    Args:
-        reason: The judge's reason, such as "hat: expected a thing that somebody holds, bucket or wheel".
-        before: The story before the sentence.
-
-    Returns:
-        Such as "Nobody has a hat. Only “bucket” or “wheel” would be right."
-    """
-    found = EXPECTED.fullmatch(reason)
-    if found is None:
-        return f"{reason[:1].upper()}{reason[1:]}."
-    word, rule, fits = found["word"], found["rule"], found["fits"]
-    fact = fact_about(word, before)
-    if fits == "not this one":
-        return fact or f"It should be {rule}, and “{word}” is not."
-    if fits == "but there is none":
-        return f"{fact} Nothing would be right here: it should be {rule}.".strip()
-    right = " or ".join(f"“{one}”" for one in fits.split(" or "))
-    if fact:
-        return f"{fact} Only {right} would be right."
-    return f"It should be {rule}: {right}, not “{word}”."
+def has_stories(book: Book) -> bool:
+    """Whether the book ships the game's stories."""
+    return (book.root / STORIES).exists()
 
 
-def fact_about(word: str, before: str) -> str:
-    """What a story says of a thing, color, role or place, as a sentence; "" for another word."""
-    from companion.village.judge import state_of
-    from companion.village.words import KINDS
-
-    state = state_of(before)
-    if word in KINDS["thing"]:
-        for name, held in state.thing.items():
-            if held.noun == word:
-                return f"{name} has the {word}."
-        if word in state.lying:
-            return f"The {word} lies at the {state.lying[word][1]}."
-        return f"Nobody has a {word}."
-    if word in KINDS["color"]:
-        things = [held.noun for held in state.thing.values() if held.color == word]
-        things += [noun for noun, (color, _) in state.lying.items() if color == word]
-        if things:
-            return f"What is {word} is the {' and the '.join(things)}."
-        return f"Nothing in this story is {word}."
-    if word in KINDS["role"]:
-        for name, role in state.role.items():
-            if role == word:
-                return f"The {word} is {name}."
-        return f"Nobody in this story is a {word}."
-    if word in KINDS["place"]:
-        names = [name for name, place in state.place.items() if place == word]
-        if names:
-            return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} at the {word}."
-        return f"Nobody is at the {word}."
-    return ""
+def lie_page(book: Book) -> str:
+    """The game, in MyST, with the stories in it, so that it asks for no other file."""
+    stories = json.loads((book.root / STORIES).read_text(encoding="utf-8"))
+    content = json.dumps(stories, ensure_ascii=False).replace("</", "<\\/")
+    return (TEMPLATES / "lie.md").read_text(encoding="utf-8").replace("STORIES", content)
 
 
 def marks(text: str) -> str:
-    """A story with its judge's marks, as HTML."""
+    """A story with its judge's marks, as HTML, without the reasons."""
     from companion import village
     from companion.show import plots
 
-    verdicts = []
-    before: list[str] = []
-    for verdict in village.judge(text):
-        if verdict.kind == "contradiction":
-            verdict = replace(verdict, reason=in_plain_words(verdict.reason, " ".join(before)))
-        verdicts.append(verdict)
-        before.append(verdict.sentence)
+    verdicts = [replace(verdict, reason="") for verdict in village.judge(text)]
     return " ".join(plots.judged(verdicts).data.split())
 
 
@@ -181,13 +128,12 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None)
     runs = RUNS_HERE.search(text)
     paragraphs = introduction["text"].strip().split("\n\n") if introduction else []
     paragraphs = [p for p in paragraphs if p.rstrip(".").lower() != headline.lower()]
-    first = book.chapters[0].name if book.chapters else None
+    first = book.chapters[0]
     out = ["---", "html_theme.sidebar_secondary.remove: true", "---", "", f"# {headline}", ""]
-    out += [*"\n\n".join(paragraphs).splitlines(), ""]
-    if first:
-        begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
-        out += ["```{container} begin", begin, "```", ""]
-        out += [TEXTS["game"], ""] if has_stories(book) else []
+    out += ["````{container} opening", "```{container}", *"\n\n".join(paragraphs).splitlines(), "```", ""]
+    out += ["```{container} begin", f"[Begin with chapter {first.number}](/chapters/{first.name}.ipynb)", ""]
+    out += [TEXTS["game"].strip()] if has_stories(book) else []
+    out += ["```", "````", ""]
     out += [widget("flow", "", sizes), "", TEXTS["told_by"], ""] if sizes else []
     out += path(book)
     out += guide_links(book)

@@ -1,8 +1,7 @@
 """The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
 All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
-no badges, README says that the reader has its folder, the cell that fetches the course says that it is
-missing, and the web book has no links to files.
+no badges, README says that the reader has its folder, and the web book has no links to files.
 """
 
 import re
@@ -15,7 +14,7 @@ from companion.book.manifest import Book, replace_files
 START = "chapters/00_start.ipynb"
 ADDRESS = re.compile(r"https://github\.com/(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?")
 FETCHES = re.compile(r'(?P<before> address = \\?")[^"\\]*(?=\\?"  # the course\'s repository)')
-"""The line of a chapter's cell that fetches the course, in a text or in a notebook's JSON."""
+"""The line of the cell that fetches the course on Colab, in chapter 0's text or in its notebook's JSON."""
 BADGE = "[![Open in {}](https://{})](https://{})\n"
 REMARK = "VS Code, which Codespaces opens, does not fold cells, so it shows the exercises' solutions."
 

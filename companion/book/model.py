@@ -11,7 +11,7 @@ from companion.book import BookError
 from companion.book.manifest import Book
 
 CHECKPOINT = Path("data/models/village")
-MODEL, WEIGHTS, MARKS = "model.json", "weights.bin", "marks.json"
+MODEL, WEIGHTS, MARKS = "model.json", "weights.safetensors", "marks.json"
 
 
 def ships(book: Book) -> bool:
@@ -40,34 +40,15 @@ def rounded(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(matrix / scales[:, None]).astype(np.int8), scales
 
 
-def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
-    """Put all tensors into one file.
-
-    Vectors stay float32, matrices become int8. What is float32 stands first, so that it is aligned.
-
-    Returns:
-        The file, and a table with a row for each tensor. A row has the tensor's name, its shape, its place
-        "at" and, for a matrix, the place of its "scales". Both places are in bytes.
-    """
-    floats: list[bytes] = []
-    matrices: list[bytes] = []
-    table: list[dict] = []
+def rounded_model(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors of the pages: a vector as it is, and a matrix as int8 beside its scales, `name.scales`."""
+    stored = {}
     for name, tensor in tensors.items():
-        row: dict[str, Any] = {"name": name, "shape": list(tensor.shape)}
         if tensor.ndim == 2:
-            rounded_matrix, scales = rounded(tensor)
-            row["at"] = sum(map(len, matrices))
-            row["scales"] = sum(map(len, floats))
-            floats.append(scales.astype("<f4").tobytes())
-            matrices.append(rounded_matrix.tobytes())
+            stored[name], stored[f"{name}.scales"] = rounded(tensor)
         else:
-            row["at"] = sum(map(len, floats))
-            floats.append(tensor.astype("<f4").tobytes())
-        table.append(row)
-    begin = sum(map(len, floats))
-    for row in table:
-        row["at"] += begin if "scales" in row else 0
-    return b"".join([*floats, *matrices]), table
+            stored[name] = tensor
+    return stored
 
 
 def write_model(book: Book, folder: Path) -> dict[str, int]:
@@ -79,18 +60,19 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     Raises:
         BookError: If the pages' JavaScript does not have the model's architecture or split pattern.
     """
+    from safetensors.numpy import save_file
+
     from companion.tokenization import GPT2_PATTERN
     from companion.village.wordings import as_data
 
     config, tokenizer, tensors = shipped(book)
     if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
         raise BookError(f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern; change gpt.js and tokenizer.js")
-    content, table = pack(tensors)
     merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]
     words = {"merges": merges, "special_tokens": dict(tokenizer.special_tokens)}
-    described = {"config": config, "tensors": table, "tokenizer": words}
+    described = {"config": config, "tokenizer": words}
     folder.mkdir()
-    (folder / WEIGHTS).write_bytes(content)
+    save_file(rounded_model(tensors), folder / WEIGHTS)
     for name, data in [(MODEL, described), (MARKS, as_data())]:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         (folder / name).write_bytes(text.encode("utf-8"))
@@ -103,12 +85,12 @@ def page_model(config: dict, tensors: dict[str, np.ndarray]) -> Any:
 
     from companion.gpt import GPTConfig, gpt2
 
+    stored = rounded_model(tensors)
     state = {}
-    for name, tensor in tensors.items():
-        if tensor.ndim == 2:
-            integers, scales = rounded(tensor)
-            tensor = integers * scales[:, None]
-        state[name] = torch.from_numpy(tensor)
+    for name in tensors:
+        scales = stored.get(f"{name}.scales")
+        numbers = stored[name] if scales is None else stored[name] * scales[:, None]
+        state[name] = torch.from_numpy(numbers)
     model = gpt2(GPTConfig(**{name: value for name, value in config.items() if name != "architecture"}))
     model.load_state_dict(state)
     return model

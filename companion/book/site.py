@@ -15,8 +15,7 @@ from nbformat import NotebookNode
 
 from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, process_docstring
-from companion.book.cover import cover_page, read_log
-from companion.book.lie import has_stories, lie_page
+from companion.book.cover import cover_page, has_stories, lie_page, read_log
 from companion.book.manifest import Book
 from companion.book.model import ships, write_example, write_model, write_truth
 from companion.book.pages import chapter_page, guides, outside_code, page_links, pictures

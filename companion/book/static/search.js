@@ -1,4 +1,4 @@
-// Searching: headings and terms of the glossary come first, and words that are nowhere get a suggestion.
+// Searching: headings and terms of the glossary come first, and words that are nowhere are corrected.
 (() => {
   const MOST = 20; // results of a search
 
@@ -71,6 +71,18 @@
     return new Set(words.filter((word) => word.length > 3 && !stopwords.has(word)));
   }
 
+  /** The query with the words of headings and terms that have its words' stems: "overfitting" for "overfiting". */
+  function asHeadingsSpell(query) {
+    const known = [...knownWords()];
+    const stemmer = new Stemmer();
+    const nearest = (word) => {
+      const stem = stemmer.stemWord(word);
+      const related = known.filter((one) => stemmer.stemWord(one) === stem);
+      return related.sort((a, b) => distance(word, a) - distance(word, b))[0] ?? word;
+    };
+    return splitQuery(query.toLowerCase()).map(nearest).join(" ");
+  }
+
   /** The query with the nearest known word in the place of each that is nowhere; null where there is none. */
   function suggestion(query) {
     const known = knownWords();
@@ -88,28 +100,39 @@
     return better.some((word, i) => word !== words[i]) ? better.join(" ") : null;
   }
 
-  /** Say that nothing was found, and what may have been meant. */
-  function sayNothingFound(query) {
-    const root = document.documentElement.dataset.content_root;
-    const meant = suggestion(query);
-    const link = document.createElement("a");
-    link.href = meant ? `${root}search.html?q=${encodeURIComponent(meant)}` : `${root}glossary.html`;
-    link.textContent = meant ?? "glossary";
-    if (meant) Search.status.replaceChildren("Nothing found. Did you mean ", link, "?");
-    else Search.status.replaceChildren("Nothing found. Try another word, or look in the ", link, ".");
+  /** A link to a page of the book. */
+  function link(words, address) {
+    const a = document.createElement("a");
+    a.href = document.documentElement.dataset.content_root + address;
+    a.textContent = words;
+    return a;
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     const allResults = Search._performSearch;
     Search._performSearch = (query, ...words) => {
       const found = allResults(query, ...words);
-      const headings = query.trim() ? headingsWith(query) : [];
+      let headings = query.trim() ? headingsWith(query) : [];
+      if (!headings.length && found.length) headings = headingsWith(asHeadingsSpell(query));
       return merged(found, headings, query).slice(-MOST); // the last one is shown first
     };
     const search = Search.query;
+    const address = new URLSearchParams(location.search);
+    const asTyped = address.has("as-typed") ? address.get("q") : null; // a search that is not to be corrected
     Search.query = (query) => {
       search(query);
-      if (!Search.output.children.length) sayNothingFound(query);
+      if (Search.output.children.length) return;
+      const meant = query === asTyped ? null : suggestion(query);
+      if (meant) search(meant);
+      if (Search.output.children.length) {
+        const corrected = document.createElement("p");
+        const place = `search.html?q=${encodeURIComponent(query)}&as-typed`;
+        corrected.append(`Results for ${meant}; search instead for `, link(query, place), ".");
+        Search.status.before(corrected);
+      } else {
+        const glossary = link("glossary", "glossary.html");
+        Search.status.replaceChildren("Nothing found. Try another word, or look in the ", glossary, ".");
+      }
     };
   });
 })();

@@ -138,23 +138,17 @@ def tokenizer():
 
 @pytest.fixture(scope="session")
 def model(site):
-    """Python's model with the numbers in the site's file, read by its table."""
-    import numpy as np
-    import torch
+    """Python's model with the numbers in the site's file."""
+    from safetensors.torch import load_file
 
     from companion.gpt import GPTConfig, gpt2
 
     described = json.loads((site / "_static" / "model" / "model.json").read_text(encoding="utf-8"))
-    content = (site / "_static" / "model" / "weights.bin").read_bytes()
-    state = {}
-    for row in described["tensors"]:
-        shape = row["shape"]
-        if "scales" in row:
-            integers = np.frombuffer(content, np.int8, shape[0] * shape[1], row["at"]).reshape(shape)
-            scales = np.frombuffer(content, "<f4", shape[0], row["scales"])
-            state[row["name"]] = torch.from_numpy(integers * scales[:, None])
-        else:
-            state[row["name"]] = torch.from_numpy(np.frombuffer(content, "<f4", shape[0], row["at"]).copy())
+    stored = load_file(site / "_static" / "model" / "weights.safetensors")
+    state = {name: numbers for name, numbers in stored.items() if not name.endswith(".scales")}
+    for name in state:
+        if f"{name}.scales" in stored:
+            state[name] = state[name] * stored[f"{name}.scales"][:, None]
     config = {key: value for key, value in described["config"].items() if key != "architecture"}
     made = gpt2(GPTConfig(**config))
     made.load_state_dict(state)

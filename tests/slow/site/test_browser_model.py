@@ -19,9 +19,9 @@ async () => {
   const [gpt, { Tokenizer }, marks] = await Promise.all(
     ["gpt", "tokenizer", "marks"].map((name) => import(`/_static/teller/${name}.js`)));
   const described = await (await fetch("/_static/model/model.json")).json();
-  const buffer = await (await fetch("/_static/model/weights.bin")).arrayBuffer();
+  const buffer = await (await fetch("/_static/model/weights.safetensors")).arrayBuffer();
   const patterns = marks.readPatterns(await (await fetch("/_static/model/marks.json")).json());
-  const model = new gpt.GPT(described.config, gpt.readWeights(buffer, described.tensors));
+  const model = new gpt.GPT(described.config, gpt.readWeights(buffer));
   const tokenizer = new Tokenizer(described.tokenizer);
   window.ours = { ...gpt, ...marks, model, tokenizer, patterns, config: described.config };
 }

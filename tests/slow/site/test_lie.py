@@ -5,8 +5,7 @@ import json
 import pytest
 from opened import BOOK
 
-from companion.book.cover import in_plain_words, read_log
-from companion.book.lie import STORIES, plain_reason
+from companion.book.cover import STORIES, read_log
 
 CHANCE = "() => document.querySelector('.lie .score').textContent"
 ONE = [
@@ -49,9 +48,6 @@ def signs(game):
 
 def test_a_game_is_played_with_the_keyboard_alone(game):
     page = game.page
-    page.locator(".lie .main").focus()
-    page.keyboard.press("Enter")
-    page.locator(".lie .sentences button").nth(3).wait_for()
     assert said(game, "told") == "Story 1 of 2, after about 1 minute of training (9 steps)"
     page.keyboard.press("3")
     assert said(game, "verdict") == "Caught! Sentence 3 is the first false one. No <b>."
@@ -68,7 +64,6 @@ def test_a_game_is_played_with_the_keyboard_alone(game):
 
 
 def test_a_second_click_does_not_count(game):
-    game.page.locator(".lie .main").click()
     game.page.locator(".lie .sentences button").nth(1).click()
     assert said(game, "verdict").startswith("Sentence 2 is not false.")
     assert game.page.locator(".lie .sentences button:enabled").count() == 0
@@ -76,9 +71,23 @@ def test_a_second_click_does_not_count(game):
     assert "You caught 0 of 1" in game.page.evaluate(CHANCE)
 
 
-def test_the_judge_speaks_first_when_the_reader_waits(opened):
+@pytest.fixture
+def page(opened):
+    """The page as it opens, with a clock that a test moves."""
     page = opened("lie.html").page
     page.clock.install()
+    return page
+
+
+def test_the_first_story_stands_there_and_waits(page):
+    n = page.locator(".lie .sentences button").count()
+    assert 4 <= n <= 7 and page.locator(".lie .sentences .words:empty").count() == 0
+    page.clock.run_for(60_000)
+    assert page.locator(".lie .verdict").inner_text() == ""
+
+
+def test_the_judge_speaks_first_when_the_reader_waits(page):
+    page.keyboard.press("1")
     page.locator(".lie .main").click()
     page.clock.run_for(60_000)
     assert page.locator(".lie .verdict").inner_text().startswith("The judge was faster.")
@@ -86,14 +95,14 @@ def test_the_judge_speaks_first_when_the_reader_waits(opened):
     assert page.locator(".lie .sentences .sign").count() == 0
 
 
-def test_the_judge_waits_where_the_box_is_ticked(opened):
-    page = opened("lie.html").page
-    page.clock.install()
+def test_the_judge_waits_where_the_box_is_ticked(page):
+    page.keyboard.press("1")
     page.locator(".lie .patient").check()
     page.locator(".lie .main").click()
     page.clock.run_for(60_000)
     assert page.locator(".lie .verdict").inner_text() == ""
     page.locator(".lie .patient").uncheck()
+    page.clock.run_for(6_000)
     assert page.locator(".lie .verdict").inner_text().startswith("The judge was faster.")
 
 
@@ -111,79 +120,3 @@ def test_each_age_has_stories_and_each_story_a_false_sentence():
         assert 4 <= len(kinds) <= 7
         assert "contradiction" in kinds and "unknown" not in kinds
     assert (BOOK.root / STORIES).stat().st_size < 100_000
-
-
-BEFORE = "Once the baker Mara sat at the mill and admired the red key Mara had found."
-REASONS = [
-    ("Clara is the sailor", "Clara is the sailor."),
-    ("hat: expected a thing that somebody holds, key", "Nobody has a hat. Only “key” would be right."),
-    ("key: expected a thing, cup or fan", "Mara has the key. Only “cup” or “fan” would be right."),
-    ("blue: expected the color of it, red", "Nothing in this story is blue. Only “red” would be right."),
-    ("fox: expected a role, not this one", "Nobody in this story is a fox."),
-    ("inn: expected where it is, mill", "Nobody is at the inn. Only “mill” would be right."),
-    (
-        "mill: expected another, but there is none",
-        "Mara is at the mill. Nothing would be right here: it should be another.",
-    ),
-    ("Ned: expected the one who holds it, Mara", "It should be the one who holds it: “Mara”, not “Ned”."),
-]
-
-
-@pytest.mark.parametrize("reason, words", REASONS)
-def test_a_reason_is_said_in_plain_words(reason, words):
-    assert in_plain_words(reason, BEFORE) == words
-
-
-def test_each_story_s_first_false_sentence_is_a_plain_lie_that_the_page_explains():
-    for story in json.loads((BOOK.root / STORIES).read_text(encoding="utf-8")):
-        kinds = [sentence["kind"] for sentence in story["sentences"]]
-        first = kinds.index("contradiction")
-        assert "misplaced" not in kinds[:first]
-        texts = [sentence["text"] for sentence in story["sentences"]]
-        assert plain_reason(texts[: first + 1]) == story["sentences"][first]["reason"] != ""
-
-
-FOUND = "Once the baker Mara sat at the mill and admired the red key Mara had found."
-MET = "One day Mara met the fox Bram at the mill."
-WALKED = "The fox Bram walked from the mill to the inn."
-EGGS = "The duck Ned stopped at the mill with seven eggs."
-LEFT = '"This is heavy!" So the key Mara carried was left at the mill.'
-LENT = "The key Mara lent at the mill was now the key Bram had to bring back."
-PLAIN = [
-    (MET, "The goose Bram winked. You could never tell with Bram.", "Bram is the fox.", 2),
-    (MET, '"Who has the key?" "Bram," said Mara.', "Mara has the key.", 1),
-    (MET, "The blue key Mara polished shone until Bram clapped.", "The key is red.", 1),
-    (f"{MET}|{WALKED}", '"Where is Bram?" asked Mara. It was easy: at the mill.', "Bram is at the inn.", 3),
-    (
-        EGGS,
-        "Ned ate three of the eggs. That left five.",
-        "Ned had seven eggs, and seven less three leaves four.",
-        2,
-    ),
-    (EGGS, "Ned counted the eggs again. There were still six.", "Ned has seven eggs.", 2),
-    (f"{MET}|{LEFT}", "The blue key still lay at the mill.", "The key is red.", 1),
-]
-"""Sentences after FOUND, the false one, what is true instead, and the sentence that said so."""
-
-
-@pytest.mark.parametrize("after, false, truth, number", PLAIN)
-def test_the_reason_quotes_the_sentence_that_a_plain_lie_contradicts(after, false, truth, number):
-    before = [FOUND, *after.split("|")]
-    assert plain_reason([*before, false]) == f"{truth} Sentence {number} said: “{before[number - 1]}”"
-
-
-UNFAIR = [
-    (MET, "The blue hat Mara found at the mill was as good as new."),  # she has something in hand
-    (MET, "The blue key Bram found at the mill was as good as new."),  # a second key
-    (MET, "The blue key Bram polished shone until Mara clapped."),
-    (MET, "What a lovely hat Mara has!"),  # no sentence of the village
-    (f"{MET}|{LEFT}", "Crack! The red key Mara had broke, and somebody said a very short word."),
-    (f"{MET}|{LENT}", '"Who has the key?" "Mara," said Bram.'),  # it is still hers
-    (MET, '"Who has the hat?" "Bram," said Mara.'),
-    (MET, '"Who has the key?" "Mara," said Bram.'),  # true
-]
-
-
-@pytest.mark.parametrize("after, sentence", UNFAIR)
-def test_what_a_player_may_find_only_odd_is_no_plain_lie(after, sentence):
-    assert plain_reason([FOUND, *after.split("|"), sentence]) == ""

@@ -72,7 +72,12 @@ def test_the_model_is_loaded_after_the_click_and_is_small(browser, address):
     use(page, "flow")
     page.wait_for_load_state("networkidle")
     ours = {url: size for url, size in sizes.items() if "/_static/teller/" in url or "/_static/model/" in url}
-    assert {url.rsplit("/", 1)[1] for url in ours} >= {"weights.bin", "model.json", "marks.json", "play.js"}
+    assert {url.rsplit("/", 1)[1] for url in ours} >= {
+        "weights.safetensors",
+        "model.json",
+        "marks.json",
+        "play.js",
+    }
     total, model = sum(ours.values()), sum(size for url, size in ours.items() if "/model/" in url)
     assert 900_000 < total <= 2_000_000
     assert said == f"loads {model / 1e6:.1f} MB, once" and not page.locator(".teller .hint").count()
@@ -448,13 +453,13 @@ def test_without_javascript_a_chapter_has_no_trace_of_its_tool(opened):
 
 def test_a_file_that_does_not_come_is_told_in_one_line_and_tried_again(still):
     page = still(TELL).page
-    page.context.route("**/weights.bin", lambda route: route.fulfill(status=404))
+    page.context.route("**/weights.safetensors", lambda route: route.fulfill(status=404))
     page.locator(".teller .main").click()
     failed = "() => document.querySelector('.teller .status').textContent.startsWith('It failed')"
     page.wait_for_function(failed, timeout=MINUTE)
     said = page.locator(".teller .status").inner_text()
-    assert said == "It failed: weights.bin did not come (404); reload the page."
-    page.context.unroute("**/weights.bin")
+    assert said == "It failed: weights.safetensors did not come (404); reload the page."
+    page.context.unroute("**/weights.safetensors")
     use(page, "tell")
 
 

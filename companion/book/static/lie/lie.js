@@ -1,9 +1,10 @@
-// Catch the lie: a story streams in, and the reader looks for its first false sentence.
+// Catch the lie: the reader looks for a story's first false sentence. The first story stands there when the page
+// opens and waits; the others come word by word, and then the judge speaks.
 (() => {
   const stories = JSON.parse(document.getElementById("lie-stories").textContent);
   const game = document.querySelector(".lie");
-  const [main, patient, told, list, verdict, score] = [
-    ".main", ".patient", ".told", ".sentences", ".verdict", ".score",
+  const [line, main, patient, told, list, verdict, score] = [
+    ".line", ".main", ".patient", ".told", ".sentences", ".verdict", ".score",
   ].map((selector) => game.querySelector(selector));
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const WORD = 140; // milliseconds from one word to the next
@@ -45,6 +46,7 @@
       caught = 0;
       chance = 0;
     }
+    const isFirst = seen.size === 0;
     story = choose(ages[round]);
     round += 1;
     open = true;
@@ -53,6 +55,10 @@
     score.textContent = "";
     list.replaceChildren();
     told.textContent = `Story ${round} of ${ages.length}, after ${age(story)}`;
+    if (isFirst) {
+      story.sentences.forEach((sentence, i) => add(i, sentence.text));
+      return;
+    }
     told.tabIndex = -1;
     told.focus({ preventScroll: true });
     told.scrollIntoView({ block: "nearest" });
@@ -62,7 +68,7 @@
   const tell = (i, n) => {
     if (!open) return;
     if (i === story.sentences.length) {
-      if (!patient.checked) timer = setTimeout(() => judge(null), WAIT);
+      waitForReader();
       return;
     }
     const words = story.sentences[i].text.split(" ");
@@ -73,7 +79,13 @@
     else timer = setTimeout(() => tell(...next), WORD);
   };
 
-  const add = (i) => {
+  // The whole story is there: the judge speaks soon, if it does not wait.
+  const waitForReader = () => {
+    clearTimeout(timer);
+    if (!patient.checked) timer = setTimeout(() => judge(null), WAIT);
+  };
+
+  const add = (i, text = "") => {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
@@ -82,6 +94,7 @@
     number.textContent = `${i + 1} `;
     const words = document.createElement("span");
     words.className = "words";
+    words.textContent = text;
     button.append(number, words);
     button.addEventListener("click", () => judge(i));
     item.append(button);
@@ -124,22 +137,20 @@
       `You caught ${caught} of ${round}. Chance: random clicks catch ${chance.toFixed(1)} of ${round} on average.`;
     main.textContent = round === ages.length ? "Play again" : "Next story";
     main.hidden = false;
+    line.hidden = false;
     main.focus({ preventScroll: true });
     main.scrollIntoView({ block: "nearest" });
   };
 
   main.addEventListener("click", begin);
-  // When the box is ticked, the judge waits; when it is cleared after the last word, it speaks at once.
   patient.addEventListener("change", () => {
-    const isTold = open && list.children.length === story.sentences.length;
-    const last = isTold && list.lastChild.querySelector(".words").textContent;
-    if (!isTold || last !== story.sentences.at(-1).text) return;
-    clearTimeout(timer);
-    if (!patient.checked) judge(null);
+    const isTold = list.lastChild?.querySelector(".words").textContent === story.sentences.at(-1).text;
+    if (open && isTold) waitForReader();
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || !/^[1-9]$/.test(event.key)) return;
     if (event.target.matches("input[type=text], input[type=search], textarea, select")) return;
     if (open && Number(event.key) <= list.children.length) judge(Number(event.key) - 1);
   });
+  begin();
 })();

@@ -4,20 +4,20 @@
 // A matrix (rows, columns) is a Float32Array, row after row. Sums are kept in JavaScript's 64 bits and
 // stored in 32, as the weights are.
 
-/** The weights by name. buffer: weights.bin; tensors: its table, with shapes and places in bytes.
+/** The weights by name. buffer: a safetensors file, which begins with its table's length, and the table as JSON.
  *  A vector is stored as float32; a matrix as one int8 a number, with one float32 scale a row. */
-export function readWeights(buffer, tensors) {
+export function readWeights(buffer) {
+  const length = Number(new DataView(buffer).getBigUint64(0, true));
+  const table = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
   const weights = {};
-  for (const { name, shape, at, scales } of tensors) {
+  for (const [name, { dtype, shape, data_offsets: [at] }] of Object.entries(table)) {
     const size = shape.reduce((product, n) => product * n);
-    if (scales === undefined) {
-      weights[name] = new Float32Array(buffer, at, size);
-    } else {
-      const [rows, columns] = shape;
-      const whole = new Int8Array(buffer, at, size);
-      const scale = new Float32Array(buffer, scales, rows);
-      weights[name] = Float32Array.from(whole, (n, i) => n * scale[Math.floor(i / columns)]);
-    }
+    weights[name] = new (dtype === "I8" ? Int8Array : Float32Array)(buffer, 8 + length + at, size);
+  }
+  for (const [name, numbers] of Object.entries(weights)) {
+    const scales = weights[`${name}.scales`];
+    const columns = numbers.length / scales?.length;
+    if (scales) weights[name] = Float32Array.from(numbers, (n, i) => n * scales[Math.floor(i / columns)]);
   }
   return weights;
 }

@@ -17,10 +17,10 @@ async function fetched(name) {
 async function load() {
   const [described, buffer, marks] = await Promise.all([
     fetched("model.json").then((answer) => answer.json()),
-    fetched("weights.bin").then((answer) => answer.arrayBuffer()),
+    fetched("weights.safetensors").then((answer) => answer.arrayBuffer()),
     fetched("marks.json").then((answer) => answer.json()),
   ]);
-  const model = new GPT(described.config, readWeights(buffer, described.tensors));
+  const model = new GPT(described.config, readWeights(buffer));
   return { model, tokenizer: new Tokenizer(described.tokenizer), marks, config: described.config };
 }
 
