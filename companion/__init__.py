@@ -83,6 +83,6 @@ def load(
         ValueError: In one line, if the checkpoint is missing, cut off, a pickle, of an unknown architecture
             or too large for memory, or if the device is not there.
     """
-    from companion.models.load import load  # here, so that importing the package imports no torch
+    from companion.models.names import load  # here, so that importing the package imports no torch
 
     return load(name, device, BUILDERS if builders is None else builders, revision, fast)

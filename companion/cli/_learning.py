@@ -101,7 +101,7 @@ def take_all_steps(trainer: Trainer) -> None:
     try:
         take_steps(trainer)
     except KeyboardInterrupt:
-        message = f"stopped after {trainer.steps} of {trainer.config.steps} steps; nothing was saved"
+        message = f"stopped at step {trainer.steps} of {trainer.config.steps}; nothing was saved"
         raise KeyboardInterrupt(message) from None
 
 

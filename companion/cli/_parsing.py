@@ -28,16 +28,15 @@ import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.terminal import as_typed, suggestion, waiting
 
 TABLES = ("model", "training", "generation")
 """The tables of a file of settings, below the lines before the first one, which is called "" here."""
@@ -177,12 +176,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         message = re.sub(r"^argument \S+: (?=\S+=)", "", message)
         raise ValueError(f"{message}; see {self.prog} --help")
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """A hint where a word is almost one of those that are known."""
-    found = get_close_matches(word, known, 1)
-    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def reader_of(field: Field) -> Callable[[str], Any]:
@@ -389,15 +382,26 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
                 yield f"{flag}={value}"
 
 
+def hint_for(unknown: Sequence[str], known: Collection[str]) -> str:
+    """Which option the words may have been meant for: a path for --checkpoint, other words for a text."""
+    first = unknown[0]
+    if any(word.startswith("-") for word in unknown):
+        return suggestion(first.partition("=")[0], known)
+    typed = shlex.join([" ".join(unknown)])
+    is_path = len(Path(first).parts) > 1 or Path(first).exists()
+    for option in ("--prompt", "--say"):
+        if option in known and not is_path:
+            return f" (did you mean {option} {typed}?)"
+    of_model = f" (did you mean --checkpoint {typed}?)" if "--model" in known else ""
+    return suggestion(first, known) or of_model
+
+
 def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        known = parser._option_string_actions
-        like = suggestion(unknown[0].partition("=")[0], known)
-        if "--prompt" in known and not any(word.startswith("-") for word in unknown):
-            like = f" (did you mean --prompt {shlex.join([' '.join(unknown)])}?)"
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
+        hint = hint_for(unknown, parser._option_string_actions)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return {name: value for name, value in vars(args).items() if value is not None}
 
 

@@ -64,6 +64,8 @@ BAD_OPTIONS = [
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --model runs/village", "runs/village is not there"),  # and no hub is asked
+    ("info runs/village", "did you mean --checkpoint runs/village?"),
+    ("info --checkpoint min.txt", "min.txt is not there, nor its config.json (did you mean mine.txt?)"),
     ("generate Once the baker", "did you mean --prompt 'Once the baker'?"),
     ("demo", "required: part; see companion demo --help"),
     (
@@ -81,7 +83,7 @@ def test_an_option_that_cannot_be_is_refused_before_a_file_is_written(argv, word
 
 BAD_TEXTS = [
     ("''", "is empty"),
-    ("vilage", "companion: 'vilage' is no file, no folder and no corpus; the corpora are village, "),
+    ("vilage", "companion: 'vilage' is no file, no folder and no corpus (did you mean village?); "),
     ("empty.txt", "empty.txt"),
     ("binary.dat", "binary.dat"),
     ("one.txt", "1 characters in all, too short a text"),

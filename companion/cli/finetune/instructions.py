@@ -42,7 +42,7 @@ from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
 from companion.runtime.models.modules import eval_mode
-from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.terminal import amount, as_typed, waiting
 from companion.runtime.text.documents import held_out
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
@@ -270,11 +270,10 @@ def losses(model: GPT, parts: dict[str, list[Row]]) -> dict[str, float]:
 
 def print_report(report: dict) -> None:
     """Print what was measured."""
-    n = report["conversations"]
-    learned = f"{n:,} conversation" if n == 1 else f"{n:,} conversations"
+    learned = amount(report["conversations"], "conversation")
     if report["texts"]:
-        learned += f" and {report['texts']:,} plain texts"
-    print(f"Trained on {learned}, in {report['steps']:,} steps.")
+        learned += f" and {amount(report['texts'], 'plain text')}"
+    print(f"Trained on {learned}, in {amount(report['steps'], 'step')}.")
     share = "{:.3f} ({:.3f} to {:.3f}, 95 %)".format(report["word for word"], *report["interval"])
     held_out = f"Of {report['held out']:,} held-out conversations, the share with all answers word for word"
     print(f"{held_out}: {share}")

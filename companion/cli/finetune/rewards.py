@@ -43,7 +43,7 @@ from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credi
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
 from companion.runtime.files.atomic import claim
-from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.terminal import amount, as_typed, waiting
 from companion.training import Trainer, next_token_loss, save_checkpoint
 from companion.village import load_split
 from companion.village.dialogues import lessons
@@ -148,7 +148,7 @@ def run(options: Options) -> None:
         with measuring(output):
             figures["after"] = measure()
             save_report(output, {"steps": trainer.steps} | figures)
-    print(f"Trained for {trainer.steps} steps.")
+    print(f"Trained for {amount(trainer.steps, 'step')}.")
     show(figures)
     print(f"In {output}: the model, and report.json. To {aim}:\n")
     print(f"  {as_typed('companion', *command, '--model', output)}")
@@ -246,11 +246,11 @@ def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> t
     except KeyboardInterrupt:
         if not trainer.steps:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
-        return f"stopped after {trainer.steps} steps; the model is saved as it is now", True
+        return f"stopped after {amount(trainer.steps, 'step')}; the model is saved as it is now", True
     except ValueError as error:  # a round in which nothing could be preferred
         if not trainer.steps:
             raise
-        return f"ended after {trainer.steps} steps, and the model is saved: {error}", False
+        return f"ended after {amount(trainer.steps, 'step')}, and the model is saved: {error}", False
     return "", False
 
 

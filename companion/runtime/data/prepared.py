@@ -18,6 +18,7 @@ import numpy as np
 
 from companion.runtime.files.arguments import as_documents, at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
+from companion.runtime.terminal import similar_path
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
@@ -153,10 +154,10 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
     """
     folder = Path(folder)
     if not is_prepared(folder):
-        begun = "is not prepared to its end; run the same prepare to go on"
-        there = "holds no prepared text" if folder.is_dir() else "is not there"
-        remedy = begun if (folder / BEGUN).is_dir() else f"{there}; companion prepare makes it"
-        raise ValueError(f"folder='{folder}' {remedy}")
+        if (folder / BEGUN).is_dir():
+            raise ValueError(f"folder='{folder}' is not prepared to its end; run the same prepare to go on")
+        problem = "holds no prepared text" if folder.is_dir() else f"is not there{similar_path(folder)}"
+        raise ValueError(f"folder='{folder}' {problem}; companion prepare makes it")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder / "tokenizer.json")

@@ -14,6 +14,7 @@ import regex
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
+from companion.runtime.terminal import similar_path, suggestion
 from companion.runtime.text.tokenizer import END_OF_TEXT
 from companion.village import DATA, load_split
 
@@ -88,7 +89,8 @@ def load_text(
     if os.path.isdir(path):
         return read_folder(path, skip)
     if not os.path.isfile(path):  # or it is a text in the place of its name, and too long for one
-        rule = f"is no file, no folder and no corpus; the corpora are {', '.join(CORPORA)}"
+        hint = similar_path(path) or suggestion(name, CORPORA)
+        rule = f"is no file, no folder and no corpus{hint}; the corpora are {', '.join(CORPORA)}"
         raise ValueError(f"name_or_path={name!r:.60} {rule}")
     try:
         return read_documents(path)
