@@ -38,7 +38,7 @@ from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
-from companion.models.names import check_floats, folder_of, origin_of
+from companion.models.names import floats_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
@@ -114,8 +114,7 @@ def run(options: Options) -> None:
         options.model = REASONER
     placed = placed_pairs(options.data) if options.data else []
     output = output_of(options, "rewards")
-    folder = folder_of(options.model)
-    check_floats("--model", folder)
+    folder = floats_of("--model", options.model)
     teller = load(folder, options.device, fast=True)
     if options.checker:
         rewards = by_checker(options, teller)

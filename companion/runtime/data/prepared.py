@@ -50,10 +50,7 @@ class Split:
 
 def tokens_fingerprint(tokens) -> str:
     """The SHA-256 of a row of tokens, which for a token file is that of the file."""
-    tokens, digest = token_row(tokens), hashlib.sha256()
-    for start in range(0, len(tokens), PIECE):  # a mapped file never stands in memory as one
-        digest.update(np.ascontiguousarray(tokens[start : start + PIECE]))
-    return digest.hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(token_row(tokens))).hexdigest()  # a mapped file is not copied
 
 
 def row_starts(starts, context_length: int) -> np.ndarray:
