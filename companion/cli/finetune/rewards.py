@@ -117,7 +117,7 @@ def run(options: Options) -> None:
     folder = floats_of("--model", options.model)
     teller = load(folder, options.device, fast=True)
     if options.checker:
-        rewards = by_checker(options, teller)
+        trainer, progress, learned = by_checker(options, teller)
         measure = partial(measured_steps, teller, options)
         show = partial(print_steps, options.asked)
         aim, command = "ask it", ["chat", "--think"]
@@ -126,17 +126,19 @@ def run(options: Options) -> None:
         asked = stories_asked(options, teller)
         add_defaults(options, teller.model, len(pairs))
         before = load(folder, options.device, fast=True)
-        rewards = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
+        if pairs:
+            trainer, progress, learned = by_pairs(options, teller, before, pairs)
+        else:
+            trainer, progress, learned = by_judge(options, teller, before)
         measure = partial(measured, teller, pairs, asked, options.seed)
         show = partial(print_figures, min(ASKED, len(pairs)), asked)
         chats = pairs and teller.tokenizer.template is not None
         aim, command = ("talk with it", ["chat"]) if chats else ("let it tell a story", ["generate"])
-    trainer = rewards.trainer
-    about = {"init": origin_of(options.model, folder), "learned": rewards.learned, "seed": options.seed}
+    about = {"init": origin_of(options.model, folder), "learned": learned, "seed": options.seed}
 
     with claim(output):
         figures = {"before": measure()}
-        early, stopped = take_possible_steps(trainer, rewards.progress)
+        early, stopped = take_possible_steps(trainer, progress)
         if options.average:
             step_back(teller, before, options.average)
         teller.model.eval()
@@ -353,7 +355,7 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
 
     batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
     trainer = trainer_of(options, teller.model, batches, loss)
-    return Rewards(trainer, progress, f"the village's judge, {options.method}")
+    return trainer, progress, f"the village's judge, {options.method}"
 
 
 def mix(
@@ -405,4 +407,4 @@ def by_pairs(
         rejected_now = text_log_probs(model, *rejected)
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
-    return Rewards(trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs")
+    return trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs"
