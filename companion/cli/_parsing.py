@@ -200,7 +200,7 @@ def reader_of(field: Field) -> Callable[[str], Any]:
     return read
 
 
-def add_field(parser: Any, field: Field, both: bool = False, is_shown: bool = True) -> None:
+def add_field(parser: Any, field: Field, both: bool, is_shown: bool) -> None:
     """Add the option of a field.
 
     Args:
@@ -268,10 +268,8 @@ def add_options(parser: Parser, module: str, show_all: bool) -> None:
         others = parser.add_argument_group("other options")
 
     def add(group: Any, field: Field, both: bool = False) -> None:
-        if field.name in most_used:
-            add_field(often, field, both)
-        else:
-            add_field(group, field, both, is_shown=show_all or not most_used)
+        is_often = field.name in most_used
+        add_field(often if is_often else group, field, both, is_often or show_all or not most_used)
 
     words = [parser.prog, "[options]"]
     seen = set(fields) | BY_DATA
