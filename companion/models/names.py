@@ -195,8 +195,9 @@ def same_tokenizer(a: Any, b: Any) -> bool:
     """
     if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
         return True
-    tokens = [{i: token_bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
-    return tokens[0] == tokens[1] and a.end == b.end and a.encode(PROBE) == b.encode(PROBE)
+    first = {i: token_bytes(token) for i, token in a.vocab.items()}
+    second = {i: token_bytes(token) for i, token in b.vocab.items()}
+    return first == second and a.end == b.end and a.encode(PROBE) == b.encode(PROBE)
 
 
 def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path) -> None:

@@ -42,11 +42,12 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[tuple[s
     Returns:
         For each comparison a line, and whether it is as it should be.
     """
-    rows, model = torch.tensor([ids]), teller.model
+    rows = torch.tensor([ids])  # (1, T)
     with waiting("Loading the model in transformers"):
         theirs = _their_model(folder)
     with waiting("Computing the logits of both"), torch.no_grad():
-        ours, other = model(rows).float(), theirs(rows).logits.float()  # (1, T, V) each
+        ours = teller.model(rows).float()  # (1, T, V)
+        other = theirs(rows).logits.float()
     if ours.shape != other.shape:
         sizes = f"{ours.shape[-1]:,} tokens here, and {other.shape[-1]:,} there"
         raise ValueError(f"{folder} is of another model: the vocabulary has {sizes}")
@@ -56,8 +57,8 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[tuple[s
 
     with waiting(f"Generating {N_TOKENS} tokens with both"):
         expected = _their_tokens(theirs, rows)
-        cache = teller.make_cache(model.config, 1)
-        found = generate(model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
+        cache = teller.make_cache(teller.model.config, 1)
+        found = generate(teller.model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
     same = [here == there for here, there in zip(found, expected, strict=True)]
     alike = same.index(False) if False in same else N_TOKENS
     line = f"the {N_TOKENS} likeliest tokens, ours with a cache: the first {alike} are the same"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.runtime.files.arguments import as_documents, at_least_one, token_row
+from companion.runtime.files.arguments import at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
 from companion.runtime.terminal import similar_path
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
@@ -98,8 +98,6 @@ def write_prepared(
     Raises:
         ValueError: If another process writes there, or the tokenizer has no <|endoftext|>.
     """
-    tokenizer.check_end()
-    parts = {name: as_documents(documents) for name, documents in parts.items()}
     n_bytes = {}
     with claim(folder), staged(folder) as new:
         for name, documents in parts.items():
