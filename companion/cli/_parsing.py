@@ -28,16 +28,15 @@ import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.terminal import as_typed, suggestion, waiting
 
 TABLES = ("model", "training", "generation")
 """The tables of a file of settings, below the lines before the first one, which is called "" here."""
@@ -179,12 +178,6 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """A hint where a word is almost one of those that are known."""
-    found = get_close_matches(word, known, 1)
-    return f" (did you mean {found[0]}?)" if found else ""
-
-
 def reader_of(field: Field) -> Callable[[str], Any]:
     """What makes a value of a word, or says in one line why it cannot."""
     kind = typing.get_args(field.kind)[0] if typing.get_args(field.kind) else field.kind
@@ -207,7 +200,7 @@ def reader_of(field: Field) -> Callable[[str], Any]:
     return read
 
 
-def add_field(parser: Any, field: Field, both: bool = False, is_shown: bool = True) -> None:
+def add_field(parser: Any, field: Field, both: bool, is_shown: bool) -> None:
     """Add the option of a field.
 
     Args:
@@ -275,10 +268,8 @@ def add_options(parser: Parser, module: str, show_all: bool) -> None:
         others = parser.add_argument_group("other options")
 
     def add(group: Any, field: Field, both: bool = False) -> None:
-        if field.name in most_used:
-            add_field(often, field, both)
-        else:
-            add_field(group, field, both, is_shown=show_all or not most_used)
+        is_often = field.name in most_used
+        add_field(often if is_often else group, field, both, is_often or show_all or not most_used)
 
     words = [parser.prog, "[options]"]
     seen = set(fields) | BY_DATA
@@ -389,15 +380,26 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
                 yield f"{flag}={value}"
 
 
+def hint_for(unknown: Sequence[str], known: Collection[str]) -> str:
+    """Which option the words may have been meant for: a path for --checkpoint, other words for a text."""
+    first = unknown[0]
+    if any(word.startswith("-") for word in unknown):
+        return suggestion(first.partition("=")[0], known)
+    typed = shlex.join([" ".join(unknown)])
+    is_path = len(Path(first).parts) > 1 or Path(first).exists()
+    for option in ("--prompt", "--say"):
+        if option in known and not is_path:
+            return f" (did you mean {option} {typed}?)"
+    of_model = f" (did you mean --checkpoint {typed}?)" if "--model" in known else ""
+    return suggestion(first, known) or of_model
+
+
 def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        known = parser._option_string_actions
-        like = suggestion(unknown[0].partition("=")[0], known)
-        if "--prompt" in known and not any(word.startswith("-") for word in unknown):
-            like = f" (did you mean --prompt {shlex.join([' '.join(unknown)])}?)"
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
+        hint = hint_for(unknown, parser._option_string_actions)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return {name: value for name, value in vars(args).items() if value is not None}
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from companion import village
 from companion.cli._parsing import Alias, Range
 from companion.runtime.terminal import as_typed
-from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 from companion.village.reasoning import END_THINK, THINK
 
@@ -182,12 +181,6 @@ def reads_as_the_village(tokenizer: Any) -> bool:
     """Whether a tokenizer has all tokens of the village's; it may have more, such as a chat's."""
     of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json").vocab
     return all(tokenizer.vocab.get(i) == token for i, token in of_village.items())
-
-
-def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
-    """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
-    marks = marks_for(choice)
-    return marks if marks and tells_of_the_village(model, tokenizer) else None
 
 
 def typed_lines() -> Iterator[str]:

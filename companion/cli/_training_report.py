@@ -27,7 +27,7 @@ from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import Clock, lowest_row
-from companion.runtime.terminal import waiting
+from companion.runtime.terminal import amount, waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
 from companion.village import judge
@@ -129,8 +129,9 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
     print()
     passes = last["tokens"] / len(corpus.train.tokens)
     share = f"{passes:.0%} of its text" if passes < 1 else f"{passes:.1f} times its text"
+    steps = amount(last["step"], "step")
     print(
-        f"This is a model after {time_of(clock.elapsed())} of training. In {last['step']:,} steps it read"
+        f"This is a model after {time_of(clock.elapsed())} of training. In {steps} it read"
         f" {last['tokens']:,} tokens, which is {share}."
     )
     if next(teller.model.parameters()).device.type == "cpu":
@@ -160,7 +161,7 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
 
 def time_of(seconds: float) -> str:
     """A time in seconds or in minutes."""
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
+    return amount(round(seconds), "second") if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
 
 
 def share_line(clock: Clock, gets_better: bool = True) -> str:

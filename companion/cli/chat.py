@@ -22,7 +22,6 @@ from companion.cli._shared import (
     REASONER,
     DrawingOptions,
     check_answers,
-    marks_of,
     tells_of_the_village,
     typed_lines,
 )
@@ -31,7 +30,7 @@ from companion.runtime.terminal import is_terminal
 from companion.serve.course import Answered
 from companion.serve.route import Lists
 from companion.serve.small_talk import EXAMPLE, briefly
-from companion.show.judged_text import Marks, marked
+from companion.show.judged_text import Marks, marked, marks_for
 from companion.village.dialogues import DECLINE
 
 if TYPE_CHECKING:
@@ -158,7 +157,8 @@ def open_model(talk: Talk) -> "Chat":
         talk.lists = Lists()
     kind = StoryChat if of_village else Chat
     talk.chat = kind(teller.model, tokenizer, teller.make_cache, teller.inline, **drawing)
-    talk.marks = marks_of(options.marks, options.model, tokenizer)
+    if tells_of_the_village(options.model, tokenizer):
+        talk.marks = marks_for(options.marks)
     return talk.chat
 
 

@@ -15,7 +15,6 @@ from companion.cli._shared import (
     DRAWING,
     NO_TEXT,
     DrawingOptions,
-    marks_of,
     readable,
     source_of,
     tells_of_the_village,
@@ -23,7 +22,7 @@ from companion.cli._shared import (
 from companion.runtime.terminal import is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
-from companion.show.judged_text import marked
+from companion.show.judged_text import marked, marks_for
 
 
 @dataclass(kw_only=True)
@@ -53,21 +52,21 @@ class Options(DrawingOptions):
 def run(options: Options) -> None:
     given = {name: getattr(options, name) for name in DRAWING if getattr(options, name) is not None}
     teller = load(options.model, options.device, revision=options.revision, fast=True)
+    of_village = tells_of_the_village(options.model, teller.tokenizer)
     usual = DRAWING if source_of(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
     drawing = usual | teller.tokenizer.sampling | given
     prompt = drawing.pop("prompt")
-    if options.odds and not tells_of_the_village(options.model, teller.tokenizer):
+    if options.odds and not of_village:
         raise ValueError("--odds needs a model of the village's stories, whose true probabilities are known")
     teller.encode(prompt)
     tokens = teller.tokenizer.tokens(teller.tokenizer.encode(prompt))
     if tokens and all(is_part_of_letter(token) for token in tokens):
         note = "the model's tokenizer knows no letter of the prompt and reads it byte by byte"
         print(f"companion: {note}; expect a text that has nothing to do with it", file=sys.stderr)
-    elif prompt != usual["prompt"] and tells_of_the_village(options.model, teller.tokenizer):
+    elif prompt != usual["prompt"] and of_village:
         note = note_of_unknown_words(prompt)
         if note:
             print(f"companion: {note} Try a name such as Mara or Otto.", file=sys.stderr)
-    marks = marks_of(options.marks, options.model, teller.tokenizer)
 
     draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
     if draws and options.seed is None:
@@ -79,7 +78,7 @@ def run(options: Options) -> None:
             pieces.append(piece)
             yield readable(piece)
 
-    for shown in marked(told(), marks):
+    for shown in marked(told(), marks_for(options.marks)) if of_village else told():
         print(shown, end="", flush=True)
     print()
     text = "".join(pieces)

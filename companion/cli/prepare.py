@@ -22,7 +22,7 @@ from companion.runtime.files.downloads import HUB
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed, waiting
 from companion.runtime.text.documents import source_of
-from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens
+from companion.runtime.text.tokenizer import TooLarge
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
@@ -171,7 +171,6 @@ def open_shards(options: Options, files: list[str], skip: Callable | None) -> tu
 def find_tokenizer(name: str) -> Tokenizer | None:
     """The tokenizer of a name, which is downloaded if need be; None for one that is to be trained."""
     if name == "gpt2":
-        gpt2_tokens()
         return BPETokenizer.gpt2()
     if name in OURS:
         return None

@@ -9,7 +9,7 @@ from companion.cli._learning import bits_of, text_batch
 from companion.cli._parsing import Range
 from companion.cli._shared import OfModel
 from companion.datasets import load_text
-from companion.models.names import check_floats, folder_of, origin_of, shape_of
+from companion.models.names import floats_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import claim
@@ -49,9 +49,8 @@ class Options(OfModel):
 
 
 def run(options: Options) -> None:
-    folder = folder_of(options.model)
+    folder = floats_of("--model", options.model)
     config, build = shape_of(folder)
-    check_floats("--model", folder)
     if options.calibrate and config.architecture == "experts":
         rule = "not every layer of architecture=experts reads every token"
         raise ValueError(f"--calibrate: {rule}; leave it out")

@@ -43,7 +43,7 @@ from companion.runtime.runs.resuming import BEST, SavedRun, holds_run, saved_set
 from companion.runtime.runs.sessions import Clock
 from companion.runtime.runs.validation import MAX_COUNT, check_fit, evaluations_within, warmup_within
 from companion.runtime.storage.checkpoints import holds_model
-from companion.runtime.terminal import as_typed
+from companion.runtime.terminal import amount, as_typed
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, train
@@ -320,8 +320,7 @@ def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokeniz
         config_class, build = BUILDERS[saved.architecture]
         return Model(config_class(**saved.shape), build, origin=saved.origin)
     name = asked["init"]
-    folder = model_names.folder_of(name)
-    model_names.check_floats("--init", folder)
+    folder = model_names.floats_of("--init", name)
     config, build = model_names.shape_of(folder)
     theirs = model_names.tokenizer_of(folder)
     model_names.check_prepared_for(name, theirs, tokenizer, data)
@@ -477,8 +476,8 @@ def length_of(plan: TrainPlan) -> str:
     """How long a run will be, in minutes or in steps."""
     clock = plan.clock
     if clock.seconds is None:
-        return f"{plan.train.steps:,} steps"
-    steps = "steps" if clock.most_steps == MAX_COUNT else f"at most {clock.most_steps:,} steps"
+        return amount(plan.train.steps, "step")
+    steps = "steps" if clock.most_steps == MAX_COUNT else f"at most {amount(clock.most_steps, 'step')}"
     return f"{time_of(clock.seconds - clock.before)}{' more' if clock.before else ''} in {steps}"
 
 

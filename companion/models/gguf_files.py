@@ -194,13 +194,9 @@ def shape_in_gguf(c) -> dict[str, Any]:
         raise ValueError(f"rope_factor={c.rope_factor} has no place in a {a} GGUF; only a llama's has one")
     if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
         raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} must be d_model={c.d_model}")
-    scaling = {}
-    if c.rope_factor != 1:  # for load; other programs read the tensor rope_freqs
-        scaling = {"companion.rope_factor": float(c.rope_factor), "companion.rope_original": c.rope_original}
     widths = ("attention.key_length", "attention.value_length", "rope.dimension_count")
     return (
         header
-        | scaling
         | {f"{a}.{name}": c.head_width for name in widths}
         | {
             f"{a}.attention.head_count_kv": c.n_kv_heads,

@@ -89,10 +89,7 @@ def shape_in(file: GGUFFile) -> tuple[str, dict[str, Any]]:
     }
     if header.get("rope.scaling.type", "none") != "none":
         check_same("rope.scaling.factor", header.get("rope.scaling.factor"), 1)
-    if "companion.rope_factor" in header:  # ours, because the tensor of a narrow head may not tell it
-        fields["rope_factor"] = shortest(header["companion.rope_factor"])
-        fields["rope_original"] = header["companion.rope_original"]
-    elif SLOWED in tensors:
+    if SLOWED in tensors:
         fields |= slowed(file.tensor(SLOWED).double(), width, theta)
     return "llama", fields
 

@@ -1,18 +1,36 @@
-"""Which model a name means: a folder of ours, one in Hugging Face's layout, a GGUF file, a model of an
-installed package, or a model of the hub.
+"""Models by their names, and loading them: a folder of ours, one in Hugging Face's layout, a GGUF file, a
+model of an installed package, or a model of the hub.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from companion import BUILDERS
-from companion.models.gguf_models import gguf_shape
+from companion.caching import SlidingCache, inline
+from companion.generation import LanguageModel
+from companion.models.gguf_models import gguf_shape, load_gguf
 from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
-from companion.pretrained import FAMILIES
+from companion.modern import INLINED_MODERN
+from companion.pretrained import FAMILIES, load_pretrained
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
-from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, build_empty, read_config
+from companion.runtime.models.devices import check_memory, pick_device
+from companion.runtime.storage.adapters import base_of
+from companion.runtime.storage.checkpoints import (
+    ADAPTER,
+    CONFIG,
+    TOKENIZER,
+    WEIGHTS,
+    build_empty,
+    check_numbers,
+    holds_adapter,
+    read_config,
+    read_model,
+)
 from companion.runtime.storage.hub import SMALL, find_model, installed_file, is_hub_name, is_installable
 from companion.runtime.storage.public_configs import read_shape
 from companion.runtime.text.hugging_face import read_tokenizer
@@ -75,10 +93,16 @@ def shape_of(folder: Path) -> tuple[Any, Callable]:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
-def check_floats(option: str, folder: Path) -> None:
-    """Raise ValueError where the model has integers for weights (chapter 19), which cannot learn."""
+def floats_of(option: str, name: str | Path) -> Path:
+    """Return the folder of a model, as folder_of, whose weights are no integers (chapter 19) and can learn.
+
+    Raises:
+        ValueError: For a quantized model, and as folder_of. `option` names the model in the message.
+    """
+    folder = folder_of(name)
     if not is_public(folder) and "quantization" in read_config(folder):
         raise ValueError(f"{option}={folder} is quantized; name the model that it was made of")
+    return folder
 
 
 def provenance_of(name: str | Path, folder: Path) -> dict:
@@ -99,6 +123,45 @@ def origin_of(name: str | Path, folder: Path) -> dict:
         before = read_config(folder)["provenance"]
         more = {key: before[key] for key in ("steps", "init") if key in before}
     return {"name": Path(name).as_posix()} | more
+
+
+# -- models ---------------------------------------------------------------------
+
+
+def load(name: str | Path, device: str, revision: str | None, fast: bool) -> LanguageModel:
+    """Return a model and its tokenizer, as companion.load describes."""
+    target = pick_device(device)
+    model, tokenizer = read_parts(name, revision)
+    inline_known = None
+    if fast:
+        inline_known = partial(inline, known=INLINED_MODERN)  # called before each text: chapter 9
+    return LanguageModel(model.to(target), tokenizer, make_cache=SlidingCache, inline=inline_known)
+
+
+def read_parts(name: str | Path, revision: str | None) -> tuple[nn.Module, Tokenizer]:
+    """Return the model, on the CPU and in evaluation mode, and the tokenizer that a name means."""
+    if holds_adapter(name):
+        from companion.lora import load_adapter, switch
+
+        revision = revision or read_json_or_empty(Path(name) / ADAPTER).get("revision")
+        model, tokenizer = read_parts(base_of(name), revision)
+        switch(model, load_adapter(model, name))
+    else:
+        model, tokenizer = read_folder(folder_of(name, revision))
+    check_numbers(model, name)
+    return model, tokenizer
+
+
+def read_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
+    """Return the model and the tokenizer in a folder or GGUF file, ours or public."""
+    if is_public(folder):
+        check_memory(*shape_of(folder))
+        return load_gguf(folder) if is_gguf(folder) else load_pretrained(folder)
+    quantize: Callable | None = None
+    if "quantization" in read_config(folder):
+        from companion.quantization import quantize
+    model, tokenizer, _ = read_model(folder, BUILDERS, Tokenizer.load, quantize)
+    return model, tokenizer
 
 
 # -- tokenizers ------------------------------------------------------------------
@@ -132,13 +195,9 @@ def same_tokenizer(a: Any, b: Any) -> bool:
     """
     if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
         return True
-    tokens = [{i: token_bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
-    if tokens[0] != tokens[1] or a.end != b.end:
-        return False
-    try:
-        return a.encode(PROBE) == b.encode(PROBE)
-    except ValueError:  # it has no token for one of the letters, and its fingerprint is another
-        return False
+    first = {i: token_bytes(token) for i, token in a.vocab.items()}
+    second = {i: token_bytes(token) for i, token in b.vocab.items()}
+    return first == second and a.end == b.end and a.encode(PROBE) == b.encode(PROBE)
 
 
 def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path) -> None:

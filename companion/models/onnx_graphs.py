@@ -59,7 +59,9 @@ class GraphLayer:
     """
 
     def __init__(self, past: dict[str, torch.Tensor]):
-        self.past, self.length, self.new = past, past["k"].shape[2], {}
+        self.past = past
+        self.length = past["k"].shape[2]
+        self.new: dict[str, torch.Tensor] = {}
 
     def append(self, k: torch.Tensor, v: torch.Tensor) -> tuple:
         """New k, v (B, H, T, D) -> all so far (B, H, P + T, D), and the causal mask, (1, 1, T, P + T)."""
@@ -81,29 +83,38 @@ class Graph(nn.Module):
 
     def __init__(self, model):
         super().__init__()
-        self.model, self.names = model, past_names(model)
+        self.model = model
+        self.names = [past_names(block) for block in model.blocks]
 
     def forward(self, tokens: torch.Tensor, *past: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        given = iter(past)
-        layers = [GraphLayer({name: next(given) for name in names}) for names in self.names]
+        layers = []
+        start = 0
+        for names in self.names:
+            end = start + len(names)
+            layers.append(GraphLayer(dict(zip(names, past[start:end], strict=True))))
+            start = end
         logits = self.model(tokens, SimpleNamespace(layers=layers, length=layers[0].length))
-        return logits, *(layer.new[name] for layer in layers for name in layer.past)
+        present = []
+        for names, layer in zip(self.names, layers, strict=True):
+            present += [layer.new[name] for name in names]
+        return logits, *present
 
 
-def past_names(model) -> list[list[str]]:
-    """What each layer keeps: its keys, its values, and the vectors of each shift."""
-    shifts = ("shift_1", "shift_2")
-    return [["k", "v", *(name for name in shifts if hasattr(block, name))] for block in model.blocks]
+def past_names(block: nn.Module) -> list[str]:
+    """What the layer of a block keeps: its keys, its values, and the vectors of each shift."""
+    return ["k", "v", *(name for name in ("shift_1", "shift_2") if hasattr(block, name))]
 
 
-def empty_past(model, n_rows: int, length: int = 0) -> list[torch.Tensor]:
+def empty_past(model, n_rows: int, length: int) -> list[torch.Tensor]:
     """The past of so many rows and positions, of zeros, in the graph's order."""
-    config, past = model.config, []
+    config = model.config
     heads = getattr(config, "n_kv_heads", config.n_heads)
     width = getattr(config, "head_width", config.d_model // config.n_heads)
-    for names, block in zip(past_names(model), model.blocks, strict=True):
-        past += [torch.zeros(n_rows, heads, length, width) for _ in "kv"]
-        past += [torch.zeros(n_rows, *getattr(block, name).weight.shape) for name in names[2:]]
+    past = []
+    for block in model.blocks:
+        for name in past_names(block):
+            shape = (heads, length, width) if name in ("k", "v") else getattr(block, name).weight.shape
+            past.append(torch.zeros(n_rows, *shape))
     return past
 
 
@@ -142,11 +153,14 @@ def write_onnx(model, tokenizer, folder: str | Path) -> None:
         warnings.simplefilter("ignore")  # advice about the exporter's own inside
         write_tokenizer(tokenizer, new)
         graph = Graph(deepcopy(model).float().cpu()).eval()
-        kept = [f"{name}_{i}" for i, names in enumerate(graph.names) for name in names]
-        sizes = [{0: "batch", 2: "past"} if one.ndim == 4 else {0: "batch"} for one in empty_past(model, 1)]
+        kept = []
+        for i, names in enumerate(graph.names):
+            kept += [f"{name}_{i}" for name in names]
+        past = empty_past(model, n_rows=2, length=5)
+        sizes = [{0: "batch", 2: "past"} if tensor.ndim == 4 else {0: "batch"} for tensor in past]
         program = torch.onnx.export(
             graph,
-            (torch.zeros(2, 3, dtype=torch.int64), *empty_past(model, 2, 5)),
+            (torch.zeros(2, 3, dtype=torch.int64), *past),
             input_names=["tokens", *(f"past_{name}" for name in kept)],
             output_names=["logits", *(f"present_{name}" for name in kept)],
             dynamic_shapes=({0: "batch", 1: "tokens"}, tuple(sizes)),
@@ -169,17 +183,17 @@ class OnnxModel:
 
     Args:
         folder: The folder of the graph.
-        threads: Number of threads that it may use. By default it may use as many as PyTorch.
 
     Raises:
         ValueError: In one line, for a folder without a whole graph of ours.
         ImportError: If a library is missing.
     """
 
-    def __init__(self, folder: str | Path, threads: int | None = None):
-        runtime, path = libraries(), Path(folder) / FILE
+    def __init__(self, folder: str | Path):
+        runtime = libraries()
+        path = Path(folder) / FILE
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads or torch.get_num_threads()
+        options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors alone
         try:
             self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -191,8 +205,11 @@ class OnnxModel:
 
     def empty_past(self, n_rows: int) -> list[torch.Tensor]:
         """The past of a text's beginning: no position, and zeros where a layer looks one back."""
-        shapes = [[0 if isinstance(size, str) else size for size in one.shape[1:]] for one in self.inputs]
-        return [torch.zeros(n_rows, *shape) for shape in shapes]
+        past = []
+        for wanted in self.inputs:
+            shape = [0 if isinstance(size, str) else size for size in wanted.shape[1:]]
+            past.append(torch.zeros(n_rows, *shape))
+        return past
 
     def logits(self, tokens: torch.Tensor, past: list[torch.Tensor] | None = None) -> tuple:
         """Compute the logits of tokens that follow a past.
@@ -214,10 +231,14 @@ class OnnxModel:
         if tokens.ndim != 2 or tokens.dtype != torch.int64 or not tokens.numel():
             raise ValueError(f"tokens is {tokens.dtype} {tuple(tokens.shape)}, must be torch.int64 (B, T)")
         past = self.empty_past(len(tokens)) if past is None else past
-        if (n := past[0].shape[2] + tokens.shape[1]) > self.context_length:
-            raise ValueError(f"tokens would end at {n}, but context_length={self.context_length}; shorten it")
-        fed = dict(zip([one.name for one in self.inputs], [tensor.numpy() for tensor in past], strict=True))
-        logits, *new = self.session.run(None, {"tokens": tokens.numpy()} | fed)
+        end = past[0].shape[2] + tokens.shape[1]
+        if end > self.context_length:
+            limit = f"context_length={self.context_length}"
+            raise ValueError(f"tokens would end at {end}, but {limit}; shorten it")
+        given = {"tokens": tokens.numpy()}
+        for wanted, tensor in zip(self.inputs, past, strict=True):
+            given[wanted.name] = tensor.numpy()
+        logits, *new = self.session.run(None, given)
         return torch.from_numpy(logits), [torch.from_numpy(tensor) for tensor in new]
 
     def generate(self, tokens: torch.Tensor, max_new_tokens: int) -> torch.Tensor:

@@ -42,29 +42,27 @@ def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[tuple[s
     Returns:
         For each comparison a line, and whether it is as it should be.
     """
-    rows, model = torch.tensor([ids]), teller.model
+    rows = torch.tensor([ids])  # (1, T)
     with waiting("Loading the model in transformers"):
         theirs = _their_model(folder)
     with waiting("Computing the logits of both"), torch.no_grad():
-        ours, other = model(rows).float(), theirs(rows).logits.float()  # (1, T, V) each
+        ours = teller.model(rows).float()  # (1, T, V)
+        other = theirs(rows).logits.float()
     if ours.shape != other.shape:
         sizes = f"{ours.shape[-1]:,} tokens here, and {other.shape[-1]:,} there"
         raise ValueError(f"{folder} is of another model: the vocabulary has {sizes}")
     furthest = (ours - other).abs().max().item()
     line = f"logits after {len(ids)} tokens: {furthest:.1e} apart at most, of {TOLERANCE:.0e} allowed"
-    found = [(line, furthest <= TOLERANCE)]  # False for NaN
+    logits = (line, furthest <= TOLERANCE)
 
     with waiting(f"Generating {N_TOKENS} tokens with both"):
         expected = _their_tokens(theirs, rows)
-        found_here = []
-        if not ours.isnan().any():  # which has no likeliest token
-            cache = teller.make_cache(model.config, 1)
-            found_here = generate(model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
-    alike = 0
-    while alike < len(found_here) and found_here[alike] == expected[alike]:
-        alike += 1
+        cache = teller.make_cache(teller.model.config, 1)
+        found = generate(teller.model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
+    same = [here == there for here, there in zip(found, expected, strict=True)]
+    alike = same.index(False) if False in same else N_TOKENS
     line = f"the {N_TOKENS} likeliest tokens, ours with a cache: the first {alike} are the same"
-    return [*found, (line, alike == N_TOKENS)]
+    return [logits, (line, alike == N_TOKENS)]
 
 
 def _their_model(folder: Path) -> Any:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -126,6 +127,25 @@ def as_typed(*words: Any) -> str:
     first, *others = [str(word) for word in words]
     typed = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
     return subprocess.list2cmdline(typed) if os.name == "nt" else shlex.join(typed)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """A hint where a word is almost one of those that are known."""
+    found = get_close_matches(word, known, 1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def similar_path(path: Path) -> str:
+    """A hint for a path that is not there: what lies beside it with almost the same name."""
+    if not os.path.isdir(path.parent):  # nor is it, where somebody typed a text in place of a path
+        return ""
+    found = get_close_matches(path.name, [beside.name for beside in path.parent.glob("*")], 1)
+    return f" (did you mean {path.parent / found[0]}?)" if found else ""
+
+
+def amount(n: int, noun: str) -> str:
+    """A number with its noun, such as "1 step" and "2,000 steps"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def one_line(error: BaseException) -> str:

@@ -64,6 +64,8 @@ BAD_OPTIONS = [
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --model runs/village", "runs/village is not there"),  # and no hub is asked
+    ("info runs/village", "did you mean --checkpoint runs/village?"),
+    ("info --checkpoint min.txt", "min.txt is not there, nor its config.json (did you mean mine.txt?)"),
     ("generate Once the baker", "did you mean --prompt 'Once the baker'?"),
     ("demo", "required: part; see companion demo --help"),
     (
@@ -81,7 +83,7 @@ def test_an_option_that_cannot_be_is_refused_before_a_file_is_written(argv, word
 
 BAD_TEXTS = [
     ("''", "is empty"),
-    ("vilage", "companion: 'vilage' is no file, no folder and no corpus; the corpora are village, "),
+    ("vilage", "companion: 'vilage' is no file, no folder and no corpus (did you mean village?); "),
     ("empty.txt", "empty.txt"),
     ("binary.dat", "binary.dat"),
     ("one.txt", "1 characters in all, too short a text"),
@@ -205,7 +207,7 @@ def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
     begin = ["train", *MINE, *TINY[:-6], "--eval-every", "100000", "--checkpoint", "runs/mine"]
     out = said(capsys, [*begin, "--minutes", "1", "--steps", "3"])
     assert "trains for 60 seconds in at most 3 steps of" in out and steps_done() == 3
-    assert "trains for 1 seconds more in steps of" in said(capsys, [*RESUME, "--minutes", "0.02"])
+    assert "trains for 1 second more in steps of" in said(capsys, [*RESUME, "--minutes", "0.02"])
     more = steps_done()
     assert more > 3
     said(capsys, RESUME)
@@ -218,20 +220,10 @@ def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
 
 @pytest.mark.gate
 def test_a_run_by_the_clock_that_is_cut_goes_on_with_what_is_left_of_its_time(prepared, capsys, monkeypatch):
-    argv = [
-        "train",
-        *MINE,
-        *TINY[:-6],
-        "--eval-every",
-        "100000",
-        "--minutes",
-        "5",
-        "--checkpoint",
-        "runs/mine",
-    ]
+    by_clock = ["--eval-every", "100000", "--minutes", "5", "--checkpoint", "runs/mine"]
     with monkeypatch.context() as patch:
         press_before(patch, Trainer, "step")
-        out = said(capsys, argv)
+        out = said(capsys, ["train", *MINE, *TINY[:-6], *by_clock])
     assert "It stopped before its time was over. To train the rest:" in out and steps_done() < 6000
     plan = planned(monkeypatch, [*MINE, "--resume"])
     assert plan.clock.seconds == 300 and 0 < plan.clock.before < 300
@@ -312,20 +304,6 @@ def test_a_run_takes_a_folder_that_no_other_has_until_the_other_is_killed(prepar
 
 
 # -- what cannot be shown ------------------------------------------------------------------
-
-
-class Closed(io.StringIO):
-    """A pipe whose reader has gone after some letters."""
-
-    def __init__(self, letters: int, error: OSError):
-        super().__init__()
-        self.letters, self.error = letters, error
-
-    def write(self, text):
-        self.letters -= len(text)
-        if self.letters < 0:
-            raise self.error
-        return super().write(text)
 
 
 def test_a_letter_that_the_terminal_lacks_is_a_question_mark(capsys, monkeypatch):

@@ -169,13 +169,6 @@ def test_what_no_model_is_found_under_is_one_line(here, capsys):
     fails(capsys, ["train", "--init", "gpt2"], 1, "openai-community/gpt2")
 
 
-def test_a_library_that_is_not_installed_is_one_line(smol, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    fails(capsys, ["info", "--model", "some/model"], 2, "huggingface_hub")
-    monkeypatch.setitem(sys.modules, "tokenizers", None)
-    fails(capsys, ["info", "--model", smol], 2, "tokenizers")
-
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -189,7 +189,7 @@ def test_ctrl_c_keeps_what_was_learned(pupil, tmp_path, capsys, monkeypatch):
     assert (
         finetune(pupil, "--output", out, "--method", "grpo", "--steps", 9, "--prompts", 2, "--size", 2) == 0
     )
-    assert "stopped after 1 steps" in capsys.readouterr().err
+    assert "stopped after 1 step;" in capsys.readouterr().err
     assert json.loads((out / "report.json").read_text("utf-8"))["steps"] == 1 and load(out, "cpu")
     assert provenance_of(out)["stopped"] is True
 

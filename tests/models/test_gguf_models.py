@@ -10,11 +10,11 @@ from test_gguf_files import SHAPE, TOKENIZER
 
 import companion
 from companion.instructions import chat_ids
-from companion.models.gguf_files import interleaved, read_gguf, slowing, write_gguf
-from companion.models.gguf_models import load_gguf, separated, slowed
+from companion.models.gguf_files import interleaved, read_gguf, write_gguf
+from companion.models.gguf_models import load_gguf, separated
 from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
-from companion.modern import LlamaConfig, RoPE, llama
+from companion.modern import LlamaConfig, llama
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.tokenization import GPT2_PATTERN
@@ -33,9 +33,6 @@ TEXTS = [
 MODELS = test_gguf_files.MODELS | {
     "llama, tied": lambda: llama(LlamaConfig(**SHAPE)),
     "llama 3": lambda: llama(LlamaConfig(**SHAPE, rope_factor=8.0, rope_original=16)),
-    "llama 3, where no speed tells it": lambda: llama(
-        LlamaConfig(**SHAPE | {"head_width": 16, "rope_theta": 5e5}, rope_factor=8.0, rope_original=32)
-    ),
     "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"d_model": 60}, qkv_bias=True, tied=False)),
 }
 
@@ -84,11 +81,6 @@ def test_a_model_of_ours_comes_back_equal(name, tmp_path):
     assert read.model.state_dict().keys() == model.state_dict().keys()
     for path, numbers in model.state_dict().items():
         assert torch.equal(read.model.state_dict()[path], numbers), path
-
-
-def test_the_scaling_of_another_programs_file_is_in_its_tensor():
-    divided = slowing(RoPE(10, 29, 5000.0, 8.0, 16), 5000.0).double()
-    assert slowed(divided, 10, 5000.0) == {"rope_factor": 8.0, "rope_original": 16}
 
 
 def test_the_order_of_a_llamas_queries_is_undone():

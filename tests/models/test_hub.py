@@ -160,17 +160,6 @@ def test_split_weights_are_those_that_the_index_names(find, server):
     assert weight_files(folder) == files
 
 
-def test_the_second_call_fetches_nothing_again_and_needs_no_server(find, server):
-    first = find("own/whole"), find("own/split"), find("own/whole", "old")
-    server.asked.clear()
-    assert first == (find("own/whole"), find("own/split"), find("own/whole", "old"))
-    assert not any("/resolve/" in line for line in server.asked)
-    server.close()
-    assert first == (find("own/whole"), find("own/split"), find("own/whole", "old"))
-    assert first[0] != first[2] and (first[2] / "config.json").read_bytes() == b'{"old": 1}'
-    assert find("own/whole", SECOND) == first[2]
-
-
 @pytest.mark.gate  # the library tries again for some seconds
 def test_a_hub_that_is_down_is_like_no_hub(find, server):
     folder = find("own/whole")

@@ -297,8 +297,8 @@ def test_where_a_chat_template_may_stand(tmp_path):
     assert ours.decode(ours.chat(said)) == "Hi<|im_end|>"
     write_tokenizer(ours, tmp_path / "b")
     assert read_tokenizer(tmp_path / "b").chat(said) == ours.chat(said)
-    write_tokenizer(OURS["Qwen"], tmp_path / "b")
-    assert read_tokenizer(tmp_path / "b").chat(said) == expected
+    write_tokenizer(OURS["Qwen"], tmp_path / "c")
+    assert read_tokenizer(tmp_path / "c").chat(said) == expected
     (tmp_path / "chat_template.jinja").unlink()
     for none in (None, [], [{"name": "tools", "template": "no"}]):
         with pytest.raises(ValueError, match="tokenizer has no chat template"):

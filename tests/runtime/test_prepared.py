@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
-from support.folders import one_line, raises_one_line, visible
+from support.folders import raises_one_line, visible
 
 from companion.datasets import Corpus, encode_documents, load_prepared, prepare
 from companion.runtime.data import prepared
@@ -163,9 +162,3 @@ def test_tokenizers_that_cut_alike_have_one_fingerprint(tmp_path, bpe):
         WordTokenizer(["ab", "c"]),
     ]
     assert len({tokenizer_fingerprint(tokenizer) for tokenizer in others}) == len(others)
-
-
-def test_a_folder_that_another_run_writes_is_one_line(tmp_path, bpe):
-    with FileLock(tmp_path / atomic.LOCK), pytest.raises(ValueError, match="another run; wait") as error:
-        prepare(DOCUMENTS, bpe, tmp_path, 0.1)
-    one_line(error, tmp_path)

@@ -31,7 +31,7 @@ def by_checker(options: Any, teller: LanguageModel) -> Rewards:
     game = RLVR(teller, questions, reward, options.switch, *sizes, options.seed)
     trainer = trainer_of(options, teller.model, game.batches, game.loss)
     learned = f"the checker of {options.checker}, {options.switch}"
-    return Rewards(trainer, lambda loss: f"reward {game.rewards.mean():.2f}", learned)
+    return trainer, lambda loss: f"reward {game.rewards.mean():.2f}", learned
 
 
 def print_steps(asked: int, figures: dict[str, dict]) -> None:

@@ -35,7 +35,7 @@ from companion.cli._learning import (
 from companion.cli._parsing import Range, refuse, take
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter
-from companion.models.names import check_floats, folder_of, origin_of
+from companion.models.names import floats_of, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
@@ -86,7 +86,7 @@ class Options(AdapterOptions):
     decay: Annotated[float | None, Range(1e-06, 1)] = None
     balanced: bool = False
     cut: bool = False
-    held_out: float = 0.2
+    held_out: Annotated[float, Range(0.0001, 0.9999)] = 0.2
 
 
 def run(options: Options) -> None:
@@ -100,8 +100,7 @@ def run(options: Options) -> None:
     learned, held_out = hold_out_by_class(labels, options.held_out, options.seed)
     classes = sorted(set(labels))
     output = output_of(options, "classifiers", "head.safetensors", OURS)
-    folder = folder_of(options.model)
-    check_floats("--model", folder)
+    folder = floats_of("--model", options.model)
     if options.method == "lora" and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
     teller = load(folder, device="cpu", fast=True)

@@ -37,12 +37,12 @@ from companion.instructions import (
     text_rows,
 )
 from companion.lora import merge
-from companion.models.names import check_floats, folder_of, origin_of
+from companion.models.names import floats_of, origin_of
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
 from companion.runtime.models.modules import eval_mode
-from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.terminal import amount, as_typed, waiting
 from companion.runtime.text.documents import held_out
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
@@ -96,8 +96,7 @@ def run(options: Options) -> None:
     take(options, {"keep": KEEP})
     conversations = conversations_of(options)
     output = output_of(options, "instructions")
-    folder = folder_of(options.model)
-    check_floats("--model", folder)
+    folder = floats_of("--model", options.model)
 
     teller = load(folder, device="cpu", fast=True)
     if teller.tokenizer.is_public and teller.tokenizer.template is None:
@@ -270,11 +269,10 @@ def losses(model: GPT, parts: dict[str, list[Row]]) -> dict[str, float]:
 
 def print_report(report: dict) -> None:
     """Print what was measured."""
-    n = report["conversations"]
-    learned = f"{n:,} conversation" if n == 1 else f"{n:,} conversations"
+    learned = amount(report["conversations"], "conversation")
     if report["texts"]:
-        learned += f" and {report['texts']:,} plain texts"
-    print(f"Trained on {learned}, in {report['steps']:,} steps.")
+        learned += f" and {amount(report['texts'], 'plain text')}"
+    print(f"Trained on {learned}, in {amount(report['steps'], 'step')}.")
     share = "{:.3f} ({:.3f} to {:.3f}, 95 %)".format(report["word for word"], *report["interval"])
     held_out = f"Of {report['held out']:,} held-out conversations, the share with all answers word for word"
     print(f"{held_out}: {share}")

@@ -38,12 +38,12 @@ from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
-from companion.models.names import check_floats, folder_of, origin_of
+from companion.models.names import floats_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
 from companion.runtime.files.atomic import claim
-from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.terminal import amount, as_typed, waiting
 from companion.training import Trainer, next_token_loss, save_checkpoint
 from companion.village import load_split
 from companion.village.dialogues import lessons
@@ -114,11 +114,10 @@ def run(options: Options) -> None:
         options.model = REASONER
     placed = placed_pairs(options.data) if options.data else []
     output = output_of(options, "rewards")
-    folder = folder_of(options.model)
-    check_floats("--model", folder)
+    folder = floats_of("--model", options.model)
     teller = load(folder, options.device, fast=True)
     if options.checker:
-        rewards = by_checker(options, teller)
+        trainer, progress, learned = by_checker(options, teller)
         measure = partial(measured_steps, teller, options)
         show = partial(print_steps, options.asked)
         aim, command = "ask it", ["chat", "--think"]
@@ -127,17 +126,19 @@ def run(options: Options) -> None:
         asked = stories_asked(options, teller)
         add_defaults(options, teller.model, len(pairs))
         before = load(folder, options.device, fast=True)
-        rewards = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
+        if pairs:
+            trainer, progress, learned = by_pairs(options, teller, before, pairs)
+        else:
+            trainer, progress, learned = by_judge(options, teller, before)
         measure = partial(measured, teller, pairs, asked, options.seed)
         show = partial(print_figures, min(ASKED, len(pairs)), asked)
         chats = pairs and teller.tokenizer.template is not None
         aim, command = ("talk with it", ["chat"]) if chats else ("let it tell a story", ["generate"])
-    trainer = rewards.trainer
-    about = {"init": origin_of(options.model, folder), "learned": rewards.learned, "seed": options.seed}
+    about = {"init": origin_of(options.model, folder), "learned": learned, "seed": options.seed}
 
     with claim(output):
         figures = {"before": measure()}
-        early, stopped = take_possible_steps(trainer, rewards.progress)
+        early, stopped = take_possible_steps(trainer, progress)
         if options.average:
             step_back(teller, before, options.average)
         teller.model.eval()
@@ -148,7 +149,7 @@ def run(options: Options) -> None:
         with measuring(output):
             figures["after"] = measure()
             save_report(output, {"steps": trainer.steps} | figures)
-    print(f"Trained for {trainer.steps} steps.")
+    print(f"Trained for {amount(trainer.steps, 'step')}.")
     show(figures)
     print(f"In {output}: the model, and report.json. To {aim}:\n")
     print(f"  {as_typed('companion', *command, '--model', output)}")
@@ -246,11 +247,11 @@ def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> t
     except KeyboardInterrupt:
         if not trainer.steps:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
-        return f"stopped after {trainer.steps} steps; the model is saved as it is now", True
+        return f"stopped after {amount(trainer.steps, 'step')}; the model is saved as it is now", True
     except ValueError as error:  # a round in which nothing could be preferred
         if not trainer.steps:
             raise
-        return f"ended after {trainer.steps} steps, and the model is saved: {error}", False
+        return f"ended after {amount(trainer.steps, 'step')}, and the model is saved: {error}", False
     return "", False
 
 
@@ -354,7 +355,7 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
 
     batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
     trainer = trainer_of(options, teller.model, batches, loss)
-    return Rewards(trainer, progress, f"the village's judge, {options.method}")
+    return trainer, progress, f"the village's judge, {options.method}"
 
 
 def mix(
@@ -406,4 +407,4 @@ def by_pairs(
         rejected_now = text_log_probs(model, *rejected)
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
-    return Rewards(trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs")
+    return trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs"

@@ -84,9 +84,8 @@ def write_large(
         on_batch: Called with the bytes of the text of each batch that is written.
 
     Raises:
-        ValueError: If a split would be empty, or the tokenizer has no <|endoftext|>.
+        ValueError: If a split would be empty.
     """
-    tokenizer.check_end()
     same = {"source": source, "tokenizer": tokenizer_fingerprint(tokenizer), "val_fraction": val_fraction}
     with claim(folder), staged(folder, BEGUN) as new:
         batches, state = begin(new, documents, same)
@@ -232,17 +231,13 @@ def in_process(batch: Batch) -> tuple:
     return globals()["WORK"](batch)
 
 
-def sample_of(documents: Iterable[str], n_bytes: int | None = None) -> list[str]:
-    """Return the first documents that stay, about n_bytes of text: what a tokenizer is trained on.
-
-    Args:
-        documents: The texts.
-        n_bytes: Bytes of the sample. The default is SAMPLE_BYTES.
+def sample_of(documents: Iterable[str]) -> list[str]:
+    """Return the first documents that stay, about SAMPLE_BYTES of text: what a tokenizer is trained on.
 
     Raises:
         ValueError: If no document is left.
     """
-    n_bytes = n_bytes or SAMPLE_BYTES
+    n_bytes = SAMPLE_BYTES
     sample, left_out = [], Counter()
     for document in deduplicated(documents):
         if refused := refused_by(document):

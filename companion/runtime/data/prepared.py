@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from companion.runtime.files.arguments import as_documents, at_least_one, token_row
+from companion.runtime.files.arguments import at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
+from companion.runtime.terminal import similar_path
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
@@ -49,10 +50,7 @@ class Split:
 
 def tokens_fingerprint(tokens) -> str:
     """The SHA-256 of a row of tokens, which for a token file is that of the file."""
-    tokens, digest = token_row(tokens), hashlib.sha256()
-    for start in range(0, len(tokens), PIECE):  # a mapped file never stands in memory as one
-        digest.update(np.ascontiguousarray(tokens[start : start + PIECE]))
-    return digest.hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(token_row(tokens))).hexdigest()  # a mapped file is not copied
 
 
 def row_starts(starts, context_length: int) -> np.ndarray:
@@ -100,8 +98,6 @@ def write_prepared(
     Raises:
         ValueError: If another process writes there, or the tokenizer has no <|endoftext|>.
     """
-    tokenizer.check_end()
-    parts = {name: as_documents(documents) for name, documents in parts.items()}
     n_bytes = {}
     with claim(folder), staged(folder) as new:
         for name, documents in parts.items():
@@ -153,10 +149,10 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
     """
     folder = Path(folder)
     if not is_prepared(folder):
-        begun = "is not prepared to its end; run the same prepare to go on"
-        there = "holds no prepared text" if folder.is_dir() else "is not there"
-        remedy = begun if (folder / BEGUN).is_dir() else f"{there}; companion prepare makes it"
-        raise ValueError(f"folder='{folder}' {remedy}")
+        if (folder / BEGUN).is_dir():
+            raise ValueError(f"folder='{folder}' is not prepared to its end; run the same prepare to go on")
+        problem = "holds no prepared text" if folder.is_dir() else f"is not there{similar_path(folder)}"
+        raise ValueError(f"folder='{folder}' {problem}; companion prepare makes it")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder / "tokenizer.json")

@@ -15,6 +15,7 @@ from typing import Any
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
+from companion.runtime.terminal import similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -189,7 +190,7 @@ def is_shard(path: Path) -> bool:
 def check_format(path: Path, formats: tuple[str, ...]) -> None:
     """Raise ValueError for a file that is missing, or has none of these formats."""
     if not path.is_file():
-        raise ValueError(f"--data={path} is no file; name one of {', '.join(formats)}")
+        raise ValueError(f"--data={path} is no file{similar_path(path)}; name one of {', '.join(formats)}")
     if not path.name.lower().endswith(formats):
         raise ValueError(f"--data={path} is of another format; give {', '.join(formats)}")
 

@@ -6,8 +6,6 @@ import tomllib
 from http.client import HTTPException
 from pathlib import Path
 
-from filelock import FileLock
-
 from companion.runtime.terminal import is_terminal
 
 TABLES = tomllib.loads(Path(__file__).with_name("downloads.toml").read_text("utf-8"))
@@ -38,10 +36,9 @@ def download(url: str, sha256: str, path: Path) -> Path:
     from torch.hub import download_url_to_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):  # another process may fetch the same file
-        if not path.exists():
-            try:
-                download_url_to_file(url, str(path), sha256, progress=is_terminal(sys.stderr))
-            except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: another SHA-256
-                raise ConnectionError(f"{url} failed ({error}); check the network and try again") from None
+    if not path.exists():
+        try:
+            download_url_to_file(url, str(path), sha256, progress=is_terminal(sys.stderr))
+        except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: another SHA-256
+            raise ConnectionError(f"{url} failed ({error}); check the network and try again") from None
     return path

@@ -186,12 +186,7 @@ def cache_that_fits(make_cache: Callable | None, config, rows: Tensor, max_new_t
     Returns:
         The cache, or None if make_cache is None. The result is also None if the tokens do not fit into the
         context, unless `make_cache.slides` says that the caches slide.
-
-    Raises:
-        TypeError: For a max_new_tokens that is no whole number.
-        ValueError: For a max_new_tokens below 1.
     """
-    whole_number("max_new_tokens", max_new_tokens, 1, "try 200")
     fits = rows.shape[1] + max_new_tokens - 1 <= config.context_length  # the last token is not read
     fits = fits or getattr(make_cache, "slides", False)
     return make_cache(config, len(rows)) if make_cache is not None and fits else None

@@ -39,7 +39,7 @@ from companion.runtime.terminal import is_terminal
 
 BETWEEN_LINES = 10.0  # seconds between two lines of progress where there is no terminal
 FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
-BY_TIME = "{percentage:3.0f}%|{bar}| {n_fmt} steps [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+BY_TIME = "{percentage:3.0f}%|{bar}| step {n_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 """The progress of a run that ends by the clock, without its number of steps, which is planned after each."""
 TIMED = 20  # steps, or a tenth of the time, after which the speed of a run is known
 

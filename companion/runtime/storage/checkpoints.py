@@ -21,6 +21,7 @@ from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import finish_renames, read_json
 from companion.runtime.models.devices import check_memory, without_numbers
 from companion.runtime.storage.hub import PICKLES
+from companion.runtime.terminal import similar_path
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER = "adapter_config.json"
@@ -216,8 +217,10 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{pickles[0]} is not opened: unpickling runs the code in a file; use safetensors")
     if folder.is_file():
         raise ValueError(f"checkpoint {folder} is a file; give the folder that it lies in")
-    there = "has no" if folder.is_dir() else "is not there, nor its"
-    raise ValueError(f"checkpoint {folder} {there} {path.name}; check the path, or use companion train")
+    problem = f"has no {path.name}"
+    if not folder.is_dir():
+        problem = f"is not there, nor its {path.name}{similar_path(folder)}"
+    raise ValueError(f"checkpoint {folder} {problem}; check the path, or use companion train")
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:

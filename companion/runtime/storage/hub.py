@@ -44,17 +44,15 @@ def find_model(name: str | Path, revision: str | None = None) -> Path:
         folder = fetched(SHORT.get(text, text), revision)
     elif revision is not None:
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
-    if os.path.isfile(folder / CONFIG) and not weight_paths(folder):
-        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
-        if pickles:
-            why = f"has its weights as a pickle ({pickles[0]}), which can run any program when it is opened"
-            raise ValueError(f"{folder} {why}; take a model or a revision with {WEIGHTS}")
-    if not os.path.exists(folder) and folder.parts[:1] == ("runs",):
-        raise ValueError(f"{name} is not there; train it first: companion train")
-    if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
-        rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
-        raise ValueError(f"model={str(name)!r:.100} {rule}")
-    return folder
+    has_config = os.path.isfile(folder / CONFIG)
+    if has_config and weight_paths(folder):
+        return folder
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES) if has_config else []
+    if pickles:
+        why = f"has its weights as a pickle ({pickles[0]}), which can run any program when it is opened"
+        raise ValueError(f"{folder} {why}; take a model or a revision with {WEIGHTS}")
+    rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
+    raise ValueError(f"model={str(name)!r:.100} {rule}")
 
 
 def is_hub_name(name: str | Path) -> bool:

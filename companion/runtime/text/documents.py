@@ -14,6 +14,7 @@ import regex
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
+from companion.runtime.terminal import similar_path, suggestion
 from companion.runtime.text.tokenizer import END_OF_TEXT
 from companion.village import DATA, load_split
 
@@ -51,16 +52,14 @@ def decode_utf8(data: bytes, name: str | Path) -> str:
     return text
 
 
-def load_text(
-    name_or_path: str | Path, split: str | None = None, skip: Callable[[str], object] | None = None
-) -> list[str]:
+def load_text(name_or_path: str | Path, skip: Callable[[str], object] | None = None) -> list[str]:
     """Return the documents of a corpus or of your own text.
 
     Args:
-        name_or_path: A corpus, a file or a folder. The corpora are village and lamplighter (shipped), pydoc
-            (see python_manual), and shakespeare and tinystories (downloaded once). For files see
-            read_documents. A folder gives all text files below it, by path, without hidden and empty ones.
-        split: For the village, "train", "val" or "test". Without it, train comes first and val after it.
+        name_or_path: A corpus, a file or a folder. The corpora are village (train and then val) and
+            lamplighter, which are shipped, pydoc (see python_manual), and shakespeare and tinystories
+            (downloaded once). For files see read_documents. A folder gives all text files below it, by path,
+            without hidden and empty ones.
         skip: Called with one line about each file that is no UTF-8 text, which is then left out, as in
             load_text("letters", skip=print). Without it, such a file is an error.
 
@@ -76,9 +75,7 @@ def load_text(
     if not name.strip():
         raise ValueError(f"name_or_path={name!r} is empty; for the working directory write '.'")
     if name == "village":
-        return [text for part in ([split] if split else ["train", "val"]) for text in load_split(part)]
-    if split is not None:
-        raise ValueError(f"split={split!r} is for the village; {name} comes whole, and prepare splits it")
+        return load_split("train") + load_split("val")
     if name == "pydoc":
         return python_manual()
     if name == "lamplighter":
@@ -88,7 +85,8 @@ def load_text(
     if os.path.isdir(path):
         return read_folder(path, skip)
     if not os.path.isfile(path):  # or it is a text in the place of its name, and too long for one
-        rule = f"is no file, no folder and no corpus; the corpora are {', '.join(CORPORA)}"
+        hint = similar_path(path) or suggestion(name, CORPORA)
+        rule = f"is no file, no folder and no corpus{hint}; the corpora are {', '.join(CORPORA)}"
         raise ValueError(f"name_or_path={name!r:.60} {rule}")
     try:
         return read_documents(path)

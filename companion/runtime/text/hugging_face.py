@@ -296,8 +296,6 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     write_atomic(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
     if template is not None:
         write_atomic(folder / TEMPLATE, template)
-    else:
-        (folder / TEMPLATE).unlink(missing_ok=True)
     if tokenizer.generation and tokenizer.generation != tokenizer.model_ids:
         write_atomic(folder / GENERATION, json.dumps(tokenizer.generation, indent=2) + "\n")
 
