@@ -160,9 +160,9 @@ def quoted(story: str, question: str) -> str:
 def deeds_of(story: str) -> list[str]:
     """What is done in a story, in short sentences: of each sentence that the judge believes, its effects."""
     text = " ".join(story.split())
-    reading = Reading(VILLAGE)
+    reading = Reading()
     found = []
-    for start, end, matched in cut(text, VILLAGE):
+    for start, end, matched in cut(text):
         if not matched:
             continue
         step = VILLAGE.read(reading.state, *matched)

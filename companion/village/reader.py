@@ -61,9 +61,10 @@ class PerfectReader:
 
     def _begin(self) -> None:
         """List the sentences that may come next."""
-        total, menu, self.options = self.village.menu(self.state)
-        beginnings = [(unit / total, pattern) for unit, patterns in menu for pattern in patterns]
-        self.drafts = self._filled([Draft(p, pattern.pieces[0], pattern, {}, 0) for p, pattern in beginnings])
+        menu, self.options = self.village.menu(self.state)
+        total = sum(menu.values())
+        beginnings = [Draft(weight / total, p.pieces[0], p, {}, 0) for p, weight in menu.items()]
+        self.drafts = self._filled(beginnings)
 
     def _filled(self, drafts: list[Draft]) -> list[Draft]:
         """Fill slots until each draft shows its next word whole. A choice of n words makes n drafts."""
@@ -188,7 +189,7 @@ def read_story(text: str) -> list[Word]:
         back = i - last_said.get(bare, i)
         last_said[bare] = i
         words.append(Word(word, "other", back, surprise(odds, word), entropy(odds)))
-        if len(kinds) + len(reader.sentence) < len(words):  # the word ended a sentence
+        if not reader.sentence:  # the word ended one
             kinds += kinds_of_words(reader.last)
     if not reader.state.over:
         raise ValueError(f"the story has no end: {text[-40:]!r}")

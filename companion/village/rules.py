@@ -136,19 +136,14 @@ def empty_by_giver(s, kind):
     return [name for name in s.role if name not in s.thing and givable_to(s, None, name)]
 
 
-def holding(s, noun):
-    """The name of whoever holds the thing called `noun`, or None."""
-    return next((name for name, held in s.thing.items() if held.noun == noun), None)
-
-
 def exists(s, noun):
     """Whether somebody holds the thing called `noun`, or it lies somewhere."""
-    return holding(s, noun) is not None or noun in s.lying
+    return s.holder(noun) is not None or noun in s.lying
 
 
 @rule("name", "the one who holds it")
 def holder_of(s, kind, noun):
-    return one(holding(s, noun))
+    return one(s.holder(noun))
 
 
 @rule("name", "the one to whom it belongs")
@@ -442,7 +437,7 @@ def deserted(s, kind):
 
 @rule("place", "where it is")
 def where(s, kind, noun):
-    who = holding(s, noun)
+    who = s.holder(noun)
     return one(s.place.get(who) if who else s.lying.get(noun, (None, None))[1])
 
 

@@ -101,8 +101,8 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
             if len(choices) > 1:
                 choices = rng.sample(choices, len(choices))
                 yield _question(kind, text[: step.start], pattern, words, at, choices)
-        for slot, word in zip(step.pattern.slots, step.words, strict=True):
-            heard.get(slot.kind, {})[word] = None
+        for choice in step.choices:
+            heard.get(choice.slot.kind, {})[choice.word] = None
 
 
 def _fill(pattern: Pattern, state: State, rng: Random) -> list[str]:
