@@ -57,7 +57,7 @@ def plain_reason(sentences: list[str]) -> str:
             return ""
         step = VILLAGE.read(reading.state, *matched)
         lie = plain_lie(reading.state, step)
-        verdict = reading.verdict(step, sentence)
+        verdict = reading.verdict(step)
         before, facts = facts, facts_of(reading.state)
         said_in.update({fact: i for fact, value in facts.items() if before.get(fact) != value})
     if verdict.kind != "contradiction" or lie is None:

@@ -162,13 +162,13 @@ def deeds_of(story: str) -> list[str]:
     text = " ".join(story.split())
     reading = Reading()
     found = []
-    for start, end, matched in cut(text):
+    for _, _, matched in cut(text):
         if not matched:
             continue
         step = VILLAGE.read(reading.state, *matched)
         others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
         named = {"others": " and ".join(others) or "nobody", "all": " and ".join(reading.state.role)}
-        verdict = reading.verdict(step, text[start:end])
+        verdict = reading.verdict(step)
         if verdict.kind != "contradiction" and verdict.reason != "said already":
             for effect, *letters in step.pattern.effects:
                 if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):

@@ -1,4 +1,4 @@
-"""What is true at one moment of a story, and what a sentence changes. Everything in it was said in the text."""
+"""What is true at one moment of a story, and what a sentence changes of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Thing(NamedTuple):
 class State:
     """What is true at one moment of a story: who is in it, who is where, who holds what, how many.
 
-    The dictionaries are keyed by name, or by noun for things; an absent key means "not so".
+    Everything in it was said in the text. The dictionaries are keyed by name, or by noun for things; an
+    absent key means "not so".
 
     The methods from `enters` on are the effects of sentences. sentences.toml names them, each with the slots
     whose words are its arguments: "moves A q" moves the person in slot A to the place in slot q. An effect

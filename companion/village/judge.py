@@ -72,7 +72,7 @@ def read(text: str) -> tuple[list[Verdict], State]:
     verdicts = []
     for start, end, matched in cut(text):
         if matched:
-            verdicts.append(reading.verdict(VILLAGE.read(reading.state, *matched), text[start:end]))
+            verdicts.append(reading.verdict(VILLAGE.read(reading.state, *matched)))
         else:
             verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
     return verdicts, reading.state
@@ -86,12 +86,13 @@ class Reading:
         self.accepted: dict[str, None] = {}  # sentences that were believed, in order
         self.denied: set[str] = set()  # contradictions
 
-    def verdict(self, step: Step, sentence: str) -> Verdict:
+    def verdict(self, step: Step) -> Verdict:
         """Judge the next sentence, and believe it unless it is false."""
+        sentence = step.text
         if step.possible:
             VILLAGE.advance(self.state, step.pattern, step.said, sentence)
             return self.believed(Verdict(sentence, "ok", "", recalled(step)))
-        if self.again(step, sentence):
+        if self.again(step):
             return self.believed(Verdict(sentence, "misplaced", "said already"))
         recalls = recalled(step, ECHOES)
         wrong = falsehood(self.state, step)
@@ -112,11 +113,11 @@ class Reading:
         self.accepted[verdict.sentence] = None
         return verdict
 
-    def again(self, step: Step, sentence: str) -> bool:
+    def again(self, step: Step) -> bool:
         """Whether these very words were told, and are no less true: just now, or with the same outcome."""
-        if sentence not in self.accepted:
+        if step.text not in self.accepted:
             return False
-        if sentence == next(reversed(self.accepted)) or step.pattern.part == "opening":
+        if step.text == next(reversed(self.accepted)) or step.pattern.part == "opening":
             return True
         lasting = [effect for effect in step.pattern.effects if effect != ("ends",)]
         return bool(lasting) and vars(after(self.state, step)) == vars(self.state)

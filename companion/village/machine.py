@@ -166,7 +166,7 @@ class Village:
         return Slot(letter, rule, tuple(args.split(",")) if args else (), kind, allowed)
 
     def _by_part(self) -> dict[str, list[Pattern]]:
-        """The patterns of each part. Those of the same rules and weight follow each other: what a seed means."""
+        """The patterns of each part, those of equal rules and weight together. A seed means this order."""
         groups: dict[tuple, list[Pattern]] = {}
         for pattern in self.patterns:
             rules = tuple(slot.rule for slot in pattern.needs)
@@ -300,13 +300,6 @@ class Village:
             start += len(step.text) + 1
         if start <= len(text):
             raise ValueError(no_story(text))
-
-    def parse(self, text: str) -> list[Step] | None:
-        """The sentences of exactly this story, or None if the village could not have told it."""
-        try:
-            return [step for _, step in self.moments(text)]
-        except ValueError:
-            return None
 
 
 def draw(rng: Random, menu: dict[Pattern, int]) -> Pattern:

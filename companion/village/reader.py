@@ -55,7 +55,8 @@ class PerfectReader:
         self.state = State()
         self.drafts: list[Draft] = []
         self.sentence: list[str] = []  # the words of the sentence that is being read
-        self.last: Draft | None = None  # the last whole sentence
+        self.whole: list[str] = []  # the words of the sentence before
+        self.last: Draft | None = None  # the same sentence
         self._after: dict[str, PerfectReader] = {}  # the readers that `after` has made
         self._begin()
 
@@ -99,9 +100,7 @@ class PerfectReader:
 
     def last_words(self) -> str:
         """What was read last, for messages: of this sentence, else the whole sentence before."""
-        if self.sentence or not self.last:
-            return " ".join(self.sentence)
-        return self.last.pattern.fill([self.last.said[slot.letter] for slot in self.last.pattern.slots])
+        return " ".join(self.sentence or self.whole)
 
     def next_words(self) -> dict[str, float]:
         """The probability of each word that can come next; `END` alone where the story is over."""
@@ -131,6 +130,7 @@ class PerfectReader:
             self.last = drafts[0]
             self.state = self.state.copy()  # another reader may hold it, see `after`
             self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
+            self.whole = self.sentence
             self.sentence = []
             if not self.state.over:
                 self._begin()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from companion.village import VILLAGE, judge, load_split
+from companion.village import judge, load_split
 from companion.village.dialogues import (
     ASKED,
     NOBODY,
@@ -129,7 +129,7 @@ def test_orders_are_kept_by_their_stories_and_followed_by_true_answers():
     for one in found:
         order, story = (message["content"] for message in one.messages[:2])
         assert has_both(order, story) and all(verdict.kind == "ok" for verdict in judge(story))
-        beginning = " ".join(sentence.text for sentence in VILLAGE.parse(story)[:3])
+        beginning = " ".join(verdict.sentence for verdict in judge(story)[:3])
         assert has_both(order, beginning)  # what is ordered does not come up at the end by luck
         assert one.kinds[0] == "order" and len(one.messages) == 2 * len(one.kinds)
         facts = facts_of(state_of(story))

@@ -111,4 +111,4 @@ def test_a_sentence_is_listed_once():
     for word in text.split():
         reader.next_words()
         reader.read(word)
-    assert len(menus) == len(village.parse(text))
+    assert len(menus) == len(list(village.moments(text)))
