@@ -24,6 +24,8 @@ How the text is read on:
 Nothing is gained by repeating. A misplaced sentence proves no memory: of its recalled words only wrong ones
 count. In a contradiction no word counts that echoes the sentence itself. Neither has recalled words where it
 was said before. And no text has more sentences that are ok than a story has.
+
+`Reading.verdict` decides between the first three, and `falsehood` says what is false.
 """
 
 from __future__ import annotations
@@ -39,7 +41,6 @@ from companion.village.words import KINDS, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
 ECHOES = {"same", "total", "minus", "pronoun"}  # rules whose word follows from the sentence, not the story
-PACE = {"words", "last", "over"}  # what of a state is no fact, but how far the story has come
 NOBODY = "the story introduced nobody"
 
 _SENTENCE_END = re.compile(r"[.!?]\"?(?= [A-Z\"]|\Z)")
@@ -88,25 +89,26 @@ class Reading:
 
     def verdict(self, step: Step) -> Verdict:
         """Judge the next sentence, and believe it unless it is false."""
-        sentence = step.text
         if step.possible:
-            VILLAGE.advance(self.state, step.pattern, step.said, sentence)
-            return self.believed(Verdict(sentence, "ok", "", recalled(step)))
+            VILLAGE.advance(self.state, step.pattern, step.said, step.text)
+            return self.believed(Verdict(step.text, "ok", "", recalled(step)))
         if self.again(step):
-            return self.believed(Verdict(sentence, "misplaced", "said already"))
-        recalls = recalled(step, ECHOES)
+            return self.believed(Verdict(step.text, "misplaced", "said already"))
         wrong = falsehood(self.state, step)
         if wrong:
-            if not self.state.role:
-                wrong = NOBODY if self.denied else f"{NOBODY}; begin with 'Once the baker Mara'"
-            if sentence in self.denied:
-                recalls = ()
-            self.denied.add(sentence)
-            return Verdict(sentence, "contradiction", wrong, recalls)
+            return self.contradiction(step, wrong)
         reason = self.untimely(step) or avoided(step)
         self.state = after(self.state, step)
-        mistakes = tuple(recall for recall in recalls if not recall[1])
-        return self.believed(Verdict(sentence, "misplaced", reason, mistakes))
+        mistakes = tuple(recall for recall in recalled(step, ECHOES) if not recall[1])
+        return self.believed(Verdict(step.text, "misplaced", reason, mistakes))
+
+    def contradiction(self, step: Step, wrong: str) -> Verdict:
+        """The verdict on a false sentence. Said again, it has no recalled words."""
+        if not self.state.role:
+            wrong = NOBODY if self.denied else f"{NOBODY}; begin with 'Once the baker Mara'"
+        recalls = () if step.text in self.denied else recalled(step, ECHOES)
+        self.denied.add(step.text)
+        return Verdict(step.text, "contradiction", wrong, recalls)
 
     def believed(self, verdict: Verdict) -> Verdict:
         self.accepted.pop(verdict.sentence, None)
@@ -148,8 +150,7 @@ def after(state: State, step: Step) -> State:
     """The facts when a sentence is believed that is no step of the story."""
     changed = state.copy()
     step.pattern.change(changed, step.said)
-    for name in PACE:
-        setattr(changed, name, getattr(state, name))
+    changed.over = state.over
     return changed
 
 

@@ -3,6 +3,8 @@
 On real text nobody knows how likely the next word was. In the village it can be computed: the reader keeps
 all sentences that could still be meant, each with its probability, and drops those that the next word rules
 out. What is left is certain as soon as one sentence is left.
+
+`PerfectReader.next_words` adds up the drafts of sentences by their next word, and `read` drops drafts.
 """
 
 from __future__ import annotations
@@ -60,6 +62,42 @@ class PerfectReader:
         self._after: dict[str, PerfectReader] = {}  # the readers that `after` has made
         self._begin()
 
+    def next_words(self) -> dict[str, float]:
+        """The probability of each word that can come next; `END` alone where the story is over."""
+        if self.state.over:
+            return {END: 1.0}
+        weights: dict[str, float] = defaultdict(float)
+        for draft in self.drafts:
+            weights[draft.text.partition(" ")[0]] += draft.probability
+        total = sum(weights.values())
+        return {word: weight / total for word, weight in weights.items()}
+
+    def read(self, word: str) -> None:
+        """Read one word.
+
+        Args:
+            word: The word with its punctuation, without a space.
+
+        Raises:
+            ValueError: If the word cannot come here.
+        """
+        drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
+        if self.state.over or not drafts:
+            raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
+        self.sentence = [*self.sentence, word]
+        self._after = {}
+        if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
+            self.last = drafts[0]
+            self.state = self.state.copy()  # another reader may hold it, see `after`
+            self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
+            self.whole = self.sentence
+            self.sentence = []
+            if not self.state.over:
+                self._begin()
+            return
+        rests = [draft._replace(text=draft.text[len(word) + 1 :]) for draft in drafts]
+        self.drafts = self._filled(rests)
+
     def _begin(self) -> None:
         """List the sentences that may come next."""
         menu, self.options = self.village.menu(self.state)
@@ -101,42 +139,6 @@ class PerfectReader:
     def last_words(self) -> str:
         """What was read last, for messages: of this sentence, else the whole sentence before."""
         return " ".join(self.sentence or self.whole)
-
-    def next_words(self) -> dict[str, float]:
-        """The probability of each word that can come next; `END` alone where the story is over."""
-        if self.state.over:
-            return {END: 1.0}
-        weights: dict[str, float] = defaultdict(float)
-        for draft in self.drafts:
-            weights[draft.text.partition(" ")[0]] += draft.probability
-        total = sum(weights.values())
-        return {word: weight / total for word, weight in weights.items()}
-
-    def read(self, word: str) -> None:
-        """Read one word.
-
-        Args:
-            word: The word with its punctuation, without a space.
-
-        Raises:
-            ValueError: If the word cannot come here.
-        """
-        drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
-        if self.state.over or not drafts:
-            raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
-        self.sentence = [*self.sentence, word]
-        self._after = {}
-        if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
-            self.last = drafts[0]
-            self.state = self.state.copy()  # another reader may hold it, see `after`
-            self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
-            self.whole = self.sentence
-            self.sentence = []
-            if not self.state.over:
-                self._begin()
-            return
-        rests = [draft._replace(text=draft.text[len(word) + 1 :]) for draft in drafts]
-        self.drafts = self._filled(rests)
 
 
 def next_words(text: str) -> dict[str, float]:
