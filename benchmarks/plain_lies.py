@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from companion.village.facts import State
-from companion.village.judge import Reading, choices, introduced
+from companion.village.judge import Reading, introduced
 from companion.village.machine import VILLAGE, Step
 from companion.village.words import number_word
 
@@ -29,7 +29,7 @@ def plain_reason(sentences: list[str]) -> str:
         Such as "Leo is at the inn. Sentence 2 said: “The crow Leo walked from the mill to the inn.”"; "" if
         the last sentence is no plain lie.
     """
-    reading = Reading(VILLAGE)
+    reading = Reading()
     said_in: dict[tuple[str, str], int] = {}
     facts: dict[tuple[str, str], object] = {}
     for i, sentence in enumerate(sentences):
@@ -38,7 +38,7 @@ def plain_reason(sentences: list[str]) -> str:
             return ""
         step = VILLAGE.read(reading.state, *matched)
         lie = plain_lie(reading.state, step)
-        verdict = reading.verdict(step, sentence)
+        verdict = reading.verdict(step)
         before, facts = facts, facts_of(reading.state)
         said_in.update({fact: i for fact, value in facts.items() if before.get(fact) != value})
     if verdict.kind != "contradiction" or lie is None:
@@ -72,9 +72,10 @@ def plain_lie(state: State, step: Step) -> Lie | None:
         if lie:
             return lie
     is_swap = any(effect == "swaps" for effect, *_ in step.pattern.effects)
-    for slot, word, options in choices(step):
-        if word in options:
+    for choice in step.choices:
+        if choice.is_right:
             continue
+        slot, word, options, _ = choice
         earlier = [step.said[letter] for letter in slot.args]
         if slot.rule == "who_is":
             lie = other_role(state, word, earlier[0])

@@ -54,10 +54,10 @@ class Contestant:
     tokens: int = 0
 
 
-def corpus(documents: list[str], vocab_size: int = VOCAB_SIZE) -> tuple[Split, Split]:
+def corpus(documents: list[str]) -> tuple[Split, Split]:
     """The tokens to train on, and those held out."""
     train, val = hold_out(documents, 0.1)
-    tokenizer = BPETokenizer.train(train, vocab_size)
+    tokenizer = BPETokenizer.train(train, VOCAB_SIZE)
     return encode_documents(train, tokenizer), encode_documents(val, tokenizer)
 
 

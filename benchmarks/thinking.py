@@ -118,10 +118,10 @@ SIDE = rf"{NUMBER}(?:\s*[-+*x×/÷]\s*{NUMBER})*"
 CHAIN = re.compile(rf"{SIDE}(?:\s*=\s*{SIDE})+")
 
 
-def sums(n: int, seed: int, digits: int = 2, without: frozenset = frozenset()) -> list[tuple]:
+def sums(n: int, seed: int, digits: int = 2) -> list[tuple]:
     """Return n questions as (text, a, b): plain sums and stories in turn, no two with the same numbers."""
     rng = random.Random(seed)
-    used = set(without)
+    used = set()
     questions = []
     while len(questions) < n:
         a, b = (rng.randint(10 ** (digits - 1), 10**digits - 1) for _ in range(2))

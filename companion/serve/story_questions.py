@@ -160,15 +160,15 @@ def quoted(story: str, question: str) -> str:
 def deeds_of(story: str) -> list[str]:
     """What is done in a story, in short sentences: of each sentence that the judge believes, its effects."""
     text = " ".join(story.split())
-    reading = Reading(VILLAGE)
+    reading = Reading()
     found = []
-    for start, end, matched in cut(text, VILLAGE):
+    for _, _, matched in cut(text):
         if not matched:
             continue
         step = VILLAGE.read(reading.state, *matched)
         others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
         named = {"others": " and ".join(others) or "nobody", "all": " and ".join(reading.state.role)}
-        verdict = reading.verdict(step, text[start:end])
+        verdict = reading.verdict(step)
         if verdict.kind != "contradiction" and verdict.reason != "said already":
             for effect, *letters in step.pattern.effects:
                 if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):

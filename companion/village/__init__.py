@@ -16,8 +16,8 @@ drawn; its slots are filled, left to right, each from the words that the state a
 changes the state. Each choice but the pattern is a printed word, and no text can be read as two patterns. So
 reading a story recovers every choice, and with them its exact probability.
 
-- `companion.village.words`, `facts`, `rules` and `effects`: the words and the sentences, what is true, what
-  may be said, and what a sentence does to the truth.
+- `companion.village.words`, `facts` and `rules`: the words and the sentences, what is true and what a
+  sentence changes of it, and what may be said.
 - `companion.village.machine`: tells and reads stories with them.
 - `companion.village.judge`: what is true, and what is not, in any text.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.

@@ -17,7 +17,7 @@ from companion.village.facts import State
 from companion.village.judge import state_of
 from companion.village.machine import CAST, VILLAGE
 from companion.village.splits import fresh
-from companion.village.tasks import checked_kinds
+from companion.village.tasks import checked_kinds, in_company
 from companion.village.words import KINDS, NUMBERS, read_table
 
 
@@ -97,7 +97,7 @@ def talk(*contents: str) -> list[dict[str, str]]:
 def facts_of(s: State) -> dict[str, list[tuple[str, str, str]]]:
     """What can be asked in a state: for each kind of `ASKED` its (x, y, z)."""
     held = [(held.noun, held.color, name) for name, held in s.thing.items()]
-    lying = [(noun, color, place) for noun, (color, place) in s.lying.items() if place]
+    lying = [(noun, color, place) for noun, (color, place) in s.lying.items()]
     return {
         "who has": [(noun, name, "") for noun, _, name in held],
         "where is the thing": [(noun, s.place[name], "") for noun, _, name in held]
@@ -121,23 +121,21 @@ class Beginning(NamedTuple):
 
 def _beginnings(story: str) -> Iterator[Beginning]:
     """Each beginning of a story with two people or more in it, where one could ask."""
-    for state, step in VILLAGE.moments(story):
-        if len(state.role) > 1:
-            yield Beginning(story[: step.start - 1], facts_of(state), tuple(state.role))
+    for text, state in in_company(story):
+        yield Beginning(text, facts_of(state), tuple(state.role))
 
 
-def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list[Beginning]], Iterator[str]]:
+def _pool(seed: int, stories: int, kinds: Iterable[str]) -> dict[str, list[Beginning]]:
     """For each kind the beginnings about which it can be asked, of that many new stories or more."""
-    remaining = fresh(seed)
-    pool = {kind: [] for kind in kinds}
-    for number, story in enumerate(remaining, 1):
-        for beginning in _beginnings(story):
+    remaining, n_told = fresh(seed), 0
+    pool: dict[str, list[Beginning]] = {kind: [] for kind in kinds}
+    while n_told < stories or not all(pool.values()):
+        for beginning in _beginnings(next(remaining)):
             for kind in pool:
                 if beginning.facts[kind]:
                     pool[kind].append(beginning)
-        if number >= stories and all(pool.values()):
-            return pool, remaining
-    raise AssertionError("unreachable: stories do not end")
+        n_told += 1
+    return pool
 
 
 def exchange(beginning: Beginning, kind: str, rng: Random, known: bool) -> tuple[str, str]:
@@ -178,10 +176,9 @@ def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = 
     stories = fresh(seed)
     found: list[Dialogue] = []
     for kind in islice(cycle(kinds), n):
-        for story in stories:
-            places = [one for one in _beginnings(story) if one.facts[kind]]
-            if places:
-                break
+        places: list[Beginning] = []
+        while not places:
+            places = [one for one in _beginnings(next(stories)) if one.facts[kind]]
         one = rng.choice(places)
         question, answer = exchange(one, kind, rng, known)
         found.append(Dialogue(talk(f"{one.text} {question}", answer), (kind if known else "nobody",)))
@@ -214,7 +211,7 @@ def lessons(
     """
     kinds = checked_kinds(kinds, ASKED)
     rng = Random(seed)
-    pool, _ = _pool(seed, stories, kinds)
+    pool = _pool(seed, stories, kinds)
     found = []
     for kind in islice(cycle(kinds), n):
         beginning = rng.choice(pool[kind])
@@ -253,11 +250,9 @@ def orders(
         ask: Makes a question and its answer, as `exchange` does.
         change: Changes an order, such as to small letters. Called as change(order, rng).
     """
-    rng = Random(seed)
-    found = []
-    for story in fresh(seed):
-        if len(found) == n:
-            return found
+    rng, stories, found = Random(seed), fresh(seed), []
+    while len(found) < n:
+        story = next(stories)
         early = next((s.copy() for i, (s, _) in enumerate(VILLAGE.moments(story)) if i == 3), None)
         if early is None or not early.thing:
             continue
@@ -273,27 +268,28 @@ def orders(
         for kind in kinds:
             contents += ask(Beginning(story, facts, ()), kind, rng, True)
         found.append(Dialogue(talk(*contents), ("order", *kinds)))
-    raise AssertionError("unreachable: stories do not end")
+    return found
 
 
 def summaries(n: int, seed: int) -> list[Dialogue]:
     """n new stories, and how each ends in one sentence: who has a thing, and where."""
-    rng = Random(seed)
-    found = []
-    for story in fresh(seed):
-        if len(found) == n:
-            return found
+    rng, stories, found = Random(seed), fresh(seed), []
+    while len(found) < n:
+        story = next(stories)
         state = state_of(story)
         if state.thing:
-            name, held = rng.choice(list(state.thing.items()))
-            summary = SUMMARY.format(
-                r=state.role[name], A=name, c=held.color, n=held.noun, p=state.place[name]
-            )
+            summary = summary_of(state, rng.choice(list(state.thing)))
             found.append(Dialogue(talk(f"{story} {rng.choice(SUMMARIES)}", summary), ("summary",)))
-    raise AssertionError("unreachable: stories do not end")
+    return found
 
 
-def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list[Dialogue]:
+def summary_of(state: State, name: str) -> str:
+    """What a story comes to for somebody who has a thing at its end."""
+    color, noun = state.thing[name]
+    return SUMMARY.format(r=state.role[name], A=name, c=color, n=noun, p=state.place[name])
+
+
+def course(n: int, seed: int, stories: int = 1500) -> list[Dialogue]:
     """n conversations to learn from.
 
     Seven in ten are lessons, two are orders with two questions each, and one is a summary.
@@ -302,10 +298,9 @@ def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list
         n: Number of conversations.
         seed: Seed of the stories and of all choices.
         stories: Number of new stories, as for `lessons`.
-        unknown: The share of questions in lessons whose answer is `NOBODY`.
     """
     tenth = n // 10
-    mixed = lessons(n - 3 * tenth, seed, stories=stories, unknown=unknown)
+    mixed = lessons(n - 3 * tenth, seed, stories=stories)
     mixed += orders(2 * tenth, seed + 1, questions=2) + summaries(tenth, seed + 2)
     Random(seed).shuffle(mixed)
     return mixed
@@ -385,20 +380,14 @@ def holds(answer: str, story: str) -> bool | None:
     found = answered(answer)
     if found is None:
         return None
-    kind, v = found
-    return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(story))[kind]
+    kind, words = found
+    return (words["x"], words["y"], words.get("z", "")) in facts_of(state_of(story))[kind]
 
 
 def is_true(summary: str, story: str) -> bool:
     """Whether a summary is of the form of `SUMMARY`, and true at the end of the story."""
-    v = _parts(SUMMARY, summary.strip())
     state = state_of(story)
-    if v is None:
-        return False
-    held = state.thing.get(v["A"])
-    if (state.role.get(v["A"]), state.place.get(v["A"])) != (v["r"], v["p"]):
-        return False
-    return held is not None and (held.color, held.noun) == (v["c"], v["n"])
+    return summary.strip() in [summary_of(state, name) for name in state.thing]
 
 
 def _parts(form: str, text: str) -> dict[str, str] | None:

@@ -1,8 +1,10 @@
-"""What is true at one moment of a story. Everything in it was said in the text."""
+"""What is true at one moment of a story, and what a sentence changes of it."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from companion.village.words import number
 
 
 class Thing(NamedTuple):
@@ -15,7 +17,12 @@ class Thing(NamedTuple):
 class State:
     """What is true at one moment of a story: who is in it, who is where, who holds what, how many.
 
-    The dictionaries are keyed by name, or by noun for things; an absent key means "not so".
+    Everything in it was said in the text. The dictionaries are keyed by name, or by noun for things; an
+    absent key means "not so".
+
+    The methods from `enters` on are the effects of sentences. sentences.toml names them, each with the slots
+    whose words are its arguments: "moves A q" moves the person in slot A to the place in slot q. An effect
+    believes what the sentence says.
     """
 
     def __init__(self) -> None:
@@ -42,31 +49,107 @@ class State:
             other.__dict__[key] = value.copy() if isinstance(value, (dict, list)) else value
         return other
 
-    def enter(self, name: str, role: str, place: str) -> None:
-        self.role[name] = role
-        self.place[name] = place
+    def holder(self, noun: str) -> str | None:
+        """The name of whoever holds the thing called `noun`."""
+        return next((name for name, held in self.thing.items() if held.noun == noun), None)
 
-    def move(self, name: str, place: str) -> None:
-        self.place[name] = place
-
-    def take(self, name: str, thing: Thing) -> None:
-        """Now `name` holds `thing`, and nobody else does."""
-        for other in [who for who, held in self.thing.items() if held.noun == thing.noun]:
-            del self.thing[other]
-        self.lying.pop(thing.noun, None)
-        self.hider.pop(thing.noun, None)
-        if self.owner.get(thing.noun) == name:
-            del self.owner[thing.noun]
-        self.thing[name] = thing
-        self.mention(thing.noun)
-
-    def drop(self, name: str, thing: Thing, place: str | None) -> None:
-        """Nobody holds `thing` any more: it lies at `place`, or is gone."""
-        self.thing.pop(name, None)
-        self.mention(thing.noun)
-        if place is not None:
-            self.lying[thing.noun] = (thing.color, place)
+    def color(self, noun: str) -> str:
+        """The color of a thing that somebody holds, or that lies somewhere."""
+        who = self.holder(noun)
+        return self.thing[who].color if who else self.lying.get(noun, ("colorless", ""))[0]
 
     def mention(self, noun: str) -> None:
         if noun not in self.nouns:
             self.nouns.append(noun)
+
+    # who and where
+
+    def enters(self, name: str, role: str, place: str) -> None:
+        self.role[name] = role
+        self.place[name] = place
+
+    def moves(self, name: str, place: str) -> None:
+        self.place[name] = place
+
+    def all_move(self, place: str) -> None:
+        for name in self.role:
+            self.place[name] = place
+
+    # things
+
+    def takes(self, name: str, noun: str, color: str | None = None) -> None:
+        """Now `name` holds the thing, and nobody else does. Without a color it has the one that was told."""
+        thing = Thing(color or self.color(noun), noun)
+        holder = self.holder(noun)
+        if holder:
+            del self.thing[holder]
+        self.lying.pop(noun, None)
+        self.hider.pop(noun, None)
+        if self.owner.get(noun) == name:
+            del self.owner[noun]
+        self.thing[name] = thing
+        self.mention(noun)
+
+    def drops(self, name: str, place: str, noun: str) -> None:
+        self.lying[noun] = (self.color(noun), place)
+        self.thing.pop(name, None)
+        self.mention(noun)
+
+    def hides(self, name: str, noun: str) -> None:
+        self.hider[noun] = name
+
+    def vanishes(self, name: str, noun: str) -> None:
+        self.thing.pop(name, None)
+        self.owner.pop(noun, None)
+        self.broken.pop(noun, None)
+        self.mention(noun)
+
+    def lends(self, name: str, noun: str) -> None:
+        self.owner[noun] = name
+
+    def swaps(self, name: str, other: str) -> None:
+        mine, yours = self.thing.get(name), self.thing.get(other)
+        if yours:
+            self.takes(name, yours.noun, yours.color)
+        if mine:
+            self.takes(other, mine.noun, mine.color)
+
+    def breaks(self, name: str, noun: str) -> None:
+        self.broken[noun] = name
+
+    def mends(self, noun: str) -> None:
+        self.broken.pop(noun, None)
+
+    def wishes(self, name: str, noun: str) -> None:
+        if (name, noun) not in self.wish:
+            self.wish.append((name, noun))
+        self.mention(noun)
+
+    def gets_wish(self, name: str, noun: str) -> None:
+        if (name, noun) in self.wish:
+            self.wish.remove((name, noun))
+
+    # things to eat
+
+    def has(self, name: str, how_many: str, goods: str) -> None:
+        self.goods[name] = (number(how_many), goods)
+
+    def eats_all(self, name: str) -> None:
+        self.goods.pop(name, None)
+
+    # and the rest
+
+    def feels(self, name: str, mood: str) -> None:
+        self.mood[name] = mood
+
+    def weather_comes(self, weather: str) -> None:
+        self.weather = weather
+
+    def weather_goes(self) -> None:
+        self.weather = None
+
+    def day_is(self, day: str) -> None:
+        self.day = day
+
+    def ends(self) -> None:
+        self.over = True

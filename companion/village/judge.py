@@ -24,6 +24,8 @@ How the text is read on:
 Nothing is gained by repeating. A misplaced sentence proves no memory: of its recalled words only wrong ones
 count. In a contradiction no word counts that echoes the sentence itself. Neither has recalled words where it
 was said before. And no text has more sentences that are ok than a story has.
+
+`Reading.verdict` decides between the first three, and `falsehood` says what is false.
 """
 
 from __future__ import annotations
@@ -32,15 +34,14 @@ import re
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 
-from companion.village.effects import EFFECTS
 from companion.village.facts import State
-from companion.village.machine import CAST, VILLAGE, Pattern, Slot, Step, Village
-from companion.village.rules import RULES, eater, exists, holding
-from companion.village.words import number
+from companion.village.machine import CAST, VILLAGE, Choice, Pattern, Step
+from companion.village.rules import RULES, eater, exists
+from companion.village.words import KINDS, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
 ECHOES = {"same", "total", "minus", "pronoun"}  # rules whose word follows from the sentence, not the story
-PACE = {"words", "last", "over"}  # what of a state is no fact, but how far the story has come
+NOBODY = "the story introduced nobody"
 
 _SENTENCE_END = re.compile(r"[.!?]\"?(?= [A-Z\"]|\Z)")
 _MANY_WORDS = re.compile(rf"(?:\S+ ){{{LONGEST_SENTENCE}}}")
@@ -54,6 +55,191 @@ class Verdict:
     kind: str
     reason: str
     recalls: tuple[tuple[str, bool], ...] = field(default=(), repr=False)  # recalled words, and whether right
+
+
+def judge(text: str) -> list[Verdict]:
+    """Judge any text, sentence by sentence: "ok", or why not; see the module for what each verdict means."""
+    return read(text)[0]
+
+
+def state_of(text: str) -> State:
+    """The state after a text that anybody told: what the judge believes of it."""
+    return read(text)[1]
+
+
+def read(text: str) -> tuple[list[Verdict], State]:
+    """The verdicts on the sentences of a text, and the state after it."""
+    text, reading = " ".join(text.split()), Reading()
+    verdicts = []
+    for start, end, matched in cut(text):
+        if matched:
+            verdicts.append(reading.verdict(VILLAGE.read(reading.state, *matched)))
+        else:
+            verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
+    return verdicts, reading.state
+
+
+class Reading:
+    """A text that is being judged: what is true so far, and what was said."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.accepted: dict[str, None] = {}  # sentences that were believed, in order
+        self.denied: set[str] = set()  # contradictions
+
+    def verdict(self, step: Step) -> Verdict:
+        """Judge the next sentence, and believe it unless it is false."""
+        if step.possible:
+            VILLAGE.advance(self.state, step.pattern, step.said, step.text)
+            return self.believed(Verdict(step.text, "ok", "", recalled(step)))
+        if self.again(step):
+            return self.believed(Verdict(step.text, "misplaced", "said already"))
+        wrong = falsehood(self.state, step)
+        if wrong:
+            return self.contradiction(step, wrong)
+        reason = self.untimely(step) or avoided(step)
+        self.state = after(self.state, step)
+        mistakes = tuple(recall for recall in recalled(step, ECHOES) if not recall[1])
+        return self.believed(Verdict(step.text, "misplaced", reason, mistakes))
+
+    def contradiction(self, step: Step, wrong: str) -> Verdict:
+        """The verdict on a false sentence. Said again, it has no recalled words."""
+        if not self.state.role:
+            wrong = NOBODY if self.denied else f"{NOBODY}; begin with 'Once the baker Mara'"
+        recalls = () if step.text in self.denied else recalled(step, ECHOES)
+        self.denied.add(step.text)
+        return Verdict(step.text, "contradiction", wrong, recalls)
+
+    def believed(self, verdict: Verdict) -> Verdict:
+        self.accepted.pop(verdict.sentence, None)
+        self.accepted[verdict.sentence] = None
+        return verdict
+
+    def again(self, step: Step) -> bool:
+        """Whether these very words were told, and are no less true: just now, or with the same outcome."""
+        if step.text not in self.accepted:
+            return False
+        if step.text == next(reversed(self.accepted)) or step.pattern.part == "opening":
+            return True
+        lasting = [effect for effect in step.pattern.effects if effect != ("ends",)]
+        return bool(lasting) and vars(after(self.state, step)) == vars(self.state)
+
+    def untimely(self, step: Step) -> str:
+        """Why a sentence of this part cannot come now, or an empty string."""
+        state, part = self.state, step.pattern.part
+        if VILLAGE.weights(state).get(part, 0):
+            return "a sentence of this kind stood just before" if state.last is step.pattern else ""
+        if state.over:
+            return "the story is over"
+        if part == "opening":
+            return "the story has begun already"
+        if not state.role:
+            return "the story has not begun: nobody is in it"
+        if part == "closing":
+            return "it is too early to end"
+        if len(state.role) < 2:
+            return "somebody must arrive first"
+        if part == "arrival" and len(state.role) >= CAST:
+            return "nobody else fits into this story"
+        if state.words >= VILLAGE.longest:
+            return "the story should have ended"
+        return "something must happen first"
+
+
+def after(state: State, step: Step) -> State:
+    """The facts when a sentence is believed that is no step of the story."""
+    changed = state.copy()
+    step.pattern.change(changed, step.said)
+    changed.over = state.over
+    return changed
+
+
+def recalled(step: Step, without: Set[str] = frozenset()) -> tuple[tuple[str, bool], ...]:
+    """The words that the story so far determines, and whether each is right; `without`: rules left out."""
+    found = [choice for choice in step.choices if choice.is_recall and choice.slot.rule not in without]
+    return tuple((choice.word, choice.is_right) for choice in found)
+
+
+def cut(text: str) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:
+    """Cut a text into sentences.
+
+    Args:
+        text: The text, with one space between two words.
+
+    Yields:
+        For each sentence, where it begins, where it ends, and the pattern that it matches with the match. The
+        third is None if the sentence is no sentence of the village.
+    """
+    start = 0
+    while start < len(text):
+        matched = VILLAGE.match(text, start)
+        if matched:
+            end = matched[1].end()
+        else:
+            many = _MANY_WORDS.match(text, start)
+            limit = many.end() - 1 if many else len(text)
+            found = _SENTENCE_END.search(text, start, limit)
+            end = found.end() if found else limit
+        yield start, end, matched
+        start = end + 1
+
+
+# ---- what is false ----------------------------------------------------------------------------------------
+
+
+def falsehood(state: State, step: Step) -> str:
+    """What is false in a sentence, or an empty string."""
+    for choice in step.choices:
+        if not choice.is_right and choice.word not in tolerated(state, step, choice):
+            return expected(state, choice)
+    return clash(state, step)
+
+
+def tolerated(state: State, step: Step, choice: Choice) -> list[str]:
+    """The words that are not false in the place of a word that the village would not say here."""
+    entry = manners(step, choice)
+    earlier = [step.said[letter] for letter in choice.slot.args]
+    return entry[0](state, KINDS[choice.slot.kind], *earlier) if entry else []
+
+
+def expected(state: State, choice: Choice) -> str:
+    """Why a word is false, and what would be right."""
+    slot, word, options, _ = choice
+    if slot.kind == "name" and word not in state.role and slot.rule != "other_name":
+        return f"nobody named {word} is in this story"
+    if slot.rule == "new_noun":
+        who = state.holder(word)
+        return f"{who} has the {word}" if who else f"the {word} lies at the {state.lying[word][1]}"
+    phrase = "the same word again" if slot.rule == "same" else RULES[slot.rule].phrase
+    if not options:
+        return f"{word}: expected {phrase}, but there is none"
+    return f"{word}: expected {phrase}, {' or '.join(options) if len(options) < 5 else 'not this one'}"
+
+
+def introduced(pattern: Pattern) -> list[tuple[str, str]]:
+    """The letters of each name that a sentence introduces, and of its role: it may be anybody's."""
+    return [(letters[0], letters[1]) for name, *letters in pattern.effects if name == "enters"]
+
+
+def clash(state: State, step: Step) -> str:
+    """What is known already against an opening or an arrival, or an empty string.
+
+    Their slots allow anybody and, in openings, any day: rules alone do not see what they would overwrite.
+    """
+    said = step.said
+    effects = {name for name, *_ in step.pattern.effects}
+    for name, role in [(said[a], said[r]) for a, r in introduced(step.pattern)]:
+        if state.role.get(name, role) != role:
+            return f"{name} is the {state.role[name]}"
+        if step.pattern.part == "opening" and state.place.get(name, said["p"]) != said["p"]:
+            return f"{name} is at the {state.place[name]}"
+        if name in state.thing and "takes" in effects:
+            return f"{name} has the {state.thing[name].noun}"
+        if name in state.goods and "has" in effects:
+            return f"{name} has {' '.join(RULES['count'].allowed(state, [], name))} {state.goods[name][1]}"
+    if "day_is" in effects and step.pattern.part == "opening" and state.day not in (None, said["d"]):
+        return f"it is {state.day}"
+    return ""
 
 
 # ---- what is no falsehood ---------------------------------------------------------------------------------
@@ -89,7 +275,6 @@ def the_day_after_if_told(s, kind):
     return kind if s.day is None else RULES["next_day"].allowed(s, kind)
 
 
-NOBODY = "the story introduced nobody; begin with 'Once the baker Mara'"
 FEW = "{word} has fewer than four things to eat"
 MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
     "new_name": (any_of_kind, "{word} is in this story already"),
@@ -115,201 +300,14 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
 }
 
 
-# ---- judging ----------------------------------------------------------------------------------------------
-
-
-def judge(text: str, village: Village = VILLAGE) -> list[Verdict]:
-    """Judge any text, sentence by sentence: "ok", or why not; see the module for what each verdict means."""
-    return read(text, village)[0]
-
-
-def state_of(text: str) -> State:
-    """The state after a text that anybody told: what the judge believes of it."""
-    return read(text, VILLAGE)[1]
-
-
-def read(text: str, village: Village) -> tuple[list[Verdict], State]:
-    """The verdicts on the sentences of a text, and the state after it."""
-    text, reading = " ".join(text.split()), Reading(village)
-    verdicts = []
-    for start, end, matched in cut(text, village):
-        if matched:
-            verdicts.append(reading.verdict(village.read(reading.state, *matched), text[start:end]))
-        else:
-            verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
-    return verdicts, reading.state
-
-
-def cut(text: str, village: Village) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:
-    """Cut a text into sentences.
-
-    Args:
-        text: The text, with one space between two words.
-        village: The village whose sentences are looked for.
-
-    Yields:
-        For each sentence, where it begins, where it ends, and the pattern that it matches with the match. The
-        third is None if the sentence is no sentence of the village.
-    """
-    start = 0
-    while start < len(text):
-        matched = village.match(text, start)
-        if matched:
-            end = matched[1].end()
-        else:
-            many = _MANY_WORDS.match(text, start)
-            limit = many.end() - 1 if many else len(text)
-            found = _SENTENCE_END.search(text, start, limit)
-            end = found.end() if found else limit
-        yield start, end, matched
-        start = end + 1
-
-
-class Reading:
-    """A text that is being judged: what is true so far, and what was said."""
-
-    def __init__(self, village: Village) -> None:
-        self.village, self.state = village, State()
-        self.accepted: dict[str, None] = {}  # sentences that were believed, in order
-        self.denied: set[str] = set()  # contradictions
-
-    def verdict(self, step: Step, sentence: str) -> Verdict:
-        """Judge the next sentence, and believe it unless it is false."""
-        if step.possible:
-            self.village.advance(self.state, step.pattern, step.said, sentence)
-            return self.believed(Verdict(sentence, "ok", "", recalled(step, self.village.kinds)))
-        if self.again(step, sentence):
-            return self.believed(Verdict(sentence, "misplaced", "said already"))
-        recalls = recalled(step, self.village.kinds, ECHOES)
-        wrong = falsehood(self.state, step, self.village.kinds)
-        if wrong:
-            if not self.state.role:
-                wrong = NOBODY if not self.denied else NOBODY.partition(";")[0]
-            recalls = () if sentence in self.denied else recalls
-            self.denied.add(sentence)
-            return Verdict(sentence, "contradiction", wrong, recalls)
-        reason = self.untimely(step) or avoided(step)
-        self.state = after(self.state, step)
-        return self.believed(Verdict(sentence, "misplaced", reason, tuple(r for r in recalls if not r[1])))
-
-    def believed(self, verdict: Verdict) -> Verdict:
-        self.accepted.pop(verdict.sentence, None)
-        self.accepted[verdict.sentence] = None
-        return verdict
-
-    def again(self, step: Step, sentence: str) -> bool:
-        """Whether these very words were told, and are no less true: just now, or with the same outcome."""
-        if sentence not in self.accepted:
-            return False
-        if sentence == next(reversed(self.accepted)) or step.pattern.part == "opening":
-            return True
-        lasting = [effect for effect in step.pattern.effects if effect != ("ends",)]
-        return bool(lasting) and vars(after(self.state, step)) == vars(self.state)
-
-    def untimely(self, step: Step) -> str:
-        """Why a sentence of this part cannot come now, or an empty string."""
-        state, part = self.state, step.pattern.part
-        if self.village.weights(state).get(part, 0):
-            return "a sentence of this kind stood just before" if state.last is step.pattern else ""
-        if state.over:
-            return "the story is over"
-        if part == "opening":
-            return "the story has begun already"
-        if not state.role:
-            return "the story has not begun: nobody is in it"
-        if part == "closing":
-            return "it is too early to end"
-        if len(state.role) < 2:
-            return "somebody must arrive first"
-        if part == "arrival" and len(state.role) >= CAST:
-            return "nobody else fits into this story"
-        if state.words >= self.village.longest:
-            return "the story should have ended"
-        return "something must happen first"
-
-
-def after(state: State, step: Step) -> State:
-    """The facts when a sentence is believed that is no step of the story."""
-    changed = state.copy()
-    for name, *letters in step.pattern.effects:
-        EFFECTS[name](changed, step.said, *letters)
-    for name in PACE:
-        setattr(changed, name, getattr(state, name))
-    return changed
-
-
-def manners(step: Step, slot: Slot) -> tuple[Callable[..., list[str]], str] | None:
-    """The entry of MANNERS for a slot: by rule and effect, or by rule alone."""
-    keys = [*((slot.rule, name) for name, *_ in step.pattern.effects), slot.rule]
+def manners(step: Step, choice: Choice) -> tuple[Callable[..., list[str]], str] | None:
+    """The entry of MANNERS for a word: by the rule of its slot and an effect, or by the rule alone."""
+    rule = choice.slot.rule
+    keys = [*((rule, name) for name, *_ in step.pattern.effects), rule]
     return next((MANNERS[key] for key in keys if key in MANNERS), None)
-
-
-def falsehood(state: State, step: Step, kinds: dict[str, list[str]]) -> str:
-    """What is false in a sentence, or an empty string."""
-    for slot, word, options in choices(step):
-        entry = None if word in options else manners(step, slot)
-        earlier = [step.said[letter] for letter in slot.args]
-        if word not in options and not (entry and word in entry[0](state, kinds[slot.kind], *earlier)):
-            return expected(state, slot, word, options)
-    return clash(state, step)
-
-
-def introduced(pattern: Pattern) -> list[tuple[str, str]]:
-    """The letters of each name that a sentence introduces, and of its role: it may be anybody's."""
-    return [(letters[0], letters[1]) for name, *letters in pattern.effects if name == "enters"]
-
-
-def clash(state: State, step: Step) -> str:
-    """What is known already against an opening or an arrival, or an empty string.
-
-    Their slots allow anybody and, in openings, any day: rules alone do not see what they would overwrite.
-    """
-    said = step.said
-    effects = {name for name, *_ in step.pattern.effects}
-    for name, role in [(said[a], said[r]) for a, r in introduced(step.pattern)]:
-        if state.role.get(name, role) != role:
-            return f"{name} is the {state.role[name]}"
-        if step.pattern.part == "opening" and state.place.get(name, said["p"]) != said["p"]:
-            return f"{name} is at the {state.place[name]}"
-        if name in state.thing and "takes" in effects:
-            return f"{name} has the {state.thing[name].noun}"
-        if name in state.goods and "has" in effects:
-            return f"{name} has {' '.join(RULES['count'].allowed(state, [], name))} {state.goods[name][1]}"
-    if "day_is" in effects and step.pattern.part == "opening" and state.day not in (None, said["d"]):
-        return f"it is {state.day}"
-    return ""
-
-
-def expected(state: State, slot: Slot, word: str, options: list[str]) -> str:
-    """Why `word` is false in `slot`, and what would be right."""
-    if slot.kind == "name" and word not in state.role and slot.rule != "other_name":
-        return f"nobody named {word} is in this story"
-    if slot.rule == "new_noun":
-        who = holding(state, word)
-        return f"{who} has the {word}" if who else f"the {word} lies at the {state.lying[word][1]}"
-    phrase = "the same word again" if slot.rule == "same" else RULES[slot.rule].phrase
-    if not options:
-        return f"{word}: expected {phrase}, but there is none"
-    return f"{word}: expected {phrase}, {' or '.join(options) if len(options) < 5 else 'not this one'}"
 
 
 def avoided(step: Step) -> str:
     """The first word that the village would not say in a sentence that is not false, and why."""
-    slot, word = next((slot, word) for slot, word, options in choices(step) if word not in options)
-    return manners(step, slot)[1].format(word=word)
-
-
-def recalled(
-    step: Step, kinds: dict[str, list[str]], without: Set[str] = frozenset()
-) -> tuple[tuple[str, bool], ...]:
-    """The words that the story so far determines, and whether each is right; `without`: rules left out."""
-    return tuple(
-        (word, word in options)
-        for slot, word, options in choices(step)
-        if len(options) == 1 < len(kinds[slot.kind]) and slot.rule not in without
-    )
-
-
-def choices(step: Step) -> Iterator[tuple[Slot, str, list[str]]]:
-    """Each slot, the word in it, and the words that the village could have said there."""
-    return zip(step.pattern.slots, step.words, step.options, strict=True)
+    choice = next(choice for choice in step.choices if not choice.is_right)
+    return manners(step, choice)[1].format(word=choice.word)

@@ -9,7 +9,6 @@ from math import log2
 from random import Random
 from typing import NamedTuple
 
-from companion.village.effects import EFFECTS
 from companion.village.facts import State
 from companion.village.rules import RULES
 from companion.village.words import KINDS, PATTERNS, Sentence
@@ -42,9 +41,8 @@ class Pattern:
     text: str
     pieces: list[str]  # the literal text before, between and after the slots
     slots: list[Slot]
-    needs: tuple[str, ...]  # the rules that look at the state alone: each must allow something
+    needs: list[Slot]  # the slots whose rules look at the state alone: each must allow something
     regex: re.Pattern
-    group: int = -1  # where in the village's groups it is
 
     def fill(self, words: list[str]) -> str:
         """The sentence with `words` in its slots, in order."""
@@ -53,23 +51,45 @@ class Pattern:
             parts += (word, piece)
         return "".join(parts)
 
+    def change(self, state: State, words: dict[str, str]) -> None:
+        """Change the facts as the sentence says, with these words in its slots, by letter."""
+        for effect, *letters in self.effects:
+            getattr(state, effect)(*[words[letter] for letter in letters])
+
+
+class Choice(NamedTuple):
+    """A word of a sentence that was read, and what could have stood in its place."""
+
+    slot: Slot
+    word: str
+    options: list[str]  # the words that the village could have said there
+    span: tuple[int, int]  # where the word stands in the text
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the village could have said this word here."""
+        return self.word in self.options
+
+    @property
+    def is_recall(self) -> bool:
+        """Whether the story so far determines the word."""
+        return len(self.options) == 1 < len(KINDS[self.slot.kind])
+
 
 class Step(NamedTuple):
     """One sentence as it was read, with the choices that the state left open."""
 
     pattern: Pattern
-    words: list[str]  # what stands in the slots
+    choices: list[Choice]  # one for each slot
     said: dict[str, str]  # the words by the letters of their slots; of a letter that comes twice, the first
-    options: list[list[str]]  # what could have stood there
     comes: bool  # whether the state's menu has the pattern
     text: str
     start: int  # where the sentence begins in the text
-    spans: list[tuple[int, int]]  # where the slots' words stand in the text
 
     @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
-        return self.comes and all(w in o for w, o in zip(self.words, self.options, strict=True))
+        return self.comes and all(choice.is_right for choice in self.choices)
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,7 @@ class Village:
     ) -> None:
         self.kinds, self.shortest, self.longest = kinds, shortest, longest
         self.patterns = [self._compile(sentence) for sentence in table]
-        self._groups = self._group()
+        self._parts = self._by_part()
 
     # ---- preparing ----
 
@@ -135,7 +155,7 @@ class Village:
         regex = re.escape(pieces[0])
         for slot, piece in zip(slots, pieces[1:], strict=True):
             regex += "(" + "|".join(map(re.escape, self.kinds[slot.kind])) + r")(?!\w)" + re.escape(piece)
-        needs = tuple(slot.rule for slot in slots if not slot.args)
+        needs = [slot for slot in slots if not slot.args]
         return Pattern(*sentence, pieces, slots, needs, re.compile(regex + r"(?= |\Z)"))
 
     def _slot(self, earlier: list[Slot], letter: str, rule: str | None, args: str | None) -> Slot:
@@ -145,16 +165,15 @@ class Village:
         kind, _, allowed = RULES[rule]
         return Slot(letter, rule, tuple(args.split(",")) if args else (), kind, allowed)
 
-    def _group(self) -> dict[str, list[tuple]]:
-        """For each part, its groups: patterns with the same needs and weight, which are possible together."""
+    def _by_part(self) -> dict[str, list[Pattern]]:
+        """The patterns of each part, those of equal rules and weight together. A seed means this order."""
         groups: dict[tuple, list[Pattern]] = {}
         for pattern in self.patterns:
-            groups.setdefault((pattern.part, pattern.needs, pattern.weight), []).append(pattern)
-        parts: dict[str, list[tuple]] = {}
-        for number, ((part, needs, weight), patterns) in enumerate(groups.items()):
-            parts.setdefault(part, []).append((number, needs, weight, patterns))
-            for pattern in patterns:
-                pattern.group = number
+            rules = tuple(slot.rule for slot in pattern.needs)
+            groups.setdefault((pattern.part, rules, pattern.weight), []).append(pattern)
+        parts: dict[str, list[Pattern]] = {}
+        for (part, *_), patterns in groups.items():
+            parts.setdefault(part, []).extend(patterns)
         return parts
 
     # ---- what can come next ----
@@ -174,40 +193,30 @@ class Village:
         weights = {"event": EVENT, "scene": 0 if paused else SCENE}
         return closing | weights | {"arrival": ARRIVAL if len(state.role) < CAST else 0}
 
-    def menu(self, state: State) -> tuple[int, list[tuple[int, list[Pattern]]], dict[str, list[str]]]:
+    def menu(self, state: State) -> tuple[dict[Pattern, int], dict[str, list[str]]]:
         """What may come next in this state.
 
         Returns:
-            The total weight, then pairs of the weight of each pattern and the patterns, then the words that
-            each rule allows.
+            The weight of each pattern that may come, and the words that each rule allows.
         """
-        total, menu, options = 0, [], {}
-        last = state.last.group if state.last else -1
+        menu, options = {}, {}
         for part, factor in self.weights(state).items():
-            for number, needs, weight, patterns in self._groups.get(part, ()) if factor else ():
-                for need in needs:
-                    words = options.get(need)
-                    if words is None:
-                        kind, _, allowed = RULES[need]
-                        words = options[need] = allowed(state, self.kinds[kind])
-                    if not words:
+            for pattern in self._parts.get(part, ()) if factor else ():
+                for slot in pattern.needs:
+                    if slot.rule not in options:
+                        options[slot.rule] = slot.allowed(state, self.kinds[slot.kind])
+                    if not options[slot.rule]:
                         break
                 else:
-                    if number == last:
-                        patterns = [pattern for pattern in patterns if pattern is not state.last]
-                    menu.append((factor * weight, patterns))
-                    total += factor * weight * len(patterns)
-        return total, menu, options
+                    if pattern is not state.last:
+                        menu[pattern] = factor * pattern.weight
+        return menu, options
 
     def can_come(self, state: State, pattern: Pattern) -> bool:
         """Whether the pattern is on the state's menu. This is much faster than making the whole menu."""
         if pattern is state.last or not self.weights(state).get(pattern.part):
             return False
-        for need in pattern.needs:
-            kind, _, allowed = RULES[need]
-            if not allowed(state, self.kinds[kind]):
-                return False
-        return True
+        return all(slot.allowed(state, self.kinds[slot.kind]) for slot in pattern.needs)
 
     def allowed(self, state: State, slot: Slot, words: dict[str, str], options: dict) -> list[str]:
         """The words that may fill a slot.
@@ -224,8 +233,7 @@ class Village:
 
     def advance(self, state: State, pattern: Pattern, words: dict[str, str], text: str) -> None:
         """Tell the sentence: change `state` as it says, and count it."""
-        for name, *letters in pattern.effects:
-            EFFECTS[name](state, words, *letters)
+        pattern.change(state, words)
         state.words += text.count(" ") + 1
         state.last = pattern
 
@@ -235,9 +243,9 @@ class Village:
         """Tell a story; `rng` makes every choice."""
         state, surprise, sentences = State(), 0.0, []
         while not state.over:
-            total, menu, options = self.menu(state)
-            pattern, unit = draw(rng, total, menu)
-            surprise += log2(total / unit)
+            menu, options = self.menu(state)
+            pattern = draw(rng, menu)
+            surprise += log2(sum(menu.values()) / menu[pattern])
             said, words = {}, []
             for slot in pattern.slots:
                 allowed = self.allowed(state, slot, said, options)
@@ -261,13 +269,11 @@ class Village:
     def read(self, state: State, pattern: Pattern, found: re.Match) -> Step:
         """What a matched sentence chose and could have chosen in `state`, which stays as it is."""
         said: dict[str, str] = {}
-        choices, spans = [], []
+        choices = []
         for i, slot in enumerate(pattern.slots, 1):
-            choices.append(self.allowed(state, slot, said, options={}))
+            choices.append(Choice(slot, found[i], self.allowed(state, slot, said, {}), found.span(i)))
             said.setdefault(slot.letter, found[i])
-            spans.append(found.span(i))
-        comes = self.can_come(state, pattern)
-        return Step(pattern, list(found.groups()), said, choices, comes, found[0], found.start(), spans)
+        return Step(pattern, choices, said, self.can_come(state, pattern), found[0], found.start())
 
     def moments(self, text: str) -> Iterator[tuple[State, Step]]:
         """Go through a story sentence by sentence.
@@ -295,22 +301,15 @@ class Village:
         if start <= len(text):
             raise ValueError(no_story(text))
 
-    def parse(self, text: str) -> list[Step] | None:
-        """The sentences of exactly this story, or None if the village could not have told it."""
-        try:
-            return [step for _, step in self.moments(text)]
-        except ValueError:
-            return None
 
-
-def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tuple[Pattern, int]:
-    """A pattern drawn by weight, and its weight."""
-    mark = rng.randrange(total)
-    for unit, patterns in menu:
-        if mark < unit * len(patterns):
-            return patterns[mark // unit], unit
-        mark -= unit * len(patterns)
-    raise AssertionError("the weights do not add up to their total")
+def draw(rng: Random, menu: dict[Pattern, int]) -> Pattern:
+    """A pattern drawn by its weight."""
+    mark = rng.randrange(sum(menu.values()))
+    for pattern, weight in menu.items():
+        if mark < weight:
+            return pattern
+        mark -= weight
+    raise AssertionError("unreachable: the mark is below the sum of the weights")
 
 
 # ---- the shipped village --------------------------------------------------------------------------------
@@ -338,11 +337,10 @@ def bits(text: str, forget: bool = False) -> float | None:
     surprise = 0.0
     try:
         for state, step in VILLAGE.moments(text):
-            total, menu, _ = VILLAGE.menu(state)
-            unit = next(unit for unit, patterns in menu if step.pattern in patterns)
-            surprise += log2(total / unit)
-            for slot, options in zip(step.pattern.slots, step.options, strict=True):
-                surprise += log2(len(KINDS[slot.kind] if forget else options))
+            menu, _ = VILLAGE.menu(state)
+            surprise += log2(sum(menu.values()) / menu[step.pattern])
+            for choice in step.choices:
+                surprise += log2(len(KINDS[choice.slot.kind] if forget else choice.options))
     except ValueError:
         return None
     return surprise
@@ -360,12 +358,7 @@ def recalls(text: str) -> list[tuple[int, int]]:
     Raises:
         ValueError: If the text is no story of the village.
     """
-    return [
-        span
-        for _, step in VILLAGE.moments(text)
-        for slot, options, span in zip(step.pattern.slots, step.options, step.spans, strict=True)
-        if len(options) == 1 < len(KINDS[slot.kind])
-    ]
+    return [c.span for _, step in VILLAGE.moments(text) for c in step.choices if c.is_recall]
 
 
 def no_story(text: str) -> str:

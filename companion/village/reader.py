@@ -3,6 +3,8 @@
 On real text nobody knows how likely the next word was. In the village it can be computed: the reader keeps
 all sentences that could still be meant, each with its probability, and drops those that the next word rules
 out. What is left is certain as soon as one sentence is left.
+
+`PerfectReader.next_words` adds up the drafts of sentences by their next word, and `read` drops drafts.
 """
 
 from __future__ import annotations
@@ -55,15 +57,53 @@ class PerfectReader:
         self.state = State()
         self.drafts: list[Draft] = []
         self.sentence: list[str] = []  # the words of the sentence that is being read
-        self.last: Draft | None = None  # the last whole sentence
+        self.whole: list[str] = []  # the words of the sentence before
+        self.last: Draft | None = None  # the same sentence
         self._after: dict[str, PerfectReader] = {}  # the readers that `after` has made
         self._begin()
 
+    def next_words(self) -> dict[str, float]:
+        """The probability of each word that can come next; `END` alone where the story is over."""
+        if self.state.over:
+            return {END: 1.0}
+        weights: dict[str, float] = defaultdict(float)
+        for draft in self.drafts:
+            weights[draft.text.partition(" ")[0]] += draft.probability
+        total = sum(weights.values())
+        return {word: weight / total for word, weight in weights.items()}
+
+    def read(self, word: str) -> None:
+        """Read one word.
+
+        Args:
+            word: The word with its punctuation, without a space.
+
+        Raises:
+            ValueError: If the word cannot come here.
+        """
+        drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
+        if self.state.over or not drafts:
+            raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
+        self.sentence = [*self.sentence, word]
+        self._after = {}
+        if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
+            self.last = drafts[0]
+            self.state = self.state.copy()  # another reader may hold it, see `after`
+            self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
+            self.whole = self.sentence
+            self.sentence = []
+            if not self.state.over:
+                self._begin()
+            return
+        rests = [draft._replace(text=draft.text[len(word) + 1 :]) for draft in drafts]
+        self.drafts = self._filled(rests)
+
     def _begin(self) -> None:
         """List the sentences that may come next."""
-        total, menu, self.options = self.village.menu(self.state)
-        beginnings = [(unit / total, pattern) for unit, patterns in menu for pattern in patterns]
-        self.drafts = self._filled([Draft(p, pattern.pieces[0], pattern, {}, 0) for p, pattern in beginnings])
+        menu, self.options = self.village.menu(self.state)
+        total = sum(menu.values())
+        beginnings = [Draft(weight / total, p.pieces[0], p, {}, 0) for p, weight in menu.items()]
+        self.drafts = self._filled(beginnings)
 
     def _filled(self, drafts: list[Draft]) -> list[Draft]:
         """Fill slots until each draft shows its next word whole. A choice of n words makes n drafts."""
@@ -98,44 +138,7 @@ class PerfectReader:
 
     def last_words(self) -> str:
         """What was read last, for messages: of this sentence, else the whole sentence before."""
-        if self.sentence or not self.last:
-            return " ".join(self.sentence)
-        return self.last.pattern.fill([self.last.said[slot.letter] for slot in self.last.pattern.slots])
-
-    def next_words(self) -> dict[str, float]:
-        """The probability of each word that can come next; `END` alone where the story is over."""
-        if self.state.over:
-            return {END: 1.0}
-        weights: dict[str, float] = defaultdict(float)
-        for draft in self.drafts:
-            weights[draft.text.partition(" ")[0]] += draft.probability
-        total = sum(weights.values())
-        return {word: weight / total for word, weight in weights.items()}
-
-    def read(self, word: str) -> None:
-        """Read one word.
-
-        Args:
-            word: The word with its punctuation, without a space.
-
-        Raises:
-            ValueError: If the word cannot come here.
-        """
-        drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
-        if self.state.over or not drafts:
-            raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
-        self.sentence = [*self.sentence, word]
-        self._after = {}
-        if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
-            self.last = drafts[0]
-            self.state = self.state.copy()  # another reader may hold it, see `after`
-            self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
-            self.sentence = []
-            if not self.state.over:
-                self._begin()
-            return
-        rests = [draft._replace(text=draft.text[len(word) + 1 :]) for draft in drafts]
-        self.drafts = self._filled(rests)
+        return " ".join(self.sentence or self.whole)
 
 
 def next_words(text: str) -> dict[str, float]:
@@ -188,7 +191,7 @@ def read_story(text: str) -> list[Word]:
         back = i - last_said.get(bare, i)
         last_said[bare] = i
         words.append(Word(word, "other", back, surprise(odds, word), entropy(odds)))
-        if len(kinds) + len(reader.sentence) < len(words):  # the word ended a sentence
+        if not reader.sentence:  # the word ended one
             kinds += kinds_of_words(reader.last)
     if not reader.state.over:
         raise ValueError(f"the story has no end: {text[-40:]!r}")

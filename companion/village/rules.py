@@ -33,13 +33,8 @@ def rule(kind: str, phrase: str):
     return register
 
 
-def free(name: str, kind: str) -> None:
-    """Register a rule that allows the whole kind."""
-    RULES[name] = Rule(kind, f"a {kind}", lambda s, kind: kind)
-
-
 for _kind in KINDS:
-    free(f"any_{_kind}", _kind)
+    RULES[f"any_{_kind}"] = Rule(_kind, f"a {_kind}", lambda s, kind: kind)
 
 
 def one(value) -> list:
@@ -136,19 +131,14 @@ def empty_by_giver(s, kind):
     return [name for name in s.role if name not in s.thing and givable_to(s, None, name)]
 
 
-def holding(s, noun):
-    """The name of whoever holds the thing called `noun`, or None."""
-    return next((name for name, held in s.thing.items() if held.noun == noun), None)
-
-
 def exists(s, noun):
     """Whether somebody holds the thing called `noun`, or it lies somewhere."""
-    return holding(s, noun) is not None or noun in s.lying
+    return s.holder(noun) is not None or noun in s.lying
 
 
 @rule("name", "the one who holds it")
 def holder_of(s, kind, noun):
-    return one(holding(s, noun))
+    return one(s.holder(noun))
 
 
 @rule("name", "the one to whom it belongs")
@@ -442,7 +432,7 @@ def deserted(s, kind):
 
 @rule("place", "where it is")
 def where(s, kind, noun):
-    who = holding(s, noun)
+    who = s.holder(noun)
     return one(s.place.get(who) if who else s.lying.get(noun, (None, None))[1])
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 
 from companion.village.machine import VILLAGE
-from companion.village.rules import holding
 from companion.village.tasks import Question
 from companion.village.words import KINDS
 
@@ -118,7 +117,7 @@ def holders(text: str, thing: str, places: Sequence[int]) -> list[str | None]:
     Raises:
         ValueError: If the text is no story of the village.
     """
-    known = [(step.start, holding(state, thing)) for state, step in VILLAGE.moments(text)]
+    known = [(step.start, state.holder(thing)) for state, step in VILLAGE.moments(text)]
     return [[name for start, name in known if start <= max(0, place)][-1] for place in places]
 
 

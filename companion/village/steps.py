@@ -95,11 +95,9 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
     place = dict.fromkeys(histories, 0)  # how many facts of each history have been passed
     last_false = dict.fromkeys(histories, False)
     steps: list[StepVerdict] = []
-    about: list[str | None] = []
     written: list[Fact | HandOver] = []
     for sentence in map(str.rstrip, _SENTENCE.findall(parts["thought"] or "")):
         name = subject(sentence)
-        about.append(name)
         if name is None:
             steps.append(StepVerdict(sentence, "unreadable"))
             continue
@@ -118,7 +116,7 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
             place[name] = i + 1
             last_false[name] = kind == "false"
     for i, verdict in enumerate(steps):
-        later = [s.kind for s, name in zip(steps[i + 1 :], about[i + 1 :], strict=True) if name == about[i]]
+        later = [one.kind for one in steps[i + 1 :] if subject(one.step) == subject(verdict.step)]
         if verdict.kind == "false" and "true" in later:
             steps[i] = replace(verdict, repaired=True)
     answer = parts["answer"].strip().removesuffix(".")

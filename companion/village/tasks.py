@@ -75,6 +75,16 @@ def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> lis
     return asked
 
 
+def in_company(story: str) -> Iterator[tuple[str, State]]:
+    """Each beginning of a story, up to the end of a sentence, with two people or more in it; and its state.
+
+    It is always the same state object, as in `Village.moments`.
+    """
+    for state, step in VILLAGE.moments(story):
+        if len(state.role) > 1:
+            yield story[: step.start - 1], state
+
+
 def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
     """The kinds as a list.
 
@@ -101,8 +111,8 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
             if len(choices) > 1:
                 choices = rng.sample(choices, len(choices))
                 yield _question(kind, text[: step.start], pattern, words, at, choices)
-        for slot, word in zip(step.pattern.slots, step.words, strict=True):
-            heard.get(slot.kind, {})[word] = None
+        for choice in step.choices:
+            heard.get(choice.slot.kind, {})[choice.word] = None
 
 
 def _fill(pattern: Pattern, state: State, rng: Random) -> list[str]:
@@ -111,7 +121,7 @@ def _fill(pattern: Pattern, state: State, rng: Random) -> list[str]:
     words = []
     for slot in pattern.slots:
         words.append(rng.choice(VILLAGE.allowed(state, slot, said, options={})))
-        said.setdefault(slot.letter, words[-1])
+        said[slot.letter] = words[-1]
     return words
 
 
@@ -146,15 +156,13 @@ def held(n: int, seed: int) -> list[Question]:
     """
     stories, rng, asked = fresh(seed), Random(seed), []
     while len(asked) < n:
-        text = next(stories)
         found = [
-            (step.start - 1, thing.noun, name, tuple(state.role))
-            for state, step in VILLAGE.moments(text)
-            if len(state.role) > 1
+            _held(beginning, thing.noun, name, state.role)
+            for beginning, state in in_company(next(stories))
             for name, thing in state.thing.items()
         ]
         if found:
-            asked.append(_held(text, *rng.choice(found)))
+            asked.append(rng.choice(found))
     return asked
 
 
@@ -192,16 +200,13 @@ def twins(n: int, seed: int, difference: str = "name") -> list[tuple[Question, Q
             other[1] = other[1].replace(f"{x} {a}", f"{x} {b}")
         else:
             other[1], other[2] = other[1].replace(x, y), other[2].replace(y, x)
-        texts = [" ".join(lines) + " ", " ".join(other) + " "]
-        answers = zip(texts, (a, b), strict=True)
-        one, two = (_held(text, len(text) - 1, x, name, (a, b)) for text, name in answers)
-        pairs.append((one, two))
+        pairs.append((_held(" ".join(lines), x, a, (a, b)), _held(" ".join(other), x, b, (a, b))))
     return pairs
 
 
-def _held(text: str, end: int, noun: str, name: str, names: tuple[str, ...]) -> Question:
+def _held(beginning: str, noun: str, name: str, names: Iterable[str]) -> Question:
     """The question who holds a thing, asked by naming it."""
-    return Question("held", f"{text[:end]} The {noun}", f" {name}", "", tuple(f" {one}" for one in names))
+    return Question("held", f"{beginning} The {noun}", f" {name}", "", tuple(f" {one}" for one in names))
 
 
 # -- labels (chapter 15) -----------------------------------------------------------------------------------
@@ -232,15 +237,13 @@ def singers(n: int, seed: int) -> list[tuple[str, int]]:
     """
     if n < 2 or n % 2:
         raise ValueError(f"n={n} must be even, and at least 2: beginnings come in twins")
-    rng, labelled = Random(seed), []
-    for text in fresh(seed):
-        for question in _questions_of(text, "who has", rng):
+    rng, stories, labelled = Random(seed), fresh(seed), []
+    while len(labelled) < n:
+        for question in _questions_of(next(stories), "who has", rng):
             if twin := _twin(question):
                 labelled += [(prompt, int(name in CHOIR)) for prompt, name in twin]
                 break  # a story gives one pair, at its first point where one can stand
-        if len(labelled) == n:
-            return labelled
-    raise AssertionError("unreachable: stories do not end")
+    return labelled
 
 
 def crowds(n: int, seed: int) -> list[tuple[str, int]]:
@@ -278,11 +281,10 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
     """
     stories, rng, rows = fresh(seed), Random(seed), []
     while len(rows) < n:
-        text = next(stories)
         found = [
-            (text[: step.start - 1], [(thing.noun, name) for name, thing in state.thing.items()])
-            for state, step in VILLAGE.moments(text)
-            if len(state.role) > 1 and state.thing
+            (beginning, [(thing.noun, name) for name, thing in state.thing.items()])
+            for beginning, state in in_company(next(stories))
+            if state.thing
         ]
         if found:
             beginning, things = rng.choice(found)
@@ -314,7 +316,7 @@ def begun(n: int, seed: int, longest: int = 1) -> list[str]:
         raise ValueError(f"longest={longest} must be at least 1; a beginning has a sentence")
     rng, beginnings = Random(seed), []
     for text in islice(fresh(seed), n):
-        steps = VILLAGE.parse(text)
+        steps = [step for _, step in VILLAGE.moments(text)]
         kept = rng.randint(1, max(1, min(longest, len(steps) - 2)))
         beginnings.append(text[: steps[kept].start - 1])
     return beginnings

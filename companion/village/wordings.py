@@ -6,19 +6,16 @@ the thing, with its color behind it. A sentence has one such wording, so a trans
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from companion.village.judge import LONGEST_SENTENCE, introduced
+from companion.village.judge import LONGEST_SENTENCE, cut, introduced
 from companion.village.machine import VILLAGE, Pattern
 from companion.village.words import KINDS
 
 _PAIRS = Path(__file__).with_name("chronicle.txt").read_text(encoding="utf-8").strip().split("\n\n")
 CHRONICLE = dict(pair.split("\n") for pair in _PAIRS)
 """The village's sentence -> the chronicle's, with the same slots."""
-
-_SLOT = re.compile(r"\{(\w)[^}]*\}")
 
 
 def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -34,16 +31,14 @@ def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
         ValueError: If a text holds a sentence that is none of the village.
     """
     for text in texts:
-        start = 0
-        while start < len(text):
-            matched = VILLAGE.match(text, start)
+        for start, _, matched in cut(text):
             if matched is None:
                 raise ValueError(f"{text[start : start + 40]!r}… is no sentence of the village; give stories")
             pattern, found = matched
-            if wording := _WORDINGS.get(pattern.text):
-                words = dict(zip((slot.letter for slot in pattern.slots), found.groups(), strict=True))
-                yield found[0], wording.format_map(words)
-            start = found.end() + 1
+            letters = [slot.letter for slot in pattern.slots]
+            wording = CHRONICLE.get(pattern.fill([f"{{{letter}}}" for letter in letters]))
+            if wording:
+                yield found[0], wording.format(**dict(zip(letters, found.groups(), strict=True)))
 
 
 def repeats(rows: Iterable[Sequence[int]], tokenizer) -> Iterator[tuple[Sequence[int], int, int]]:
@@ -62,14 +57,6 @@ def repeats(rows: Iterable[Sequence[int]], tokenizer) -> Iterator[tuple[Sequence
             places = [at for at, other in enumerate(row) if other == token]
             if len(places) == 2:
                 yield row, places[0], places[1]
-
-
-def _plain(pattern: Pattern) -> str:
-    """A pattern's text with the letters of its slots alone, as `CHRONICLE` has them."""
-    return _SLOT.sub(r"{\1}", pattern.text)
-
-
-_WORDINGS = {p.text: CHRONICLE[_plain(p)] for p in VILLAGE.patterns if _plain(p) in CHRONICLE}
 
 
 def introducing(pattern: Pattern) -> list[int]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.weights import noisy
 
 from companion.blocks import MLP, LayerNorm
 
@@ -10,15 +11,6 @@ C, D_FF = 15, 37
 
 def noise(*shape, seed=0, grad=False):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).requires_grad_(grad)
-
-
-def shake(module, seed=1):
-    """Give every parameter noise, so that weights of 1 and biases of 0 hide nothing."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in module.parameters():
-            p += 0.3 * torch.randn(p.shape, generator=generator)
-    return module
 
 
 class TestLayerNorm:
@@ -30,7 +22,7 @@ class TestLayerNorm:
 
 class TestMLP:
     def test_dropout_only_in_training_and_unbiased(self):
-        mlp, x = shake(MLP(C, D_FF, dropout=0.4)), noise(1, C).expand(20_000, C)
+        mlp, x = noisy(MLP(C, D_FF, dropout=0.4)), noise(1, C).expand(20_000, C)
         torch.manual_seed(0)
         trained = mlp(x)
         assert abs((trained == 0).float().mean() - 0.4) < 0.01

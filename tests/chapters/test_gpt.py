@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from support.weights import noisy
 from torch import nn
 
 from companion.gpt import GPT2_SIZES, GPTConfig, gpt2
@@ -29,11 +30,7 @@ def ids(*shape, high=TINY.vocab_size, seed=0):
 def tiny(seed=0, **changes):
     """A tiny GPT whose every parameter is noise."""
     torch.manual_seed(seed)
-    model = gpt2(dataclasses.replace(TINY, **changes))
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.15 * torch.randn(p.shape)
-    return model
+    return noisy(gpt2(dataclasses.replace(TINY, **changes)), seed)
 
 
 def to_transformers(model, folder):

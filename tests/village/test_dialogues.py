@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from companion.village import VILLAGE, judge, load_split
+from companion.village import judge, load_split
 from companion.village.dialogues import (
     ASKED,
     NOBODY,
@@ -22,18 +22,6 @@ from companion.village.dialogues import (
 from companion.village.judge import state_of
 from companion.village.words import KINDS
 
-VILLAGE_SAYS = {
-    "who has": '"What a lovely {x} {y} has!" said {o}, and {y} blushed.',
-    "where is somebody": '"Where is {x}?" asked {o}. It was easy: at the {y}.',
-    "how many": "{z} counted the {x} again. There were still {y}.",
-    "who is": "The {x} {y} winked. You could never tell with {y}.",
-    "who broke": '"Who broke the {x}?" It was {y}, but nobody was angry.',
-    "where is the thing": '"Where is the {x}?" asked {o}. It was at the {y}.',
-    "whose": "The {x} {o} borrowed still belonged to {y}.",
-    "what color": "The {y} {x} {o} polished shone until {p} clapped.",
-}
-"""Sentences of the village that are true or not, to be judged after the story."""
-
 
 def slots(form, text):
     return re.fullmatch(re.sub(r"\\{(\w)\\}", r"(?P<\1>\\w+)", re.escape(form)), text)
@@ -48,33 +36,25 @@ def story_of(message):
     return re.match(r'(.*[.!?]"?) [^.!?]*[.?]$', message)[1]
 
 
-def holds(kind, example, words, names):
-    """Whether the judge believes an answer, in one of the village's own sentences, after the story."""
-    found = []
-    for o in names:
-        for p in names:
-            said = VILLAGE_SAYS[kind].format(**{"z": "", "o": o, "p": p} | words)
-            verdict = judge(f"{example} {said}")[-1]
-            found.append(verdict.kind in ("ok", "misplaced"))
-    return any(found)
-
-
-@pytest.mark.parametrize("kind", ASKED)
-def test_the_judge_believes_each_answer_and_no_other(kind):
-    for one in asked(6, seed=5, kinds=[kind]):
-        (example, words), names = (
-            (story_of(one.messages[0]["content"]), words_of(kind, one.messages[1]["content"])),
-            [],
-        )
-        names = list(state_of(example).role)
-        assert holds(kind, example, words, names), (example, words)
-        wrong = {"who has": "name", "who is": "name", "who broke": "name", "whose": "name"}.get(kind)
-        if wrong:
-            for other in names:
-                if other != words["y"]:
-                    assert not holds(kind, example, words | {"y": other}, names)
-        if kind.startswith("where"):
-            assert not holds(kind, example, words | {"y": "moon"}, names)
+def test_facts_are_what_a_story_tells():
+    story = "Once the baker Mara sat at the mill and admired the red kite Mara had found. "
+    story += "One day Mara met the fox Bram at the mill. An old woman gave Bram five plums and a wink. "
+    story += "The kite Mara lent at the mill was now the kite Bram had to bring back. "
+    story += "The fox Bram walked from the mill to the inn. "
+    story += "Crack! The red kite Bram had broke, and somebody said a very short word. "
+    story += "The blue drum Mara found at the mill was as good as new. "
+    story += "The blue drum Mara put down stayed at the mill."
+    assert {verdict.kind for verdict in judge(story)} == {"ok"}
+    assert facts_of(state_of(story)) == {
+        "who has": [("kite", "Bram", "")],
+        "where is the thing": [("kite", "inn", ""), ("drum", "mill", "")],
+        "where is somebody": [("Mara", "mill", ""), ("Bram", "inn", "")],
+        "how many": [("plums", "five", "Bram")],
+        "who is": [("baker", "Mara", ""), ("fox", "Bram", "")],
+        "who broke": [("kite", "Bram", "")],
+        "whose": [("kite", "Mara", "")],
+        "what color": [("kite", "red", ""), ("drum", "blue", "")],
+    }
 
 
 def test_questions_come_in_turn_as_many_as_asked_and_the_same_for_a_seed():
@@ -129,7 +109,7 @@ def test_orders_are_kept_by_their_stories_and_followed_by_true_answers():
     for one in found:
         order, story = (message["content"] for message in one.messages[:2])
         assert has_both(order, story) and all(verdict.kind == "ok" for verdict in judge(story))
-        beginning = " ".join(sentence.text for sentence in VILLAGE.parse(story)[:3])
+        beginning = " ".join(verdict.sentence for verdict in judge(story)[:3])
         assert has_both(order, beginning)  # what is ordered does not come up at the end by luck
         assert one.kinds[0] == "order" and len(one.messages) == 2 * len(one.kinds)
         facts = facts_of(state_of(story))

@@ -82,12 +82,6 @@ def test_the_interval_of_a_part_is_the_bootstrap_over_whole_stories():
     assert parts(rare, lambda word: word.kind)["thing"].interval == (3 / 2, 3 / 2)
 
 
-def test_a_mixture_pays_its_share_where_the_word_is_certain():
-    words = word_losses(Teller(0.5), TEXTS)[0]
-    certain = next(word for word in words if word.kind == "place" and word.unavoidable == 0)
-    assert 0.5 < certain.excess < 2.1  # −log2(0.5 + 0.5/1024) for each of its tokens
-
-
 def test_the_page_of_benchmarks_says_what_the_log_says():
     """Words, avoidable bits and interval of each part, for each model that tells stories."""
     lines = (DATA / "models" / "excess.jsonl").read_text("utf-8").splitlines()

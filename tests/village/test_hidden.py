@@ -62,12 +62,6 @@ def test_the_program_stays_within_the_least_number_and_reaches_it():
     assert worst == {size: least_calls(*size) for size in worst}
 
 
-def test_the_program_knows_the_last_place_without_a_look():
-    search = Search(("Mara", "Tom", "Finn"), ("mill", "barn"), ("Mara",), "barn", ("mill",) * 3)
-    assert episode(search) == [("look mill", "Here: Mara, Tom, Finn.")]
-    assert search.in_order() == 1
-
-
 def test_looking_in_order():
     assert [WORLD.in_order()] + [
         Search(("Mara",), ("mill", "barn", "well"), ("Mara",), place, ("mill",)).in_order()

@@ -8,8 +8,8 @@ from companion.village import VILLAGE, bits, judge, story
 from companion.village.words import KINDS
 
 TOLD = [story(Random(seed)) for seed in range(300)]
-PARSED = [VILLAGE.parse(example.text) for example in TOLD]
-SENTENCES = [[step.pattern.fill(step.words) for step in steps] for steps in PARSED]
+PARSED = [[step for _, step in VILLAGE.moments(example.text)] for example in TOLD]
+SENTENCES = [[step.text for step in steps] for steps in PARSED]
 BEETLE = "A beetle crossed the road without looking."
 
 
@@ -244,12 +244,12 @@ def test_every_changed_word_of_a_recall_is_caught():
     rng, caught = Random(3), 0
     for example, steps in zip(TOLD[:150], PARSED[:150], strict=True):
         at = rng.randrange(len(steps))
-        slots = [i for i, options in enumerate(steps[at].options) if len(options) == 1]
-        if not slots:
+        known = [choice for choice in steps[at].choices if len(choice.options) == 1]
+        if not known:
             continue
-        i = rng.choice(slots)
-        a, b = steps[at].spans[i]
-        others = [word for word in KINDS[steps[at].pattern.slots[i].kind] if word != example.text[a:b]]
+        choice = rng.choice(known)
+        a, b = choice.span
+        others = [word for word in KINDS[choice.slot.kind] if word != choice.word]
         verdicts = judge(example.text[:a] + rng.choice(others) + example.text[b:])
         assert all(verdict.kind == "ok" for verdict in verdicts[:at])
         assert verdicts[at].kind == "contradiction" and verdicts[at].reason

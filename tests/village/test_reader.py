@@ -1,7 +1,6 @@
 """The perfect reader: the exact probability of every next word and token."""
 
-from collections import Counter
-from math import inf, log2, sqrt
+from math import inf, log2
 from random import Random
 
 import pytest
@@ -25,7 +24,7 @@ def test_the_surprises_of_the_words_are_the_bits_of_the_story(seed):
     assert sum(word.surprise for word in words) == pytest.approx(told.bits, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(8))
 def test_the_surprises_of_the_tokens_are_the_bits_of_the_story(tokenizer, seed):
     told = story(Random(seed))
     ids = [*tokenizer.encode(told.text), tokenizer.end]
@@ -56,25 +55,6 @@ def test_a_tiny_village_by_hand():
     assert entropy({"a": 0.5, "b": 0.25, "c": 0.25}) == 1.5
     assert surprise({"a": 0.5, "b": 0.25, "c": 0.25}, "b") == 2
     assert surprise({"a": 1.0}, "b") == inf
-
-
-def test_the_tokens_of_whole_stories_are_draws_from_their_distributions(tokenizer):
-    """Chi-square over all places where a token is open.
-
-    If a token is drawn from a distribution, then the probability of all tokens before it in some fixed order,
-    plus a random share of its own, is uniform between 0 and 1, wherever in the story it stands.
-    """
-    n_bins, bins, random = 20, Counter(), Random(5)
-    for text in load_split("val")[:40]:
-        ids = [*tokenizer.encode(text), tokenizer.end]
-        for token, odds in zip(ids, read_tokens(text, tokenizer), strict=True):
-            if len(odds) > 1:
-                before = sum(p for other, p in odds.items() if other < token)
-                bins[int(n_bins * (before + random.random() * odds[token]))] += 1
-    expected = bins.total() / n_bins
-    assert expected > 50
-    chi_square = sum((bins[i] - expected) ** 2 / expected for i in range(n_bins))
-    assert chi_square <= n_bins - 1 + 4 * sqrt(2 * (n_bins - 1))
 
 
 def test_what_the_village_cannot_say_is_refused():
@@ -111,4 +91,4 @@ def test_a_sentence_is_listed_once():
     for word in text.split():
         reader.next_words()
         reader.read(word)
-    assert len(menus) == len(village.parse(text))
+    assert len(menus) == len(list(village.moments(text)))

@@ -143,7 +143,9 @@ def test_people_come_in_any_order():
 
 
 @pytest.mark.parametrize(
-    "step", ["Tom had five.", "tom has five.", "Tom has 5.", "Tom got two.", "Together.", "Tom has five"]
+    "step",
+    ["Tom had five.", "tom has five.", "Tom has 5.", "Tom got two.", "Together.", "Tom has five"]
+    + ["Otto gave Mara it.", "Otto gave it to Zoe."],
 )
 def test_what_is_no_step_is_unreadable(step):
     assert kinds(thought([step]))[0] == "unreadable"
@@ -187,15 +189,6 @@ def test_hand_overs_are_what_the_sentences_say():
         assert [step.text for step in question.steps] == steps
 
 
-def test_numbers_of_hand_overs_take_turns_and_a_seed_gives_the_same():
-    assert [len(q.steps) for q in hand_over_questions(6, 5, [1, 8])] == [1, 8] * 3
-    assert hand_over_questions(8, 5) == hand_over_questions(12, 5)[:8]
-    with pytest.raises(ValueError, match="steps="):
-        hand_over_questions(1, 5, [10])
-    with pytest.raises(ValueError, match="n=0"):
-        hand_over_questions(0, 5)
-
-
 @pytest.mark.parametrize("i", range(4))
 def test_a_wrong_receiver_is_false_and_says_who_it_should_be(i):
     giver, receiver = HANDED.steps[i].giver, HANDED.steps[i].receiver
@@ -212,16 +205,6 @@ def test_the_hand_over_of_another_thing_is_false():
     giver, receiver = next((a, b) for what, a, b in hand_overs if what != thing)
     verdict = judge_trace(HANDED, thought([f"{giver} gave it to {receiver}.", *HAND_OVERS], HANDED.answer))
     assert verdict.steps[0].kind == "false" and not verdict.sound
-
-
-def test_hand_overs_turned_round_left_out_or_of_another_language_prove_nothing():
-    turned = [HAND_OVERS[1], HAND_OVERS[0], *HAND_OVERS[2:]]
-    assert "false" in [step.kind for step in judge_trace(HANDED, thought(turned, HANDED.answer)).steps]
-    for i in range(4):
-        verdict = judge_trace(HANDED, thought(HAND_OVERS[:i] + HAND_OVERS[i + 1 :], HANDED.answer))
-        assert verdict.right and not verdict.sound
-    unreadable = [f"{HANDED.steps[0].giver} gave {HANDED.steps[0].receiver} it.", "Otto gave it to Zoe."]
-    assert [step.kind for step in judge_trace(HANDED, thought(unreadable)).steps] == ["unreadable"] * 2
 
 
 # -- typed questions ---------------------------------------------------------------------------------------

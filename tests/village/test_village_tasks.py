@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from companion.village import VILLAGE, judge
+from companion.village import judge
 from companion.village.splits import SPLITS, load_split
 from companion.village.tasks import QUESTIONS, Question, questions
 
@@ -75,13 +75,3 @@ def test_no_question_is_about_a_shipped_story():
 def test_unknown_kinds_are_refused(kinds):
     with pytest.raises(ValueError, match=re.escape(f"kinds={kinds} must be some of {', '.join(QUESTIONS)}")):
         questions(3, 1, kinds)
-
-
-def test_moments_are_the_states_before_each_sentence():
-    story = load_split("val")[0]
-    seen = [(dict(state.thing), step.start) for state, step in VILLAGE.moments(story)]
-    sentences = judge(story)
-    assert len(seen) == len(sentences) and seen[0] == ({}, 0)
-    assert [story[start:].startswith(v.sentence) for (_, start), v in zip(seen, sentences, strict=True)]
-    with pytest.raises(ValueError, match="no story|village"):
-        list(VILLAGE.moments("Nobody ate a key."))

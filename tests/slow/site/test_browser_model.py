@@ -175,7 +175,7 @@ def marks_of(text: str) -> list[list]:
     text, introduced, marks, units = " ".join(text.split()), set(), [], [0]
     for character in text:
         units.append(units[-1] + len(character.encode("utf-16-le")) // 2)  # a castle is two
-    for start, end, matched in cut(text, VILLAGE):
+    for start, end, matched in cut(text):
         names = []
         if matched:
             pattern, found = matched
