@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from functools import cache
-from itertools import chain
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,8 @@ THRESHOLD = 0.35
 """How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
+TWO_TERMS = "My lists do not compare the two. Here is what each of them means, the later chapter first:"
+"""What stands before the entries of two terms that a question compares."""
 EXACT = 0.99
 """How near it is if it is the same question."""
 CLEAR = 0.6
@@ -51,8 +53,10 @@ ASKS = re.compile(
     r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
-WHY = re.compile(r"(?i)\W*((ok|so|and|but) )*(why|how come)\b")
-"""How a question begins that the meaning of a term does not answer."""
+WHY = re.compile(r"(?i)\b(why|how come|good for|purpose|point of|use of|benefits?|advantages?|eli5|five|child|kid|simple|simply)\b")
+"""What asks for more than the meaning of a term."""
+COMPARES = re.compile(r"(?i)\b(differen\w+|differ|diff|versus|vs|compared?|same as|better than)\b")
+"""What asks how two terms differ."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
 """How the TeX of the lists is written where it is not drawn."""
@@ -74,11 +78,16 @@ class Answered(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A question of a list, its answer, and the chapter, such as "chapter 4: Attention", if it has one."""
+    """A question in one or more wordings, its answer, and the chapter, such as "chapter 4: Attention"."""
 
-    question: str
+    wordings: tuple[str, ...]
     answer: str
     chapter: str = ""
+
+    @property
+    def question(self) -> str:
+        """The first wording."""
+        return self.wordings[0]
 
     def answered(self) -> Answered:
         """The answer with its source."""
@@ -122,6 +131,8 @@ def read_rows(file) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = [{name: plain_text(text) for name, text in row.items()} for row in csv.DictReader(lines)]
     for row in rows:
+        if "question" in row:
+            row["wordings"] = tuple(row.pop("question").split(" | "))
         if "chapter" in row:
             row["chapter"] = f"chapter {row['chapter']}: {row.pop('title')}"
     return rows
@@ -191,14 +202,14 @@ class Index:
     """
 
     def __init__(self, rows: Sequence[Any]):
-        self.rows = list(rows)
-        asked = [in_words(row.question) for row in rows]
+        self.rows = [row for row in rows for _ in row.wordings]
+        asked = [in_words(wording) for row in rows for wording in row.wordings]
         counted = [pieces(question) for question in asked]
         self.content = [content_words(question) for question in asked]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
         have = Counter(chain.from_iterable(counted))
-        self.rarity = np.log((1 + len(rows)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
-        self.unseen = np.log(1 + len(rows)) + 1
+        self.rarity = np.log((1 + len(asked)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
+        self.unseen = np.log(1 + len(asked)) + 1
         self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
 
     def vector(self, found: Counter) -> np.ndarray:
@@ -243,13 +254,13 @@ class Course:
         self.indexes = [Index(self.frequent), Index(self.questions)]
         self.sections = Index(read_sections())
         self.glossary = read_glossary()
-        texts = [f"{row.question} {row.answer}" for row in [*self.frequent, *self.questions]]
+        texts = [f"{' '.join(row.wordings)} {row.answer}" for row in [*self.frequent, *self.questions]]
         texts += [entry.line for entry in self.glossary]
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
         self.word_stems = {stem(word) for word in self.words}
         names = [(name, entry) for entry in self.glossary for name in entry.names]
         self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
-        asked = " ".join(row.question for row in [*self.frequent, *self.questions])
+        asked = " ".join(wording for row in [*self.frequent, *self.questions] for wording in row.wordings)
         self.long_words = {word for word in re.findall(r"\w+", asked.lower()) if len(word) > 6}
         self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
         self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
@@ -305,7 +316,7 @@ class Course:
                     found.append(entry)
         for word in sorted(left - LIGHT_WORDS - question_words()):
             having = {entry for name, entry in self.terms if word in name}
-            if len(having) == 1 and not having & set(found) and self.counts[word] <= RARE:
+            if len(having) == 1 and len(word) > 6 and not having & set(found) and self.counts[word] <= RARE:
                 found.extend(having)
         return sorted(found[:2], key=lambda entry: -number_of(entry.chapter))
 
@@ -341,7 +352,15 @@ class Course:
         if of_chapter:
             return of_chapter
         entries = self.entries(message)
-        is_named = entries and not self.unnamed(message, entries) and not WHY.match(message)
+        if near < CLEAR and WHY.search(message):
+            for entry in entries:
+                purpose = self.listed("Why do we need {}?", [entry])
+                if purpose:
+                    return of_terms([entry]).followed_by(purpose)
+        if near < CLEAR and len(entries) == 2 and COMPARES.search(message):
+            difference = self.listed("What is the difference between {} and {}?", entries)
+            return difference or of_terms(entries, TWO_TERMS)
+        is_named = entries and not self.unnamed(message, entries) and not WHY.search(message)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
@@ -357,6 +376,12 @@ class Course:
         rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
         row, near = self.nearest(message, rare)
         return row.answered() if near >= THRESHOLD else None
+
+    def listed(self, form: str, entries: list[Entry]) -> Answered | None:
+        """The answer to a question of a form about the terms of some entries, if the lists have it."""
+        names = product(*(entry.names for entry in entries))
+        row, near = max([self.nearest(form.format(*some)) for some in names], key=lambda one: one[1])
+        return row.answered() if near >= CLEAR else None
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
@@ -381,6 +406,9 @@ class Course:
         if not found or "chapter" not in message.lower() or len(words) > 2 + bool(found[1]):
             return None
         number = int(found[2]) + bool(found[1])
+        if re.search(r"(?i)\b(how (long|much time)|minutes|hours?)\b", message) and minutes_of(number):
+            told = f"About {minutes_of(number)} minutes for its main path, without the exercises."
+            return Answered(told, f"the beginning of chapter {number}")
         entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]
         if not entries:
             return None
@@ -404,6 +432,14 @@ class Course:
 def number_of(chapter: str) -> int:
     """The number of "chapter 4: Attention"."""
     return int(re.search(r"\d+", chapter)[0])
+
+
+def minutes_of(number: int) -> int | None:
+    """The minutes of reading that a chapter states at its beginning; None where its text is not here."""
+    for file in (village.DATA.parent / "chapters" / "text").glob(f"{number:02}_*.md"):
+        found = re.search(r"Reading (\d+) minutes", file.read_text(encoding="utf-8"))
+        return int(found[1]) if found else None
+    return None
 
 
 def of_terms(entries: list[Entry], lead: str = "") -> Answered:

@@ -18,7 +18,7 @@ from companion.serve.orders import (
 )
 from companion.serve.route import ORDERS, Lists
 from companion.serve.small_talk import ANSWERS as SMALL_TALK
-from companion.serve.small_talk import TABLE, UNCLEAR, briefly
+from companion.serve.small_talk import TABLE, UNCLEAR, reworded
 from companion.serve.story_chat import NO_STORY, READ_NOTE, StoryChat, as_learned, story_verdicts
 from companion.serve.story_questions import WHY, contents_of
 from companion.serve.village_words import from_question_word, ordered_phrases
