@@ -32,10 +32,10 @@ class MeanEmbedding:
     """find by the cosine of the mean of a model's token embeddings, each less the mean of all."""
 
     def __init__(self, rows, teller):
-        self.rows, self.teller = rows, teller
+        self.rows, self.teller = [row for row in rows for _ in row.wordings], teller
         table = teller.model.embed.token.weight.detach().numpy()
         self.table = table - table.mean(0)
-        self.vectors = np.stack([self.vector(row.question) for row in rows])
+        self.vectors = np.stack([self.vector(wording) for row in rows for wording in row.wordings])
 
     def vector(self, text):
         mean = self.table[self.teller.tokenizer.encode(text)].mean(0)
@@ -49,8 +49,8 @@ class MeanEmbedding:
 def found(index, threshold: float, asked: list, others: list) -> tuple[int, int, int]:
     """(asked and found rightly, asked and found wrongly, others found, which is always wrong)."""
     hits = [(index.find(question), meant) for question, meant in asked]
-    right = sum(near >= threshold and row.question == meant for (row, near), meant in hits)
-    wrong = sum(near >= threshold and row.question != meant for (row, near), meant in hits)
+    right = sum(near >= threshold and meant in row.wordings for (row, near), meant in hits)
+    wrong = sum(near >= threshold and meant not in row.wordings for (row, near), meant in hits)
     return right, wrong, sum(index.find(question)[1] >= threshold for question in others)
 
 

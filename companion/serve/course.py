@@ -37,6 +37,8 @@ ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
 TWO_TERMS = "My lists do not compare the two. Here is what each of them means, the later chapter first:"
 """What stands before the entries of two terms that a question compares."""
+ONE_TERM = "My lists do not compare the two, and explain only one of them:"
+"""The same where one of them is not in the glossary."""
 EXACT = 0.99
 """How near it is if it is the same question."""
 CLEAR = 0.6
@@ -357,7 +359,9 @@ class Course:
                 purpose = self.listed("Why do we need {}?", [entry])
                 if purpose:
                     return of_terms([entry]).followed_by(purpose)
-        if near < CLEAR and len(entries) == 2 and COMPARES.search(message):
+        if near < CLEAR and entries and COMPARES.search(message):
+            if len(entries) == 1:
+                return of_terms(entries, ONE_TERM)
             difference = self.listed("What is the difference between {} and {}?", entries)
             return difference or of_terms(entries, TWO_TERMS)
         is_named = entries and not self.unnamed(message, entries) and not WHY.search(message)
