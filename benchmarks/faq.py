@@ -55,7 +55,7 @@ def found(index, threshold: float, asked: list, others: list) -> tuple[int, int,
 
 
 if __name__ == "__main__":
-    rows, both = course.read_frequent(), course.pieces
+    rows, both = course.read_questions(course.FAQ), course.pieces
     (asked, held_asked), (others, held_others) = halves(ASKED), halves(OTHERS)
     made = {}
     for name, pieces in {"words": words_alone, "letters": letters_alone, "words and letters": both}.items():

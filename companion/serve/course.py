@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from itertools import chain, product
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from companion.serve.village_words import (
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
 QUESTIONS = village.DATA / "questions.csv"
+TERM_QUESTIONS = village.DATA / "term_questions.csv"
 SECTIONS = village.DATA / "sections.csv"
 THRESHOLD = 0.35
 """How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
@@ -55,7 +57,9 @@ ASKS = re.compile(
     r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
-WHY = re.compile(r"(?i)\b(why|how come|good for|purpose|point of|use of|benefits?|advantages?|eli5|five|child|kid|simple|simply)\b")
+WHY = re.compile(
+    r"(?i)\b(why|how come|good for|purpose|point of|use of|benefits?|advantages?|eli5|five|child|kid|simple|simply)\b"
+)
 """What asks for more than the meaning of a term."""
 COMPARES = re.compile(r"(?i)\b(differen\w+|differ|diff|versus|vs|compared?|same as|better than)\b")
 """What asks how two terms differ."""
@@ -140,14 +144,9 @@ def read_rows(file) -> list[dict[str, str]]:
     return rows
 
 
-def read_frequent() -> list[Row]:
-    """The frequent questions."""
-    return [Row(**row) for row in read_rows(FAQ)]
-
-
-def read_questions() -> list[Row]:
-    """The questions that learners ask, of all chapters."""
-    return [Row(**row) for row in read_rows(QUESTIONS)]
+def read_questions(file: Path) -> list[Row]:
+    """The questions of a list, with their answers."""
+    return [Row(**row) for row in read_rows(file)]
 
 
 def read_sections() -> list[Row]:
@@ -251,18 +250,21 @@ class Course:
     """
 
     def __init__(self):
-        self.frequent = read_frequent()
-        self.questions = read_questions()
+        self.frequent = read_questions(FAQ)
+        self.questions = read_questions(QUESTIONS)
+        term_rows = read_questions(TERM_QUESTIONS)
+        self.term_questions = Index(term_rows)
         self.indexes = [Index(self.frequent), Index(self.questions)]
         self.sections = Index(read_sections())
         self.glossary = read_glossary()
-        texts = [f"{' '.join(row.wordings)} {row.answer}" for row in [*self.frequent, *self.questions]]
+        rows = [*self.frequent, *self.questions, *term_rows]
+        texts = [f"{' '.join(row.wordings)} {row.answer}" for row in rows]
         texts += [entry.line for entry in self.glossary]
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
         self.word_stems = {stem(word) for word in self.words}
         names = [(name, entry) for entry in self.glossary for name in entry.names]
         self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
-        asked = " ".join(wording for row in [*self.frequent, *self.questions] for wording in row.wordings)
+        asked = " ".join(wording for row in rows for wording in row.wordings)
         self.long_words = {word for word in re.findall(r"\w+", asked.lower()) if len(word) > 6}
         self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
         self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
@@ -318,7 +320,7 @@ class Course:
                     found.append(entry)
         for word in sorted(left - LIGHT_WORDS - question_words()):
             having = {entry for name, entry in self.terms if word in name}
-            if len(having) == 1 and len(word) > 6 and not having & set(found) and self.counts[word] <= RARE:
+            if len(having) == 1 and len(word) > 5 and not having & set(found) and self.counts[word] <= RARE:
                 found.extend(having)
         return sorted(found[:2], key=lambda entry: -number_of(entry.chapter))
 
@@ -332,6 +334,9 @@ class Course:
         asked = in_words(message)
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", asked)
         found = [index.find(text, telling) for index in self.indexes for text in (asked, of_any_chapter)]
+        of_terms = self.term_questions.find(asked)
+        if of_terms[1] >= CLEAR:
+            found.append(of_terms)
         return max(found, key=lambda one: one[1])
 
     def section_on(self, message: str) -> Answered | None:
@@ -354,17 +359,19 @@ class Course:
         if of_chapter:
             return of_chapter
         entries = self.entries(message)
-        if near < CLEAR and WHY.search(message):
+        unnamed = self.unnamed(message, entries)
+        is_open = near < THRESHOLD or (near < CLEAR and not unnamed)
+        if is_open and WHY.search(message):
             for entry in entries:
                 purpose = self.listed("Why do we need {}?", [entry])
                 if purpose:
                     return of_terms([entry]).followed_by(purpose)
-        if near < CLEAR and entries and COMPARES.search(message):
+        if is_open and entries and COMPARES.search(message):
             if len(entries) == 1:
                 return of_terms(entries, ONE_TERM)
             difference = self.listed("What is the difference between {} and {}?", entries)
             return difference or of_terms(entries, TWO_TERMS)
-        is_named = entries and not self.unnamed(message, entries) and not WHY.search(message)
+        is_named = entries and not unnamed and not WHY.search(message)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
@@ -384,7 +391,9 @@ class Course:
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""
         names = product(*(entry.names for entry in entries))
-        row, near = max([self.nearest(form.format(*some)) for some in names], key=lambda one: one[1])
+        row, near = max(
+            [self.term_questions.find(form.format(*some)) for some in names], key=lambda one: one[1]
+        )
         return row.answered() if near >= CLEAR else None
 
     def chapter_for(self, topic: str) -> Answered | None:

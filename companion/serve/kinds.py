@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.serve.course import read_frequent, read_glossary
+from companion.serve.course import FAQ, read_glossary, read_questions
 from companion.serve.village_words import LIGHT_WORDS, SHORT_FORMS, TABLE, from_question_word, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
@@ -113,7 +113,7 @@ def read_messages() -> list[tuple[str, str]]:
     """The messages with their kinds, and the frequent questions about the course."""
     with MESSAGES.open(encoding="utf-8", newline="") as file:
         rows = [(row["message"], row["kind"]) for row in csv.DictReader(file)]
-    return rows + [(wording, "course") for row in read_frequent() for wording in row.wordings]
+    return rows + [(wording, "course") for row in read_questions(FAQ) for wording in row.wordings]
 
 
 def fit(rows: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:

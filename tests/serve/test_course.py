@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
+from companion.serve import course
 from companion.serve.course import (
     FAQ,
+    TERM_QUESTIONS,
     SMALL_TALK,
     THRESHOLD,
     Index,
     content_words,
-    read_frequent,
     read_glossary,
     read_questions,
 )
@@ -20,7 +21,7 @@ from companion.serve.kinds import kind_of
 from companion.serve.route import Lists
 from companion.serve.small_talk import NO_ENTRY
 
-ROWS = read_frequent()
+ROWS = read_questions(FAQ)
 INDEX = Index(ROWS)
 COURSE = Lists()
 
@@ -174,7 +175,7 @@ def test_no_frequent_question_is_without_content():
 
 # -- the questions of the chapters ---------------------------------------------------------------------------
 
-QUESTIONS = read_questions()
+QUESTIONS = read_questions(course.QUESTIONS)
 REWORDED = (Path(__file__).parents[1] / "support" / "reworded_questions.txt").read_text("utf-8").splitlines()
 """Each of these questions in other words, in the same order, written by hand."""
 
@@ -364,11 +365,19 @@ def test_what_a_term_is_for_is_answered_from_the_frequent_questions(question, te
         ("pretraining vs finetuning", "Pretraining is the first and longest training"),
         ("whats the diff between loss and perplexity", "They measure the same"),
         ("is dropout the same as weight decay?", "My lists do not compare the two"),
-        ("difference between attention and a transistor", "My lists do not compare the two, and explain only"),
+        (
+            "difference between attention and a transistor",
+            "My lists do not compare the two, and explain only",
+        ),
     ],
 )
 def test_a_difference_is_answered_or_its_lack_is_said(question, beginning):
     assert COURSE.find(question).answer.startswith(beginning)
+
+
+def test_the_questions_about_terms_name_chapters_as_the_glossary_does():
+    chapters = {entry.chapter for entry in read_glossary()}
+    assert {row.chapter for row in read_questions(TERM_QUESTIONS)} <= chapters
 
 
 @pytest.mark.parametrize("question", ["how long is chapter 4", "how many minutes does chapter 4 take?"])
