@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from itertools import chain, product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,11 +57,9 @@ ASKS = re.compile(
     r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
-WHY = re.compile(
-    r"(?i)\b(why|how come|good for|purpose|point of|use of|benefits?|advantages?|eli5|five|child|kid|simple|simply)\b"
-)
+WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
 """What asks for more than the meaning of a term."""
-COMPARES = re.compile(r"(?i)\b(differen\w+|differ|diff|versus|vs|compared?|same as|better than)\b")
+COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
 """What asks how two terms differ."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}

@@ -1,9 +1,9 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
-messages.csv has messages as strangers write them, with their kinds, and faq.csv has questions about the course. A
-message of these files has the kind that it has there. For others, a linear classifier learned the kinds by
-ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits it
-again, in some seconds, and writes kinds.npz. The chat only reads these files.
+messages.csv has messages as strangers write them, with their kinds, and faq.csv has questions about the
+course. A message of these files has the kind that it has there. For others, a linear classifier learned the
+kinds by ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits
+it again, in some seconds, and writes kinds.npz. The chat only reads these files.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
@@ -62,7 +62,7 @@ def is_foreign(message: str) -> bool:
 
 @cache
 def class_of(word: str) -> str:
-    """The word that stands for those that are alike: nouns of the village, numbers, terms and lists of words."""
+    """The word that stands for those that are alike: nouns, numbers, terms, and the lists of words.toml."""
     if word in village_forms():
         return "<noun>"
     if word.isdigit():
@@ -81,8 +81,8 @@ def term_words() -> frozenset[str]:
 def features(message: str) -> np.ndarray:
     """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters.
 
-    Words that are alike also count as one word, so that all questions "who has the …" are alike. The two words
-    of a pair are neighbors, or have one word between them.
+    Words that are alike also count as one word, so that all questions "who has the …" are alike. The two
+    words of a pair are neighbors, or have one word between them.
     """
     words = (plain(message) + " ?" * ("?" in message)).split()
     classes = [class_of(word) for word in words]

@@ -174,7 +174,7 @@ class StoryChat(Chat):
         )
 
     def with_person(self, text: str) -> str:
-        """A question about "she" or "he" and nothing else, with the name that was said last, or the only one."""
+        """A question about "she" or "he" and nobody else, with the last name that was said."""
         pronoun = re.search(r"(?i)\b(she|he|him)\b", text)
         stories = [i for i, one in enumerate(self.messages) if is_story(one["content"])]
         if not pronoun or not stories or village_nouns(text):
@@ -183,7 +183,9 @@ class StoryChat(Chat):
         people = {name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")}
         later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
         named = [name for name in village_nouns(with_names(later)) if name in people]
-        name = named[-1] if named else people.pop() if len(people) == 1 else pronoun[0]
+        if not people or (not named and len(people) > 1):
+            return text
+        name = [*people, *named][-1]
         return re.sub(r"(?i)\b(she|he|him)\b", name, text)
 
     def contents(self) -> list[str]:

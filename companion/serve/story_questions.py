@@ -23,7 +23,7 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import KINDS, NUMBERS
+from companion.village.words import NUMBERS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
@@ -35,19 +35,7 @@ WHERE = re.compile(r"(?i)\W*((and|so|but) )?(where|who (has|holds|owns))\b")
 """How a question begins that asks for places and things."""
 REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
-OPEN_KINDS = (
-    "unclear",
-    "story",
-    "deeds",
-    "count",
-    "who",
-    "why",
-    "cast",
-    "places",
-    "day",
-    "weather",
-    "feelings",
-)
+OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 WHY = "I cannot say why: a story tells what happens, and no reasons."
@@ -119,12 +107,9 @@ def read(kind: str, question: str, story: str) -> str:
         return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
     if WHERE.match(question):
         return places_of(story, nouns)
-    named = [
-        one
-        for one in re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
-        if content_words(one) - content_words(SPARE)
-    ]
-    words = [f"“{word}”" for word in missing(named, story)[-2:]]
+    named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
+    named = [word for word in missing(named, story) if content_words(word) - content_words(SPARE)]
+    words = [f"“{word}”" for word in named[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
     return f"{nothing} {places_of(story, nouns)}".strip()
 
