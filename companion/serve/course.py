@@ -359,11 +359,10 @@ class Course:
         entries = self.entries(message)
         unnamed = self.unnamed(message, entries)
         is_open = near < THRESHOLD or (near < CLEAR and not unnamed)
-        if is_open and WHY.search(message):
-            for entry in entries:
-                purpose = self.listed("Why do we need {}?", [entry])
-                if purpose:
-                    return of_terms([entry]).followed_by(purpose)
+        if is_open and len(entries) == 1 and WHY.search(message):
+            purpose = self.listed("Why do we need {}?", entries)
+            if purpose:
+                return of_terms(entries).followed_by(purpose)
         if is_open and entries and COMPARES.search(message):
             if len(entries) == 1:
                 return of_terms(entries, ONE_TERM)

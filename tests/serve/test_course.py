@@ -9,8 +9,8 @@ from support.paraphrases import ASKED, OTHERS, halves
 from companion.serve import course
 from companion.serve.course import (
     FAQ,
-    TERM_QUESTIONS,
     SMALL_TALK,
+    TERM_QUESTIONS,
     THRESHOLD,
     Index,
     content_words,
@@ -282,7 +282,7 @@ def test_whoever_begins_begins_with_chapter_0_and_it_is_the_term_of_the_last_ans
     asked = "I teach a class of 14-year-olds. Which chapter should they read first?"
     assert "chapters/00_start.ipynb" in COURSE.find(asked).answer
     found = COURSE.find("ok and why do we need it", COURSE.find("What is a tokenizer?"))
-    assert found.source == "the glossary, chapter 1: Tokenization"
+    assert "chapter 1: Tokenization" in found.source
 
 
 def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_none():
