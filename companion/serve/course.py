@@ -45,6 +45,8 @@ EXACT = 0.99
 """How near it is if it is the same question."""
 CLEAR = 0.6
 """How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
+SAME = 0.8
+"""How near a question what a term is for must be to a message that is not asked so."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 IN_GLOSSARY = "the glossary"
@@ -318,7 +320,7 @@ class Course:
                     found.append(entry)
         for word in sorted(left - LIGHT_WORDS - question_words()):
             having = {entry for name, entry in self.terms if word in name}
-            if len(having) == 1 and len(word) > 5 and not having & set(found) and self.counts[word] <= RARE:
+            if len(having) == 1 and not having & set(found) and self.counts[word] <= RARE:
                 found.extend(having)
         return sorted(found[:2], key=lambda entry: -number_of(entry.chapter))
 
@@ -333,7 +335,7 @@ class Course:
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", asked)
         found = [index.find(text, telling) for index in self.indexes for text in (asked, of_any_chapter)]
         of_terms = self.term_questions.find(asked)
-        if of_terms[1] >= CLEAR:
+        if of_terms[1] >= (CLEAR if COMPARES.search(message) else SAME):
             found.append(of_terms)
         return max(found, key=lambda one: one[1])
 

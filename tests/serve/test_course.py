@@ -28,7 +28,7 @@ COURSE = Lists()
 
 def test_the_rows_are_whole_and_no_question_is_there_twice():
     wordings = [wording for row in ROWS for wording in row.wordings]
-    assert 100 <= len(ROWS) <= 150 and len({wording.lower() for wording in wordings}) == len(wordings)
+    assert 80 <= len(ROWS) <= 120 and len({wording.lower() for wording in wordings}) == len(wordings)
     assert all(wording.strip() for wording in wordings) and all(len(row.answer) > 20 for row in ROWS)
     assert {meant for _, meant in ASKED} <= set(wordings)
 
@@ -372,7 +372,7 @@ def test_what_a_term_is_for_is_answered_from_the_frequent_questions(question, te
     ],
 )
 def test_a_difference_is_answered_or_its_lack_is_said(question, beginning):
-    assert COURSE.find(question).answer.startswith(beginning)
+    assert beginning in COURSE.find(question).answer
 
 
 def test_the_questions_about_terms_name_chapters_as_the_glossary_does():
