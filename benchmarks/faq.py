@@ -32,10 +32,10 @@ class MeanEmbedding:
     """find by the cosine of the mean of a model's token embeddings, each less the mean of all."""
 
     def __init__(self, rows, teller):
-        self.rows, self.teller = rows, teller
+        self.rows, self.teller = [row for row in rows for _ in row.wordings], teller
         table = teller.model.embed.token.weight.detach().numpy()
         self.table = table - table.mean(0)
-        self.vectors = np.stack([self.vector(row.question) for row in rows])
+        self.vectors = np.stack([self.vector(wording) for row in rows for wording in row.wordings])
 
     def vector(self, text):
         mean = self.table[self.teller.tokenizer.encode(text)].mean(0)
@@ -49,13 +49,13 @@ class MeanEmbedding:
 def found(index, threshold: float, asked: list, others: list) -> tuple[int, int, int]:
     """(asked and found rightly, asked and found wrongly, others found, which is always wrong)."""
     hits = [(index.find(question), meant) for question, meant in asked]
-    right = sum(near >= threshold and row.question == meant for (row, near), meant in hits)
-    wrong = sum(near >= threshold and row.question != meant for (row, near), meant in hits)
+    right = sum(near >= threshold and meant in row.wordings for (row, near), meant in hits)
+    wrong = sum(near >= threshold and meant not in row.wordings for (row, near), meant in hits)
     return right, wrong, sum(index.find(question)[1] >= threshold for question in others)
 
 
 if __name__ == "__main__":
-    rows, both = course.read_frequent(), course.pieces
+    rows, both = course.read_questions(course.FAQ), course.pieces
     (asked, held_asked), (others, held_others) = halves(ASKED), halves(OTHERS)
     made = {}
     for name, pieces in {"words": words_alone, "letters": letters_alone, "words and letters": both}.items():

@@ -5,16 +5,14 @@ import os
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
-
-import torch
+from typing import TYPE_CHECKING, Annotated
 
 from companion import village
 from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, in_url
-from companion.models.names import folder_of
-from companion.runtime.models.devices import pick_device
-from companion.serve.offered import Offer, find_offered
+
+if TYPE_CHECKING:
+    from companion.serve.offered import Offer
 
 COURSE = village.DATA / "models"
 MOST_MB = 5  # the largest file that can be uploaded
@@ -59,6 +57,14 @@ class Options:
 def run(options: Options) -> None:
     if find_spec("streamlit") is None:
         raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
+    place = f"http://{in_url(options.host)}:{options.port}"
+    print(f"Loading … The page will be at {place}", flush=True)
+    import torch  # here, so that the line above stands there at once
+
+    from companion.models.names import folder_of
+    from companion.runtime.models.devices import pick_device
+    from companion.serve.offered import Offer, find_offered
+
     pick_device(options.device)
     for folder in options.models:
         if not folder.is_dir():
@@ -76,10 +82,10 @@ def run(options: Options) -> None:
     kinds = [kind for kind, is_there in found.items() if is_there]
     others = [kind for kind in kinds if kind != options.device] if len(kinds) > 1 else []
     print(f"The app offers {len(models)} models.")
-    serve(options, Offer(folders, named, [options.device, *others]))
+    serve(options, Offer(folders, named, [options.device, *others]), place)
 
 
-def serve(options: Options, offer: Offer) -> None:
+def serve(options: Options, offer: "Offer", place: str) -> None:
     """Serve until Ctrl-C."""
     from streamlit.web.cli import main
 
@@ -90,6 +96,5 @@ def serve(options: Options, offer: Offer) -> None:
     settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
     words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
-    place = f"http://{in_url(options.host)}:{options.port}"
     print(f"Open {place} in a browser. Ctrl-C ends it.", flush=True)
     main(["run", str(script), *words, "--", json.dumps(asdict(offer))], standalone_mode=False)

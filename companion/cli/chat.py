@@ -29,7 +29,7 @@ from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_terminal
 from companion.serve.course import Answered
 from companion.serve.route import Lists
-from companion.serve.small_talk import EXAMPLE, briefly
+from companion.serve.small_talk import EXAMPLE, reworded
 from companion.show.judged_text import Marks, marked, marks_for
 from companion.village.dialogues import DECLINE
 
@@ -196,7 +196,7 @@ def answer(talk: Talk, text: str) -> None:
     found = talk.lists.find(text, talk.answers[-1] if earlier else None) if talk.lists else None
     if found:
         talk.answers.append(found)
-        print(found._replace(answer=briefly(found.answer, earlier)).with_source())
+        print(found._replace(answer=reworded(found.answer, earlier)).with_source())
         return
     chat = open_model(talk)
     messages_before, dropped_before = chat.messages, chat.dropped
@@ -209,7 +209,7 @@ def answer(talk: Talk, text: str) -> None:
             yield piece
 
     for shown in marked(told(), talk.marks, stories_only=True):
-        print(briefly(shown, earlier), end="", flush=True)
+        print(reworded(shown, earlier), end="", flush=True)
     talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")

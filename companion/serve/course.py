@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from functools import cache
-from itertools import chain
+from itertools import chain, product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,15 +31,22 @@ from companion.serve.village_words import (
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
 QUESTIONS = village.DATA / "questions.csv"
+TERM_QUESTIONS = village.DATA / "term_questions.csv"
 SECTIONS = village.DATA / "sections.csv"
 THRESHOLD = 0.35
 """How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
+TWO_TERMS = "My lists do not compare the two. Here is what each of them means, the later chapter first:"
+"""What stands before the entries of two terms that a question compares."""
+ONE_TERM = "My lists do not compare the two, and explain only one of them:"
+"""The same where one of them is not in the glossary."""
 EXACT = 0.99
 """How near it is if it is the same question."""
 CLEAR = 0.6
 """How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
+SAME = 0.8
+"""How near a question what a term is for must be to a message that is not asked so."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 IN_GLOSSARY = "the glossary"
@@ -51,8 +59,10 @@ ASKS = re.compile(
     r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
-WHY = re.compile(r"(?i)\W*((ok|so|and|but) )*(why|how come)\b")
-"""How a question begins that the meaning of a term does not answer."""
+WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
+"""What asks for more than the meaning of a term."""
+COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
+"""What asks how two terms differ."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
 """How the TeX of the lists is written where it is not drawn."""
@@ -74,11 +84,16 @@ class Answered(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A question of a list, its answer, and the chapter, such as "chapter 4: Attention", if it has one."""
+    """A question in one or more wordings, its answer, and the chapter, such as "chapter 4: Attention"."""
 
-    question: str
+    wordings: tuple[str, ...]
     answer: str
     chapter: str = ""
+
+    @property
+    def question(self) -> str:
+        """The first wording."""
+        return self.wordings[0]
 
     def answered(self) -> Answered:
         """The answer with its source."""
@@ -122,19 +137,16 @@ def read_rows(file) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = [{name: plain_text(text) for name, text in row.items()} for row in csv.DictReader(lines)]
     for row in rows:
+        if "question" in row:
+            row["wordings"] = tuple(row.pop("question").split(" | "))
         if "chapter" in row:
             row["chapter"] = f"chapter {row['chapter']}: {row.pop('title')}"
     return rows
 
 
-def read_frequent() -> list[Row]:
-    """The frequent questions."""
-    return [Row(**row) for row in read_rows(FAQ)]
-
-
-def read_questions() -> list[Row]:
-    """The questions that learners ask, of all chapters."""
-    return [Row(**row) for row in read_rows(QUESTIONS)]
+def read_questions(file: Path) -> list[Row]:
+    """The questions of a list, with their answers."""
+    return [Row(**row) for row in read_rows(file)]
 
 
 def read_sections() -> list[Row]:
@@ -191,14 +203,14 @@ class Index:
     """
 
     def __init__(self, rows: Sequence[Any]):
-        self.rows = list(rows)
-        asked = [in_words(row.question) for row in rows]
+        self.rows = [row for row in rows for _ in row.wordings]
+        asked = [in_words(wording) for row in rows for wording in row.wordings]
         counted = [pieces(question) for question in asked]
         self.content = [content_words(question) for question in asked]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
         have = Counter(chain.from_iterable(counted))
-        self.rarity = np.log((1 + len(rows)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
-        self.unseen = np.log(1 + len(rows)) + 1
+        self.rarity = np.log((1 + len(asked)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
+        self.unseen = np.log(1 + len(asked)) + 1
         self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
 
     def vector(self, found: Counter) -> np.ndarray:
@@ -238,18 +250,21 @@ class Course:
     """
 
     def __init__(self):
-        self.frequent = read_frequent()
-        self.questions = read_questions()
+        self.frequent = read_questions(FAQ)
+        self.questions = read_questions(QUESTIONS)
+        term_rows = read_questions(TERM_QUESTIONS)
+        self.term_questions = Index(term_rows)
         self.indexes = [Index(self.frequent), Index(self.questions)]
         self.sections = Index(read_sections())
         self.glossary = read_glossary()
-        texts = [f"{row.question} {row.answer}" for row in [*self.frequent, *self.questions]]
+        rows = [*self.frequent, *self.questions, *term_rows]
+        texts = [f"{' '.join(row.wordings)} {row.answer}" for row in rows]
         texts += [entry.line for entry in self.glossary]
         self.words = set(re.findall(r"\w+", " ".join(texts).lower()))
         self.word_stems = {stem(word) for word in self.words}
         names = [(name, entry) for entry in self.glossary for name in entry.names]
         self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
-        asked = " ".join(row.question for row in [*self.frequent, *self.questions])
+        asked = " ".join(wording for row in rows for wording in row.wordings)
         self.long_words = {word for word in re.findall(r"\w+", asked.lower()) if len(word) > 6}
         self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
         self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
@@ -319,6 +334,9 @@ class Course:
         asked = in_words(message)
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", asked)
         found = [index.find(text, telling) for index in self.indexes for text in (asked, of_any_chapter)]
+        of_terms = self.term_questions.find(asked)
+        if of_terms[1] >= (CLEAR if COMPARES.search(message) else SAME):
+            found.append(of_terms)
         return max(found, key=lambda one: one[1])
 
     def section_on(self, message: str) -> Answered | None:
@@ -341,7 +359,18 @@ class Course:
         if of_chapter:
             return of_chapter
         entries = self.entries(message)
-        is_named = entries and not self.unnamed(message, entries) and not WHY.match(message)
+        unnamed = self.unnamed(message, entries)
+        is_open = near < THRESHOLD or (near < CLEAR and not unnamed)
+        if is_open and len(entries) == 1 and WHY.search(message):
+            purpose = self.listed("Why do we need {}?", entries)
+            if purpose:
+                return of_terms(entries).followed_by(purpose)
+        if is_open and entries and COMPARES.search(message):
+            if len(entries) == 1:
+                return of_terms(entries, ONE_TERM)
+            difference = self.listed("What is the difference between {} and {}?", entries)
+            return difference or of_terms(entries, TWO_TERMS)
+        is_named = entries and not unnamed and not WHY.search(message)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
@@ -357,6 +386,14 @@ class Course:
         rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
         row, near = self.nearest(message, rare)
         return row.answered() if near >= THRESHOLD else None
+
+    def listed(self, form: str, entries: list[Entry]) -> Answered | None:
+        """The answer to a question of a form about the terms of some entries, if the lists have it."""
+        names = product(*(entry.names for entry in entries))
+        row, near = max(
+            [self.term_questions.find(form.format(*some)) for some in names], key=lambda one: one[1]
+        )
+        return row.answered() if near >= CLEAR else None
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
@@ -381,6 +418,9 @@ class Course:
         if not found or "chapter" not in message.lower() or len(words) > 2 + bool(found[1]):
             return None
         number = int(found[2]) + bool(found[1])
+        if re.search(r"(?i)\b(how (long|much time)|minutes|hours?)\b", message) and minutes_of(number):
+            told = f"About {minutes_of(number)} minutes for its main path, without the exercises."
+            return Answered(told, f"the beginning of chapter {number}")
         entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]
         if not entries:
             return None
@@ -404,6 +444,14 @@ class Course:
 def number_of(chapter: str) -> int:
     """The number of "chapter 4: Attention"."""
     return int(re.search(r"\d+", chapter)[0])
+
+
+def minutes_of(number: int) -> int | None:
+    """The minutes of reading that a chapter states at its beginning; None where its text is not here."""
+    for file in (village.DATA.parent / "chapters" / "text").glob(f"{number:02}_*.md"):
+        found = re.search(r"Reading (\d+) minutes", file.read_text(encoding="utf-8"))
+        return int(found[1]) if found else None
+    return None
 
 
 def of_terms(entries: list[Entry], lead: str = "") -> Answered:

@@ -1,9 +1,9 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
-messages.csv has messages as strangers write them, and questions of the course's lists, with their kinds. A
-message of that file has the kind that it has there. For others, a linear classifier learned the kinds by
-ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits it
-again, in some seconds, and writes kinds.npz. The chat only reads these files.
+messages.csv has messages as strangers write them, with their kinds, and faq.csv has questions about the
+course. A message of these files has the kind that it has there. For others, a linear classifier learned the
+kinds by ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits
+it again, in some seconds, and writes kinds.npz. The chat only reads these files.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.serve.village_words import SHORT_FORMS, TABLE, from_question_word, village_forms
+from companion.serve.course import FAQ, read_glossary, read_questions
+from companion.serve.village_words import LIGHT_WORDS, SHORT_FORMS, TABLE, from_question_word, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
@@ -59,19 +60,38 @@ def is_foreign(message: str) -> bool:
     return n_foreign >= 2 and n_foreign >= len(words) / 4
 
 
+@cache
+def class_of(word: str) -> str:
+    """The word that stands for those that are alike: nouns, numbers, terms, and the lists of words.toml."""
+    if word in village_forms():
+        return "<noun>"
+    if word.isdigit():
+        return "<number>"
+    alike = [name for name, words in TABLE["alike"].items() if word in words.split()]
+    return f"<{alike[0]}>" if alike else "<term>" if word in term_words() else word
+
+
+@cache
+def term_words() -> frozenset[str]:
+    """The words of the names in the glossary."""
+    names = " ".join(name for entry in read_glossary() for name in entry.names)
+    return frozenset(plain(names).split()) - LIGHT_WORDS
+
+
 def features(message: str) -> np.ndarray:
     """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters.
 
-    Each noun of the village also counts as the word <noun>, so that all questions "who has the …" are alike,
-    and each number as <number>.
+    Words that are alike also count as one word, so that all questions "who has the …" are alike. The two
+    words of a pair are neighbors, or have one word between them.
     """
     words = (plain(message) + " ?" * ("?" in message)).split()
-    with_nouns = ["<noun>" if word in village_forms() else word for word in words]
-    with_nouns = ["<number>" if word.isdigit() else word for word in with_nouns]
-    found = dict.fromkeys([*words, *with_nouns], 1.0)
-    for row in (words, with_nouns):
+    classes = [class_of(word) for word in words]
+    found = dict.fromkeys([*words, *classes], 1.0)
+    for row in (words, classes):
         for pair in zip(["^", *row], [*row, "$"], strict=True):
             found[" ".join(pair)] = 1.0
+        for pair in zip(["^", "^", *row], [*row, "$", "$"], strict=True):
+            found["_".join(pair)] = 0.7
     for word in words:
         padded = f"_{word}_"
         for length in (3, 4, 5):
@@ -90,9 +110,10 @@ def words_of(message: str) -> str:
 
 
 def read_messages() -> list[tuple[str, str]]:
-    """The messages with their kinds."""
+    """The messages with their kinds, and the frequent questions about the course."""
     with MESSAGES.open(encoding="utf-8", newline="") as file:
-        return [(row["message"], row["kind"]) for row in csv.DictReader(file)]
+        rows = [(row["message"], row["kind"]) for row in csv.DictReader(file)]
+    return rows + [(wording, "course") for row in read_questions(FAQ) for wording in row.wordings]
 
 
 def fit(rows: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:

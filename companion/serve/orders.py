@@ -16,6 +16,7 @@ from companion.village import judge
 from companion.village.judge import state_of
 from companion.village.words import KINDS, NUMBERS
 
+ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
 EVENTS = re.compile(
@@ -62,8 +63,11 @@ def absent_from(story: str, order: str) -> list[str]:
     """What an order names and a story does not have, with a number of people, such as "three people"."""
     true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
     absent = missing(ordered_phrases(order), true)
+    roles = list(state_of(story).role.values())
     number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
-    if number and NUMBERS.index(number[1]) + 1 != len(state_of(story).role):
+    if number and number[2] == "animals":
+        roles = [role for role in roles if role in ANIMALS]
+    if number and NUMBERS.index(number[1]) + 1 != len(roles):
         absent.append(number[0])
     return absent
 

@@ -12,9 +12,10 @@ The first two need no model, so `Lists` answers them in the terminal, in the app
 `StoryChat` (`story_chat.py`) answers the others, with a model.
 """
 
-from companion.serve.course import CLEAR, EXACT, SMALL_TALK, THRESHOLD, Answered, Course
+from companion.serve.course import ASKS, CLEAR, EXACT, SMALL_TALK, THRESHOLD, Answered, Course
 from companion.serve.kinds import kind_of
 from companion.serve.small_talk import ANSWERS, NO_ENTRY, TABLE
+from companion.serve.village_words import village_nouns
 from companion.show.judged_text import is_story
 
 ORDERS = ("order", "more")
@@ -25,7 +26,7 @@ ABOUT_STORY = (*LEARNED, *TABLE["story"], "story", "deeds", "has", "count", "who
 """Kinds of questions about a story."""
 OF_COURSE = ("course", "chapter")
 """Kinds of questions about the course."""
-OPEN = ("unclear", "simpler", "told", "more", *TABLE["story"])
+OPEN = ("unclear", "simpler", "told", "more", "longer", *TABLE["story"])
 """Kinds of messages that are questions about the course where they have a term of it."""
 
 
@@ -39,6 +40,8 @@ def route(message: str, course: Course) -> str:
     is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
     if kind in ABOUT_STORY and near < EXACT and not is_of_terms:
         return "story"
+    if kind == "unclear" and entries and ASKS.match(message) and not village_nouns(message):
+        return "course"
     if kind in OF_COURSE or near >= (THRESHOLD if kind == "unclear" else CLEAR) or is_of_terms:
         return "course"
     if kind == "more":

@@ -10,20 +10,23 @@ from pathlib import Path
 
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
-TABLE = tomllib.loads(Path(__file__).with_name("small_talk.toml").read_text("utf-8"))
-UNCLEAR = TABLE["unclear"].replace("<example>", EXAMPLE)
-"""The answer to a message of no kind."""
-NO_ENTRY = TABLE["no_entry"]
-"""The answer to a question about the course that no list answers."""
-ANSWERS = {kind: answer.replace("<example>", EXAMPLE) for kind, answer in TABLE["answers"].items()}
+TABLE = tomllib.loads(
+    Path(__file__).with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE)
+)
+ANSWERS = {kind: answers[0] for kind, answers in TABLE["answers"].items()}
 """The answers by the kinds of messages.csv."""
-BRIEFLY = {
-    UNCLEAR: TABLE["briefly"],
-    ANSWERS["capability"]: f"I tell stories and explain terms. For example: {EXAMPLE}",
+UNCLEAR = TABLE["unclear"][0]
+"""The answer to a message of no kind."""
+NO_ENTRY = TABLE["no_entry"][0]
+"""The answer to a question about the course that no list answers."""
+WORDINGS = {
+    answers[0]: answers for answers in [*TABLE["answers"].values(), TABLE["unclear"], TABLE["no_entry"]]
 }
-"""The long answers, and what stands instead of each from the second time on."""
+"""The wordings of an answer, by the first one."""
 
 
-def briefly(answer: str, earlier: Iterable[str]) -> str:
-    """Return an answer, or the short one in its place where it was given earlier."""
-    return BRIEFLY.get(answer, answer) if answer in earlier else answer
+def reworded(answer: str, earlier: Iterable[str]) -> str:
+    """Return an answer in its next wording, if it was given earlier and has others."""
+    wordings = WORDINGS.get(answer, [answer])
+    n_given = sum(one in wordings for one in earlier)
+    return wordings[n_given % len(wordings)]

@@ -39,7 +39,8 @@ from companion.serve.village_words import (
 from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
 from companion.village.dialogues import DECLINE, answered, beginning_with, talk
-from companion.village.words import KINDS
+from companion.village.judge import state_of
+from companion.village.words import KINDS, SHE
 
 TEMPERATURE = 0.8
 """At which a story is told, unless another is given. Questions are answered at 0."""
@@ -81,7 +82,7 @@ class StoryChat(Chat):
             self.note = note_on_order(text, story, begun, kind == "more")
             yield story
             return
-        text = with_names(self.with_thing(text))
+        text = with_names(self.with_person(self.with_thing(text)))
         said = self.without_model(text)
         if said:
             yield said
@@ -105,6 +106,8 @@ class StoryChat(Chat):
         known = [*self.contents(), told]
         stories = [one for one in known if is_story(one)]
         self.by = "rule"
+        if kind in ABOUT_STORY and question.lower().startswith("why "):
+            kind = "why"
         if kind == "unclear" and (village_nouns(text) or (stories and ASKS.match(question))):
             kind = "story"
         may_be_of_world = kind != "unclear" or ASKS.match(question)
@@ -169,6 +172,21 @@ class StoryChat(Chat):
         return re.sub(
             r"(?i)\b(who|where|what|whose)\b(.*)\b(it|them|that)\b", rf"\1\2the {things.pop()}", text, count=1
         )
+
+    def with_person(self, text: str) -> str:
+        """A question about "she" or "he" and nobody else, with the last name that was said."""
+        pronoun = re.search(r"(?i)\b(she|he|him)\b", text)
+        stories = [i for i, one in enumerate(self.messages) if is_story(one["content"])]
+        if not pronoun or not stories or village_nouns(text):
+            return text
+        roles = state_of(self.messages[stories[-1]]["content"]).role
+        people = {name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")}
+        later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
+        named = [name for name in village_nouns(with_names(later)) if name in people]
+        if not people or (not named and len(people) > 1):
+            return text
+        name = [*people, *named][-1]
+        return re.sub(r"(?i)\b(she|he|him)\b", name, text)
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""

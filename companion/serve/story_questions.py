@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from companion.serve.kinds import known_kinds, words_of
-from companion.serve.orders import items_of
+from companion.serve.orders import ANIMALS, items_of
 from companion.serve.route import LEARNED
 from companion.serve.small_talk import TABLE as SAID
 from companion.serve.village_words import (
@@ -23,7 +23,7 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import KINDS, NUMBERS
+from companion.village.words import NUMBERS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
@@ -31,11 +31,12 @@ DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
 DID = re.compile(r"(?i)\W*((and|so|but) )?who (?!is|was|are|were|has|had)\w+")
 """How a question begins that asks who did something."""
+WHERE = re.compile(r"(?i)\W*((and|so|but) )?(where|who (has|holds|owns))\b")
+"""How a question begins that asks for places and things."""
 REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
-OPEN_KINDS = ("unclear", "story", "deeds", "count", "who", "why", "cast", "places", "day", "weather")
+OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
-ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
@@ -70,6 +71,8 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
     """
     if kind not in OPEN_KINDS or village_nouns(question) or words_of(question) in known_kinds():
         return False
+    if kind == "who" and story and len(unknown_words(question)) == 1:  # "who is Ada"
+        return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False
     if missing(unknown_words(re.sub(r"(?i)\bwho \w+", "who", question)), story):
@@ -81,7 +84,7 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind."""
     nouns = village_nouns(question)
-    if kind in READINGS and not (kind == "places" and missing(nouns, story)):
+    if kind in READINGS and not (kind in ("places", "feelings") and missing(nouns, story)):
         return READINGS[kind].format(**readings(story, nouns))
     if kind == "has" and asked_for(question):
         return whether_it_has(story, asked_for(question)[-1])
@@ -91,18 +94,22 @@ def read(kind: str, question: str, story: str) -> str:
         return lacking(story, absent[-1])
     if kind == "count":
         return how_many(story, question, nouns)
-    if kind == "who" and nouns:
-        return who_it_is(story, nouns)
+    if kind == "who" and (nouns or unknown_words(question)):
+        return who_it_is(story, nouns or unknown_words(question))
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
-    said = deeds_with(story, nouns) if kind == "deeds" else ""
+    only_nouns = content_words(in_past(question)) - content_words(SPARE) <= content_words(" ".join(nouns))
+    said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
     if said:
         return said
     if DID.match(question):
         return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
+    if WHERE.match(question):
+        return places_of(story, nouns)
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
-    words = [f"“{word}”" for word in missing(unknown_words(" ".join(named)), story)[-2:]]
+    named = [word for word in missing(named, story) if content_words(word) - content_words(SPARE)]
+    words = [f"“{word}”" for word in named[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
     return f"{nothing} {places_of(story, nouns)}".strip()
 
@@ -118,6 +125,7 @@ def readings(story: str, nouns: list[str]) -> dict[str, str]:
         "places": places_of(story, nouns),
         "day": state.day or "not named",
         "weather": state.weather or "not named",
+        "feelings": feelings_in(story, nouns),
     }
 
 
@@ -187,6 +195,13 @@ def deeds_with(story: str, words: Collection[str]) -> str:
         if stems_asked <= content_words(" ".join([deed, *named])):
             found.append(deed)
     return " ".join(found)
+
+
+def feelings_in(story: str, nouns: list[str]) -> str:
+    """What somebody of some nouns, or anybody, felt in a story."""
+    names = [name for name, role in state_of(story).role.items() if {name, role} & set(nouns)]
+    felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
+    return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
 
 
 def in_past(question: str) -> str:

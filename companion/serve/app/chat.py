@@ -10,7 +10,7 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.course import Answered
 from companion.serve.route import Lists
-from companion.serve.small_talk import EXAMPLE, briefly
+from companion.serve.small_talk import EXAMPLE, reworded
 from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.dialogues import DECLINE
 
@@ -48,7 +48,7 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
         chat.messages = st.session_state["messages"]
         for piece in chat.stream(turn.asked):
-            turn.answer += briefly(piece, [before.answer for before in st.session_state["turns"][:-1]])
+            turn.answer += reworded(piece, [before.answer for before in st.session_state["turns"][:-1]])
             place.html(html_parts.plain(turn.answer))
         turn.by = model.label
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
@@ -113,7 +113,7 @@ if question:
     with st.chat_message("assistant"):
         found = lists().find(question, before) if first else None
         if found:
-            turn.answer = briefly(found.answer, [one.answer for one in turns[:-1]])
+            turn.answer = reworded(found.answer, [one.answer for one in turns[:-1]])
             turn.by = found.source
         else:
             answer(turn, model)

@@ -57,39 +57,39 @@ def classify(reader, texts: list[str], places: list[str]) -> None:
 
 st.title("Classify texts", anchor=False)
 st.write("A classifier sorts each text into one of its classes, and says how sure it is.")
+top, result, below = st.container(), st.container(), st.container()  # the result is seen without scrolling
 models = of_kind(st.session_state["models"], "classifies")
-name = st.selectbox("Classifier", [*models, EXAMPLE])
-if name == EXAMPLE:
-    st.html(html_parts.note(example().description))
-else:
-    st.html(html_parts.note(models[name].description))
-with st.form("classify"):
+with below:
+    name = st.selectbox("Classifier", [*models, EXAMPLE])
+    st.html(html_parts.note(example().description if name == EXAMPLE else models[name].description))
+with top.form("classify"):
     usual = "\n".join(example().labels) if name == EXAMPLE else ""
-    typed = st.text_area("Texts, one in each line", usual, height=150, max_chars=100_000, key=f"texts {name}")
+    typed = st.text_area("Texts, one in each line", usual, height=110, max_chars=100_000, key=f"texts {name}")
     with st.expander("Or the texts of a CSV file"):
         file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
         column = st.text_input("Its column with the texts", "text", max_chars=200)
     asked = st.form_submit_button("Classify", type="primary")
-if asked:
-    st.session_state.pop("classified", None)
-    try:
-        device = st.session_state["device"]
-        reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
-        classify(reader, *texts_of(file, typed, column))
-        st.session_state["labels"] = example().labels if name == EXAMPLE else None
-    except parts.FAULTS as error:
-        parts.complain(error)
-if "classified" in st.session_state:
-    texts, answers = st.session_state["classified"]
-    labels = st.session_state["labels"]
-    if labels and labels.keys().isdisjoint(texts):
-        labels = None  # nothing is known of what was typed
-    names = [max(shares, key=shares.get) for shares in answers]
-    counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
-    st.html(html_parts.note(f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."))
-    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], labels))
-    if len(texts) > SHOWN:
-        st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
-    st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")
+with result:
+    if asked:
+        st.session_state.pop("classified", None)
+        try:
+            device = st.session_state["device"]
+            reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
+            classify(reader, *texts_of(file, typed, column))
+            st.session_state["labels"] = example().labels if name == EXAMPLE else None
+        except parts.FAULTS as error:
+            parts.complain(error)
+    if "classified" in st.session_state:
+        texts, answers = st.session_state["classified"]
+        labels = st.session_state["labels"]
+        if labels and labels.keys().isdisjoint(texts):
+            labels = None  # nothing is known of what was typed
+        names = [max(shares, key=shares.get) for shares in answers]
+        counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
+        st.html(html_parts.note(f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."))
+        st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], labels))
+        if len(texts) > SHOWN:
+            st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
+        st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")
 st.write("To make a classifier of your own labelled texts, run this command. It then appears in the list:")
 st.code("companion finetune classify --data labelled.csv", language=None, wrap_lines=True)

@@ -9,14 +9,14 @@ st.write(
     "Both models continue the same words with the same settings and the same seed, so what differs between"
     " the texts comes from the models."
 )
+with st.form("compare"):
+    prompt = st.text_input("How both texts begin", "Once", max_chars=2000)
+    asked = st.form_submit_button("Compare", type="primary")
+stories = st.container()  # above the rest, so that they are seen without scrolling
 models = [
     parts.choose(name, "tells", "answers", index=i, place=column)
     for i, (name, column) in enumerate(zip(("First model", "Second model"), st.columns(2), strict=True))
 ]
-with st.form("compare"):
-    prompt = st.text_input("How both texts begin", "Once", max_chars=2000)
-    asked = st.form_submit_button("Compare", type="primary")
-stories = st.container()
 with st.expander("Settings: how the texts are sampled"):
     options = parts.sampling()
 with stories:

@@ -22,19 +22,20 @@ st.write(
     "Type how a story begins, or choose an example, and click Tell: a model goes on. The judge, a program"
     " that knows what is true in the village, marks each sentence of a story of the village."
 )
-model = parts.choose("Model", "tells", "answers", place=st.container())
+top, story, below = st.container(), st.container(), st.container()  # the story is seen without scrolling
+model = parts.choose("Model", "tells", "answers", place=below)
 is_of_village = model.source == "village"
 folders = st.session_state["offer"].folders
 examples = EXAMPLES if is_of_village else beginnings(model.source, folders) or ["The"]
 if st.session_state.get("examples") != examples:  # of another model
     st.session_state["examples"] = examples
     st.session_state["prompt"] = examples[0]
-st.pills("Examples", examples, on_change=choose_example, key="example")
-with st.form("tell"):
-    prompt = st.text_input("How the text begins", max_chars=2000, key="prompt")
-    asked = st.form_submit_button("Tell", type="primary")
-story = st.container()  # above the settings, so that a phone shows it on its first screen
-with st.expander("Settings: how the text is sampled"):
+with top:
+    st.pills("Examples", examples, on_change=choose_example, key="example")
+    with st.form("tell"):
+        prompt = st.text_input("How the text begins", max_chars=2000, key="prompt")
+        asked = st.form_submit_button("Tell", type="primary")
+with below.expander("Settings: how the text is sampled"):
     options = parts.sampling()
 with story:
     if asked:
