@@ -137,21 +137,24 @@ def read_rows(file) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = [{name: plain_text(text) for name, text in row.items()} for row in csv.DictReader(lines)]
     for row in rows:
-        if "question" in row:
-            row["wordings"] = tuple(row.pop("question").split(" | "))
         if "chapter" in row:
             row["chapter"] = f"chapter {row['chapter']}: {row.pop('title')}"
     return rows
 
 
+def row_of(row: dict[str, str]) -> Row:
+    """A question of a file, in all its wordings."""
+    return Row(tuple(row["question"].split(" | ")), row.get("answer", ""), row.get("chapter", ""))
+
+
 def read_questions(file: Path) -> list[Row]:
     """The questions of a list, with their answers."""
-    return [Row(**row) for row in read_rows(file)]
+    return [row_of(row) for row in read_rows(file)]
 
 
 def read_sections() -> list[Row]:
     """The headings of the chapters' sections, as rows without an answer."""
-    return [Row(answer="", **row) for row in read_rows(SECTIONS)]
+    return [row_of(row) for row in read_rows(SECTIONS)]
 
 
 def read_glossary() -> list[Entry]:
