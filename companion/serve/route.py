@@ -64,7 +64,9 @@ class Lists:
         """
         if is_story(message):  # and a question about it
             return None
-        mended = self.course.with_term(self.course.mended(message), before)
+        mended = self.course.mended(message)
+        if kind_of(mended) not in ABOUT_STORY:  # where "it" is the story
+            mended = self.course.with_term(mended, before)
         kind = kind_of(mended)
         following = self.course.following(before) if before and kind == "more" else None
         if following:

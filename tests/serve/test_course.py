@@ -106,6 +106,12 @@ def test_tell_me_more_goes_on_with_the_next_question_each_time(question, first, 
     assert len({before.answer, more.answer, again.answer}) == 3
 
 
+def test_it_is_the_last_term_but_not_in_a_question_about_the_story():
+    before = COURSE.find("what is perplexity?")
+    assert "erplexity" in COURSE.find("why do we need it?", before).answer
+    assert COURSE.find("where did it take place?", before) is None
+
+
 def test_after_a_story_or_small_talk_more_is_left_to_the_model():
     assert COURSE.find("tell me more") is None
     assert COURSE.find("and then?", COURSE.find("thank you")) is None
