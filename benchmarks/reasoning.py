@@ -7,13 +7,22 @@
     python benchmarks/reasoning.py steps --lr 4.8e-2 --steps 1500 --arm answer              # worse again
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 700 --arm early --seed 0
     for lr in 1e-4 3e-4 1e-3
-        do python benchmarks/reasoning.py rewards --tune --seed 9 --lr $lr --steps 30 --arm grpo
+        do python benchmarks/reasoning.py rewards --tune --seed 9 --lr $lr --steps 30 --arm grpo \\
+            --arm "each step" --arm dr_grpo --arm dapo --arm gspo
     done
     python benchmarks/reasoning.py rewards --lr 3e-4 --steps 100
     python benchmarks/reasoning.py pairs --lr 3e-4 --steps 100
     python benchmarks/reasoning.py small --lr 3e-3 --steps 300 --arm before --arm simulator \\
         --arm "teacher's texts" --arm "own texts"
     python benchmarks/reasoning.py small --lr 3e-4 --steps 300 --arm rewards
+    python benchmarks/reasoning.py small --lr 6e-3 --steps 300 --arm simulator --arm "teacher's texts" \\
+        --arm "own texts"
+    python benchmarks/reasoning.py small --lr 1.2e-2 --steps 300 --arm simulator
+    python benchmarks/reasoning.py small --lr 1e-4 --steps 300 --arm rewards
+    for lr in 1e-3 3e-3 6e-3 1.2e-2  # also 2.4e-2 for the simulator, and 3e-3 to 3e-5 for the rewards
+        do python benchmarks/reasoning.py small --tune --seed 9 --lr $lr --steps 300 --arm simulator \\
+            --arm "teacher's texts" --arm "own texts"
+    done
     python benchmarks/reasoning.py tool --lr 6e-3 --steps 1500
     python benchmarks/reasoning.py steps --lr 6e-3 --steps 1500 --arm longer  # learns one to six steps
     for lr in 3e-3 6e-3 1.2e-2
@@ -25,6 +34,10 @@
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm think --arm holder
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 1000 --arm answer --seed 0
     python benchmarks/reasoning.py handed --lr 6e-3 --steps 3000
+    python benchmarks/reasoning.py handed --lr 1.2e-2 --steps 3000 --arm think
+    for lr in 6e-3 1.2e-2 2.4e-2
+        do python benchmarks/reasoning.py handed --tune --seed 9 --lr $lr --steps 1000
+    done
     for lr in 3e-3 6e-3 1.2e-2 2.4e-2 4.8e-2
         do python benchmarks/reasoning.py agent --tune --seed 9 --lr $lr --steps 150
         python benchmarks/reasoning.py agent --tune --seed 9 --lr $lr --steps 600

@@ -479,7 +479,7 @@ def test_a_pipe_has_a_line_every_ten_seconds(data, capsys):
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == "" and len(lines) == 6
-    assert re.search(r" 15 steps \[.*, loss \d\.\d{3}\]", lines[2])
+    assert re.search(r" step 15 \[.*, loss \d\.\d{3}\]", lines[2])
 
 
 def test_progress_is_shown_only_if_asked(data, capsys):

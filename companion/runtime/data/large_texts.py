@@ -84,8 +84,9 @@ def write_large(
         on_batch: Called with the bytes of the text of each batch that is written.
 
     Raises:
-        ValueError: If a split would be empty.
+        ValueError: If a split would be empty, or the tokenizer has no <|endoftext|>.
     """
+    tokenizer.check_end()
     same = {"source": source, "tokenizer": tokenizer_fingerprint(tokenizer), "val_fraction": val_fraction}
     with claim(folder), staged(folder, BEGUN) as new:
         batches, state = begin(new, documents, same)

@@ -98,6 +98,7 @@ def write_prepared(
     Raises:
         ValueError: If another process writes there, or the tokenizer has no <|endoftext|>.
     """
+    tokenizer.check_end()
     n_bytes = {}
     with claim(folder), staged(folder) as new:
         for name, documents in parts.items():
