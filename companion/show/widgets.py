@@ -14,12 +14,14 @@ input that cannot be drawn gives one line in place of the picture.
 
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from html import escape
 from importlib.util import find_spec
 from io import BytesIO
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.pyplot as plt
 import regex
@@ -57,51 +59,59 @@ def live() -> bool:
     return any(marks) or "google.colab" in sys.modules
 
 
-class Panel(NamedTuple):
-    """A picture that controls change.
+class Panel:
+    """Controls, a line of text and a picture, which is drawn anew whenever a control's value changes.
 
-    Attributes:
+    Args:
         draw: Called as draw(figure, **values), with the controls' values by name. It returns a sentence about
             what it drew, which is also the picture's alternative text. If it raises ValueError, the message
             stands alone, without a picture.
         size: Inches across and down.
         controls: ipywidgets by name.
+
+    Attributes:
+        box: The ipywidget to display.
+        figure: The matplotlib Figure of the picture.
+        said: The line of text.
     """
 
-    draw: Callable[..., str]
-    size: tuple[float, float]
-    controls: Mapping[str, Any]
+    def __init__(self, draw: Callable[..., str], size: tuple[float, float], controls: Mapping[str, Any]):
+        from ipywidgets import HTML, VBox
+
+        self.draw, self.controls, self.said = draw, controls, ""
+        self.figure, self.line, self.picture = Figure(figsize=size), HTML(), HTML()
+        self.box = VBox([*controls.values(), self.line, self.picture])
+        for control in controls.values():
+            control.style.description_width = "7em"
+            control.layout.width, control.layout.max_width = "100%", f"{100 * size[0]:.0f}px"
+            control.observe(self.update, "value")
+        self.update()
+
+    def update(self, _change=None) -> None:
+        """Draw the state that the controls name."""
+        self.figure.clear()
+        try:
+            self.said = self.draw(self.figure, **{name: c.value for name, c in self.controls.items()})
+        except ValueError as error:
+            self.said, self.picture.value = str(error), ""
+        else:
+            png = BytesIO()
+            self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})  # soon, not small
+            source, width = b64encode(png.getvalue()).decode(), round(100 * self.figure.get_figwidth())
+            style = f"width:{width}px;max-width:100%;height:auto"
+            self.picture.value = (
+                f'<img src="data:image/png;base64,{source}" alt="{escape(self.said)}" style="{style}">'
+            )
+        self.line.value = f'<span style="white-space:pre-wrap">{escape(self.said)}</span>'
 
 
 def show(panel: Callable[[], Panel]) -> None:
     """Show the figures drawn so far, and below them the panel where there is a reader to use it."""
     plt.show()
     if live():
-        show_panel(panel())
+        from IPython.display import display
 
-
-def show_panel(panel: Panel) -> None:
-    """Show controls, and below them what is drawn from their values."""
-    from IPython.display import Image, display
-    from ipywidgets import VBox, interactive_output
-
-    def show_picture(**values) -> None:
-        figure = Figure(figsize=panel.size)
-        try:
-            sentence = panel.draw(figure, **values)
-        except ValueError as error:
-            print(error)
-            return
-        print(sentence)
-        png = BytesIO()
-        figure.savefig(png, format="png")
-        display(Image(png.getvalue(), width=round(100 * panel.size[0]), alt=sentence))
-
-    for name, control in panel.controls.items():
-        control.description = name.replace("_", "-")
-        control.style.description_width = "7em"
-        control.layout.width, control.layout.max_width = "100%", f"{100 * panel.size[0]:.0f}px"
-    display(VBox([*panel.controls.values(), interactive_output(show_picture, panel.controls)]))
+        display(panel().box)
 
 
 @lru_cache
@@ -232,8 +242,8 @@ def merges_panel(tokenizer, text: str) -> Panel:
         except ValueError:
             pass  # the picture says what is wrong
 
-    box = Text(text, continuous_update=False)
-    slider = SelectionSlider(options=numbers(text), index=0)
+    box = Text(text, description="text", continuous_update=False)
+    slider = SelectionSlider(options=numbers(text), index=0, description="merges")
     box.observe(follow, "value")
     return Panel(draw, (plots.WIDTH, 1.0), {"text": box, "merges": slider})
 
@@ -389,6 +399,8 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     if len(parts) > 1:
         controls["layer"] = IntSlider(head[0], 0, len(parts) - 1)
     controls["head"] = IntSlider(head[1], 0, len(found(sentence)[0][0]) - 1)
+    for name, control in controls.items():
+        control.description = name
     return Panel(draw, (plots.WIDTH, 5.6), controls)
 
 
@@ -500,11 +512,13 @@ def sampling_panel(probabilities: Callable, model, tokenizer, prompt: str, state
     wanted = state.get("top_k") or 0  # 0 stands for no cut
     sizes = sorted({1, 2, 3, 5, 10, 20, 50, 100, wanted} - {0}, reverse=True)
     controls = {
-        "prompt": Text(prompt, continuous_update=False),
+        "prompt": Text(prompt, description="prompt", continuous_update=False),
         "temperature": FloatSlider(state.get("temperature", 1.0), min=0, max=2, step=0.05),
         "top_k": SelectionSlider(options=[("all", 0), *((str(k), k) for k in sizes)], value=wanted),
         "top_p": FloatSlider(state.get("top_p", 1.0), min=0.05, max=1, step=0.05),
     }
+    for name, control in controls.items():
+        control.description = name.replace("_", "-")
     return Panel(draw, (plots.WIDTH, 3.8), controls)
 
 

@@ -107,7 +107,7 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     assert (ABOUT_DOT in out) == ("·" in out.replace(ABOUT_DOT, ""))
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
-    assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
+    assert re.search(r"This is a model after \d+ seconds? of training. In 3 steps it read", out)
     assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
 
 

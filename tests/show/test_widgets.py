@@ -5,7 +5,6 @@ import math
 import nbformat
 import pytest
 import torch
-from matplotlib.figure import Figure
 from nbclient import NotebookClient
 
 from companion.attention import CausalSelfAttention, causal_mask
@@ -38,20 +37,6 @@ def model(tokenizer):
 
 
 pytestmark = pytest.mark.usefixtures("style")
-
-
-def drawn(panel):
-    """The sentence and the figure of a panel, for the values that its controls have."""
-    figure = Figure(figsize=panel.size)
-    values = {name: control.value for name, control in panel.controls.items()}
-    return panel.draw(figure, **values), figure
-
-
-def refusal(panel):
-    """Why the values of a panel's controls cannot be drawn."""
-    with pytest.raises(ValueError) as error:
-        drawn(panel)
-    return str(error.value)
 
 
 def labels(ticks):
@@ -101,18 +86,21 @@ def test_the_merges_controls_go_from_step_to_step(tokenizer):
     panel = widgets.merges_panel(tokenizer, SENTENCE)
     slider, steps = panel.controls["merges"], widgets.merge_steps(tokenizer, SENTENCE)
     assert [number for _, number in slider.options] == [learned for learned, _ in steps]
-    said, figure = drawn(panel)
-    assert said == "No merge yet: 18 tokens, one for each byte."
-    assert len(figure.axes[0].patches) == 18
+    assert (
+        panel.said == "No merge yet: 18 tokens, one for each byte."
+        and len(panel.figure.axes[0].patches) == 18
+    )
     slider.index = 3
     learned, tokens = steps[3]
-    said, figure = drawn(panel)
-    (ax,), (a, b) = figure.axes, tokenizer.merges[learned - 1]
-    assert said.startswith(f"Merge {learned} of 30 joins “{a.decode()}” and “{b.decode()}”: {len(tokens)} ")
+    (ax,), (a, b) = panel.figure.axes, tokenizer.merges[learned - 1]
+    assert panel.said.startswith(
+        f"Merge {learned} of 30 joins “{a.decode()}” and “{b.decode()}”: {len(tokens)} "
+    )
     assert labels(ax.get_yticklabels()) == [str(steps[2][0]), str(learned)]
     assert len(ax.patches) == len(steps[2][1]) + len(tokens)
     outlined = [bar for bar in ax.patches if bar.get_linewidth() == 1.4]
     assert len(outlined) == tokens.count(a + b) > 0
+    assert f'alt="{panel.said}"' in panel.picture.value and "data:image/png;base64," in panel.picture.value
 
 
 def test_another_text_has_other_merges_and_one_that_does_not_fit_gives_a_line(tokenizer):
@@ -120,15 +108,14 @@ def test_another_text_has_other_merges_and_one_that_does_not_fit_gives_a_line(to
     box, slider = panel.controls["text"], panel.controls["merges"]
     box.value = "the mill"
     assert [k for _, k in slider.options] == [k for k, _ in widgets.merge_steps(tokenizer, "the mill")]
-    assert slider.index == len(slider.options) - 1 and drawn(panel)[0].endswith(": 2 tokens.")
+    assert slider.index == len(slider.options) - 1 and panel.said.endswith(": 2 tokens.")
     box.value = "a" * 60
-    assert drawn(panel)
-    box.value = ""
-    assert refusal(panel) == "The text is empty: type a few words."
-    box.value = "a" * 61
-    assert refusal(panel).startswith("The text takes 61 places,")
+    assert panel.picture.value
+    for text, said in [("", "The text is empty: type a few words."), ("a" * 61, "The text takes 61 places,")]:
+        box.value = text
+        assert panel.said.startswith(said) and said in panel.line.value and panel.picture.value == ""
     box.value = "the mill"
-    assert "2 tokens" in drawn(panel)[0]
+    assert "2 tokens" in panel.said and panel.picture.value
 
 
 # Attention
@@ -175,27 +162,26 @@ def test_the_attention_strip_maps_the_heads_that_were_asked_for(tokenizer, model
 def test_the_attention_controls_show_any_head_on_any_sentence(tokenizer, model):
     panel = widgets.attention_panel(model, tokenizer, SENTENCE, (1, 2))
     controls = panel.controls
-    assert list(controls) == ["sentence", "layer", "head"]
+    assert [c.description for c in controls.values()] == ["sentence", "layer", "head"]
     assert (controls["layer"].max, controls["head"].max) == (1, 2)
     assert (controls["layer"].value, controls["head"].value) == (1, 2)
     controls["layer"].value = 0
     layers, words = widgets.heads_of(model, tokenizer, SENTENCE)
-    said, figure = drawn(panel)
-    (ax,) = figure.axes
+    (ax,) = panel.figure.axes
     torch.testing.assert_close(torch.tensor(ax.images[0].get_array().data), layers[0][2])
     weight, most = layers[0][2][-1].max(0)
-    assert said.startswith("Layer 0, head 2. The last token, “button”, looks most at")
-    assert said.endswith(f"“{words[most]}”, token {most}: {weight:.0%} of its weight.")
+    assert panel.said.startswith("Layer 0, head 2. The last token, “button”, looks most at")
+    assert panel.said.endswith(f"“{words[most]}”, token {most}: {weight:.0%} of its weight.")
     controls["sentence"].value = "$$ $$"  # no formula
-    assert "$" in labels(drawn(panel)[1].axes[0].get_xticklabels())
+    assert panel.picture.value and "$" in labels(panel.figure.axes[0].get_xticklabels())
 
 
 def test_a_sentence_that_cannot_be_read_gives_a_line(tokenizer, model):
     panel = widgets.attention_panel(model, tokenizer, SENTENCE)
     panel.controls["sentence"].value = " "
-    assert refusal(panel) == "The sentence is empty: type a few words."
+    assert panel.said == "The sentence is empty: type a few words." and panel.picture.value == ""
     panel.controls["sentence"].value = "~" * 40
-    assert refusal(panel) == "The sentence has 41 tokens, the picture holds 40: shorten it."
+    assert panel.said == "The sentence has 41 tokens, the picture holds 40: shorten it."
 
 
 # Sampling
@@ -247,12 +233,12 @@ def test_settings_and_prompts_at_the_edge(tokenizer, model):
     panel = widgets.sampling_panel(next_token_probabilities, model, tokenizer, SENTENCE, {"top_k": 7})
     assert panel.controls["top_k"].value == 7
     panel.controls["temperature"].value = 0
-    said, _ = drawn(panel)
-    assert said.startswith("T = 0, top-k 7: 1 of 287 tokens kept;") and said.endswith("has 100%.")
+    assert panel.said.startswith("T = 0, top-k 7: 1 of 287 tokens kept;") and panel.said.endswith("has 100%.")
     panel.controls["prompt"].value = ""  # what a text begins with
-    assert drawn(panel)
+    assert panel.picture.value
     panel.controls["prompt"].value = "~" * 19
-    assert refusal(panel) == "The prompt has 20 tokens, and the model reads 19: shorten it."
+    assert panel.said == "The prompt has 20 tokens, and the model reads 19: shorten it."
+    assert panel.picture.value == ""
 
 
 # Where controls are shown
