@@ -113,6 +113,14 @@ def test_powershell_gets_the_same_commands():
     assert theirs == ours and len(ours) == 2
 
 
+def test_the_exercise_of_the_first_page_gets_the_verdict_that_stands_there(tmp_path, monkeypatch, capsys):
+    page = text("README.md")
+    (attempt,) = fenced(page, "python")
+    monkeypatch.chdir(tmp_path)  # where the outcome is kept
+    exec(attempt, {})
+    assert capsys.readouterr().out == fenced(page, "text")[-1]
+
+
 @pytest.mark.gate
 def test_the_python_of_the_page_prints_what_the_page_shows(tmp_path, monkeypatch):
     """The model that ships tells the story that stands there. An untrained one is trained for three steps."""
