@@ -79,7 +79,7 @@ def test_the_example_classifier_was_not_trained_on_its_texts():
     assert example.labels == {text: labels[text] for text in texts}
     right = sum(max(one, key=one.get) == labels[text] for one, text in zip(answers, texts, strict=True))
     assert len(texts) == 20 and right > 12  # always "no spam" would be right 12 times
-    assert f"Of the 20 others, which stand below, it classifies {right}" in example.description
+    assert f"Of the 20 others, which stand above, it classifies {right}" in example.description
 
 
 def test_a_model_itself_two_folders_of_a_name_and_a_name_given(folders, tmp_path):

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from companion.serve import html_parts
 from companion.serve.app import parts
 
 st.title("Compare two models", anchor=False)
@@ -21,8 +22,12 @@ with st.expander("Settings: how the texts are sampled"):
     options = parts.sampling()
 with stories:
     for number, (model, column) in enumerate(zip(models, st.columns(2), strict=True), 1):
+        key = f"compared {number}"
         with column:
+            title = st.empty()
             if asked:
-                parts.tell(model, prompt, options, f"compared {number}")
-            if f"compared {number}" in st.session_state:
-                parts.show(st.session_state[f"compared {number}"])
+                title.html(html_parts.heading(model.label))
+                parts.tell(model, prompt, options, key)
+            if key in st.session_state:
+                title.html(html_parts.heading(st.session_state[key].by))
+                parts.show(st.session_state[key])
