@@ -249,7 +249,7 @@ def in_toml(value: Any) -> str:
 def write_run_settings(plan: Any) -> None:
     """Write the file in the folder of a run that repeats the run.
 
-    The number format is written as timing on this machine chose it.
+    The number format is written as this machine chose it.
 
     Args:
         plan: A TrainPlan.
@@ -257,9 +257,9 @@ def write_run_settings(plan: Any) -> None:
     start = plan.start
     shape = {}
     if not start.origin:
-        fields = dataclasses.asdict(start.config).items()
-        shape = {name: value for name, value in fields if name not in ("vocab_size", *start.derived)}
-        shape["architecture"] = start.config.architecture
+        shape = {"architecture": start.config.architecture} | dataclasses.asdict(start.config)
+        for name in ("vocab_size", *start.derived):
+            del shape[name]
     dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
     training = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
     training = {name: value for name, value in training.items() if name not in shape}

@@ -99,7 +99,8 @@ def read_gguf(path: str | Path) -> tuple[dict[str, Any], dict[str, tuple[str, to
 
 def tensors_of(model, architecture: str):
     """(Hugging Face's name, float32 tensor on the CPU, (out, in)) of each tensor that the file holds."""
-    config, ours = model.config, model.state_dict()
+    config = model.config
+    ours = model.state_dict()
     heads = {}
     if architecture == "llama":
         heads = {"q_proj": config.n_heads, "k_proj": config.n_kv_heads}
