@@ -13,6 +13,7 @@ from support.runs import (
 )
 
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.training import load_checkpoint, save_checkpoint, train
 
 # ---------------------------------------- checkpoints
@@ -51,6 +52,18 @@ def test_parts_that_share_their_weights_are_loaded_by_a_builder_that_shares_them
     x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
     assert torch.equal(again(x), model(x)) and not again.training
     assert again.blocks[0].mlp.up_proj.weight is again.blocks[1].mlp.up_proj.weight
+
+
+@pytest.mark.gate
+def test_a_file_of_before_that_lists_shared_weights_is_still_read(data, tmp_path):
+    model = with_one_mlp(small_model(data)).eval()
+    save_checkpoint(tmp_path, model, data.tokenizer)
+    tensors, notes = read_safetensors(tmp_path / "model.safetensors")
+    first = [name for name in tensors if name.startswith("blocks.0.mlp.")]
+    shared = {name.replace("blocks.0", f"blocks.{len(model.blocks) - 1}"): name for name in first}
+    write_safetensors(tmp_path / "model.safetensors", tensors, notes | {"shared": json.dumps(shared)})
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(load_checkpoint(tmp_path)[0](x), model(x))
 
 
 def test_what_is_missing_is_named(folder, tmp_path):
