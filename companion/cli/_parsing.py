@@ -29,7 +29,7 @@ import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -439,25 +439,3 @@ def carry_out(words: Sequence[str], names: Sequence[str]) -> None:
     with waiting("Loading"):
         module, options = options_of(words, names)
     module.run(options)
-
-
-# -- options that were given ---------------------------------------------------------------------------------
-
-
-def take(options: Any, fields: dict) -> None:
-    """Fields stand in for the options that were not given."""
-    for name, value in fields.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-
-
-def refuse(options: Any, names: Sequence[str], why: str) -> None:
-    """Check that options which would be ignored were not given.
-
-    Raises:
-        ValueError: For the first of the options that was given.
-    """
-    given = options if isinstance(options, Mapping) else vars(options)
-    for name in names:
-        if given.get(name) is not None and given[name] is not False:
-            raise ValueError(f"--{name.replace('_', '-')} {why}; leave it out")

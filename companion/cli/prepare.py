@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
-from companion.cli._parsing import Positional, Range, refuse
-from companion.cli._shared import PREPARED, each_once, memorized
+from companion.cli._parsing import Positional, Range
+from companion.cli._shared import PREPARED, each_once, memorized, refuse
 from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source

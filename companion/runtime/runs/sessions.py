@@ -180,13 +180,7 @@ class Clock:
 
 @contextmanager
 def open_run(
-    trainer: Any,
-    data: Any,
-    folder: str | Path | None,
-    resume: bool,
-    progress: bool,
-    clock: Clock | None,
-    origin: dict | None,
+    trainer, data, folder, resume: bool, progress: bool, clock: Clock | None, origin: dict | None
 ) -> Iterator["Run"]:
     """Claim a run's folder, restore its place, catch Ctrl-C, and yield the run; at the end, save it.
 
