@@ -343,4 +343,4 @@ def load_prepared(folder: str | Path) -> Corpus:
         ValueError: If the folder holds no prepared text, or a file is missing, damaged, or belongs to
             another text. The message names the file.
     """
-    return read_prepared(folder, Tokenizer.load)
+    return read_prepared(folder)

@@ -378,6 +378,8 @@ def train(
     progress=False,
     optimizers=None,
     make_trainer=Trainer,
+    clock=None,
+    origin=None,
 ):
     """Train a model in place on a Corpus.
 
@@ -393,6 +395,8 @@ def train(
         progress: Whether to show a progress bar.
         optimizers: As in Trainer.
         make_trainer: Called as Trainer is, for another kind of trainer (chapter 12) or another loss.
+        clock: A Clock, for a run that ends when its time is over.
+        origin: Notes on the model whose weights the run begins with, for the run's folder.
 
     Returns:
         The history: a dict for each evaluation, with the keys step, tokens, seconds (of training), train
@@ -406,7 +410,7 @@ def train(
     check_fit(model, data, config)
     batches = partial(training_batches, data.train, config)
     trainer = make_trainer(model, batches, config, optimizers=optimizers)
-    with open_run(trainer, data, folder, resume, progress) as run:
+    with open_run(trainer, data, folder, resume, progress, clock, origin) as run:
         while trainer.steps < config.steps and not run.interrupted():
             loss = trainer.step()
             run.show(loss)
@@ -458,4 +462,4 @@ def load_checkpoint(folder, builders: Mapping | None = None) -> tuple[nn.Module,
     """
     if not builders:
         builders = {"gpt2": (GPTConfig, gpt2)}
-    return read_model(folder, builders, Tokenizer.load)
+    return read_model(folder, builders)

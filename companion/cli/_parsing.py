@@ -12,14 +12,15 @@ its docstring is its help:
     text: Annotated[list[str], Positional()]           a.txt b.txt
     say: list[str] = field(default_factory=list)       --say Hi --say Bye
     model: Annotated[Path, Alias("--checkpoint")]      --model x or --checkpoint x; it must be given
-    config: Annotated[Path | None, Tables("model")]    --config x.toml, whose [model] stands in for options
-    fields: Annotated[dict, GPTConfig, TrainConfig]    an option for each of their fields
+    CONFIGS: ClassVar = "gpt.GPTConfig"                an option for each field of GPTConfig, kept in `fields`
+    TABLES: ClassVar = "top model"                     --config x.toml: the lines before its first table, and
+                                                       its [model], stand in for options
     MOST_USED: ClassVar = "lr bits"                    --help shows these alone, --help-all shows all
 """
 
 import argparse
 import ast
-import dataclasses
+import contextlib
 import importlib
 import pkgutil
 import platform
@@ -28,7 +29,7 @@ import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -39,7 +40,7 @@ from typing import Annotated, Any, Literal
 from companion.runtime.terminal import as_typed, suggestion, waiting
 
 TABLES = ("model", "training", "generation")
-"""The tables of a file of settings, below the lines before the first one, which is called "" here."""
+"""The tables of a file of settings, below the lines before the first one, which are called "top" here."""
 BY_DATA = {"vocab_size"}
 """Fields of a model's configuration that no option sets, because the data do."""
 
@@ -63,27 +64,8 @@ class Positional:
     """An argument without a name."""
 
 
-class Tables:
-    """The tables of a file of settings that a command takes."""
-
-    def __init__(self, *names: str):
-        self.names = names
-
-
 class MayBeEmpty:
     """A text that may be empty."""
-
-
-class Names(dict):
-    """What the names in an annotation stand for; that of any other class is itself."""
-
-    def __missing__(self, name: str) -> str:
-        return name
-
-
-KNOWN = Names({kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict, Path)})
-KNOWN |= {kind.__name__: kind for kind in (Range, Alias, Positional, Tables, MayBeEmpty)}
-KNOWN |= {"Literal": Literal, "Annotated": Annotated, "None": None}
 
 
 @dataclass
@@ -92,7 +74,7 @@ class Field:
 
     name: str
     kind: Any
-    marks: tuple  # what Annotated says besides
+    marks: Sequence  # what Annotated says besides
     default: Any  # the value, where it is a literal
     required: bool
     help: str
@@ -139,31 +121,34 @@ def texts_of(node: ast.ClassDef) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
+def kind_of(annotation: ast.expr) -> tuple[Any, Sequence]:
+    """What an annotation says: the type of a value, without its None, and the marks beside it."""
+    kind = eval(ast.unparse(annotation))
+    marks: Sequence = ()
+    if typing.get_origin(kind) is Annotated:
+        kind, *marks = typing.get_args(kind)
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        kind = typing.get_args(kind)[0]
+    return kind, marks
+
+
 def fields_of(module: str, name: str) -> dict[str, Field]:
     """The fields of a dataclass, those of its bases first."""
     module, node = find_class(module, name)
     found = {}
     for base in node.bases:
         found |= fields_of(module, ast.unparse(base))
+    texts = {option: field.help for option, field in found.items()} | texts_of(node)
     for line in node.body:
-        if not isinstance(line, ast.AnnAssign) or ast.unparse(line.annotation).startswith("ClassVar"):
-            continue
-        kind = eval(ast.unparse(line.annotation), {"__builtins__": {}}, KNOWN)
-        marks: list = []
-        if typing.get_origin(kind) is Annotated:
-            kind, *marks = typing.get_args(kind)
-        if typing.get_origin(kind) in (types.UnionType, typing.Union):
-            kind = typing.get_args(kind)[0]
-        try:
-            default = ast.literal_eval(line.value) if line.value else None
-        except ValueError:
-            default = None  # computed; the docstring describes it
-        option = ast.unparse(line.target)
-        text = found[option].help if option in found else ""  # a base's
-        found[option] = Field(option, kind, tuple(marks), default, line.value is None, text)
-    texts = texts_of(node)
+        if isinstance(line, ast.AnnAssign) and not ast.unparse(line.annotation).startswith("ClassVar"):
+            option = ast.unparse(line.target)
+            kind, marks = kind_of(line.annotation)
+            default = None
+            with contextlib.suppress(ValueError):  # of a default that is computed
+                default = ast.literal_eval(line.value) if line.value else None
+            found[option] = Field(option, kind, marks, default, line.value is None, "")
     for option, field in found.items():
-        field.help = texts.get(option, field.help)
+        field.help = texts.get(option, "")
     return found
 
 
@@ -200,6 +185,17 @@ def reader_of(field: Field) -> Callable[[str], Any]:
     return read
 
 
+def help_of(field: Field) -> str:
+    """What the help says of a field, with its default."""
+    text = field.help
+    default = field.default
+    if default not in (None, False, ()) and "Default:" not in text:
+        if isinstance(default, tuple):
+            default = " ".join(map(str, default))
+        text += f" Default: {'on' if default is True else default}."
+    return text.replace("%", "%%")
+
+
 def add_field(parser: Any, field: Field, both: bool, is_shown: bool) -> None:
     """Add the option of a field.
 
@@ -209,45 +205,57 @@ def add_field(parser: Any, field: Field, both: bool, is_shown: bool) -> None:
         both: Whether a switch can be switched off as well.
         is_shown: Whether the help describes it.
     """
-    text = field.help
-    if field.default not in (None, False, ()) and "Default:" not in text:
-        shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-        text += f" Default: {'on' if shown is True else shown}."
-    names = [field.flag]
-    more: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
-    if not is_shown:
-        more["help"] = argparse.SUPPRESS
-    if alias := field.mark(Alias):
-        names.append(alias.name)
+    shape = typing.get_origin(field.kind)
+    parts = typing.get_args(field.kind)
+    more: dict[str, Any] = {"help": help_of(field) if is_shown else argparse.SUPPRESS, "default": None}
     if field.kind is bool:
-        switch = both or field.default is True
-        parser.add_argument(*names, action=argparse.BooleanOptionalAction if switch else "store_true", **more)
-        return
-    origin = typing.get_origin(field.kind)
-    if origin is Literal:
-        more |= {"choices": typing.get_args(field.kind), "type": type(typing.get_args(field.kind)[0])}
+        is_switch = both or field.default is True
+        more["action"] = argparse.BooleanOptionalAction if is_switch else "store_true"
+    elif shape is Literal:
+        more["choices"] = parts
+        more["type"] = type(parts[0])
     else:
-        more |= {"type": reader_of(field), "metavar": field.name.upper()}
-    if origin is tuple:
-        more |= {"nargs": len(typing.get_args(field.kind)), "metavar": "X"}
-    if field.mark(Positional):
-        if not field.required:
-            more |= {"nargs": "?", "default": None}  # argparse would read SUPPRESS as a word
-        if origin is list:
-            more["nargs"] = "+" if field.required else "*"
-    elif origin is list:
-        more["action"] = "append"
-    if field.required and not field.mark(Positional):
-        more["required"] = True
+        more["type"] = reader_of(field)
+        more["metavar"] = field.name.upper()
+    if shape is tuple:
+        more["nargs"] = len(parts)
+        more["metavar"] = "X"
+    if not field.mark(Positional):
+        more["required"] = field.required
+        if shape is list:
+            more["action"] = "append"
+    elif shape is list:
+        more["nargs"] = "+" if field.required else "*"
+    elif not field.required:
+        more["nargs"] = "?"
+    alias = field.mark(Alias)
+    names = [field.flag, alias.name] if alias else [field.flag]
     parser.add_argument(*names, **more)
 
 
-def most_used_of(module: str) -> list[str]:
-    """The options that the help of a command shows; none where it shows all."""
+def words_in(module: str, name: str) -> list[str]:
+    """The words that a class variable of a command's Options holds; none where it has no such variable."""
     for line in find_class(module, "Options")[1].body:
-        if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == "MOST_USED":
+        if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == name:
             return ast.literal_eval(line.value).split()
     return []
+
+
+def fields_in_groups(module: str) -> dict[str, list[Field]]:
+    """The options of a command by the titles of its help; "" has its own, without those of CONFIGS."""
+    own = fields_of(module, "Options")
+    texts = texts_of(find_class(module, "Options")[1])
+    groups = {"": [field for field in own.values() if field.name != "fields"]}
+    seen = set(own) | BY_DATA
+    for place in words_in(module, "CONFIGS"):
+        chapter, name = place.split(".")
+        fields = fields_of(f"companion.{chapter}", name)
+        for field in fields.values():
+            field.help = texts.get(field.name, field.help)
+        title = f"fields of {name} (the preset or the command may have other defaults)"
+        groups[title] = [field for field in fields.values() if field.name not in seen]
+        seen |= set(fields)
+    return groups
 
 
 def add_options(parser: Parser, module: str, show_all: bool) -> None:
@@ -258,41 +266,30 @@ def add_options(parser: Parser, module: str, show_all: bool) -> None:
         module: The command.
         show_all: Whether its help shows all options, also where the command names the most used ones.
     """
-    fields = fields_of(module, "Options")
-    most_used = most_used_of(module)
+    most_used = words_in(module, "MOST_USED")
+    often: Any = parser
     others: Any = parser
     if most_used:
         about = "show all options and exit; those that are not shown here work, too"
         parser.add_argument("--help-all", action="help", help=about)
         often = parser.add_argument_group("most used options")
         others = parser.add_argument_group("other options")
-
-    def add(group: Any, field: Field, both: bool = False) -> None:
-        is_often = field.name in most_used
-        add_field(often if is_often else group, field, both, is_often or show_all or not most_used)
-
     words = [parser.prog, "[options]"]
-    seen = set(fields) | BY_DATA
-    texts = texts_of(find_class(module, "Options")[1])
-    for field in fields.values():
-        if field.mark(Positional):
-            words.append(field.name.upper() + (" ..." if typing.get_origin(field.kind) is list else ""))
-        if field.kind is not dict:
-            add(others, field)
-            continue
-        for name in field.marks:
-            title = f"fields of {name} (the preset or the command may have other defaults)"
-            group = parser.add_argument_group(title)
-            for key, found in fields_of(module, name).items():
-                if key not in seen:
-                    add(group, dataclasses.replace(found, help=texts.get(key, found.help)), both=True)
-                seen.add(key)
+    for title, fields in fields_in_groups(module).items():
+        group = parser.add_argument_group(title) if title else others
+        for field in fields:
+            is_often = field.name in most_used
+            is_shown = is_often or show_all or not most_used
+            add_field(often if is_often else group, field, both=bool(title), is_shown=is_shown)
+            if field.mark(Positional):
+                dots = " ..." if typing.get_origin(field.kind) is list else ""
+                words.append(field.name.upper() + dots)
     parser.usage = " ".join(words)
 
 
 def docstring_of(module: str) -> str:
     """The help of a command: of a folder, its own docstring, else that of its Options."""
-    if find_spec(module).submodule_search_locations:
+    if commands_in(module):
         return ast.get_docstring(tree_of(module))
     return ast.get_docstring(find_class(module, "Options")[1])
 
@@ -322,6 +319,12 @@ def list_commands(parser: Parser, module: str, names: Sequence[str], words: Sequ
     parser.parse_args(words)
 
 
+def commands_in(module: str) -> list[str]:
+    """The commands in a folder, without what they share; none in a file."""
+    folder = find_spec(module).submodule_search_locations or []
+    return sorted(found.name for found in pkgutil.iter_modules(folder) if not found.name.startswith("_"))
+
+
 def find_command(words: Sequence[str], names: Sequence[str]) -> tuple[str, Parser, list[str]]:
     """Find the command that the words of a command line name.
 
@@ -332,16 +335,17 @@ def find_command(words: Sequence[str], names: Sequence[str]) -> tuple[str, Parse
     Returns:
         The module of the command, its parser, and the words for it.
     """
-    module, prog = __package__, "companion"
-    while folder := find_spec(module).submodule_search_locations:
-        if module != __package__:
-            names = sorted(found.name for found in pkgutil.iter_modules(folder) if found.name[0] != "_")
+    module = __package__
+    prog = "companion"
+    while names:
         if not words or words[0].startswith("-"):
             list_commands(parser_of(prog, module), module, names, words)
         name, *words = words
         if name not in names:
             raise ValueError(f"no command is called {name!r}{suggestion(name, names)}; see {prog} --help")
-        module, prog = f"{module}.{name}", f"{prog} {name}"
+        module = f"{module}.{name}"
+        prog = f"{prog} {name}"
+        names = commands_in(module)
     parser = parser_of(prog, module)
     add_options(parser, module, show_all="--help-all" in words)
     return module, parser, list(words)
@@ -357,7 +361,7 @@ def parser_of(prog: str, module: str) -> Parser:
 # -- values --------------------------------------------------------------------------------------------------
 
 
-def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
+def words_of(path: Path, tables: Sequence[str]) -> Iterator[str]:
     """The words of a command line that stand for these tables of a file of settings."""
     try:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -365,17 +369,24 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
         raise ValueError(f"--config={path} cannot be read ({error.strerror}); check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is no TOML: {' '.join(str(error).split())}") from None
-    settings = {"": {name: value for name, value in found.items() if not isinstance(value, dict)}}
-    settings |= {name: value for name, value in found.items() if isinstance(value, dict)}
-    for table, values in settings.items():
-        if table not in ("", *TABLES):
-            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES)}]")
-        for name, value in values.items() if table in tables else ():
+    settings: dict[str, dict] = {"top": {}}
+    for name, value in found.items():
+        if not isinstance(value, dict):
+            settings["top"][name] = value
+        elif name in TABLES:
+            settings[name] = value
+        else:
+            raise ValueError(f"{path}: no table is called [{name}]; there are [{'], ['.join(TABLES)}]")
+    for table in tables:
+        for name, value in settings.get(table, {}).items():
             flag = f"--{name.replace('_', '-')}"
-            if isinstance(value, bool):
-                yield flag if value else flag.replace("--", "--no-", 1)
+            if value is False:
+                yield flag.replace("--", "--no-", 1)
+            elif value is True:
+                yield flag
             elif isinstance(value, list):
-                yield from (flag, *map(str, value))
+                yield flag
+                yield from map(str, value)
             else:
                 yield f"{flag}={value}"
 
@@ -408,16 +419,17 @@ def options_of(words: Sequence[str], names: Sequence[str]) -> tuple[types.Module
     module, parser, words = find_command(words, names)
     fields = fields_of(module, "Options")
     given = parse(parser, words)
-    if path := given.get("config"):
+    path = given.get("config")
+    if path:
         try:
-            given = parse(parser, list(words_of(path, fields["config"].mark(Tables).names))) | given
+            given = parse(parser, list(words_of(path, words_in(module, "TABLES")))) | given
         except ValueError as error:
             message = str(error)
             raise ValueError(message if str(path) in message else f"{path}: {message}") from None
     options = {name: value for name, value in given.items() if name in fields}
-    for field in fields.values():
-        if field.kind is dict:
-            options[field.name] = {name: value for name, value in given.items() if name not in fields}
+    others = {name: value for name, value in given.items() if name not in fields}
+    if others:
+        options["fields"] = others
     imported = importlib.import_module(module)
     return imported, imported.Options(**options)
 
@@ -427,30 +439,3 @@ def carry_out(words: Sequence[str], names: Sequence[str]) -> None:
     with waiting("Loading"):
         module, options = options_of(words, names)
     module.run(options)
-
-
-# -- options that were given ---------------------------------------------------------------------------------
-
-
-def take(options: Any, fields: dict) -> None:
-    """Fields stand in for the options that were not given."""
-    for name, value in fields.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-
-
-def names_of(config_class: type) -> set[str]:
-    """The fields of a config dataclass."""
-    return {field.name for field in dataclasses.fields(config_class)}
-
-
-def refuse(options: Any, names: Sequence[str], why: str) -> None:
-    """Check that options which would be ignored were not given.
-
-    Raises:
-        ValueError: For the first of the options that was given.
-    """
-    given = options if isinstance(options, Mapping) else vars(options)
-    for name in names:
-        if given.get(name) is not None and given[name] is not False:
-            raise ValueError(f"--{name.replace('_', '-')} {why}; leave it out")

@@ -1,8 +1,8 @@
-"""What commands share: the model's options, their folders, marks on a story, and plain tables."""
+"""What commands share: the model's options, which of them were given, folders, and plain tables."""
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -78,6 +78,25 @@ class DrawingOptions(HubOptions):
     top_p: Annotated[float | None, Range(1e-09, 1)] = None
     seed: Annotated[int | None, Range(0, 1_000_000_000_000)] = None
     marks: Literal["auto", "color", "signs", "off"] = "auto"
+
+
+def take(options: Any, fields: dict) -> None:
+    """Fields stand in for the options that were not given."""
+    for name, value in fields.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+
+
+def refuse(options: Any, names: Sequence[str], why: str) -> None:
+    """Check that options which would be ignored were not given.
+
+    Raises:
+        ValueError: For the first of the options that was given.
+    """
+    given = options if isinstance(options, Mapping) else vars(options)
+    for name in names:
+        if given.get(name) is not None and given[name] is not False:
+            raise ValueError(f"--{name.replace('_', '-')} {why}; leave it out")
 
 
 DOT = "·"

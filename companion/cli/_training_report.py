@@ -62,8 +62,8 @@ class Reporter:
         teller = teller_of(model, self.corpus.tokenizer)
         sample = teller.tell(self.plan.prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
         more: dict[str, Any] = {"sample": sample}
-        if self.plan.options.judge:  # of the village only
-            more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
+        if self.plan.judge:  # of the village only
+            more |= village_scores(teller, self.plan.judge, seed=row["step"])
         if self.plan.marks:
             more["marks"] = "".join(self.plan.marks.sign(verdict.kind) for verdict in judge(sample)[:MARKED])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
@@ -233,52 +233,45 @@ def write_settings(path: Path, tables: Mapping[str, Mapping], about: str) -> Non
     lines = [f"# {line}".rstrip() for line in about.splitlines()]
     for table, values in tables.items():
         lines += ["", f"[{table}]"] if table and values else []
-        lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+        lines += [f"{name} = {in_toml(value)}" for name, value in values.items() if value is not None]
     write_atomic(path, "\n".join(lines) + "\n")
 
 
-def _toml(value: Any) -> str:
+def in_toml(value: Any) -> str:
     """A value as TOML has it."""
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(in_toml, value))}]"
     if isinstance(value, (bool, str)):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
 
 
-def _given(model: Any) -> dict:
-    """The fields of a model's configuration without those that follow from the others, also from new ones."""
-
-    def follows(name: str) -> bool:
-        try:
-            return dataclasses.replace(model, **{name: None}) == model
-        except ValueError:  # without it the others do not fit together
-            return False
-
-    optional = {field.name for field in dataclasses.fields(model) if field.default is None}
-    fields = dataclasses.asdict(model).items()
-    return {name: value for name, value in fields if not (name in optional and follows(name))}
-
-
 def write_run_settings(plan: Any) -> None:
     """Write the file in the folder of a run that repeats the run.
 
-    The number format is written as timing on this machine chose it.
+    The number format is written as this machine chose it.
 
     Args:
         plan: A TrainPlan.
     """
+    start = plan.start
+    shape = {}
+    if not start.origin:
+        shape = {"architecture": start.config.architecture} | dataclasses.asdict(start.config)
+        for name in ("vocab_size", *start.derived):
+            del shape[name]
     dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
-    model = {"architecture": plan.model.architecture} | _given(plan.model)
-    train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
-    shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
-    data = None if plan.data == VILLAGE else plan.data.as_posix()
-    init = plan.origin["name"] if plan.origin else None
+    training = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
+    training = {name: value for name, value in training.items() if name not in shape}
     tables = {
-        "": {"init": init, "data": data, "minutes": 0, "judge": plan.options.judge or 0},
+        "": {
+            "init": start.origin["name"] if start.origin else None,
+            "data": None if plan.data == VILLAGE else plan.data.as_posix(),
+            "minutes": 0,
+            "judge": plan.judge,
+        },
         "model": shape,
-        "training": {name: value for name, value in train.items() if name not in shape}
-        | {"optimizer": plan.optimizer},
+        "training": training | {"optimizer": plan.optimizer},
         "generation": DRAWING | {"prompt": plan.prompt},
     }
     about = (

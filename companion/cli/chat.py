@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from companion.cli._parsing import Alias, MayBeEmpty, Range, refuse
+from companion.cli._parsing import Alias, MayBeEmpty, Range
 from companion.cli._shared import (
     ANSWERER,
     REASONER,
     DrawingOptions,
     check_answers,
+    refuse,
     tells_of_the_village,
     typed_lines,
 )

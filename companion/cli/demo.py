@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._parsing import MayBeEmpty, Positional, Range, refuse
-from companion.cli._shared import ModelOptions
+from companion.cli._parsing import MayBeEmpty, Positional, Range
+from companion.cli._shared import ModelOptions, refuse
 from companion.show.demo import PARTS, TEXT, TOLD, Subject
 
 

@@ -9,8 +9,16 @@ from tqdm import tqdm
 
 from companion import load, village
 from companion.cli._learning import ask_for_steps, loss_on
-from companion.cli._parsing import Range, refuse
-from companion.cli._shared import CONFIG, ModelOptions, check_thinks, data_of, reads_as_the_village, table
+from companion.cli._parsing import Range
+from companion.cli._shared import (
+    CONFIG,
+    ModelOptions,
+    check_thinks,
+    data_of,
+    reads_as_the_village,
+    refuse,
+    table,
+)
 from companion.datasets import encode_documents, load_prepared
 from companion.evaluation import Example, multiple_choice, wilson_interval
 from companion.generation import LanguageModel

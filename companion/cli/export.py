@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._parsing import Positional, refuse
-from companion.cli._shared import OfModel
+from companion.cli._parsing import Positional
+from companion.cli._shared import OfModel, refuse
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models.gguf_files import write_gguf

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from companion import load
-from companion.cli._parsing import MayBeEmpty, Range, Tables
+from companion.cli._parsing import MayBeEmpty, Range
 from companion.cli._shared import (
     ABOUT_DOT,
     DRAWING,
@@ -43,7 +43,8 @@ class Options(DrawingOptions):
         companion generate --prompt "Once" --seed 3
     """
 
-    config: Annotated[Path | None, Tables("generation")] = None
+    TABLES: ClassVar = "generation"
+    config: Path | None = None
     prompt: Annotated[str | None, MayBeEmpty()] = None
     max_new_tokens: Annotated[int | None, Range(1)] = None
     odds: bool = False

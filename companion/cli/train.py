@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,8 +15,8 @@ from torch import nn
 
 from companion import BUILDERS, load, village
 from companion.cli import prepare
-from companion.cli._parsing import Range, Tables, names_of, refuse
-from companion.cli._shared import DRAWING, RUNS, VILLAGE
+from companion.cli._parsing import Range
+from companion.cli._shared import DRAWING, RUNS, VILLAGE, refuse
 from companion.cli._training_report import (
     Reporter,
     best_is_elsewhere,
@@ -28,11 +28,9 @@ from companion.cli._training_report import (
     write_run_settings,
 )
 from companion.datasets import load_prepared
-from companion.experts import ExpertsConfig
 from companion.gpt import GPTConfig
 from companion.models import names as model_names
 from companion.modern import LlamaConfig, Muon
-from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
@@ -49,6 +47,13 @@ from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, train
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
+
+
+def names_of(config_class: type) -> set[str]:
+    """The fields of a config dataclass."""
+    return {field.name for field in dataclasses.fields(config_class)}
+
+
 FIELDS = set().union(*(names_of(config_class) for config_class, _ in BUILDERS.values()))
 """The fields of all models' configurations."""
 
@@ -131,9 +136,13 @@ class Options:
         companion train --preset text --data runs/data/my_letters --minutes 10
     """
 
+    CONFIGS: ClassVar = (
+        "training.TrainConfig gpt.GPTConfig modern.LlamaConfig pretrained.NeoXConfig experts.ExpertsConfig"
+    )
+    TABLES: ClassVar = "top model training"
     MOST_USED: ClassVar = "preset data checkpoint init resume minutes steps batch_size lr seed"
     preset: Literal["village", "modern", "text", "gpu"] | None = None
-    config: Annotated[Path | None, Tables("", "model", "training")] = None
+    config: Path | None = None
     data: Path | None = None
     checkpoint: Path | None = None
     init: str | None = None
@@ -144,9 +153,7 @@ class Options:
     architecture: Literal["gpt2", "llama", "storyteller", "swift", "neox", "experts"] | None = None
     optimizer: Literal["adamw", "muon"] | None = None
     parallel: Literal["ddp", "fsdp"] | None = None
-    fields: Annotated[dict, TrainConfig, GPTConfig, LlamaConfig, NeoXConfig, ExpertsConfig] = field(
-        default_factory=dict
-    )
+    fields: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -168,26 +175,30 @@ GOING_ON = PRESETS.pop("init")  # what --init takes
 
 
 @dataclass
-class Model:
+class Start:
     """The model at the first step: its shape, and where its weights are from."""
 
-    model: GPTConfig | LlamaConfig
+    config: GPTConfig | LlamaConfig
     build: Callable  # (config) -> model
+    derived: Collection[str] = ()  # fields of the configuration that follow from the others
     weights: Path | None = None  # folder of the weights to begin with (--init); None for random weights
     origin: dict | None = None  # the model that the run once began with, as origin_of describes it
 
 
-@dataclass(kw_only=True)
-class TrainPlan(Model):
+@dataclass
+class TrainPlan:
     """A training in which everything was checked, so that it can begin."""
 
-    options: Options
-    folder: Path  # where the run is saved; this process has claimed it
+    start: Start
     data: Path  # the prepared text; the village, if nobody has prepared it yet, is prepared first
     is_village: bool
+    folder: Path  # where the run is saved; this process has claimed it
+    resume: bool
     train: TrainConfig  # with --minutes, the number of steps in it follows the clock
     optimizer: str
+    parallel: str
     clock: Clock  # how long to train
+    judge: int  # stories that are judged at each evaluation
     marks: Marks | None  # how to show the judge's verdicts on samples of the village
     prompt: str  # what the samples begin with
 
@@ -221,7 +232,8 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     if not is_village:
         if options.data is None:
             raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
-        refuse({"judge": options.judge or None}, ["judge"], f"works with the village only, not with {source}")
+        if options.judge:
+            raise ValueError(f"--judge works with the village only, not with {source}; leave it out")
     corpus = load_prepared(data) if options.data or source else None  # None: the village is not made yet
     shipped = village.DATA / "village" / "tokenizer.json"
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(shipped)
@@ -232,34 +244,36 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     saved = find_saved_run(asked, folder) if options.resume else None
     if saved:
         defaults |= saved.shape | saved.train
-    if options.init or (saved and saved.origin):
+    if "init" in asked or (saved and saved.origin):
         start = model_to_go_on_with(asked, saved, data, tokenizer)
-        defaults["context_length"] = min(defaults["context_length"], start.model.context_length)
+        defaults["context_length"] = min(defaults["context_length"], start.config.context_length)
     else:
         architecture = saved.architecture if saved else preset.architecture
         start = new_model(asked, architecture, defaults, tokenizer.vocab_size)
 
     config = training_settings(asked, defaults, options.resume)
     optimizer = options.optimizer or defaults["optimizer"]
-    check_parallel(options, config, optimizer, start.model.architecture)
-    check_memory(start.model, start.build, copies=4)
-    empty_model = start.build(start.model, meta=True)
+    check_parallel(options.parallel, config, optimizer, start.config.architecture)
+    check_memory(start.config, start.build, copies=4)
+    empty_model = start.build(start.config, meta=True)
     if corpus:
         check_fit(empty_model, corpus, config)
     else:
         check_writable("--data", data)
-    start.model = empty_model.config  # with what the builder adds to it
+    start.config = empty_model.config  # with what the builder adds to it
     if is_main():
         folder = claim_folder(options, folder, held)
     return TrainPlan(
-        **vars(start),
-        options=options,
-        folder=Path(broadcast(str(folder))),
+        start=start,
         data=data,
         is_village=is_village,
+        folder=Path(broadcast(str(folder))),
+        resume=options.resume,
         train=config,
         optimizer=optimizer,
+        parallel=options.parallel or "ddp",
         clock=clock_of(asked, config, preset, saved),
+        judge=options.judge or 0,
         marks=marks_for(options.marks, in_pipe="signs") if is_village else None,
         prompt=DRAWING["prompt"] if is_village else first_words(corpus),
     )
@@ -267,15 +281,15 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
 
 def asked_for(options: Options) -> dict[str, Any]:
     """What was typed or stands in the file of settings, by name."""
-    if options.resume and options.config:
-        options.init = None  # which the file may name; the resumed run has weights of its own
-    if options.init and options.resume:
-        raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     asked = {name: value for name, value in vars(options).items() if value is not None and value is not False}
     del asked["fields"]
+    if options.resume and options.config:
+        asked.pop("init", None)  # which the file may name; the resumed run has weights of its own
+    if options.resume and "init" in asked:
+        raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     if options.resume:
         refuse(asked, ["preset"], NOT_BESIDE)
-    if options.init:
+    if "init" in asked:
         refuse(asked, ["preset", "architecture"], NOT_BESIDE)
     return asked | options.fields
 
@@ -313,12 +327,12 @@ def find_saved_run(asked: dict, folder: Path) -> SavedRun:
     return saved
 
 
-def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokenizer: Tokenizer) -> Model:
+def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokenizer: Tokenizer) -> Start:
     """The model of --init, or, for a run that is resumed, the model that this run once began with."""
     refuse(asked, sorted(FIELDS - names_of(TrainConfig)), NOT_BESIDE)
     if saved:
         config_class, build = BUILDERS[saved.architecture]
-        return Model(config_class(**saved.shape), build, origin=saved.origin)
+        return Start(config_class(**saved.shape), build, origin=saved.origin)
     name = asked["init"]
     folder = model_names.floats_of("--init", name)
     config, build = model_names.shape_of(folder)
@@ -326,10 +340,11 @@ def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokeniz
     model_names.check_prepared_for(name, theirs, tokenizer, data)
     origin = model_names.origin_of(name, folder)
     # Of the folder, not of the name, so that what was checked here is what is trained.
-    return Model(dataclasses.replace(config, dropout=0.0), build, folder, origin)
+    config = dataclasses.replace(config, dropout=0.0)
+    return Start(config, build, weights=folder, origin=origin)
 
 
-def new_model(asked: dict, architecture: str, defaults: dict, vocab_size: int) -> Model:
+def new_model(asked: dict, architecture: str, defaults: dict, vocab_size: int) -> Start:
     """A model with random weights.
 
     Raises:
@@ -339,7 +354,9 @@ def new_model(asked: dict, architecture: str, defaults: dict, vocab_size: int) -
     strange = FIELDS - names_of(config_class) - names_of(TrainConfig)
     refuse(asked, sorted(strange), f"is not an option of {architecture}")
     fields = {name: x for name, x in (defaults | asked).items() if name in names_of(config_class)}
-    return Model(config_class(**fields | {"vocab_size": vocab_size}), build)
+    optional = {field.name for field in dataclasses.fields(config_class) if field.default is None}
+    config = config_class(**fields | {"vocab_size": vocab_size})
+    return Start(config, build, derived=optional - set(fields))
 
 
 def training_settings(asked: dict, defaults: dict, resume: bool) -> TrainConfig:
@@ -377,17 +394,17 @@ def clock_of(asked: dict, config: TrainConfig, preset: Preset, saved: SavedRun |
     return Clock(elapsed + 60 * minutes, most_steps, elapsed, eval_every)
 
 
-def check_parallel(options: Options, train: TrainConfig, optimizer: str, architecture: str) -> None:
+def check_parallel(parallel: str | None, train: TrainConfig, optimizer: str, architecture: str) -> None:
     """Check that the training can run in this number of processes.
 
     Raises:
         ValueError: If it cannot, with a message of one line.
     """
-    parallel = options.parallel
     size = world_size()
-    if size == 1:
+    if size == 1 and parallel:
         why = "needs several processes, as torchrun --nproc-per-node 2 -m companion train starts them"
-        refuse({"parallel": parallel}, ["parallel"], why)
+        raise ValueError(f"--parallel {why}; leave it out")
+    if size == 1:
         return
     check_shares(train.accumulate, size)
     if parallel == "fsdp" and optimizer == "muon":
@@ -430,13 +447,13 @@ def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
     prepare_village(plan.data)
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
-    model = plan.build(plan.model, meta=bool(plan.weights))
-    if plan.weights:
-        model.load_state_dict(load(plan.weights, device="cpu").model.state_dict(), assign=True)
-    model.origin = plan.origin  # which the run notes in its provenance
+    start = plan.start
+    model = start.build(start.config, meta=bool(start.weights))
+    if start.weights:
+        model.load_state_dict(load(start.weights, device="cpu").model.state_dict(), assign=True)
     config = plan.train
-    if plan.origin:
-        begun = f"Training continues from the weights of {plan.origin['name']}"
+    if start.origin:
+        begun = f"Training continues from the weights of {start.origin['name']}"
         print(f"{begun}, in rows of at most {config.context_length} tokens.")
     n_parameters = sum(p.numel() for p in model.parameters())
     source = "the village's stories" if plan.is_village else plan.data
@@ -451,8 +468,7 @@ def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
         print(f"At each evaluation it continues words of the held-out text: {plan.prompt}")
     n = world_size()
     if n > 1:
-        kind = plan.options.parallel or "ddp"
-        print(f"{n} processes ({kind}) share a step's {config.accumulate} batches.")
+        print(f"{n} processes ({plan.parallel}) share a step's {config.accumulate} batches.")
     optimizers = None  # AdamW, which is train's own
     if plan.optimizer == "muon":
         optimizers = beside_adamw(Muon, model, config.lr, config.betas, config.weight_decay)
@@ -461,11 +477,13 @@ def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
         corpus,
         config,
         plan.folder,
-        plan.options.resume,
+        plan.resume,
         Reporter(corpus, plan),
         progress=True,
         optimizers=optimizers,
         make_trainer=trainer_of(plan),
+        clock=plan.clock,
+        origin=start.origin,
     )
     if is_main():
         write_run_settings(plan)
@@ -492,18 +510,11 @@ def prepare_village(folder: Path) -> None:
 
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
-    kind: Callable = Trainer
-    if world_size() > 1:
-        from companion.scaling import DistributedTrainer
+    if world_size() == 1:
+        return Trainer
+    from companion.scaling import DistributedTrainer
 
-        kind = partial(DistributedTrainer, shard=plan.options.parallel == "fsdp")
-
-    def make(*given, **options) -> Trainer:
-        trainer = kind(*given, **options)
-        trainer.clock = plan.clock
-        return trainer
-
-    return make
+    return partial(DistributedTrainer, shard=plan.parallel == "fsdp")
 
 
 # -- what came of it --------------------
@@ -512,7 +523,7 @@ def trainer_of(plan: TrainPlan) -> Callable:
 def report(plan: TrainPlan, corpus: Corpus, model: nn.Module, history: list[dict]) -> None:
     """Draw the curve, print what the run came to, and the commands that go on from here."""
     resume = resuming(plan)
-    if plan.options.parallel == "fsdp":  # each process has a part of the weights
+    if plan.parallel == "fsdp":  # each process has a part of the weights
         model = load(plan.folder, plan.train.device).model
     try:
         if history:
@@ -547,9 +558,9 @@ def resuming(plan: TrainPlan) -> list:
         words += ["--data", plan.data]
     if plan.folder != RUNS / plan.data.resolve().name:
         words += ["--checkpoint", plan.folder]
-    if plan.options.parallel == "fsdp":
+    if plan.parallel == "fsdp":
         words += ["--parallel", "fsdp"]
     words += ["--resume"]
-    if plan.options.judge:
-        words += ["--judge", plan.options.judge]
+    if plan.judge:
+        words += ["--judge", plan.judge]
     return words

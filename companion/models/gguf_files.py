@@ -99,7 +99,8 @@ def read_gguf(path: str | Path) -> tuple[dict[str, Any], dict[str, tuple[str, to
 
 def tensors_of(model, architecture: str):
     """(Hugging Face's name, float32 tensor on the CPU, (out, in)) of each tensor that the file holds."""
-    config, ours = model.config, model.state_dict()
+    config = model.config
+    ours = model.state_dict()
     heads = {}
     if architecture == "llama":
         heads = {"q_proj": config.n_heads, "k_proj": config.n_kv_heads}
@@ -114,8 +115,11 @@ def tensors_of(model, architecture: str):
 def check_parts(model) -> None:
     """Raise ValueError for a model with a tensor that its family has no name for, such as an adapter's."""
     places = FAMILIES[family_of(model.config)].places(model)
-    if strange := sorted(set(model.state_dict()) - {part for parts in places.values() for part in parts}):
-        raise ValueError(f"model has {strange[0]}, which has no place in a GGUF; merge its adapter first")
+    strange = set(model.state_dict())
+    for parts in places.values():
+        strange -= set(parts)
+    if strange:
+        raise ValueError(f"model has {min(strange)}, which has no place in a GGUF; merge its adapter first")
 
 
 def interleaved(rows: torch.Tensor, n_heads: int) -> torch.Tensor:
@@ -194,14 +198,12 @@ def shape_in_gguf(c) -> dict[str, Any]:
         raise ValueError(f"rope_factor={c.rope_factor} has no place in a {a} GGUF; only a llama's has one")
     if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
         raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} must be d_model={c.d_model}")
-    widths = ("attention.key_length", "attention.value_length", "rope.dimension_count")
-    return (
-        header
-        | {f"{a}.{name}": c.head_width for name in widths}
-        | {
-            f"{a}.attention.head_count_kv": c.n_kv_heads,
-            f"{a}.attention.layer_norm_rms_epsilon": float(c.norm_eps),
-            f"{a}.rope.freq_base": float(c.rope_theta),
-            f"{a}.vocab_size": c.vocab_size,
-        }
-    )
+    return header | {
+        f"{a}.attention.key_length": c.head_width,
+        f"{a}.attention.value_length": c.head_width,
+        f"{a}.rope.dimension_count": c.head_width,
+        f"{a}.attention.head_count_kv": c.n_kv_heads,
+        f"{a}.attention.layer_norm_rms_epsilon": float(c.norm_eps),
+        f"{a}.rope.freq_base": float(c.rope_theta),
+        f"{a}.vocab_size": c.vocab_size,
+    }

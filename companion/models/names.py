@@ -160,7 +160,7 @@ def read_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     quantize: Callable | None = None
     if "quantization" in read_config(folder):
         from companion.quantization import quantize
-    model, tokenizer, _ = read_model(folder, BUILDERS, Tokenizer.load, quantize)
+    model, tokenizer, _ = read_model(folder, BUILDERS, quantize)
     return model, tokenizer
 
 

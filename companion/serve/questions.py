@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from companion.instructions import chat_ends
 from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
-from companion.runtime.generation.formats import Constraint, vocabulary_of
+from companion.serve.formats import Constraint, vocabulary_of
 from companion.serve.thoughts import n_begun
 from companion.serve.tools import (
     Function,

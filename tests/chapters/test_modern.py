@@ -297,4 +297,4 @@ def test_a_checkpoint_loads_as_what_it_was(data, tmp_path, build):
 )
 def test_train_takes_a_swift_with_muon_by_default(options, defaults, prepared, monkeypatch):
     plan = planned(monkeypatch, ["--data", "runs/data/mine", *options])
-    assert [plan.model.architecture, plan.optimizer, plan.train.lr] == defaults
+    assert [plan.start.config.architecture, plan.optimizer, plan.train.lr] == defaults

@@ -420,7 +420,7 @@ def timed_run(data, monkeypatch, costs, evaluation=0.0, folder=None, seconds=60.
     with monkeypatch.context() as patch:
         patch.setattr("companion.training.evaluate", evaluated)
         settings = config(**{"steps": 6000, "eval_every": 10**6, "lr": 0.01, "min_lr": 0.0} | changes)
-        history = train(small_model(data), data, settings, folder, make_trainer=make)
+        history = train(small_model(data), data, settings, folder, make_trainer=make, clock=clock)
     return settings, history, made[0]
 
 
@@ -473,9 +473,10 @@ def test_a_progress_bar_has_step_and_loss(data, monkeypatch):
 
 
 def test_a_pipe_has_a_line_every_ten_seconds(data, capsys):
-    make_trainer = partial(Timed, clock=Clock(60.0, now=Time()), costs=lambda step: 2.0)
+    clock = Clock(60.0, now=Time())
+    make_trainer = partial(Timed, clock=clock, costs=lambda step: 2.0)
     settings = config(steps=6000, eval_every=10**6)
-    train(small_model(data), data, settings, progress=True, make_trainer=make_trainer)
+    train(small_model(data), data, settings, progress=True, make_trainer=make_trainer, clock=clock)
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == "" and len(lines) == 6

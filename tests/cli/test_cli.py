@@ -13,7 +13,7 @@ from support.command_line import MINE, TINY, fails, said
 import companion
 from companion import BUILDERS, load, village
 from companion.cli import COMMANDS, main
-from companion.cli._parsing import find_class, find_command, most_used_of, texts_of
+from companion.cli._parsing import find_class, find_command, texts_of, words_in
 from companion.cli._shared import SHIPPED, table
 from companion.cli.train import PRESETS
 from companion.runtime.runs.resuming import read_log
@@ -58,7 +58,7 @@ def test_help_shows_the_ten_most_used_options_and_help_all_shows_all(command, ca
     options = re.compile(r"^  (--[a-z-]+)", re.MULTILINE)
     short = said(capsys, [*command.split(), "--help"])
     shown = options.findall(short.partition("most used options:")[2])
-    assert sorted(shown) == sorted(f"--{name.replace('_', '-')}" for name in most_used_of(module))
+    assert sorted(shown) == sorted(f"--{name.replace('_', '-')}" for name in words_in(module, "MOST_USED"))
     assert len(shown) <= 10 and "other options" not in short and "fields of" not in short
     every = set(options.findall(said(capsys, [*command.split(), "--help-all"])))
     assert every == {action.option_strings[0] for action in parser._actions} - {"-h"}

@@ -327,18 +327,18 @@ def test_the_defaults_are_those_for_going_on(in_its_tokens, monkeypatch):
     plan = planned(monkeypatch, ["--init", "public/smol", *MINE])
     train = plan.train
     assert (train.lr, train.min_lr, train.context_length, plan.clock.seconds) == (1e-4, 0, 41, 900)
-    assert plan.optimizer == "adamw" and plan.model.context_length == 41
+    assert plan.optimizer == "adamw" and plan.start.config.context_length == 41
     assert 0 < train.warmup_steps < train.steps
     monkeypatch.setitem(SIZES, "context_length", 300)
     public("smol")
     plan = planned(monkeypatch, ["--init", "public/smol", *MINE])
-    assert (plan.train.context_length, plan.model.context_length) == (256, 300)
+    assert (plan.train.context_length, plan.start.config.context_length) == (256, 300)
 
 
 def test_a_run_goes_on_from_weights_of_ours_too_also_on_the_village(here, monkeypatch):
     plan = planned(monkeypatch, ["--init", str(VILLAGE)])
-    assert plan.model.architecture == "gpt2" and plan.model == load(VILLAGE).model.config
-    assert plan.origin["name"] == VILLAGE.as_posix() and plan.origin["steps"] > 0
+    assert plan.start.config.architecture == "gpt2" and plan.start.config == load(VILLAGE).model.config
+    assert plan.start.origin["name"] == VILLAGE.as_posix() and plan.start.origin["steps"] > 0
 
 
 def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(prepared, monkeypatch):
@@ -347,7 +347,7 @@ def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(pr
     shape = {"context_length": 32, "n_layers": 1, "n_heads": 2, "d_model": 16}
     save_checkpoint("ours", gpt2(GPTConfig(tokenizer.vocab_size, **shape, dropout=0.2)), tokenizer)
     assert load("ours").model.config.dropout == 0.2
-    assert planned(monkeypatch, ["--init", "ours", *MINE]).model.dropout == 0
+    assert planned(monkeypatch, ["--init", "ours", *MINE]).start.config.dropout == 0
 
 
 BESIDE_INIT = [

@@ -9,8 +9,8 @@ from support import servers
 from support.folders import visible
 
 from companion.datasets import load_text
-from companion.runtime.files import downloads
-from companion.runtime.files.downloads import download
+from companion.runtime.storage import hub
+from companion.runtime.storage.hub import download
 from companion.tokenization import END_OF_TEXT
 
 # -- downloads ----
@@ -92,15 +92,15 @@ def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):
     text = f"Enter a ghost.\n{END_OF_TEXT}\nExit ghost."
     monkeypatch.setitem(globals(), "BYTES", text.encode())
     entry = (server.url, hashlib.sha256(text.encode()).hexdigest())
-    monkeypatch.setitem(downloads.DOWNLOADS, "shakespeare", entry)
+    monkeypatch.setitem(hub.DOWNLOADS, "shakespeare", entry)
     monkeypatch.setenv("COMPANION_CACHE", str(tmp_path / "cache"))
     assert load_text("shakespeare") == load_text("shakespeare") == ["Enter a ghost.", "Exit ghost."]
     assert server.requests == 1 and visible(tmp_path / "cache") == ["shakespeare.txt"]
 
 
 def test_addresses_are_pinned():
-    for url, sha256 in downloads.DOWNLOADS.values():
+    for url, sha256 in hub.DOWNLOADS.values():
         assert re.match(r"https://[^/]+/.*/[0-9a-f]{40}/", url)
         assert re.fullmatch("[0-9a-f]{64}", sha256)
-    found = {name: sha256[:8] for name, (_, sha256) in downloads.DOWNLOADS.items()}
+    found = {name: sha256[:8] for name, (_, sha256) in hub.DOWNLOADS.items()}
     assert found == {"shakespeare": "86c4e6aa", "tinystories": "94e43181"}

@@ -305,13 +305,6 @@ def test_where_a_chat_template_may_stand(tmp_path):
             read_tokenizer(write_family("Qwen", tmp_path, chat_template=none)).chat(said)
 
 
-def test_names_may_stand_in_a_file_of_their_own(tmp_path):
-    folder = write_family("Llama 2", tmp_path, eos_token=None)
-    assert read_tokenizer(folder).named_end is None
-    (folder / "special_tokens_map.json").write_text('{"eos_token": {"content": "</s>"}, "bos_token": "</s>"}')
-    assert read_tokenizer(folder).end == 2 and read_tokenizer(folder).config["bos_token"]["content"] == "<s>"
-
-
 def gpt2_with(**changes):
     """GPT-2's tokenizer.json with other parts."""
     return json.dumps(json.loads(family("GPT-2")[0]) | changes)

@@ -24,7 +24,7 @@ def write(here, text):
 # -- the file ------------------------------------------------------------------
 
 
-ALL = ("", "model", "training")
+ALL = ["top", "model", "training"]
 
 
 def test_tables_of_settings_are_words_of_a_command_line(tmp_path):
@@ -106,8 +106,8 @@ def test_what_follows_from_a_run_s_shape_follows_from_a_new_one_and_what_was_giv
     run.folder = prepared
     write_run_settings(run)
     again = ["--config", "config.toml"]
-    assert planned(monkeypatch, again).model == run.model
-    model = planned(monkeypatch, [*again, *second.split()]).model
+    assert planned(monkeypatch, again).start.config == run.start.config
+    model = planned(monkeypatch, [*again, *second.split()]).start.config
     assert [model.n_kv_heads, model.head_width, model.d_ff] == numbers
 
 

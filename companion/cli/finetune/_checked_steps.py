@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from companion.cli._learning import Rewards, ask_for_steps, trainer_of, with_interval
-from companion.cli._parsing import take
-from companion.cli._shared import check_thinks
+from companion.cli._shared import check_thinks, take
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.reasoning import RLVR

@@ -22,8 +22,8 @@ from companion.cli._learning import (
     save_report,
     take_all_steps,
 )
-from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import each_once
+from companion.cli._parsing import Range
+from companion.cli._shared import each_once, refuse, take
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel

@@ -30,8 +30,8 @@ from companion.cli._learning import (
     trainer_of,
     with_interval,
 )
-from companion.cli._parsing import Range, refuse, take
-from companion.cli._shared import REASONER, SHIPPED
+from companion.cli._parsing import Range
+from companion.cli._shared import REASONER, SHIPPED, refuse, take
 from companion.cli.finetune._checked_steps import by_checker, measured_steps, print_steps
 from companion.datasets import pad_batch
 from companion.evaluation import wilson_interval

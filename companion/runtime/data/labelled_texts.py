@@ -40,8 +40,8 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
         mark = row[label]
         if isinstance(mark, (bool, int)) or (isinstance(mark, float) and mark == mark):
             mark = str(mark)
-        body, mark = _text(row[text], f"{place}: {text}"), _text(mark, f"{place}: {label}").strip()
-        found.append(Labelled(body, mark, place))
+        mark = _text(mark, f"{place}: {label}").strip()
+        found.append(Labelled(_text(row[text], f"{place}: {text}"), mark, place))
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each text")
     return found
@@ -97,11 +97,14 @@ def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[l
         by_class[label].append(i)
     if len(by_class) < 2:
         raise ValueError(f"all {len(labels)} texts have the label {labels[0]!r}; there must be two or more")
-    rng, held = random.Random(seed), set()
+    rng = random.Random(seed)
+    held: set[int] = set()
     for label in sorted(by_class):
-        if len(of := by_class[label]) < 2:
+        rows = by_class[label]
+        if len(rows) < 2:
             raise ValueError(f"label {label!r} has 1 text, and needs two; add texts, or leave it out")
-        held |= set(rng.sample(of, min(len(of) - 1, max(1, round(share * len(of))))))
+        n_held = max(1, round(share * len(rows)))
+        held |= set(rng.sample(rows, min(n_held, len(rows) - 1)))
     return [i for i in range(len(labels)) if i not in held], sorted(held)
 
 
@@ -121,8 +124,9 @@ def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[
     try:
         names = list(reader.fieldnames or [])
         _check_columns(name, names, columns)
-        if twice := [column for column in columns if names.count(column) > 1]:
-            raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one")
+        for column in columns:
+            if names.count(column) > 1:
+                raise ValueError(f"{name} has the column {column!r} twice; rename one")
         for row in reader:
             place = f"{name}, line {reader.line_num:,}"
             if None in row:
@@ -150,6 +154,7 @@ def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str
 def _text(value: Any, place: str) -> str:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError(f"{place} is missing; fill it in, or leave the row out")
-    if fault := no_text(value):
+    fault = no_text(value)
+    if fault:
         raise ValueError(f"{place} {fault}; mend it, or leave the row out")
     return replace_surrogates(value)

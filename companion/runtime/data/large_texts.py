@@ -181,7 +181,8 @@ def encode(
     left_out = Counter({"duplicate": batch.duplicates} if batch.duplicates else {})
     kept = []
     for document, place in zip(batch.documents, batch.digests, strict=True):
-        if refused := refused_by(document):
+        refused = refused_by(document)
+        if refused:
             left_out[refused] += 1
         else:
             kept.append((place, document))
@@ -194,9 +195,12 @@ def encode(
         sizes = [len(document) for _, document in kept]
         if sum(itertools.compress(sizes, held)) > sum(sizes) / 2:
             held = [i == sizes.index(min(sizes)) for i in range(len(kept))]
-    tokens, n_bytes = {}, {}
-    for name in PARTS:
-        documents = [kept[i][1] for i in range(len(kept)) if held[i] == (name == "val")]
+    parts: dict[str, list[str]] = {name: [] for name in PARTS}
+    for (_, document), is_held in zip(kept, held, strict=True):
+        parts["val" if is_held else "train"].append(document)
+    tokens = {}
+    n_bytes = {}
+    for name, documents in parts.items():
         pieces = list(stream(documents, tokenizer))
         tokens[name] = np.concatenate(pieces if batch.first else [pieces[0][:0], *pieces[1:]])
         n_bytes[name] = sum(len(document.encode()) + 1 for document in documents)
@@ -238,15 +242,17 @@ def sample_of(documents: Iterable[str]) -> list[str]:
     Raises:
         ValueError: If no document is left.
     """
-    n_bytes = SAMPLE_BYTES
-    sample, left_out = [], Counter()
+    sample = []
+    left_out: Counter = Counter()
+    n_bytes = 0
     for document in deduplicated(documents):
-        if refused := refused_by(document):
+        refused = refused_by(document)
+        if refused:
             left_out[refused] += 1
             continue
         sample.append(document)
-        n_bytes -= len(document.encode())
-        if n_bytes <= 0:
+        n_bytes += len(document.encode())
+        if n_bytes >= SAMPLE_BYTES:
             break
     if not sample:
         raise ValueError(f"of {left_out.total()} documents none is left: {counted(left_out)}; take more text")

@@ -19,7 +19,7 @@ import numpy as np
 from companion.runtime.files.arguments import at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
 from companion.runtime.terminal import similar_path
-from companion.runtime.text.tokenizer import tokenizer_fingerprint
+from companion.runtime.text.tokenizer import Tokenizer, tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
 PARTS = ("train", "val")
@@ -138,12 +138,8 @@ def finish(new: Path, tokenizer: Any, about: dict, n_bytes: dict[str, int]) -> d
 # -- reading -----------------------------------------------------------------------------
 
 
-def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> Corpus:
+def read_prepared(folder: str | Path) -> Corpus:
     """Open a folder that write_prepared wrote; its tokens stay on disk, memory-mapped.
-
-    Args:
-        folder: The folder.
-        load_tokenizer: From the path of tokenizer.json to the tokenizer.
 
     Raises:
         ValueError: In one line that names the folder, if it holds no prepared text, or not a whole one.
@@ -156,7 +152,7 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
         raise ValueError(f"folder='{folder}' {problem}; companion prepare makes it")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        tokenizer = load_tokenizer(folder / "tokenizer.json")
+        tokenizer = Tokenizer.load(folder / "tokenizer.json")
         train, val = [open_split(folder, name, meta) for name in PARTS]
         if tokenizer_fingerprint(tokenizer) != meta["tokenizer"]:
             raise ValueError("tokenizer.json is not the tokenizer that meta.json tells of")

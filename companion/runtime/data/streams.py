@@ -14,7 +14,7 @@ from typing import Any
 
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import expand_user
-from companion.runtime.files.downloads import HUB
+from companion.runtime.storage.hub import HUB
 from companion.runtime.terminal import similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 

@@ -1,1 +1,1 @@
-"""Atomic writes, downloads, limits of time, and checks of arguments."""
+"""Atomic writes, and checks of arguments."""

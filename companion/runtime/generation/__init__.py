@@ -1,1 +1,1 @@
-"""What surrounds generation: checks of arguments, cache buffers, a public model's settings."""
+"""What surrounds generation: checks of arguments, seeds, and buffers of caches."""

@@ -23,7 +23,7 @@ from companion.runtime.storage.checkpoints import (
     check_weights,
     read_config,
     read_safetensors,
-    second_names,
+    tensors_of,
     unwrapped,
     write_model,
     write_safetensors,
@@ -83,8 +83,7 @@ def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about
         about: The provenance of the model.
     """
     model = unwrapped(trainer.model)
-    shared = second_names(model)
-    tensors = {f"model.{name}": t for name, t in model.state_dict().items() if name not in shared}
+    tensors = {f"model.{name}": tensor for name, tensor in tensors_of(model).items()}
     numbers = {}
     for prefix, optimizer, p in optimizer_parameters(trainer):
         for key, value in optimizer.state.get(p, {}).items():

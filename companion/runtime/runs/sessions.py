@@ -180,11 +180,11 @@ class Clock:
 
 @contextmanager
 def open_run(
-    trainer: Any, data: Any, folder: str | Path | None = None, resume: bool = False, progress: bool = False
+    trainer, data, folder, resume: bool, progress: bool, clock: Clock | None, origin: dict | None
 ) -> Iterator["Run"]:
     """Claim a run's folder, restore its place, catch Ctrl-C, and yield the run; at the end, save it.
 
-    The caller's random state is restored at the end. A trainer may have a Clock, as its attribute clock.
+    The caller's random state is restored at the end. The arguments are those of chapter 7's train.
 
     Raises:
         ValueError: If another run has claimed the folder, or there is nothing in it to resume.
@@ -206,7 +206,7 @@ def open_run(
         bar = tqdm(initial=trainer.steps, unit="step", disable=not is_shown, file=screen)
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        run = Run(trainer, data, folder, identity, bar, signaled)
+        run = Run(trainer, data, folder, identity, bar, signaled, clock or Clock(), origin)
         run.prints_lines = is_shown and not in_terminal
         run.plan()
         yield run
@@ -218,7 +218,7 @@ def open_run(
 class Run:
     """A run in its folder, if it has one: its time, its line of progress, its history and its saves."""
 
-    def __init__(self, trainer, data, folder, identity, bar, signaled):
+    def __init__(self, trainer, data, folder, identity, bar, signaled, clock, origin):
         self.trainer = trainer
         self.data = data
         self.folder = None if folder is None else Path(folder)
@@ -226,7 +226,8 @@ class Run:
         self.bar = bar
         self.signaled = signaled
         self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
-        self.clock = getattr(trainer, "clock", None) or Clock()
+        self.clock = clock
+        self.origin = origin
         self.clock.start()
         self.stepped_at = self.printed_at = self.clock.elapsed()
         self.prints_lines = False
@@ -329,10 +330,12 @@ class Run:
         }
         if self.clock.seconds is not None:
             times = {"elapsed": round(self.clock.elapsed(), 2), "seconds": round(self.clock.seconds, 2)}
-            limited = self.clock.most_steps < MAX_COUNT
-            about["clock"] = times | ({"most_steps": self.clock.most_steps} if limited else {})
-        origin = getattr(unwrapped(trainer.model), "origin", None)
-        return about | ({"init": origin} if origin else {})
+            if self.clock.most_steps < MAX_COUNT:
+                times["most_steps"] = self.clock.most_steps
+            about["clock"] = times
+        if self.origin:
+            about["init"] = self.origin
+        return about
 
 
 def lowest_row(history: list[dict]) -> dict:

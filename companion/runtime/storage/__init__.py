@@ -1,1 +1,1 @@
-"""Models on the disk: checkpoints, adapters, classifiers, public models and the hub."""
+"""Models on the disk: checkpoints, adapters, classifiers; and what others made public."""

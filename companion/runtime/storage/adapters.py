@@ -82,10 +82,12 @@ def layer_names(names: Mapping[str, str] | None, layers: Sequence[str]) -> dict[
     """
     if names is None:
         return {path: [path] for path in layers}
-    blocks = {part for path in layers for part in path.split(".") if part.isdigit()}
+    blocks = set()
+    for path in layers:
+        blocks |= {int(part) for part in path.split(".") if part.isdigit()}
     found = {}
     for theirs, ours in names.items():
-        for i in sorted(blocks, key=int) if "{0}" in theirs else [""]:
+        for i in sorted(blocks):  # a name without {0} is found each time
             parts = ours.format(i).split()
             if set(parts) & set(layers):
                 found[theirs.format(i)] = parts
@@ -122,18 +124,23 @@ def write_adapter(
         dropout: That the adapter was trained with.
     """
     names = layer_names(family and family.names, list(layers))
-    chosen = {name: parts for name, parts in names.items() if set(parts) & set(pairs)}
-    tensors, ranks, alphas, adapted = {}, {}, {}, []
-    for name, parts in chosen.items():
+    tensors = {}
+    ranks = {}
+    alphas = {}
+    adapted = {}
+    for name, parts in names.items():
+        if not set(parts) & set(pairs):
+            continue
         A, B, scale = joined(name, parts, pairs, layers, family, n_heads)
         tensors[f"{PREFIX}{name}.lora_A.weight"] = A
         tensors[f"{PREFIX}{name}.lora_B.weight"] = B
         ranks[name] = len(A)
-        alpha = round(scale * len(A), 9)
-        alphas[name] = int(alpha) if alpha == int(alpha) else alpha  # as PEFT writes it
-        adapted += by_path(name, parts, A, B, family, n_heads)
+        alphas[name] = round(scale * len(A), 9)
+        for path in by_path(name, parts, A, B, family, n_heads):
+            adapted[path] = layers[path].weight
     smallest = min(ranks, key=ranks.get)
-    rank, alpha = ranks[smallest], alphas[smallest]
+    rank = ranks[smallest]
+    alpha = alphas[smallest]
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -141,7 +148,7 @@ def write_adapter(
         "r": rank,
         "lora_alpha": alpha,
         "lora_dropout": dropout,
-        "target_modules": endings(chosen, names),
+        "target_modules": endings(ranks, names),
         "rank_pattern": {name: own for name, own in ranks.items() if own != rank},
         "alpha_pattern": {name: own for name, own in alphas.items() if own != alpha},
         "fan_in_fan_out": bool(family and family.transposed),
@@ -149,19 +156,22 @@ def write_adapter(
         "inference_mode": True,
         "bias": "none",
     }
-    mark = base_mark({path: layers[path].weight for path in adapted})
     with staged(folder) as new:
         (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8", newline="\n")
-        write_safetensors(new / WEIGHTS, tensors, {"format": "pt", "base": mark})
+        write_safetensors(new / WEIGHTS, tensors, {"base": base_mark(adapted)})
 
 
 def endings(chosen: Collection[str], names: Collection[str]) -> list[str]:
     """The shortest ends of names that choose these and no others: c_attn, mlp.c_proj; else whole names."""
+    others = [f".{name}" for name in names if name not in chosen]
     found = set()
     for name in chosen:
-        parts = name.split(".")
-        ends = (".".join(parts[-n:]) for n in range(1, len(parts) + 1))
-        found.add(next(e for e in ends if all(x in chosen for x in names if f".{x}".endswith(f".{e}"))))
+        end = ""
+        for part in reversed(name.split(".")):
+            end = f".{part}{end}"
+            if not any(other.endswith(end) for other in others):
+                break
+        found.add(end[1:])
     return sorted(found)
 
 
@@ -171,15 +181,16 @@ def joined(
     """Adapters of layers that lie in one another's matrix as an adapter of the joint layer: B in blocks."""
     if len(parts) == 1:
         return pairs[parts[0]]
-    scale = next(pairs[part][2] for part in parts if part in pairs)
-    rows, blocks = [], []
+    scales = [pairs[part][2] for part in parts if part in pairs]
+    rows = []
+    blocks = []
     for part in parts:
         out, into = layers[part].weight.shape
-        A, B, own = pairs.get(part, (torch.empty(0, into), torch.empty(out, 0), scale))
+        A, B, scale = pairs.get(part, (torch.empty(0, into), torch.empty(out, 0), scales[0]))
         rows.append(A.detach().cpu())
-        blocks.append(B.detach().cpu() * (own / scale))
+        blocks.append(B.detach().cpu() * (scale / scales[0]))
     B = torch.block_diag(*blocks).split([len(block) for block in blocks])  # rows of each part
-    return torch.cat(rows), family.to_theirs(name, list(B), n_heads), scale
+    return torch.cat(rows), family.to_theirs(name, list(B), n_heads), scales[0]
 
 
 def by_path(
@@ -195,8 +206,11 @@ def by_path(
     reads = torch.stack([part.ne(0).any(0) for part in parts])  # (n, r)
     if reads.sum(0).max() != 1:  # a column for several parts, as PEFT trains it; or none at all
         return {path: (A, part) for path, part in zip(paths, parts, strict=True)}
-    found = zip(paths, reads, parts, strict=True)
-    return {path: (A[own], part[:, own]) for path, own, part in found if own.any()}
+    found = {}
+    for path, own, part in zip(paths, reads, parts, strict=True):
+        if own.any():
+            found[path] = (A[own], part[:, own])
+    return found
 
 
 def fit_adapter(
@@ -210,7 +224,8 @@ def fit_adapter(
         ValueError: In one line, for an adapter of another model, rank or shape, for another method than plain
             LoRA, and for damaged files.
     """
-    config, path = read_config(folder), Path(folder) / WEIGHTS
+    config = read_config(folder)
+    path = Path(folder) / WEIGHTS
     tensors, notes = read_safetensors(path)
     names = layer_names(family and family.names, list(layers))
     fitted = {}
@@ -219,7 +234,8 @@ def fit_adapter(
             raise ValueError(f"{path} is of another model: it has {theirs}, and this model no such layer")
         ours = names[theirs]
         here = [sum(layers[x].out_features for x in ours), layers[ours[0]].in_features]
-        if here != (there := [len(B), A.shape[1]]):
+        there = [len(B), A.shape[1]]
+        if here != there:
             raise ValueError(f"{path} is of another model: {theirs} is {there} there, {here} here")
         try:
             scale = scale_of(config, theirs, len(A))
@@ -248,7 +264,7 @@ def read_config(folder: str | Path) -> dict:
     config = {"peft_type": None} | read_json(path, "copy the adapter again")
     for name, value in config.items():
         known = PLAIN.get(name, [None, False, [], {}])
-        if name not in ANY_VALUE and not any(value == one and type(value) is type(one) for one in known):
+        if name not in ANY_VALUE and repr(value) not in map(repr, known):  # 0 == False
             rule = f"must be {known[0]!r}" if name in PLAIN else "must be left out"
             raise ValueError(f"{path}: {name}={value!r:.40} {rule}; only plain LoRA is read")
     return config
@@ -263,7 +279,8 @@ def paired(tensors: Mapping[str, Tensor], path: Path) -> dict[str, tuple[Tensor,
     found = {}
     for name in tensors:
         layer, _, side = name.removeprefix(PREFIX).removesuffix(".weight").rpartition(".")
-        A, B = (tensors.get(f"{PREFIX}{layer}.lora_{which}.weight", torch.empty(0)) for which in "AB")
+        A = tensors.get(f"{PREFIX}{layer}.lora_A.weight", torch.empty(0))
+        B = tensors.get(f"{PREFIX}{layer}.lora_B.weight", torch.empty(0))
         if side not in ("lora_A", "lora_B") or A.ndim != 2 or B.ndim != 2 or len(A) != B.shape[1]:
             raise ValueError(f"{path}: {name} is no matrix of LoRA on a linear layer; copy the adapter again")
         found[layer] = (A, B)

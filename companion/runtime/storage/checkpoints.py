@@ -1,8 +1,8 @@
 """The files of a model: one folder with config.json, tokenizer.json and model.safetensors.
 
 config.json holds the architecture's name, its configuration and the provenance; model.safetensors the
-weights, with a fingerprint of the other two. No file is a pickle. Builders and tokenizers are handed in: this
-module knows no chapter. What a run adds to the three is in runs/resuming.py.
+weights, with a fingerprint of the other two. No file is a pickle. Builders are handed in: this module knows
+no chapter. What a run adds to the three is in runs/resuming.py.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from companion.runtime.files.atomic import finish_renames, read_json
 from companion.runtime.models.devices import check_memory, without_numbers
 from companion.runtime.storage.hub import PICKLES
 from companion.runtime.terminal import similar_path
+from companion.runtime.text.tokenizer import Tokenizer
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER = "adapter_config.json"
@@ -63,26 +64,19 @@ def write_model(
     text = json.dumps(saved, indent=1, ensure_ascii=False) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8", newline="\n")
     notes = {"fingerprint": fingerprint(config, (folder / TOKENIZER).read_bytes())}
-    shared = second_names(model)
-    if shared:
-        notes["shared"] = json.dumps(shared)
     if weights is None:
         weights = tensors_of(model)
-    write_safetensors(folder / WEIGHTS, {n: t for n, t in weights.items() if n not in shared}, notes)
+    write_safetensors(folder / WEIGHTS, weights, notes)
 
 
 def read_model(
-    folder: str | Path,
-    builders: Mapping,
-    load_tokenizer: Callable[[Path], Any],
-    quantize: Callable[..., Any] | None = None,
-) -> tuple[nn.Module, Any, dict]:
+    folder: str | Path, builders: Mapping, quantize: Callable[..., Any] | None = None
+) -> tuple[nn.Module, Tokenizer, dict]:
     """Read a model.
 
     Args:
         folder: The folder of the three files.
         builders: For each architecture's name (config class, builder).
-        load_tokenizer: Called with the path of tokenizer.json.
         quantize: Puts the layers of a quantized folder into an empty model (chapter 19). Without it, such a
             folder is refused.
 
@@ -111,47 +105,24 @@ def read_model(
     found = fingerprint(saved["config"], path.read_bytes())
     if notes.get("fingerprint", found) != found:
         raise ValueError(f"{folder}: the model belongs to another {CONFIG} or {TOKENIZER}")
-    tokenizer = load_tokenizer(path)
+    tokenizer = Tokenizer.load(path)
     tokenizer.check_end(path)
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{path} has {sizes}; it belongs to another model")
-    fill_model(model, weights, json.loads(notes.get("shared", "{}")), folder / WEIGHTS)
-    return model.eval(), tokenizer, saved["provenance"]
-
-
-def fill_model(model: nn.Module, weights: dict, shared: dict[str, str], path: Path) -> None:
-    """Give an empty model its weights.
-
-    Args:
-        model: The model.
-        weights: The tensors of the file, by name.
-        shared: See second_names.
-        path: The file, for error messages.
-    """
     wanted = tensors_of(model)
-    for name, first in shared.items():
-        if name in wanted and first in weights:
+    for name, first in json.loads(notes.get("shared", "{}")).items():  # in files of before version 0.3
+        if name in wanted:
             weights[name] = weights[first]
-    check_weights(model, weights, path)
+    check_weights(model, weights, folder / WEIGHTS)
     copies = {name: tensor.to(wanted[name].dtype, copy=True) for name, tensor in weights.items()}
     model.load_state_dict(copies, strict=False, assign=True)  # not strict: check_weights was
-    for name, first in shared.items():
-        if name in wanted:  # the builder made two tensors, and the model that was saved had one
-            owner, _, attribute = name.rpartition(".")
-            setattr(model.get_submodule(owner), attribute, tensors_of(model)[first])
+    return model.eval(), tokenizer, saved["provenance"]
 
 
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return a model's parameters and buffers by name; a tensor that two parts share has one name."""
     return dict(model.named_parameters()) | dict(model.named_buffers())
-
-
-def second_names(model: nn.Module) -> dict[str, str]:
-    """Map each further name of a tensor that several parts share to the one that it has in tensors_of."""
-    first = {t: name for name, t in tensors_of(model).items()}
-    every = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
-    return {name: first[t] for name, t in every if first[t] != name}
 
 
 def read_config(folder: str | Path) -> dict:
@@ -224,7 +195,7 @@ def check_file(path: Path) -> None:
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:
-    """Write tensors, from any device, and notes. The same tensors and notes give the same bytes."""
+    """Write tensors, from any device, and notes. The same tensors and one note give the same bytes."""
     path.touch()
     mode = path.stat().st_mode  # safetensors would make a file for its owner alone
     try:
@@ -232,12 +203,6 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[
     except SafetensorError as error:
         raise OSError(f"{path} cannot be written ({error})") from None
     path.chmod(mode)
-    with path.open("r+b") as file:  # safetensors writes the notes in any order
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        file.seek(8)
-        file.write(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

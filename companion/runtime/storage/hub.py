@@ -1,16 +1,21 @@
-"""Models that others made public: their files, from a folder, the Hugging Face hub or an installed package.
+"""What others made public: models from a folder, the Hugging Face hub or an installed package, and texts.
 
-Only what is read is fetched, and nothing that could run: weights as safetensors, the rest as JSON and text.
+Of a model only what is read is fetched, and nothing that could run: weights as safetensors, the rest as JSON
+and text.
 """
 
 import os
 import re
+import sys
+import tomllib
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
+from companion.runtime.terminal import is_terminal
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
@@ -154,3 +159,42 @@ def installed_file(name: str | Path) -> Path:
     if not files:
         raise ImportError(f"the model {name} is not installed: {install_hint(name)}")
     return min(files)
+
+
+# -- single files, fetched the first time and kept: texts, and GPT-2's weights --------------
+
+
+TABLES = tomllib.loads(Path(__file__).with_name("downloads.toml").read_text("utf-8"))
+DOWNLOADS = {name: (table["url"], table["sha256"]) for name, table in TABLES["files"].items()}
+"""By name: address, SHA-256."""
+GPT2_WEIGHTS = (TABLES["gpt2"]["url"], TABLES["gpt2"]["sha256"])
+"""The same of GPT-2 small."""
+HUB = {name: tuple(table.values()) for name, table in TABLES["hub"].items()}
+"""Corpora of the hub, by name: repository, revision, files."""
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: the folder that COMPANION_CACHE names, else ~/.cache/companion."""
+    return Path(os.environ.get("COMPANION_CACHE", "~/.cache/companion")).expanduser()
+
+
+def fetch(name: str) -> Path:
+    """Return the file of one of DOWNLOADS, fetched into the cache unless it is there."""
+    return download(*DOWNLOADS[name], cache_folder() / f"{name}.txt")
+
+
+def download(url: str, sha256: str, path: Path) -> Path:
+    """Fetch a file with this SHA-256 into path, unless it is there; return path.
+
+    Raises:
+        ConnectionError: If there is no network, the connection was cut, or the file is another one.
+    """
+    from torch.hub import download_url_to_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        try:
+            download_url_to_file(url, str(path), sha256, progress=is_terminal(sys.stderr))
+        except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: another SHA-256
+            raise ConnectionError(f"{url} failed ({error}); check the network and try again") from None
+    return path

@@ -13,7 +13,7 @@ import regex
 
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
-from companion.runtime.files.downloads import DOWNLOADS, fetch
+from companion.runtime.storage.hub import DOWNLOADS, fetch
 from companion.runtime.terminal import similar_path, suggestion
 from companion.runtime.text.tokenizer import END_OF_TEXT
 from companion.village import DATA, load_split

@@ -98,9 +98,11 @@ def decode_stream(tokenizer: Tokenizer, ids: Iterable[int], hidden: Collection[i
     """
     decoder = TextDecoder(tokenizer, hidden)
     for i in ids:
-        if text := decoder.add(i):
+        text = decoder.add(i)
+        if text:
             yield text
-    if rest := decoder.end():
+    rest = decoder.end()
+    if rest:
         yield rest
 
 

@@ -27,7 +27,7 @@ from companion.runtime.text.tokenizer import (
 
 FILE, CONFIG, MODEL = "tokenizer.json", "tokenizer_config.json", "config.json"
 GENERATION = "generation_config.json"
-TEMPLATE, MAP = "chat_template.jinja", "special_tokens_map.json"
+TEMPLATE = "chat_template.jinja"
 SPACES = " \t\n\r\f\v▁"
 """What a token may be made of and still be text; ▁ is how SentencePiece writes a space."""
 SPACE_DECODERS = {"Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"}
@@ -242,8 +242,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
 def read_tokenizer(folder: str | Path) -> PublicTokenizer:
     """Return the tokenizer of a public model's folder.
 
-    It is read from tokenizer.json and, where they are there, tokenizer_config.json, special_tokens_map.json,
-    chat_template.jinja and generation_config.json. Without the last, the ids in config.json count.
+    It is read from tokenizer.json and, where they are there, tokenizer_config.json, chat_template.jinja and
+    generation_config.json. Without the last, the ids in config.json count.
 
     Raises:
         ValueError: In one line with the folder's name, if a file is missing, damaged, or of another kind.
@@ -253,9 +253,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
         raise ValueError(f"{folder / FILE} is missing; take a model that has one")
     try:
         config = read_json(folder / CONFIG)
-        names = read_json(folder / MAP)
         model = read_json(folder / MODEL)
-        config |= {role: names[role] for role in ROLES if role in names and config.get(role) is None}
         ids = {name: model[name] for name in ("eos_token_id", "bos_token_id") if name in model}
         tokenizer = PublicTokenizer(
             read_json(folder / FILE),
@@ -423,8 +421,8 @@ def byte_level_file(
     tokens = [AddedToken(t["content"], special=t["special"], normalized=False) for t in added]
     library.add_tokens(tokens)
     if begin is not None:
-        one, two = [begin, "$A"], [begin, "$A", begin, "$B:0"]
-        library.post_processor = TemplateProcessing(one, two, [(begin, library.token_to_id(begin))])
+        special = [(begin, library.token_to_id(begin))]
+        library.post_processor = TemplateProcessing([begin, "$A"], [begin, "$A", begin, "$B:0"], special)
     return json.loads(library.to_str())
 
 
@@ -435,13 +433,12 @@ def bpe_file(tokenizer: Tokenizer) -> dict:
         ValueError: For a pattern or special token that it cannot hold.
     """
     special = tokenizer.special_tokens
-    letters = byte_letters()
     n_ordinary = len(tokenizer.vocab) - len(special)
-    tokens = [tokenizer.vocab[i] for i in range(n_ordinary)]
-    written = {token: "".join(letters[byte] for byte in token) for token in tokens}
-    vocab = {written[token]: i for i, token in enumerate(tokens)}
-    if both := [name for name in special if name in vocab]:
-        raise ValueError(f"special token {both[0]!r} is an ordinary token, too, which {FILE} cannot hold")
+    written = {tokenizer.vocab[i]: in_letters(tokenizer.vocab[i]) for i in range(n_ordinary)}
+    vocab = {letters: i for i, letters in enumerate(written.values())}
+    for name in special:
+        if name in vocab:
+            raise ValueError(f"special token {name!r} is an ordinary token, too, which {FILE} cannot hold")
     merges = [(written[a], written[b]) for a, b in tokenizer.merges]
     added = [{"content": name, "special": True} for name in special]
     begin = END_OF_TEXT if END_OF_TEXT in special else None  # our models learn every text behind it
@@ -468,6 +465,12 @@ def byte_letters() -> list[str]:
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
+def in_letters(token: bytes) -> str:
+    """Return a token as a byte-level tokenizer's file writes it."""
+    letters = byte_letters()
+    return "".join(letters[byte] for byte in token)
+
+
 def bytes_of(file: dict) -> Callable[[str], bytes]:
     """Return a function from a token, as the file writes it, to its bytes.
 
@@ -484,7 +487,8 @@ def bytes_of(file: dict) -> Callable[[str], bytes]:
         raise ValueError(f"its decoder is {', '.join(map(str, kinds)):.60}; read are ByteLevel, Metaspace")
 
     def from_text(token: str) -> bytes:
-        if "ByteFallback" in kinds and (match := re.fullmatch("<0x([0-9A-Fa-f]{2})>", token)):
+        match = re.fullmatch("<0x([0-9A-Fa-f]{2})>", token)
+        if match and "ByteFallback" in kinds:
             return bytes.fromhex(match[1])
         return token.replace("▁", " ").encode()
 

@@ -94,7 +94,8 @@ class Tokenizer:
         special_tokens: Collection[str],
         pattern: str | None = None,
     ):
-        names, ordinary = special_names(special_tokens), different_tokens(tokens)
+        names = special_names(special_tokens)
+        ordinary = different_tokens(tokens)
         if "pattern" in self.fields:
             self.pattern = compiled(pattern).pattern
         self.ids = {token: i for i, token in enumerate(ordinary)}
@@ -449,8 +450,9 @@ def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, 
         raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens") from None
     known = {bytes([byte]) for byte in BYTES}
     for n, pair in enumerate(pairs):
-        if unknown := [token for token in pair if token not in known]:
-            raise ValueError(f"merges[{n}]={pair!r} joins {unknown[0]!r}, which no merge before it made")
+        for token in pair:
+            if token not in known:
+                raise ValueError(f"merges[{n}]={pair!r} joins {token!r}, which no merge before it made")
         known.add(b"".join(pair))
     return pairs, order
 

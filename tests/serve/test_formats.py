@@ -10,7 +10,7 @@ import torch
 from support.folders import raises_one_line
 
 from companion.generation import sampling_distribution
-from companion.runtime.generation.formats import (
+from companion.serve.formats import (
     MAX_CHARACTERS,
     MAX_ITEMS,
     Constraint,

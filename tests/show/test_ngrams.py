@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from companion.runtime.text.ngrams import ngram_probabilities
+from companion.show.measures import ngram_probabilities
 
 
 def probability(tokens: list, context: list, token: int, vocab_size: int) -> float:
