@@ -141,7 +141,7 @@ class Village:
     ) -> None:
         self.kinds, self.shortest, self.longest = kinds, shortest, longest
         self.patterns = [self._compile(sentence) for sentence in table]
-        self._parts = self._by_part()
+        self._groups = self._grouped()
 
     # ---- preparing ----
 
@@ -165,15 +165,15 @@ class Village:
         kind, _, allowed = RULES[rule]
         return Slot(letter, rule, tuple(args.split(",")) if args else (), kind, allowed)
 
-    def _by_part(self) -> dict[str, list[Pattern]]:
-        """The patterns of each part, those of equal rules and weight together. A seed means this order."""
+    def _grouped(self) -> dict[str, list[list[Pattern]]]:
+        """The patterns of each part, in groups of equal rules and weight. A seed means this order."""
         groups: dict[tuple, list[Pattern]] = {}
         for pattern in self.patterns:
             rules = tuple(slot.rule for slot in pattern.needs)
             groups.setdefault((pattern.part, rules, pattern.weight), []).append(pattern)
-        parts: dict[str, list[Pattern]] = {}
+        parts: dict[str, list[list[Pattern]]] = {}
         for (part, *_), patterns in groups.items():
-            parts.setdefault(part, []).extend(patterns)
+            parts.setdefault(part, []).append(patterns)
         return parts
 
     # ---- what can come next ----
@@ -201,15 +201,17 @@ class Village:
         """
         menu, options = {}, {}
         for part, factor in self.weights(state).items():
-            for pattern in self._parts.get(part, ()) if factor else ():
-                for slot in pattern.needs:
-                    if slot.rule not in options:
-                        options[slot.rule] = slot.allowed(state, self.kinds[slot.kind])
-                    if not options[slot.rule]:
+            for group in self._groups.get(part, ()) if factor else ():
+                for slot in group[0].needs:
+                    words = options.get(slot.rule)
+                    if words is None:
+                        words = options[slot.rule] = slot.allowed(state, self.kinds[slot.kind])
+                    if not words:
                         break
                 else:
-                    if pattern is not state.last:
+                    for pattern in group:
                         menu[pattern] = factor * pattern.weight
+        menu.pop(state.last, None)
         return menu, options
 
     def can_come(self, state: State, pattern: Pattern) -> bool:

@@ -427,7 +427,8 @@ def elsewhere(s, kind, a):
 
 @rule("place", "a place where nobody is")
 def deserted(s, kind):
-    return [place for place in kind if place not in s.place.values()]
+    taken = set(s.place.values())
+    return [place for place in kind if place not in taken]
 
 
 @rule("place", "where it is")
@@ -495,7 +496,8 @@ def minus(s, kind, n, k):
 
 @rule("role", "a role that nobody has yet")
 def new_role(s, kind):
-    return [role for role in kind if role not in s.role.values()]
+    taken = list(s.role.values())
+    return [role for role in kind if role not in taken]
 
 
 @rule("role", "another role")
