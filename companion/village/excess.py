@@ -16,7 +16,8 @@ import torch
 
 from companion.village.reader import END, Word, read_story, read_tokens
 
-RESAMPLES, RESAMPLES_SEED = 2000, 61
+RESAMPLES = 2000
+RESAMPLES_SEED = 61
 """How often the stories are resampled for an interval."""
 
 

@@ -104,7 +104,8 @@ class State:
         self.owner[noun] = name
 
     def swaps(self, name: str, other: str) -> None:
-        mine, yours = self.thing.get(name), self.thing.get(other)
+        mine = self.thing.get(name)
+        yours = self.thing.get(other)
         if yours:
             self.takes(name, yours.noun, yours.color)
         if mine:

@@ -1,11 +1,16 @@
-"""The machine that tells and reads the village's stories: a table of sentences, made ready."""
+"""The machine that tells and reads the village's stories: a table of sentences, made ready.
+
+Below it stand the shipped stories, and files of others.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import log2
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -17,6 +22,10 @@ CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
 LONGEST = 100  # words after which only a closing sentence may come
 EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh against each other
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within
+SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
 
 _SLOT = re.compile(r"\{(\w)(?::(\w+)(?:\(([\w,]+)\))?)?\}")
 
@@ -139,14 +148,18 @@ class Village:
         shortest: int = SHORTEST,
         longest: int = LONGEST,
     ) -> None:
-        self.kinds, self.shortest, self.longest = kinds, shortest, longest
+        self.kinds = kinds
+        self.shortest = shortest
+        self.longest = longest
         self.patterns = [self._compile(sentence) for sentence in table]
         self._groups = self._grouped()
 
     # ---- preparing ----
 
     def _compile(self, sentence: Sentence) -> Pattern:
-        slots, pieces, end = [], [], 0
+        slots = []
+        pieces = []
+        end = 0
         for hole in _SLOT.finditer(sentence.text):
             slots.append(self._slot(slots, *hole.groups()))
             pieces.append(sentence.text[end : hole.start()])
@@ -199,7 +212,8 @@ class Village:
         Returns:
             The weight of each pattern that may come, and the words that each rule allows.
         """
-        menu, options = {}, {}
+        menu = {}
+        options = {}
         for part, factor in self.weights(state).items():
             for group in self._groups.get(part, ()) if factor else ():
                 for slot in group[0].needs:
@@ -243,12 +257,15 @@ class Village:
 
     def story(self, rng: Random) -> Story:
         """Tell a story; `rng` makes every choice."""
-        state, surprise, sentences = State(), 0.0, []
+        state = State()
+        surprise = 0.0
+        sentences = []
         while not state.over:
             menu, options = self.menu(state)
             pattern = draw(rng, menu)
             surprise += log2(sum(menu.values()) / menu[pattern])
-            said, words = {}, []
+            said = {}
+            words = []
             for slot in pattern.slots:
                 allowed = self.allowed(state, slot, said, options)
                 words.append(allowed[rng.randrange(len(allowed))])
@@ -291,7 +308,8 @@ class Village:
             ValueError: If the text is no story of this village. What comes before the failing sentence has
                 been yielded then.
         """
-        state, start = State(), 0
+        state = State()
+        start = 0
         while not state.over:
             matched = self.match(text, start)
             step = self.read(state, *matched) if matched else None
@@ -360,9 +378,62 @@ def recalls(text: str) -> list[tuple[int, int]]:
     Raises:
         ValueError: If the text is no story of the village.
     """
-    return [c.span for _, step in VILLAGE.moments(text) for c in step.choices if c.is_recall]
+    spans = []
+    for _, step in VILLAGE.moments(text):
+        spans += [choice.span for choice in step.choices if choice.is_recall]
+    return spans
 
 
 def no_story(text: str) -> str:
     """The message of the error for a text that is no story."""
     return f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails"
+
+
+# ---- stories in files -----------------------------------------------------------------------------------
+
+
+def tell(seed: int, stories: int) -> Iterator[str]:
+    """The texts of that many stories; the first ones stay the same when more are asked for."""
+    rng = Random(seed)
+    for _ in range(stories):
+        yield story(rng).text
+
+
+def write_stories(path: Path, texts: Iterable[str]) -> None:
+    """Write stories to a file: one a line, an empty line between two, the same bytes on every machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8", newline="\n")
+
+
+def read_stories(path: Path) -> list[str]:
+    """The stories of a file that `write_stories` wrote."""
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
+
+
+def load_split(split: str) -> list[str]:
+    """The stories of a shipped split.
+
+    Args:
+        split: "train", "val" or "test".
+
+    Raises:
+        ValueError: If split is another name.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split={split!r} must be one of {', '.join(SPLITS)}")
+    return read_stories(DATA / "village" / f"{split}.txt")
+
+
+def fresh_stories(n: int, seed: int) -> list[str]:
+    """The first n stories of a seed that are in no shipped split."""
+    return list(islice(fresh(seed), n))
+
+
+def fresh(seed: int) -> Iterator[str]:
+    """A seed's new stories without end, except those of the shipped splits."""
+    shipped = {*load_split("train"), *load_split("val"), *load_split("test")}
+    rng = Random(seed)
+    while True:
+        text = story(rng).text
+        if text not in shipped:
+            yield text

@@ -178,7 +178,9 @@ def read_story(text: str) -> list[Word]:
     Raises:
         ValueError: If the village could not have told the text, or the story has no end.
     """
-    reader, words, last_said = PerfectReader(), [], {}
+    reader = PerfectReader()
+    words = []
+    last_said = {}
     kinds: list[str] = []
     for i, word in enumerate(text.split(" ")):
         odds = reader.next_words()
@@ -196,7 +198,8 @@ def read_story(text: str) -> list[Word]:
 
 def kinds_of_words(draft: Draft) -> list[str]:
     """For each word of a whole sentence the kind of the slot that it stands in, or "other"."""
-    pattern, said = draft.pattern, draft.said
+    pattern = draft.pattern
+    said = draft.said
     filled = [said[slot.letter] for slot in pattern.slots]
     kinds = ["other"] * len(pattern.fill(filled).split(" "))
     before = pattern.pieces[0]

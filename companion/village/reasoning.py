@@ -207,7 +207,8 @@ class Ledger:
         """The question how many somebody has, or two people together."""
         goals = [self.latest[name] for name in names]
         steps = [fact for goal in goals for fact in history(goal)]
-        facts, who = list(self.facts), f"does {names[0]} have now"
+        facts = list(self.facts)
+        who = f"does {names[0]} have now"
         if len(names) == 2:
             total = Fact(len(self.sentences), "", sum(goal.value for goal in goals), premises=tuple(goals))
             steps.append(total)
@@ -279,7 +280,8 @@ def _about_counts(rng: Random, k: int) -> list[StepQuestion]:
 
 def _about_things(rng: Random, k: int) -> list[StepQuestion]:
     """Where a thing of one new story is: a question for each thing that was handed over k times."""
-    people, things = rng.sample(NAMES, HOLDERS), rng.sample(THINGS, HELD)
+    people = rng.sample(NAMES, HOLDERS)
+    things = rng.sample(THINGS, HELD)
     holders = dict(zip(things, people, strict=False))  # the other people have nothing yet
     sentences = [f"{name} has the {thing}." for thing, name in holders.items()]
     passed: dict[str, list[HandOver]] = {thing: [] for thing in things}
@@ -359,7 +361,9 @@ def _tell_typed(ledger: Ledger, sentence: str) -> bool:
     event = _EVENT.fullmatch(sentence)
     if not event:
         return False
-    a, b, verb = event["a"], event["b"] or event["a"], event["verb"] or "gave"
+    a = event["a"]
+    b = event["b"] or event["a"]
+    verb = event["verb"] or "gave"
     n = NUMBERS.index(event["n"]) + 1
     if not {a, b} <= ledger.latest.keys() or (verb == "gave" and a == b):
         return False

@@ -205,9 +205,7 @@ def foodless_near(s, kind, a):
 
 @rule("name", "somebody with enough to share, beside somebody with nothing")
 def sharer(s, kind):
-    return [
-        name for name, (n, _) in s.goods.items() if n >= 4 and any(b not in s.goods for b in beside(s, name))
-    ]
+    return [name for name in nibbler(s, kind) if foodless_near(s, kind, name)]
 
 
 @rule("name", "somebody whose things to eat can be added to another's")
