@@ -158,8 +158,11 @@ def after(state: State, step: Step) -> State:
 
 def recalled(step: Step, without: Set[str] = frozenset()) -> tuple[tuple[str, bool], ...]:
     """The words that the story so far determines, and whether each is right; `without`: rules left out."""
-    found = [choice for choice in step.choices if choice.is_recall and choice.slot.rule not in without]
-    return tuple((choice.word, choice.is_right) for choice in found)
+    found = []
+    for choice in step.choices:
+        if choice.is_recall and choice.slot.rule not in without:
+            found.append((choice.word, choice.is_right))
+    return tuple(found)
 
 
 def cut(text: str) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:

@@ -98,7 +98,7 @@ class Step(NamedTuple):
     @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
-        return self.comes and all(choice.is_right for choice in self.choices)
+        return self.comes and all([choice.is_right for choice in self.choices])
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,7 @@ class Village:
         self.shortest = shortest
         self.longest = longest
         self.patterns = [self._compile(sentence) for sentence in table]
+        self._matches = [(pattern, pattern.regex.match) for pattern in self.patterns]
         self._groups = self._grouped()
 
     # ---- preparing ----
@@ -279,8 +280,8 @@ class Village:
 
     def match(self, text: str, start: int) -> tuple[Pattern, re.Match] | None:
         """The only pattern that the text can be at `start`, or None."""
-        for pattern in self.patterns:
-            found = pattern.regex.match(text, start)
+        for pattern, match in self._matches:
+            found = match(text, start)
             if found:
                 return pattern, found
         return None
@@ -290,8 +291,10 @@ class Village:
         said: dict[str, str] = {}
         choices = []
         for i, slot in enumerate(pattern.slots, 1):
-            choices.append(Choice(slot, found[i], self.allowed(state, slot, said, {}), found.span(i)))
-            said.setdefault(slot.letter, found[i])
+            word = found[i]
+            options = slot.allowed(state, self.kinds[slot.kind], *[said[letter] for letter in slot.args])
+            choices.append(Choice(slot, word, options, found.span(i)))
+            said.setdefault(slot.letter, word)
         return Step(pattern, choices, said, self.can_come(state, pattern), found[0], found.start())
 
     def moments(self, text: str) -> Iterator[tuple[State, Step]]:
