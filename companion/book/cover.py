@@ -100,7 +100,9 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
         book: The course.
         runs: Whether the model runs in the pages.
     """
-    tables = {part: [f"chapters/{name}" for name in names] for part, names in book.parts.items()}
+    tables = {}
+    for part, names in book.parts.items():
+        tables[part] = [f"chapters/{name}" for name in names]
     tables["Guides"] = [f"docs/{page.stem}" for page in guides(book)]
     more = ["browser"] * runs + ["lie"] * has_stories(book)
     tables["To look up"] = ["notation", "glossary", "api/index", *more]

@@ -119,7 +119,10 @@ class Answer:
         Raises:
             Refused: If the answer cannot be finished.
         """
-        while (token := await self.tokens.get()) is not None:
+        while True:
+            token = await self.tokens.get()
+            if token is None:
+                break
             if token in self.request.stop:
                 continue
             for part in self.parts(self.decoder.add(token)):

@@ -113,7 +113,8 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
         drawing = Drawing(teller, prompt, **options)
         is_of_village = model.source == "village"
         story = st.session_state[key] = Story(model.label, prompt, options["seed"], drawing, is_of_village)
-        stop, place = st.empty(), st.empty()
+        stop = st.empty()
+        place = st.empty()
         stop.button("Stop", key=f"stop {key}")
         start = time.perf_counter()
         for piece in drawing:
