@@ -44,21 +44,20 @@ ADDING, NONLINEAR = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "
 """Functions that a diagram knows: sums in the stream, and the nonlinearities between linear maps."""
 
 
-def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
-    """Draw the way of one text through an attention layer.
+def heads_diagram(d_model: int, n_heads: int) -> Axes:
+    """Draw the way of a text of four tokens through an attention layer.
 
     A square is a number, and a color is a head. Weights that the causal mask leaves are filled. Beside each
-    grid stands the shape for a batch of B texts. A card has room for 4 heads, 8 tokens and 16 numbers.
+    grid stands the shape for a batch of B texts. A card has room for 4 heads and 16 numbers.
 
     Args:
         d_model: C, the width of the layer.
         n_heads: H, the number of heads. Each is D = C / H wide.
-        n_tokens: T, the rows of every grid.
     """
     C = d_model
     H = n_heads
-    T = n_tokens
-    D = d_model // n_heads
+    T = 4  # tokens: the rows of every grid
+    D = C // H
     tall = T * CELL
     piece = D * CELL
     full = C * CELL

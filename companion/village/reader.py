@@ -66,7 +66,9 @@ class PerfectReader:
         """The probability of each word that can come next; `END` alone where the story is over."""
         if self.state.over:
             return {END: 1.0}
-        weights = {word: sum(draft.probability for draft in drafts) for word, drafts in self.drafts.items()}
+        weights = {}
+        for word, drafts in self.drafts.items():
+            weights[word] = sum([draft.probability for draft in drafts])
         total = sum(weights.values())
         return {word: weight / total for word, weight in weights.items()}
 

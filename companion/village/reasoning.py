@@ -206,7 +206,7 @@ class Ledger:
     def ask(self, names: list[str]) -> StepQuestion:
         """The question how many somebody has, or two people together."""
         goals = [self.latest[name] for name in names]
-        steps = [fact for goal in goals for fact in history(goal)]
+        steps = sum(map(history, goals), [])
         facts = list(self.facts)
         who = f"does {names[0]} have now"
         if len(names) == 2:
@@ -275,7 +275,8 @@ def _about_counts(rng: Random, k: int) -> list[StepQuestion]:
     """Questions about the counts of one new story, some of them perhaps with k steps."""
     ledger = told(rng, rng.randint(k - 1, k + 3))
     people = list(ledger.latest)
-    return [ledger.ask(names) for names in [*([name] for name in people), rng.sample(people, 2)]]
+    questions = [ledger.ask([name]) for name in people]
+    return [*questions, ledger.ask(rng.sample(people, 2))]
 
 
 def _about_things(rng: Random, k: int) -> list[StepQuestion]:

@@ -119,11 +119,7 @@ def empty_near(s, kind, a):
 
 def to_give(s):
     """The things whose holder may give them away and stands beside somebody with empty hands."""
-    return [
-        held
-        for name, held in s.thing.items()
-        if held.noun not in s.owner and any(b not in s.thing for b in beside(s, name))
-    ]
+    return [held for name, held in s.thing.items() if held.noun not in s.owner and empty_near(s, None, name)]
 
 
 @rule("name", "somebody with empty hands beside somebody with a thing to give")

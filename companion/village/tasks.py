@@ -160,11 +160,10 @@ def held(n: int, seed: int) -> list[Question]:
     rng = Random(seed)
     asked = []
     while len(asked) < n:
-        found = [
-            _held(beginning, thing.noun, name, state.role)
-            for beginning, state in in_company(next(stories))
-            for name, thing in state.thing.items()
-        ]
+        found = []
+        for beginning, state in in_company(next(stories)):
+            for name, thing in state.thing.items():
+                found.append(_held(beginning, thing.noun, name, state.role))
         if found:
             asked.append(rng.choice(found))
     return asked
@@ -295,11 +294,10 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
     rng = Random(seed)
     rows = []
     while len(rows) < n:
-        found = [
-            (beginning, [(thing.noun, name) for name, thing in state.thing.items()])
-            for beginning, state in in_company(next(stories))
-            if state.thing
-        ]
+        found = []
+        for beginning, state in in_company(next(stories)):
+            if state.thing:
+                found.append((beginning, [(thing.noun, name) for name, thing in state.thing.items()]))
         if found:
             beginning, things = rng.choice(found)
             pieces = []
