@@ -11,8 +11,11 @@ the bottom, as in most papers. The cards are narrow, so that a phone need not sh
     diagrams.gpt_diagram(model)
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from typing import NamedTuple
@@ -225,23 +228,24 @@ class _Step(NamedTuple):
     beside: bool
 
 
+@dataclass
 class _Box:
     """A part as it is drawn: a name, a note below it, and rows of boxes inside, the first row at the bottom.
 
     Attributes:
         count: Number of parameters of the part.
         gives: Shape of the part's output.
+        rows: For each row its boxes, what is done after it, and what it gives.
         at: Height of the drawn box's middle, in inches.
     """
 
-    def __init__(self, name: str, note: str = "", color: str = CARD, *, count: int = 0, gives: str = ""):
-        self.name = name
-        self.note = note
-        self.color = color
-        self.count = count
-        self.gives = gives
-        self.rows: list[tuple[list[_Box], str, str]] = []  # boxes side by side; what is done; what they give
-        self.at = 0.0
+    name: str
+    note: str = ""
+    color: str = CARD
+    count: int = 0
+    gives: str = ""
+    rows: list[tuple[list[_Box], str, str]] = field(default_factory=list)
+    at: float = 0.0
 
     @property
     def width(self) -> float:

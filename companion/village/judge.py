@@ -129,7 +129,7 @@ class Reading:
         """Why a sentence of this part cannot come now, or an empty string."""
         state = self.state
         part = step.pattern.part
-        if VILLAGE.weights(state).get(part, 0):
+        if part in VILLAGE.weights(state):
             return "a sentence of this kind stood just before" if state.last is step.pattern else ""
         if state.over:
             return "the story is over"
@@ -308,8 +308,10 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
 def manners(step: Step, choice: Choice) -> tuple[Callable[..., list[str]], str] | None:
     """The entry of MANNERS for a word: by the rule of its slot and an effect, or by the rule alone."""
     rule = choice.slot.rule
-    keys = [*((rule, name) for name, *_ in step.pattern.effects), rule]
-    return next((MANNERS[key] for key in keys if key in MANNERS), None)
+    for effect, *_ in step.pattern.effects:
+        if (rule, effect) in MANNERS:
+            return MANNERS[rule, effect]
+    return MANNERS.get(rule)
 
 
 def avoided(step: Step) -> str:

@@ -193,19 +193,23 @@ class Village:
     # ---- what can come next ----
 
     def weights(self, state: State) -> dict[str, int]:
-        """By how much each part of the table counts in this state."""
+        """By how much each part of the table that may come in this state counts."""
         if state.over:
             return {}
         if not state.role:
             return {"opening": 1}
         if len(state.role) < 2:
             return {"arrival": 1}
-        closing = {"closing": CLOSING * max(0, state.words - self.shortest + 1)}
-        if state.words >= self.longest:
-            return closing
-        paused = state.last is not None and state.last.part == "scene"
-        weights = {"event": EVENT, "scene": 0 if paused else SCENE}
-        return closing | weights | {"arrival": ARRIVAL if len(state.role) < CAST else 0}
+        weights = {}
+        if state.words >= self.shortest:
+            weights["closing"] = CLOSING * (state.words - self.shortest + 1)
+        if state.words < self.longest:
+            weights["event"] = EVENT
+            if state.last is None or state.last.part != "scene":
+                weights["scene"] = SCENE
+            if len(state.role) < CAST:
+                weights["arrival"] = ARRIVAL
+        return weights
 
     def menu(self, state: State) -> tuple[dict[Pattern, int], dict[str, list[str]]]:
         """What may come next in this state.
@@ -216,7 +220,7 @@ class Village:
         menu = {}
         options = {}
         for part, factor in self.weights(state).items():
-            for group in self._groups.get(part, ()) if factor else ():
+            for group in self._groups.get(part, []):
                 for slot in group[0].needs:
                     words = options.get(slot.rule)
                     if words is None:
@@ -231,7 +235,7 @@ class Village:
 
     def can_come(self, state: State, pattern: Pattern) -> bool:
         """Whether the pattern is on the state's menu. This is much faster than making the whole menu."""
-        if pattern is state.last or not self.weights(state).get(pattern.part):
+        if pattern is state.last or pattern.part not in self.weights(state):
             return False
         return all(slot.allowed(state, self.kinds[slot.kind]) for slot in pattern.needs)
 

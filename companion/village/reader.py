@@ -95,7 +95,7 @@ class PerfectReader:
             self._begin()
             return
         read = len(word) + 1
-        self._fill([Draft(chance, text[read:], *rest) for chance, text, *rest in drafts])
+        self._fill([Draft(d.probability, d.text[read:], d.pattern, d.said, d.filled) for d in drafts])
 
     def _begin(self) -> None:
         """List the sentences that may come next: none if the story is over."""
