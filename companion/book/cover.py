@@ -104,8 +104,11 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
     for part, names in book.parts.items():
         tables[part] = [f"chapters/{name}" for name in names]
     tables["Guides"] = [f"docs/{page.stem}" for page in guides(book)]
-    more = ["browser"] * runs + ["lie"] * has_stories(book)
-    tables["To look up"] = ["notation", "glossary", "api/index", *more]
+    tables["To look up"] = ["notation", "glossary", "api/index"]
+    if runs:
+        tables["To look up"].append("browser")
+    if has_stories(book):
+        tables["To look up"].append("lie")
     out = []
     for caption, pages in tables.items():
         if pages:

@@ -65,8 +65,10 @@ def marks_for(choice: str, in_pipe: str = "off") -> Marks | None:
     Returns:
         The marks, or None for no marks at all.
     """
-    if choice == "auto":
-        choice = ("color" if shows_color() else "signs") if is_terminal() else in_pipe
+    if choice == "auto" and not is_terminal():
+        choice = in_pipe
+    elif choice == "auto":
+        choice = "color" if shows_color() else "signs"
     return None if choice == "off" else Marks(choice == "color")
 
 

@@ -197,11 +197,12 @@ class Ledger:
 
     def possible(self, verb: str, a: str, b: str, n: int) -> bool:
         """Whether no count would leave the range from 1 to LARGEST_COUNT."""
-        loses = verb != "found"
-        gains = {"found": a, "gave": b}.get(verb)
-        too_few = loses and self.latest[a].value <= n
-        too_many = gains is not None and self.latest[gains].value + n > LARGEST_COUNT
-        return not too_few and not too_many
+        if verb != "found" and self.latest[a].value <= n:
+            return False
+        if verb == "ate":
+            return True
+        receiver = a if verb == "found" else b
+        return self.latest[receiver].value + n <= LARGEST_COUNT
 
     def ask(self, names: list[str]) -> StepQuestion:
         """The question how many somebody has, or two people together."""
