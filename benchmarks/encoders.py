@@ -39,7 +39,7 @@ from companion.runtime.generation.sampling_arguments import translate
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA, load_split
-from companion.village.wordings import chronicle, repeats
+from companion.village.tasks import chronicle, repeats
 
 LOG = DATA / "models" / "encoders.jsonl"
 GAP_STEPS, PAIR_STEPS, LR = 1500, 500, 6e-3

@@ -37,7 +37,7 @@ from companion.rewards import (
 )
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
 from companion.village import DATA, abilities, load_split
-from companion.village.splits import fresh
+from companion.village.machine import fresh
 from companion.village.tasks import begun, false_parts, patterns, true_story
 
 LOG = DATA / "models" / "rewards.jsonl"

@@ -101,7 +101,10 @@ def of_code(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
 
 def has_image(cell: NotebookNode) -> bool:
     """Whether a cell shows a picture."""
-    return any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
+    for output in cell.outputs:
+        if any(kind.startswith("image/") for kind in output.get("data", {})):
+            return True
+    return False
 
 
 def of_outputs(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:

@@ -100,10 +100,15 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
         book: The course.
         runs: Whether the model runs in the pages.
     """
-    tables = {part: [f"chapters/{name}" for name in names] for part, names in book.parts.items()}
+    tables = {}
+    for part, names in book.parts.items():
+        tables[part] = [f"chapters/{name}" for name in names]
     tables["Guides"] = [f"docs/{page.stem}" for page in guides(book)]
-    more = ["browser"] * runs + ["lie"] * has_stories(book)
-    tables["To look up"] = ["notation", "glossary", "api/index", *more]
+    tables["To look up"] = ["notation", "glossary", "api/index"]
+    if runs:
+        tables["To look up"].append("browser")
+    if has_stories(book):
+        tables["To look up"].append("lie")
     out = []
     for caption, pages in tables.items():
         if pages:
@@ -111,14 +116,13 @@ def tables_of_contents(book: Book, runs: bool) -> list[str]:
     return out
 
 
-def cover_page(book: Book, log: list[dict], sizes: dict[str, int] | None = None) -> str:
+def cover_page(book: Book, log: list[dict], sizes: dict[str, int]) -> str:
     """The cover, in MyST. Its words are README's introduction and the chapters' own first lines.
 
     Args:
         book: The course.
         log: Rows of the shipped model's log, as for `at_work`. Empty if there is none.
-        sizes: Bytes of each of the model's files for the pages. With them the pages can tell a story. None if
-            no model ships.
+        sizes: Bytes of each of the model's files, with which the pages tell a story. Empty if no model ships.
     """
     name, _, line = book.title.partition(": ")
     headline = line[:1].upper() + line[1:] if line else name

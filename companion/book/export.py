@@ -55,10 +55,12 @@ def defined_names(cell: NotebookNode) -> list[str]:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             names.append(node.name)
             continue
-        targets: list[Any] = [node]
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            targets = [leaf for target in targets for leaf in getattr(target, "elts", [target])]
+        targets: list[Any] = []
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                targets += getattr(target, "elts", [target])
+        else:
+            targets.append(node.target if isinstance(node, ast.AnnAssign) else node)
         if not all(isinstance(target, ast.Name) for target in targets):
             line = cell.source.split("\n")[node.lineno - 1].strip()
             if isinstance(node, (ast.Import, ast.ImportFrom)):

@@ -63,12 +63,12 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     from safetensors.numpy import save_file
 
     from companion.tokenization import GPT2_PATTERN
-    from companion.village.wordings import as_data
+    from companion.village.judge import as_data
 
     config, tokenizer, tensors = shipped(book)
     if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
         raise BookError(f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern; change gpt.js and tokenizer.js")
-    merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]
+    merges = [(a.decode("latin-1"), b.decode("latin-1")) for a, b in tokenizer.merges]
     words = {"merges": merges, "special_tokens": dict(tokenizer.special_tokens)}
     described = {"config": config, "tokenizer": words}
     folder.mkdir()
@@ -162,6 +162,8 @@ def write_truth(book: Book, path: Path, texts: list[str]) -> None:
             distributions = read_tokens(text, tokenizer)
         except ValueError as error:
             raise BookError(f"{error}; mend [examples] in book/templates/teller.toml") from None
-        odds = [{token: float(f"{p:.4g}") for token, p in row.items()} for row in distributions]
+        odds = []
+        for distribution in distributions:
+            odds.append({token: float(f"{p:.4g}") for token, p in distribution.items()})
         rows.append({"ids": tokenizer.encode(text), "odds": odds})
     path.write_text(json.dumps(rows, separators=(",", ":")), encoding="utf-8")

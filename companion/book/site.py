@@ -79,8 +79,7 @@ def stage(book: Book, folder: Path) -> None:
     sizes = write_model(book, static / "model") if ships(book) else {}
     if sizes:
         write_example(book, static / "teller" / "example.json", EXAMPLES["flow"][0])
-        texts = [text for listed in EXAMPLES.values() for text in listed]
-        write_truth(book, static / "teller" / "truth.json", texts)
+        write_truth(book, static / "teller" / "truth.json", sum(EXAMPLES.values(), []))
     pages = {
         "index.md": cover_page(book, read_log(book), sizes),
         "glossary.md": glossary_page(terms),

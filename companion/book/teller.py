@@ -75,7 +75,9 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
     heading, kind = PLACES[chapter.name]
     level = None
     for i, cell in enumerate(page.cells):
-        for its_level, words in headings_in(cell.source) if cell.cell_type == "markdown" else []:
+        if cell.cell_type != "markdown":
+            continue
+        for its_level, words in headings_in(cell.source):
             if level is not None and its_level <= level:
                 page.cells.insert(i, new_markdown_cell(widget(kind, "../", sizes)))
                 return

@@ -150,7 +150,8 @@ def question_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
     rows: list[tuple] = [("question", "answer", "chapter", "title")]
     for chapter, notebook in notebooks.items():
         for line in section(notebook, QUESTIONS):
-            if found := QUESTION.match(line):
+            found = QUESTION.match(line)
+            if found:
                 rows.append((found["question"], found["answer"], chapter.number, chapter.title))
     return as_csv(rows)
 
@@ -164,13 +165,11 @@ def section_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
 
     Headings of exercises are left out, and those that several chapters have, such as "Further reading".
     """
-    found = [
-        (heading, chapter)
-        for chapter, notebook in notebooks.items()
-        for cell in notebook.cells
-        for heading in heading_lines(cell)
-        if heading != chapter.title and not EXERCISE.match(heading)
-    ]
+    found = []
+    for chapter, notebook in notebooks.items():
+        for heading in sum(map(heading_lines, notebook.cells), []):
+            if heading != chapter.title and not EXERCISE.match(heading):
+                found.append((heading, chapter))
     times = Counter(heading for heading, _ in found)
     rows = [(heading, chapter.number, chapter.title) for heading, chapter in found if times[heading] == 1]
     return as_csv([("question", "chapter", "title"), *rows])
@@ -210,8 +209,9 @@ class Linker:
     """Links each term where a chapter uses it first; one linker for one chapter."""
 
     def __init__(self, terms: Iterable[Term], chapter: Chapter):
-        pairs = [(name, term.chapter) for term in terms for name in term.names]
-        names = [name for name, defined in pairs if defined == chapter or name.lower() not in EVERYDAY]
+        names = []
+        for term in terms:
+            names += [n for n in term.names if term.chapter == chapter or n.lower() not in EVERYDAY]
         self.open = [(occurrence(name), name) for name in sorted(names, key=len, reverse=True)]
 
     def link(self, source: str) -> str:

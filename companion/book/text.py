@@ -152,7 +152,8 @@ def headings(notebook: NotebookNode) -> list[str]:
     current = ""
     found = []
     for cell in notebook.cells:
-        current = [current, *heading_lines(cell)][-1]
+        for heading in heading_lines(cell):
+            current = heading
         found.append(current)
     return found
 

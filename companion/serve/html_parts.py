@@ -123,7 +123,7 @@ def token_table(seen: Sequence[Seen], by: str) -> str:
 
 
 def class_table(
-    texts: Sequence[str], answers: Sequence[dict[str, float]], labels: Mapping[str, str] | None = None
+    texts: Sequence[str], answers: Sequence[dict[str, float]], labels: Mapping[str, str] | None
 ) -> str:
     """Each text's likeliest class and its probability, and its true class where labels are given."""
     rows = []

@@ -68,14 +68,18 @@ def class_of(word: str) -> str:
     if word.isdigit():
         return "<number>"
     alike = [name for name, words in TABLE["alike"].items() if word in words.split()]
-    return f"<{alike[0]}>" if alike else "<term>" if word in term_words() else word
+    if alike:
+        return f"<{alike[0]}>"
+    return "<term>" if word in term_words() else word
 
 
 @cache
 def term_words() -> frozenset[str]:
     """The words of the names in the glossary."""
-    names = " ".join(name for entry in read_glossary() for name in entry.names)
-    return frozenset(plain(names).split()) - LIGHT_WORDS
+    words = set()
+    for entry in read_glossary():
+        words.update(plain(" ".join(entry.names)).split())
+    return frozenset(words) - LIGHT_WORDS
 
 
 def features(message: str) -> np.ndarray:
@@ -113,14 +117,18 @@ def read_messages() -> list[tuple[str, str]]:
     """The messages with their kinds, and the frequent questions about the course."""
     with MESSAGES.open(encoding="utf-8", newline="") as file:
         rows = [(row["message"], row["kind"]) for row in csv.DictReader(file)]
-    return rows + [(wording, "course") for row in read_questions(FAQ) for wording in row.wordings]
+    for question in read_questions(FAQ):
+        rows += [(wording, "course") for wording in question.wordings]
+    return rows
 
 
 def fit(rows: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
     """Messages with their kinds -> the kinds, and the weights (SIZE, kinds) of a ridge regression."""
     kinds = sorted({kind for _, kind in rows})
     x = np.stack([features(message) for message, _ in rows])
-    y = np.array([[kind == one for one in kinds] for _, kind in rows], np.float32)
+    y = np.zeros((len(rows), len(kinds)), np.float32)
+    for i, (_, kind) in enumerate(rows):
+        y[i, kinds.index(kind)] = 1
     n_alike = y @ y.sum(0)  # how many messages have the kind of each
     ridge = RIDGE * (n_alike / n_alike.mean()) ** 0.5  # so that rare kinds are learned, too
     alpha = np.linalg.solve(x @ x.T + np.diag(ridge), y)

@@ -77,7 +77,8 @@ class OfferedModel:
 
 def described(name: str, folder: Path, kind: str) -> OfferedModel:
     """The entry of a model: a plain name for one of the course, and for others how they were made."""
-    title, about = "", ""
+    title = ""
+    about = ""
     if folder.resolve().parent == (village.DATA / "models").resolve():
         title, about = SHIPPED.get(folder.name, ("", ""))
     about = about or made_of(folder, kind)

@@ -119,7 +119,10 @@ class Answer:
         Raises:
             Refused: If the answer cannot be finished.
         """
-        while (token := await self.tokens.get()) is not None:
+        while True:
+            token = await self.tokens.get()
+            if token is None:
+                break
             if token in self.request.stop:
                 continue
             for part in self.parts(self.decoder.add(token)):
@@ -247,9 +250,9 @@ def make_app(
     teller,
     name: str,
     limits: Limits,
-    token: str | None = None,
-    hosts: tuple[str, ...] = (),
-    from_lists: Callable[[str], str | None] | None = None,
+    token: str | None,
+    hosts: tuple[str, ...],
+    from_lists: Callable[[str], str | None] | None,
 ):
     """Return the web application: a FastAPI with /v1/models, /v1/chat/completions, /health and /docs.
 
@@ -257,10 +260,10 @@ def make_app(
         teller: A LanguageModel that learned to answer.
         name: What clients call the model.
         limits: The limits of the server.
-        token: The token that clients must send, except for /health. None asks nobody for a token.
+        token: The token that clients must send, except for /health. If None, they need no token.
         hosts: Names by which the server may be called. Without any, each name is right.
-        from_lists: Returns the answer to a message that needs no model, or None. Default: the model answers
-            every message.
+        from_lists: Returns the answer to a message that needs no model, or None. If from_lists is None, the
+            model answers every message.
     """
     engine = Engine(teller.reader(), limits.slots, limits.waiting)
     readers = ThreadPoolExecutor(1, "reader")
@@ -402,7 +405,7 @@ def hosts_of(host: str) -> tuple[str, ...]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server for an application of make_app. The time to close is process."""
+    """uvicorn's server for an application of make_app."""
 
     def __init__(self, app: FastAPI):
         config = uvicorn.Config(

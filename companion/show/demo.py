@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import exp, log, log2
 from typing import Any
 
@@ -262,7 +263,10 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
         return subject.layer, subject.head, f"the most probable next token is {name}"
     layers = range(len(maps)) if subject.layer is None else [subject.layer]
     heads = range(maps[0].shape[0]) if subject.head is None else [subject.head]
-    ranked = [(sum(maps[i][j, -1, at].item() for at in here), i, j) for i in layers for j in heads]
+    ranked = []
+    for i, j in product(layers, heads):
+        row = maps[i][j, -1].tolist()
+        ranked.append((sum(row[at] for at in here), i, j))
     share, layer, head = max(ranked, key=lambda entry: entry[0])
     where = "further back than one token"
     if found in subject.ids:
@@ -307,7 +311,10 @@ def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int) -
 
 def downward(names: Iterable[str], step: int) -> Iterator[str]:
     """Names from top to bottom, each `step` columns wide, all ending in the same line."""
-    columns = [[sign for sign in name if places(sign) in (1, min(step, 2))][:LABEL] for name in names]
+    columns = []
+    for name in names:
+        signs = [sign for sign in name if places(sign) in (1, min(step, 2))]
+        columns.append(signs[:LABEL])
     height = max(map(len, columns))
     for y in range(height):
         line = " " * (LABEL + 3)

@@ -11,8 +11,11 @@ the bottom, as in most papers. The cards are narrow, so that a phone need not sh
     diagrams.gpt_diagram(model)
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from typing import NamedTuple
@@ -44,19 +47,23 @@ ADDING, NONLINEAR = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "
 """Functions that a diagram knows: sums in the stream, and the nonlinearities between linear maps."""
 
 
-def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
-    """Draw the way of one text through an attention layer.
+def heads_diagram(d_model: int, n_heads: int) -> Axes:
+    """Draw the way of a text of four tokens through an attention layer.
 
     A square is a number, and a color is a head. Weights that the causal mask leaves are filled. Beside each
-    grid stands the shape for a batch of B texts. A card has room for 4 heads, 8 tokens and 16 numbers.
+    grid stands the shape for a batch of B texts. A card has room for 4 heads and 16 numbers.
 
     Args:
         d_model: C, the width of the layer.
         n_heads: H, the number of heads. Each is D = C / H wide.
-        n_tokens: T, the rows of every grid.
     """
-    C, H, T, D = d_model, n_heads, n_tokens, d_model // n_heads
-    tall, piece, full = T * CELL, D * CELL, C * CELL
+    C = d_model
+    H = n_heads
+    T = 4  # tokens: the rows of every grid
+    D = C // H
+    tall = T * CELL
+    piece = D * CELL
+    full = C * CELL
     head = max(3 * piece + 4 * GAP, tall + piece + 0.22 + 2 * GAP, _width("head 0", NOTE) + piece + 4 * GAP)
     box = _Box("q_proj").width
     step = max(box, full) + 2 * GAP
@@ -103,7 +110,8 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
             ax.plot([start, x], [inputs + tall, pieces - 0.24], color=color, linewidth=1)
             _grid(ax, x - piece / 2, pieces, T, [color] * D)
             _note(ax, x, pieces - 0.12, "qkv"[i], "center")
-        at, x = pieces + tall + 0.16, left + GAP + tall / 2
+        at = pieces + tall + 0.16
+        x = left + GAP + tall / 2
         for side in xs[:2]:
             _line(ax, (side, pieces + tall), (side, at), (x, at), arrow=False)
         _line(ax, (x, at), (x, weights))
@@ -148,7 +156,10 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
     x = torch.zeros(BATCH, TIME, d_model, dtype=like.dtype, device=like.device)
     with recorded_calls(block) as calls, _Nonlinearities(calls):
         shape = _shape(block(x))
-    boxes = {name: _part(name, block.get_submodule(name), calls) for step in steps for name in step.parts}
+    boxes = {}
+    for step in steps:
+        for name in step.parts:
+            boxes[name] = _part(name, block.get_submodule(name), calls)
     left, middle, right = _columns(steps, boxes, _width(f"x  {shape}", NOTE) + 0.3)
 
     _, ax = plt.subplots(layout="none")
@@ -217,25 +228,33 @@ class _Step(NamedTuple):
     beside: bool
 
 
+@dataclass
 class _Box:
     """A part as it is drawn: a name, a note below it, and rows of boxes inside, the first row at the bottom.
 
     Attributes:
         count: Number of parameters of the part.
         gives: Shape of the part's output.
+        rows: For each row its boxes, what is done after it, and what it gives.
         at: Height of the drawn box's middle, in inches.
     """
 
-    def __init__(self, name: str, note: str = "", color: str = CARD, *, count: int = 0, gives: str = ""):
-        self.name, self.note, self.color, self.count, self.gives = name, note, color, count, gives
-        self.rows: list[tuple[list[_Box], str, str]] = []  # boxes side by side; what is done; what they give
-        self.at = 0.0
+    name: str
+    note: str = ""
+    color: str = CARD
+    count: int = 0
+    gives: str = ""
+    rows: list[tuple[list[_Box], str, str]] = field(default_factory=list)
+    at: float = 0.0
 
     @property
     def width(self) -> float:
-        inner = [sum(box.width + 0.1 for box in row) + 0.1 for row, _, _ in self.rows]
-        edges = [2 * (_width(text, NOTE) + 0.2) for _, *texts in self.rows[:-1] for text in texts]
-        return max([_width(self.name, NAME) + 0.2, _width(self.note, NOTE) + 0.2, *inner, *edges])
+        widths = [_width(self.name, NAME) + 0.2, _width(self.note, NOTE) + 0.2]
+        for row, done, given in self.rows:
+            widths.append(sum(box.width + 0.1 for box in row) + 0.1)
+            if row is not self.rows[-1][0]:  # these stand beside the line to the next row
+                widths += [2 * (_width(done, NOTE) + 0.2), 2 * (_width(given, NOTE) + 0.2)]
+        return max(widths)
 
     @property
     def height(self) -> float:
@@ -243,7 +262,8 @@ class _Box:
 
     def draw(self, ax: Axes, x: float, bottom: float) -> float:
         """Draw it with its middle at x, and return where it ends on top."""
-        top, half = bottom + self.height, self.width / 2
+        top = bottom + self.height
+        half = self.width / 2
         _frame(ax, (x - half, bottom), (x + half, top), _tint(self.color), self.color)
         self.at = (bottom + top) / 2
         name = {"fontsize": NAME, "ha": "center", "va": "center"}
@@ -272,7 +292,9 @@ class _Ledger:
     """The columns right of a GPT: parameters, share and a bar for each part, and their sum."""
 
     def __init__(self, ax: Axes, total: int, left: float, entries: list[tuple[int, int]]):
-        self.ax, self.total, self.left = ax, total, left
+        self.ax = ax
+        self.total = total
+        self.left = left
         texts = [f"{total:,}", *(self.product(count, many) for count, many in entries)]
         self.middle = left + 0.1 + max(_width(text, NOTE) for text in texts)
         self.right = self.middle + 0.65
@@ -405,7 +427,9 @@ def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], di
     built = []
     for block in blocks:
         steps = _wiring(block)
-        parts = {name: block.get_submodule(name) for step in steps for name in step.parts}
+        parts = {}
+        for step in steps:
+            parts |= {name: block.get_submodule(name) for name in step.parts}
         counts = {name: _count(part, seen) for name, part in parts.items()}
         built.append((steps, counts, [str(part) for part in parts.values()]))
     if any(other != built[0] for other in built):
@@ -416,8 +440,14 @@ def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], di
 
 def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple[float, float, float]:
     """Where the stream runs, where the branches run, and where the parts end on the right, in inches."""
-    inline = [boxes[name].width / 2 for step in steps if not step.beside for name in step.parts]
-    beside = [boxes[name] for step in steps if step.beside for name in step.parts]
+    inline = []
+    beside = []
+    for step in steps:
+        for name in step.parts:
+            if step.beside:
+                beside.append(boxes[name])
+            else:
+                inline.append(boxes[name].width / 2)
     left = max([margin, *(half + 0.15 for half in inline)])
     halves = [0.3 + box.width / 2 for box in beside] + [0.15 + _width(box.gives, NOTE) for box in beside]
     middle = left + max(halves, default=0)
@@ -450,7 +480,8 @@ def _draw_rows(ax: Axes, y: float, rows: list[_Box], left: float, ledger: _Ledge
     _line(ax, (left, y), (left, y + 0.3))
     y = rows[0].draw(ax, left, y + 0.3)
     for box in rows[1:]:
-        middle, top = left + 0.3 + box.width / 2, y + 0.45
+        middle = left + 0.3 + box.width / 2
+        top = y + 0.45
         box.draw(ax, middle, top - box.height / 2)
         _line(ax, (left, y), (left, top - 0.09))
         _line(ax, (middle - box.width / 2, top), (left + 0.09, top))
@@ -505,7 +536,8 @@ def _line(ax: Axes, *points: tuple[float, float], arrow: bool = True) -> None:
 
 def _frame(ax: Axes, low: tuple, high: tuple, fill, edge, rounding: float = 0.06, **look) -> None:
     """A box with round corners between two points, in inches."""
-    (x, y), style = low, f"round,pad=0,rounding_size={rounding}"
+    x, y = low
+    style = f"round,pad=0,rounding_size={rounding}"
     ax.add_patch(FancyBboxPatch(low, high[0] - x, high[1] - y, style, facecolor=fill, edgecolor=edge, **look))
 
 

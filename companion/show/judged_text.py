@@ -65,14 +65,17 @@ def marks_for(choice: str, in_pipe: str = "off") -> Marks | None:
     Returns:
         The marks, or None for no marks at all.
     """
-    if choice == "auto":
-        choice = ("color" if shows_color() else "signs") if is_terminal() else in_pipe
+    if choice == "auto" and not is_terminal():
+        choice = in_pipe
+    elif choice == "auto":
+        choice = "color" if shows_color() else "signs"
     return None if choice == "off" else Marks(choice == "color")
 
 
 def one_line(text: str, marks: Marks, longest: int) -> str:
     """The beginning of a story in one line with its marks; at most `longest` letters of it."""
-    parts, room = [], longest
+    parts = []
+    room = longest
     for verdict in judge(text):
         short = verdict.sentence[:room]
         parts.append(marks.sentence(verdict, short))
@@ -93,7 +96,8 @@ def story(text: str, marks: Marks) -> str:
 def findings(verdicts: Sequence[Verdict]) -> str:
     """What the judge found in a text: how many sentences are right, and what is wrong with each other one."""
     counts = Counter(verdict.kind for verdict in verdicts)
-    right, n = counts["ok"], len(verdicts)
+    right = counts["ok"]
+    n = len(verdicts)
     lines = ["", f"The judge: {right} of {n} sentences {'fits' if right == n == 1 else 'fit'} the story."]
     wrong = [verdict for verdict in verdicts if verdict.kind in ("contradiction", "misplaced")]
     for verdict in wrong[:LISTED]:
@@ -102,8 +106,8 @@ def findings(verdicts: Sequence[Verdict]) -> str:
         lines.append(f"  {SIGNS[verdict.kind]} {meaning}: {short}")
     if len(wrong) > LISTED:
         lines.append(f"  … and {len(wrong) - LISTED} more")
-    if unknown := counts["unknown"]:
-        lines.append(f"  {SIGNS['unknown']} {MEANINGS['unknown']}: {unknown} of {n}")
+    if counts["unknown"]:
+        lines.append(f"  {SIGNS['unknown']} {MEANINGS['unknown']}: {counts['unknown']} of {n}")
     return Styled("\n".join(lines))
 
 
@@ -121,9 +125,11 @@ def final_verdicts(text: str) -> list[Verdict]:
     """
     more = " " if text[-1:].isspace() else ""
     text = " ".join(text.split()) + more
-    done, end = [], 0
+    done = []
+    end = 0
     for verdict in judge(text):
-        start, end = end, end + len(verdict.sentence) + 1
+        start = end
+        end += len(verdict.sentence) + 1
         is_open = verdict.kind == "unknown" and len(text[start:].split()) <= LONGEST_SENTENCE
         if end > len(text) or is_open:
             break
@@ -144,7 +150,8 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
     if marks is None:
         yield from pieces
         return
-    text, shown = "", 0
+    text = ""
+    shown = 0
     pieces = iter(pieces)
     for piece in pieces:
         ended = text.endswith((".", "!", "?", '"')) and piece[:1].isspace()

@@ -102,14 +102,16 @@ def contrast(color) -> float:
 
 def legible(color) -> str:
     """The color for small type: with enough ink for a contrast of 4.5 with the card (WCAG 2.2, AA)."""
-    rgb, ink = np.array(to_rgb(color)), np.array(to_rgb(INK))
+    rgb = np.array(to_rgb(color))
+    ink = np.array(to_rgb(INK))
     mixes = (to_hex((1 - share) * rgb + share * ink) for share in np.linspace(0, 1, 51))
     return next(mix for mix in mixes if contrast(mix) >= 4.5)
 
 
 def heat(color: str) -> LinearSegmentedColormap:
     """HEAT's steps in another color, for amounts that belong to what is drawn in it."""
-    card, full = np.array(to_rgb(CARD)), np.array(to_rgb(color))
+    card = np.array(to_rgb(CARD))
+    full = np.array(to_rgb(color))
     return LinearSegmentedColormap.from_list("", [card, 0.4 * full + 0.6 * card, full, 0.4 * full])
 
 
@@ -122,7 +124,8 @@ def label_line(line: Line2D, text: str, dx: float = 5, dy: float = 0) -> Text:
         dx: Points to the right of the line's last point.
         dy: Points above the line's last point. Use it to part two labels that meet.
     """
-    x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+    x = line.get_xdata()[-1]
+    y = line.get_ydata()[-1]
     color = legible(line.get_color())
     return line.axes.annotate(
         text, (x, y), (dx, dy), "data", "offset points", color=color, va="center_baseline"
@@ -179,7 +182,11 @@ def earlier_rungs(chapter: str, path: str | Path = LADDER) -> dict[str, float]:
         Bits per byte by the name of the rung.
     """
     ladder = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    return {rung: bits for name in sorted(ladder) if name < chapter for rung, bits in ladder[name].items()}
+    rungs = {}
+    for name in sorted(ladder):
+        if name < chapter:
+            rungs |= ladder[name]
+    return rungs
 
 
 def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float] | None = None) -> Axes:
@@ -194,7 +201,8 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     """
     rows = {**(earlier or {}), **rungs}
     fig, ax = plt.subplots(figsize=(WIDTH, 0.75 + 0.24 * len(rows)))
-    left, right = floor * 0.8, max(8.0, *rows.values()) * 1.5
+    left = floor * 0.8
+    right = max(8.0, *rows.values()) * 1.5
     for row, (name, bits) in enumerate(rows.items()):
         color = BLUE if name in rungs else GRAY
         ax.hlines(row, floor, bits, color=color, linewidth=1.2, alpha=0.5)
@@ -254,15 +262,14 @@ def loss_curve(history: list[dict], levels: Mapping[str, float]) -> Axes:
 
 def confusion(matrix, classes: Sequence[str]) -> Axes:
     """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in."""
-    matrix = [[int(n) for n in row] for row in matrix]
     size = min(1.8 + 0.55 * len(classes), 18)
     ax = plt.subplots(figsize=(size + 1.2, size))[1]
-    shares = [[n / max(1, sum(row)) for n in row] for row in matrix]
+    counts = np.array(matrix, dtype=int)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap=HEAT, vmin=0, vmax=1.25)
-    for i, row in enumerate(matrix):
-        for j, n in enumerate(row):
-            color = CARD if 0.4 < shares[i][j] else INK
-            ax.text(j, i, f"{n:,}", ha="center", va="center_baseline", color=color)
+    for (i, j), n in np.ndenumerate(counts):
+        color = CARD if 0.4 < shares[i, j] else INK
+        ax.text(j, i, f"{n:,}", ha="center", va="center_baseline", color=color)
     names = [name if len(name) < 20 else name[:18] + " …" for name in classes]
     ax.set_xticks(range(len(names)), names, rotation=0 if len(names) < 4 else 45, parse_math=False)
     ax.set_yticks(range(len(names)), names, parse_math=False)
@@ -310,7 +317,8 @@ def certificate(title: str, facts: Sequence[str], history: list[dict], floor: fl
     text.set_in_layout(False)
     for name in ("card", "story"):
         axes[name].set_axis_off()
-    curve, minutes = axes["curve"], [row["seconds"] / 60 for row in history]
+    curve = axes["curve"]
+    minutes = [row["seconds"] / 60 for row in history]
     curve.plot(minutes, [row["bits_per_byte"] for row in history], "o-", markersize=3)
     curve.axhline(floor, color=FLOOR, linestyle=(0, (4, 2)), linewidth=1.2)
     curve.text(minutes[-1], floor - 0.01, "floor", color=legible(FLOOR), ha="right", va="top")

@@ -18,7 +18,8 @@ def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[in
     Returns:
         For each line, pairs of the index of a word and the column where the word begins.
     """
-    lines, column = [[]], 0
+    lines = [[]]
+    column = 0
     for i, word in enumerate(words):
         if lines[-1] and column + len(word) > letters:
             lines.append([])
@@ -40,7 +41,8 @@ def strips(
         colors: Colors by name. They are written above as the key.
         letters: Letters in a line, at most LETTERS. Fewer letters move the line breaks.
     """
-    lines, left = lines_of(words, letters), max(len(name) for name in rows if not name.endswith("(true)")) + 2
+    lines = lines_of(words, letters)
+    left = max(len(name) for name in rows if not name.endswith("(true)")) + 2
     heights = [0.35 if name.endswith("(true)") else 0.75 for name in rows]
     tall = 1.5 + sum(heights) + 0.1 * len(rows)  # a line of text, its strips, a gap
     fig, ax = plt.subplots(figsize=(WIDTH, 0.35 + 0.165 * tall * len(lines)))

@@ -20,7 +20,6 @@ from functools import lru_cache
 from html import escape
 from importlib.util import find_spec
 from io import BytesIO
-from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -78,12 +77,17 @@ class Panel:
     def __init__(self, draw: Callable[..., str], size: tuple[float, float], controls: Mapping[str, Any]):
         from ipywidgets import HTML, VBox
 
-        self.draw, self.controls, self.said = draw, controls, ""
-        self.figure, self.line, self.picture = Figure(figsize=size), HTML(), HTML()
+        self.draw = draw
+        self.controls = controls
+        self.said = ""
+        self.figure = Figure(figsize=size)
+        self.line = HTML()
+        self.picture = HTML()
         self.box = VBox([*controls.values(), self.line, self.picture])
         for control in controls.values():
             control.style.description_width = "7em"
-            control.layout.width, control.layout.max_width = "100%", f"{100 * size[0]:.0f}px"
+            control.layout.width = "100%"
+            control.layout.max_width = f"{100 * size[0]:.0f}px"
             control.observe(self.update, "value")
         self.update()
 
@@ -93,11 +97,13 @@ class Panel:
         try:
             self.said = self.draw(self.figure, **{name: c.value for name, c in self.controls.items()})
         except ValueError as error:
-            self.said, self.picture.value = str(error), ""
+            self.said = str(error)
+            self.picture.value = ""
         else:
             png = BytesIO()
             self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})  # soon, not small
-            source, width = b64encode(png.getvalue()).decode(), round(100 * self.figure.get_figwidth())
+            source = b64encode(png.getvalue()).decode()
+            width = round(100 * self.figure.get_figwidth())
             style = f"width:{width}px;max-width:100%;height:auto"
             self.picture.value = (
                 f'<img src="data:image/png;base64,{source}" alt="{escape(self.said)}" style="{style}">'
@@ -146,17 +152,21 @@ def merge_steps(tokenizer, text: str) -> list[tuple[int, list[bytes]]]:
     Raises:
         ValueError: If the text is empty or does not fit a row.
     """
-    pieces = [[bytes([byte]) for byte in piece.encode()] for piece in regex.findall(tokenizer.pattern, text)]
+    pieces = []
+    for piece in regex.findall(tokenizer.pattern, text):
+        pieces.append([bytes([byte]) for byte in piece.encode()])
     if not pieces:
         raise ValueError("The text is empty: type a few words.")
-    if (length := row_width([token for piece in pieces for token in piece])) > ROW:
+    tokens = sum(pieces, [])
+    length = row_width(tokens)
+    if length > ROW:
         raise ValueError(f"The text takes {length} places, and the picture has {ROW}: shorten it.")
-    ranks = {pair: learned for learned, pair in enumerate(tokenizer.merges, start=1)}
-    steps = [(0, sum(pieces, []))]
-    while known := [ranks[pair] for piece in pieces for pair in pairwise(piece) if pair in ranks]:
-        learned = min(known)
-        pieces = [join(piece, tokenizer.merges[learned - 1]) for piece in pieces]
-        steps.append((learned, sum(pieces, [])))
+    steps = [(0, tokens)]
+    for learned, pair in enumerate(tokenizer.merges, start=1):
+        pieces = [join(piece, pair) for piece in pieces]
+        merged = sum(pieces, [])
+        if len(merged) < len(steps[-1][1]):
+            steps.append((learned, merged))
     return steps
 
 
@@ -173,14 +183,15 @@ def join(tokens: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
 
 def row_width(tokens: Sequence[bytes]) -> int:
     """The places that tokens take in a row: one for a character, two for a byte in digits."""
-    return sum(len(sign) for token in tokens for sign in spell(token))
+    return sum(len("".join(spell(token))) for token in tokens)
 
 
 def draw_tokens(ax: Axes, row: int, tokens: Sequence[bytes], new: bytes | None = None) -> None:
     """Draw tokens as boxes of letters in one row, and how many there are; new is outlined."""
     place = 0
     for i, token in enumerate(tokens):
-        width, line = row_width([token]), {}
+        width = row_width([token])
+        line = {}
         if token == new:
             line = {"edgecolor": plots.INK, "linewidth": 1.4}
         color = (*to_rgb((plots.SKY, plots.ORANGE)[i % 2]), 0.45)
@@ -210,7 +221,9 @@ def draw_merges(ax: Axes, rows: Mapping[int, Sequence[bytes]], new: bytes | None
 def merges_strip(tokenizer, text: str, states: Sequence[int]) -> Figure:
     """A row of tokens for each of states, numbers of merges learned. Errors as for merge_steps."""
     steps = merge_steps(tokenizer, text)
-    rows = {learned: [step for step in steps if step[0] <= learned][-1][1] for learned in states}
+    rows = {}
+    for learned in states:
+        _, rows[learned] = [step for step in steps if step[0] <= learned][-1]
     fig, ax = plt.subplots(figsize=(plots.WIDTH, 0.2 + 0.4 * len(rows)))
     draw_merges(ax, rows)
     return fig
@@ -385,7 +398,8 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
 
     def draw(figure, sentence, head, layer=0):
         layers, labels = found(sentence)
-        weights, ax = layers[layer][head], figure.subplots()
+        weights = layers[layer][head]
+        ax = figure.subplots()
         draw_head(ax, weights, labels, 4.4)
         ax.set(xlabel="token that is looked at", ylabel="token that looks")
         most = weights[-1].argmax().item()
@@ -395,7 +409,8 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
             f"token {most}: {weights[-1, most]:.0%} of its weight."
         )
 
-    parts, controls = attention_layers(model), {"sentence": Text(sentence, continuous_update=False)}
+    parts = attention_layers(model)
+    controls = {"sentence": Text(sentence, continuous_update=False)}
     if len(parts) > 1:
         controls["layer"] = IntSlider(head[0], 0, len(parts) - 1)
     controls["head"] = IntSlider(head[1], 0, len(found(sentence)[0][0]) - 1)
@@ -461,7 +476,8 @@ def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, s
     """
     setting = {name: value for name, value in setting.items() if value is not None}
     before = probabilities(logits, temperature=setting.get("temperature", 1.0))  # (V,)
-    after, shown = probabilities(logits, **setting), list(names)  # (V,)
+    after = probabilities(logits, **setting)  # (V,)
+    shown = list(names)
     outline = {"fill": False, "edgecolor": plots.INK, "linewidth": 0.8}
     for p, style in ((after, {"color": [plots.BLUE] * len(shown) + [plots.GRAY]}), (before, outline)):
         bars = [*p[shown].tolist(), max(0.0, 1 - p[shown].sum().item())]
@@ -471,7 +487,8 @@ def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, s
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     cuts = [f"{name.replace('_', '-')} {setting[name]:g}" for name in ("top_k", "top_p") if name in setting]
-    stay, best = int((after > 0).sum()), after.argmax().item()
+    stay = int((after > 0).sum())
+    best = after.argmax().item()
     lines = [f"T = {setting.get('temperature', 1.0):g}", ", ".join(cuts) or "no cut", f"{stay:,} kept"]
     ax.set_title("\n".join(lines))
     likeliest = f"the likeliest, “{names[best]}”, has {after[best]:.0%}." if best in names else ""

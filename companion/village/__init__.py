@@ -18,18 +18,33 @@ reading a story recovers every choice, and with them its exact probability.
 
 - `companion.village.words`, `facts` and `rules`: the words and the sentences, what is true and what a
   sentence changes of it, and what may be said.
-- `companion.village.machine`: tells and reads stories with them.
+- `companion.village.machine`: tells and reads stories with them; the shipped stories, and files of others.
 - `companion.village.judge`: what is true, and what is not, in any text.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
 - `companion.village.reader`: the exact probability of every next word; `excess`: what a model pays beyond it.
-- `companion.village.splits`: the shipped stories, and files of others.
-- `companion.village.wordings`: the same sentences in the chronicle's words, and as data for other languages.
+- `companion.village.tasks`: questions about stories, and other tasks whose answers are known.
 - `companion.village.reasoning`, `steps`: questions that need several steps, and the judge of steps.
 - `companion.village.hidden`: a hidden key, calls that find it, and the least number of them.
 """
 
 from companion.village.judge import Verdict, judge
-from companion.village.machine import VILLAGE, Facts, Story, Village, bits, recalls, story
+from companion.village.machine import (
+    DATA,
+    SPLITS,
+    VILLAGE,
+    Facts,
+    Story,
+    Village,
+    bits,
+    fresh,
+    fresh_stories,
+    load_split,
+    read_stories,
+    recalls,
+    story,
+    tell,
+    write_stories,
+)
 from companion.village.measures import (
     abilities,
     floor,
@@ -41,16 +56,6 @@ from companion.village.measures import (
     village_scores,
 )
 from companion.village.reader import entropy, next_words, surprise
-from companion.village.splits import (
-    DATA,
-    SPLITS,
-    fresh,
-    fresh_stories,
-    load_split,
-    read_stories,
-    tell,
-    write_stories,
-)
 from companion.village.words import KINDS
 
 __all__ = [

@@ -7,7 +7,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from companion.village.splits import DATA, SPLITS, tell, write_stories
+from companion.village.machine import DATA, SPLITS, tell, write_stories
 
 
 def write_splits(folder: Path) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from random import Random
 from typing import NamedTuple
 
 from companion.village.facts import State
 from companion.village.judge import state_of
-from companion.village.machine import CAST, VILLAGE
-from companion.village.splits import fresh
+from companion.village.machine import CAST, VILLAGE, fresh
 from companion.village.tasks import checked_kinds, in_company
 from companion.village.words import KINDS, NUMBERS, read_table
 
@@ -64,9 +63,10 @@ def _mark_of(opening: str) -> str:
     return "?" if opening.startswith(("Can", "Could")) else "."
 
 
-LOOSE_ORDERS = tuple(
-    opening + subject + _mark_of(opening) for opening in OPENINGS for subject in SUBJECTS
-) + tuple(_TABLE["orders"]["short"])
+LOOSE_ORDERS = (
+    *(opening + subject + _mark_of(opening) for opening, subject in product(OPENINGS, SUBJECTS)),
+    *_TABLE["orders"]["short"],
+)
 """Orders in other words: each opening with each subject, and short ones. Chapter 16's lessons have none."""
 HELD_OUT_ORDERS = tuple(_TABLE["orders"]["held_out"])
 """Orders of which no model learns, to test it."""
@@ -127,7 +127,8 @@ def _beginnings(story: str) -> Iterator[Beginning]:
 
 def _pool(seed: int, stories: int, kinds: Iterable[str]) -> dict[str, list[Beginning]]:
     """For each kind the beginnings about which it can be asked, of that many new stories or more."""
-    remaining, n_told = fresh(seed), 0
+    remaining = fresh(seed)
+    n_told = 0
     pool: dict[str, list[Beginning]] = {kind: [] for kind in kinds}
     while n_told < stories or not all(pool.values()):
         for beginning in _beginnings(next(remaining)):
@@ -250,7 +251,9 @@ def orders(
         ask: Makes a question and its answer, as `exchange` does.
         change: Changes an order, such as to small letters. Called as change(order, rng).
     """
-    rng, stories, found = Random(seed), fresh(seed), []
+    rng = Random(seed)
+    stories = fresh(seed)
+    found = []
     while len(found) < n:
         story = next(stories)
         early = next((s.copy() for i, (s, _) in enumerate(VILLAGE.moments(story)) if i == 3), None)
@@ -273,7 +276,9 @@ def orders(
 
 def summaries(n: int, seed: int) -> list[Dialogue]:
     """n new stories, and how each ends in one sentence: who has a thing, and where."""
-    rng, stories, found = Random(seed), fresh(seed), []
+    rng = Random(seed)
+    stories = fresh(seed)
+    found = []
     while len(found) < n:
         story = next(stories)
         state = state_of(story)
@@ -325,7 +330,8 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
     free = {kind: rng.sample(KINDS[kind], len(KINDS[kind])) for kind in ("name", "role", "color", "several")}
     place = rng.choice(KINDS["place"])
     people: list[tuple[str | None, str | None]] = []
-    things, goods = {}, {}
+    things = {}
+    goods = {}
     for phrase in phrases:
         found = {kind: word for word in phrase.split() for kind in KINDS if word in KINDS[kind]}
         place = found.get("place", place)

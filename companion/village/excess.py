@@ -16,7 +16,8 @@ import torch
 
 from companion.village.reader import END, Word, read_story, read_tokens
 
-RESAMPLES, RESAMPLES_SEED = 2000, 61
+RESAMPLES = 2000
+RESAMPLES_SEED = 61
 """How often the stories are resampled for an interval."""
 
 
@@ -104,15 +105,19 @@ def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) ->
         for word in story:
             of_stories = groups.setdefault(key(word), [[] for _ in stories])
             of_stories[number].append(word)
-    total = sum(word.excess for story in stories for word in story)
+    total = 0.0
+    for story in stories:
+        for word in story:
+            total += word.excess
     rows = {}
     for name, of_stories in groups.items():
-        words = [word for story in of_stories for word in story]
+        words = sum(of_stories, [])
         n = len(words)
         excess = sum(word.excess for word in words)
         unavoidable = sum(word.unavoidable for word in words)
-        bits = torch.tensor([sum(word.excess for word in story) for story in of_stories], dtype=torch.double)
-        interval = interval_of(bits, torch.tensor([len(story) for story in of_stories]))
+        bits = [sum(word.excess for word in story) for story in of_stories]
+        lengths = [len(story) for story in of_stories]
+        interval = interval_of(torch.tensor(bits, dtype=torch.double), torch.tensor(lengths))
         rows[name] = Part(n, unavoidable / n, excess / n, excess / total, interval)
     return dict(sorted(rows.items(), key=lambda row: -row[1].share))
 

@@ -36,7 +36,7 @@ class State:
         self.hider: dict[str, str] = {}  # key -> Mara, who hid it
         self.lying: dict[str, tuple[str, str]] = {}  # key -> (blue, mill): nobody holds it
         self.broken: dict[str, str] = {}  # key -> the name of who broke it
-        self.nouns: list[str] = []  # every noun that was mentioned
+        self.nouns: set[str] = set()  # every noun that was mentioned
         self.weather: str | None = None
         self.day: str | None = None
         self.words = 0  # told so far
@@ -46,7 +46,7 @@ class State:
     def copy(self) -> State:
         other = State.__new__(State)
         for key, value in self.__dict__.items():
-            other.__dict__[key] = value.copy() if isinstance(value, (dict, list)) else value
+            other.__dict__[key] = value.copy() if isinstance(value, (dict, list, set)) else value
         return other
 
     def holder(self, noun: str) -> str | None:
@@ -57,10 +57,6 @@ class State:
         """The color of a thing that somebody holds, or that lies somewhere."""
         who = self.holder(noun)
         return self.thing[who].color if who else self.lying.get(noun, ("colorless", ""))[0]
-
-    def mention(self, noun: str) -> None:
-        if noun not in self.nouns:
-            self.nouns.append(noun)
 
     # who and where
 
@@ -88,12 +84,12 @@ class State:
         if self.owner.get(noun) == name:
             del self.owner[noun]
         self.thing[name] = thing
-        self.mention(noun)
+        self.nouns.add(noun)
 
     def drops(self, name: str, place: str, noun: str) -> None:
         self.lying[noun] = (self.color(noun), place)
         self.thing.pop(name, None)
-        self.mention(noun)
+        self.nouns.add(noun)
 
     def hides(self, name: str, noun: str) -> None:
         self.hider[noun] = name
@@ -102,13 +98,14 @@ class State:
         self.thing.pop(name, None)
         self.owner.pop(noun, None)
         self.broken.pop(noun, None)
-        self.mention(noun)
+        self.nouns.add(noun)
 
     def lends(self, name: str, noun: str) -> None:
         self.owner[noun] = name
 
     def swaps(self, name: str, other: str) -> None:
-        mine, yours = self.thing.get(name), self.thing.get(other)
+        mine = self.thing.get(name)
+        yours = self.thing.get(other)
         if yours:
             self.takes(name, yours.noun, yours.color)
         if mine:
@@ -123,7 +120,7 @@ class State:
     def wishes(self, name: str, noun: str) -> None:
         if (name, noun) not in self.wish:
             self.wish.append((name, noun))
-        self.mention(noun)
+        self.nouns.add(noun)
 
     def gets_wish(self, name: str, noun: str) -> None:
         if (name, noun) in self.wish:

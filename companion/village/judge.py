@@ -69,7 +69,8 @@ def state_of(text: str) -> State:
 
 def read(text: str) -> tuple[list[Verdict], State]:
     """The verdicts on the sentences of a text, and the state after it."""
-    text, reading = " ".join(text.split()), Reading()
+    text = " ".join(text.split())
+    reading = Reading()
     verdicts = []
     for start, end, matched in cut(text):
         if matched:
@@ -126,8 +127,9 @@ class Reading:
 
     def untimely(self, step: Step) -> str:
         """Why a sentence of this part cannot come now, or an empty string."""
-        state, part = self.state, step.pattern.part
-        if VILLAGE.weights(state).get(part, 0):
+        state = self.state
+        part = step.pattern.part
+        if part in VILLAGE.weights(state):
             return "a sentence of this kind stood just before" if state.last is step.pattern else ""
         if state.over:
             return "the story is over"
@@ -156,8 +158,11 @@ def after(state: State, step: Step) -> State:
 
 def recalled(step: Step, without: Set[str] = frozenset()) -> tuple[tuple[str, bool], ...]:
     """The words that the story so far determines, and whether each is right; `without`: rules left out."""
-    found = [choice for choice in step.choices if choice.is_recall and choice.slot.rule not in without]
-    return tuple((choice.word, choice.is_right) for choice in found)
+    found = []
+    for choice in step.choices:
+        if choice.is_recall and choice.slot.rule not in without:
+            found.append((choice.word, choice.is_right))
+    return tuple(found)
 
 
 def cut(text: str) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:
@@ -303,11 +308,44 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
 def manners(step: Step, choice: Choice) -> tuple[Callable[..., list[str]], str] | None:
     """The entry of MANNERS for a word: by the rule of its slot and an effect, or by the rule alone."""
     rule = choice.slot.rule
-    keys = [*((rule, name) for name, *_ in step.pattern.effects), rule]
-    return next((MANNERS[key] for key in keys if key in MANNERS), None)
+    for effect, *_ in step.pattern.effects:
+        if (rule, effect) in MANNERS:
+            return MANNERS[rule, effect]
+    return MANNERS.get(rule)
 
 
 def avoided(step: Step) -> str:
     """The first word that the village would not say in a sentence that is not false, and why."""
     choice = next(choice for choice in step.choices if not choice.is_right)
     return manners(step, choice)[1].format(word=choice.word)
+
+
+# ---- for the web book -------------------------------------------------------------------------------------
+
+
+def introducing(pattern: Pattern) -> list[int]:
+    """The slots of a pattern that introduce somebody, by their numbers: of each such letter, the first."""
+    letters = [slot.letter for slot in pattern.slots]
+    return [letters.index(letter) for letter, _ in introduced(pattern)]
+
+
+def as_data() -> dict:
+    """The patterns as data for other languages, in a form that JSON can hold.
+
+    The page of the web book uses regular expressions alone to ask two of the judge's questions: whether a
+    sentence is one of the village, and whether each name in it was told before. Only the judge knows what is
+    true.
+
+    Returns:
+        "kinds" has the words of each kind. "patterns" has for each pattern, in turn, a literal text and the
+        kind of the word that follows, which is "+name" for a name that the sentence introduces. "longest" is
+        the number of words after which a text that is no sentence is cut.
+    """
+    patterns = []
+    for pattern in VILLAGE.patterns:
+        new = introducing(pattern)
+        parts = [pattern.pieces[0]]
+        for i, (slot, piece) in enumerate(zip(pattern.slots, pattern.pieces[1:], strict=True)):
+            parts += ["+name" if i in new else slot.kind, piece]
+        patterns.append(parts)
+    return {"kinds": KINDS, "patterns": patterns, "longest": LONGEST_SENTENCE}

@@ -1,11 +1,16 @@
-"""The machine that tells and reads the village's stories: a table of sentences, made ready."""
+"""The machine that tells and reads the village's stories: a table of sentences, made ready.
+
+Below it stand the shipped stories, and files of others.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import log2
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -17,6 +22,10 @@ CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
 LONGEST = 100  # words after which only a closing sentence may come
 EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh against each other
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within
+SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
 
 _SLOT = re.compile(r"\{(\w)(?::(\w+)(?:\(([\w,]+)\))?)?\}")
 
@@ -89,7 +98,7 @@ class Step(NamedTuple):
     @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
-        return self.comes and all(choice.is_right for choice in self.choices)
+        return self.comes and all([choice.is_right for choice in self.choices])
 
 
 @dataclass(frozen=True)
@@ -139,14 +148,19 @@ class Village:
         shortest: int = SHORTEST,
         longest: int = LONGEST,
     ) -> None:
-        self.kinds, self.shortest, self.longest = kinds, shortest, longest
+        self.kinds = kinds
+        self.shortest = shortest
+        self.longest = longest
         self.patterns = [self._compile(sentence) for sentence in table]
-        self._parts = self._by_part()
+        self._matches = [(pattern, pattern.regex.match) for pattern in self.patterns]
+        self._groups = self._grouped()
 
     # ---- preparing ----
 
     def _compile(self, sentence: Sentence) -> Pattern:
-        slots, pieces, end = [], [], 0
+        slots = []
+        pieces = []
+        end = 0
         for hole in _SLOT.finditer(sentence.text):
             slots.append(self._slot(slots, *hole.groups()))
             pieces.append(sentence.text[end : hole.start()])
@@ -165,33 +179,37 @@ class Village:
         kind, _, allowed = RULES[rule]
         return Slot(letter, rule, tuple(args.split(",")) if args else (), kind, allowed)
 
-    def _by_part(self) -> dict[str, list[Pattern]]:
-        """The patterns of each part, those of equal rules and weight together. A seed means this order."""
+    def _grouped(self) -> dict[str, list[list[Pattern]]]:
+        """The patterns of each part, in groups of equal rules and weight. A seed means this order."""
         groups: dict[tuple, list[Pattern]] = {}
         for pattern in self.patterns:
             rules = tuple(slot.rule for slot in pattern.needs)
             groups.setdefault((pattern.part, rules, pattern.weight), []).append(pattern)
-        parts: dict[str, list[Pattern]] = {}
+        parts: dict[str, list[list[Pattern]]] = {}
         for (part, *_), patterns in groups.items():
-            parts.setdefault(part, []).extend(patterns)
+            parts.setdefault(part, []).append(patterns)
         return parts
 
     # ---- what can come next ----
 
     def weights(self, state: State) -> dict[str, int]:
-        """By how much each part of the table counts in this state."""
+        """By how much each part of the table that may come in this state counts."""
         if state.over:
             return {}
         if not state.role:
             return {"opening": 1}
         if len(state.role) < 2:
             return {"arrival": 1}
-        closing = {"closing": CLOSING * max(0, state.words - self.shortest + 1)}
-        if state.words >= self.longest:
-            return closing
-        paused = state.last is not None and state.last.part == "scene"
-        weights = {"event": EVENT, "scene": 0 if paused else SCENE}
-        return closing | weights | {"arrival": ARRIVAL if len(state.role) < CAST else 0}
+        weights = {}
+        if state.words >= self.shortest:
+            weights["closing"] = CLOSING * (state.words - self.shortest + 1)
+        if state.words < self.longest:
+            weights["event"] = EVENT
+            if state.last is None or state.last.part != "scene":
+                weights["scene"] = SCENE
+            if len(state.role) < CAST:
+                weights["arrival"] = ARRIVAL
+        return weights
 
     def menu(self, state: State) -> tuple[dict[Pattern, int], dict[str, list[str]]]:
         """What may come next in this state.
@@ -199,22 +217,25 @@ class Village:
         Returns:
             The weight of each pattern that may come, and the words that each rule allows.
         """
-        menu, options = {}, {}
+        menu = {}
+        options = {}
         for part, factor in self.weights(state).items():
-            for pattern in self._parts.get(part, ()) if factor else ():
-                for slot in pattern.needs:
-                    if slot.rule not in options:
-                        options[slot.rule] = slot.allowed(state, self.kinds[slot.kind])
-                    if not options[slot.rule]:
+            for group in self._groups.get(part, []):
+                for slot in group[0].needs:
+                    words = options.get(slot.rule)
+                    if words is None:
+                        words = options[slot.rule] = slot.allowed(state, self.kinds[slot.kind])
+                    if not words:
                         break
                 else:
-                    if pattern is not state.last:
+                    for pattern in group:
                         menu[pattern] = factor * pattern.weight
+        menu.pop(state.last, None)
         return menu, options
 
     def can_come(self, state: State, pattern: Pattern) -> bool:
         """Whether the pattern is on the state's menu. This is much faster than making the whole menu."""
-        if pattern is state.last or not self.weights(state).get(pattern.part):
+        if pattern is state.last or pattern.part not in self.weights(state):
             return False
         return all(slot.allowed(state, self.kinds[slot.kind]) for slot in pattern.needs)
 
@@ -241,12 +262,15 @@ class Village:
 
     def story(self, rng: Random) -> Story:
         """Tell a story; `rng` makes every choice."""
-        state, surprise, sentences = State(), 0.0, []
+        state = State()
+        surprise = 0.0
+        sentences = []
         while not state.over:
             menu, options = self.menu(state)
             pattern = draw(rng, menu)
             surprise += log2(sum(menu.values()) / menu[pattern])
-            said, words = {}, []
+            said = {}
+            words = []
             for slot in pattern.slots:
                 allowed = self.allowed(state, slot, said, options)
                 words.append(allowed[rng.randrange(len(allowed))])
@@ -260,8 +284,8 @@ class Village:
 
     def match(self, text: str, start: int) -> tuple[Pattern, re.Match] | None:
         """The only pattern that the text can be at `start`, or None."""
-        for pattern in self.patterns:
-            found = pattern.regex.match(text, start)
+        for pattern, match in self._matches:
+            found = match(text, start)
             if found:
                 return pattern, found
         return None
@@ -271,8 +295,10 @@ class Village:
         said: dict[str, str] = {}
         choices = []
         for i, slot in enumerate(pattern.slots, 1):
-            choices.append(Choice(slot, found[i], self.allowed(state, slot, said, {}), found.span(i)))
-            said.setdefault(slot.letter, found[i])
+            word = found[i]
+            options = slot.allowed(state, self.kinds[slot.kind], *[said[letter] for letter in slot.args])
+            choices.append(Choice(slot, word, options, found.span(i)))
+            said.setdefault(slot.letter, word)
         return Step(pattern, choices, said, self.can_come(state, pattern), found[0], found.start())
 
     def moments(self, text: str) -> Iterator[tuple[State, Step]]:
@@ -289,7 +315,8 @@ class Village:
             ValueError: If the text is no story of this village. What comes before the failing sentence has
                 been yielded then.
         """
-        state, start = State(), 0
+        state = State()
+        start = 0
         while not state.over:
             matched = self.match(text, start)
             step = self.read(state, *matched) if matched else None
@@ -358,9 +385,62 @@ def recalls(text: str) -> list[tuple[int, int]]:
     Raises:
         ValueError: If the text is no story of the village.
     """
-    return [c.span for _, step in VILLAGE.moments(text) for c in step.choices if c.is_recall]
+    spans = []
+    for _, step in VILLAGE.moments(text):
+        spans += [choice.span for choice in step.choices if choice.is_recall]
+    return spans
 
 
 def no_story(text: str) -> str:
     """The message of the error for a text that is no story."""
     return f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails"
+
+
+# ---- stories in files -----------------------------------------------------------------------------------
+
+
+def tell(seed: int, stories: int) -> Iterator[str]:
+    """The texts of that many stories; the first ones stay the same when more are asked for."""
+    rng = Random(seed)
+    for _ in range(stories):
+        yield story(rng).text
+
+
+def write_stories(path: Path, texts: Iterable[str]) -> None:
+    """Write stories to a file: one a line, an empty line between two, the same bytes on every machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8", newline="\n")
+
+
+def read_stories(path: Path) -> list[str]:
+    """The stories of a file that `write_stories` wrote."""
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
+
+
+def load_split(split: str) -> list[str]:
+    """The stories of a shipped split.
+
+    Args:
+        split: "train", "val" or "test".
+
+    Raises:
+        ValueError: If split is another name.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split={split!r} must be one of {', '.join(SPLITS)}")
+    return read_stories(DATA / "village" / f"{split}.txt")
+
+
+def fresh_stories(n: int, seed: int) -> list[str]:
+    """The first n stories of a seed that are in no shipped split."""
+    return list(islice(fresh(seed), n))
+
+
+def fresh(seed: int) -> Iterator[str]:
+    """A seed's new stories without end, except those of the shipped splits."""
+    shipped = {*load_split("train"), *load_split("val"), *load_split("test")}
+    rng = Random(seed)
+    while True:
+        text = story(rng).text
+        if text not in shipped:
+            yield text

@@ -8,8 +8,7 @@ from re import escape, finditer
 from typing import Any
 
 from companion.village.judge import judge
-from companion.village.machine import bits, no_story, recalls
-from companion.village.splits import load_split
+from companion.village.machine import bits, load_split, no_story, recalls
 
 
 def story_bytes(text: str) -> int:
@@ -33,7 +32,8 @@ def floor(texts: Iterable[str], forget: bool = False) -> float:
     Raises:
         ValueError: If there is no text, or a text is no story of the village.
     """
-    total_bits, total_bytes = 0.0, 0
+    total_bits = 0.0
+    total_bytes = 0
     for text in texts:
         surprise = bits(text, forget)
         if surprise is None:
@@ -62,7 +62,8 @@ def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list
     """
     import numpy
 
-    flags, words = numpy.zeros(len(tokens), dtype=numpy.uint8), 0
+    flags = numpy.zeros(len(tokens), dtype=numpy.uint8)
+    words = 0
     for text, start in zip(texts, starts, strict=False):
         ends = token_ends(text, start, tokens, decode)
         for a, b in recalls(text):
@@ -73,7 +74,8 @@ def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list
 
 def token_ends(text: str, start: int, tokens, decode: Callable[[list], str]) -> list[int]:
     """Where each token of a text ends, in letters; `start` is the place of the <|endoftext|> before it."""
-    ends, letter = [], 0
+    ends = []
+    letter = 0
     while letter < len(text):
         letter += len(decode([tokens[start + len(ends) + 1]]))
         ends.append(letter)
@@ -139,14 +141,20 @@ def abilities(texts: Iterable[str]) -> dict[str, float]:
     texts = list(texts)
     if not texts:
         raise ValueError("texts=[] must hold at least one text")
-    judged = [judge(text) for text in texts]
-    kinds = [[verdict.kind for verdict in verdicts] for verdicts in judged]
-    recalled = [right for verdicts in judged for verdict in verdicts for _, right in verdict.recalls]
+    kinds: list[set[str]] = []  # of each text
+    of_village: list[bool] = []  # of each sentence
+    recalled: list[bool] = []
+    for text in texts:
+        verdicts = judge(text)
+        kinds.append({verdict.kind for verdict in verdicts})
+        of_village += [verdict.kind != "unknown" for verdict in verdicts] or [False]
+        for verdict in verdicts:
+            recalled += [right for _, right in verdict.recalls]
     plain = [" ".join(text.split()) for text in texts]
     return {
-        "grammar": share(kind != "unknown" for of_text in kinds for kind in of_text or ["unknown"]),
-        "consistent": share(bool(of_text) and {"ok", "misplaced"}.issuperset(of_text) for of_text in kinds),
-        "flawless": share(set(of_text) == {"ok"} for of_text in kinds),
+        "grammar": share(of_village),
+        "consistent": share(bool(of_text) and of_text <= {"ok", "misplaced"} for of_text in kinds),
+        "flawless": share(of_text == {"ok"} for of_text in kinds),
         "whole": share(bits(text) is not None for text in plain),
         "memory": share(recalled),
         "recalls": len(recalled) / len(texts),

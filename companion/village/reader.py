@@ -55,7 +55,7 @@ class PerfectReader:
     def __init__(self, village: Village = VILLAGE) -> None:
         self.village = village
         self.state = State()
-        self.drafts: list[Draft] = []
+        self.drafts: dict[str, list[Draft]] = {}  # by their next word
         self.sentence: list[str] = []  # the words of the sentence that is being read
         self.whole: list[str] = []  # the words of the sentence before
         self.last: Draft | None = None  # the same sentence
@@ -66,9 +66,9 @@ class PerfectReader:
         """The probability of each word that can come next; `END` alone where the story is over."""
         if self.state.over:
             return {END: 1.0}
-        weights: dict[str, float] = defaultdict(float)
-        for draft in self.drafts:
-            weights[draft.text.partition(" ")[0]] += draft.probability
+        weights = {}
+        for word, drafts in self.drafts.items():
+            weights[word] = sum([draft.probability for draft in drafts])
         total = sum(weights.values())
         return {word: weight / total for word, weight in weights.items()}
 
@@ -81,8 +81,8 @@ class PerfectReader:
         Raises:
             ValueError: If the word cannot come here.
         """
-        drafts = [draft for draft in self.drafts if draft.text.partition(" ")[0] == word]
-        if self.state.over or not drafts:
+        drafts = self.drafts.get(word)
+        if drafts is None:
             raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
         self.sentence = [*self.sentence, word]
         self._after = {}
@@ -92,36 +92,34 @@ class PerfectReader:
             self.village.advance(self.state, self.last.pattern, self.last.said, " ".join(self.sentence))
             self.whole = self.sentence
             self.sentence = []
-            if not self.state.over:
-                self._begin()
+            self._begin()
             return
-        rests = [draft._replace(text=draft.text[len(word) + 1 :]) for draft in drafts]
-        self.drafts = self._filled(rests)
+        read = len(word) + 1
+        self._fill([Draft(d.probability, d.text[read:], d.pattern, d.said, d.filled) for d in drafts])
 
     def _begin(self) -> None:
-        """List the sentences that may come next."""
+        """List the sentences that may come next: none if the story is over."""
         menu, self.options = self.village.menu(self.state)
         total = sum(menu.values())
-        beginnings = [Draft(weight / total, p.pieces[0], p, {}, 0) for p, weight in menu.items()]
-        self.drafts = self._filled(beginnings)
+        self._fill([Draft(weight / total, p.pieces[0], p, {}, 0) for p, weight in menu.items()])
 
-    def _filled(self, drafts: list[Draft]) -> list[Draft]:
+    def _fill(self, open_drafts: list[Draft]) -> None:
         """Fill slots until each draft shows its next word whole. A choice of n words makes n drafts."""
-        ready, open_drafts = [], drafts
+        self.drafts = {}
         while open_drafts:
             draft = open_drafts.pop()
-            if " " in draft.text or draft.filled == len(draft.pattern.slots):
-                ready.append(draft)
+            probability, text, pattern, said, filled = draft
+            word, space, _ = text.partition(" ")
+            if space or filled == len(pattern.slots):
+                self.drafts.setdefault(word, []).append(draft)
                 continue
-            slot = draft.pattern.slots[draft.filled]
-            piece = draft.pattern.pieces[draft.filled + 1]
-            allowed = self.village.allowed(self.state, slot, draft.said, self.options)
-            for word in allowed:
-                said = {**draft.said, slot.letter: word}
-                text = draft.text + word + piece
-                chance = draft.probability / len(allowed)
-                open_drafts.append(Draft(chance, text, draft.pattern, said, draft.filled + 1))
-        return ready
+            slot = pattern.slots[filled]
+            piece = pattern.pieces[filled + 1]
+            allowed = self.village.allowed(self.state, slot, said, self.options)
+            chance = probability / len(allowed)
+            for option in allowed:
+                words = {**said, slot.letter: option}
+                open_drafts.append(Draft(chance, text + option + piece, pattern, words, filled + 1))
 
     def after(self, word: str) -> PerfectReader:
         """A reader that has read one word more; this one stays where it is."""
@@ -182,7 +180,9 @@ def read_story(text: str) -> list[Word]:
     Raises:
         ValueError: If the village could not have told the text, or the story has no end.
     """
-    reader, words, last_said = PerfectReader(), [], {}
+    reader = PerfectReader()
+    words = []
+    last_said = {}
     kinds: list[str] = []
     for i, word in enumerate(text.split(" ")):
         odds = reader.next_words()
@@ -200,7 +200,8 @@ def read_story(text: str) -> list[Word]:
 
 def kinds_of_words(draft: Draft) -> list[str]:
     """For each word of a whole sentence the kind of the slot that it stands in, or "other"."""
-    pattern, said = draft.pattern, draft.said
+    pattern = draft.pattern
+    said = draft.said
     filled = [said[slot.letter] for slot in pattern.slots]
     kinds = ["other"] * len(pattern.fill(filled).split(" "))
     before = pattern.pieces[0]

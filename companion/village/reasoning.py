@@ -197,17 +197,19 @@ class Ledger:
 
     def possible(self, verb: str, a: str, b: str, n: int) -> bool:
         """Whether no count would leave the range from 1 to LARGEST_COUNT."""
-        loses = verb != "found"
-        gains = {"found": a, "gave": b}.get(verb)
-        too_few = loses and self.latest[a].value <= n
-        too_many = gains is not None and self.latest[gains].value + n > LARGEST_COUNT
-        return not too_few and not too_many
+        if verb != "found" and self.latest[a].value <= n:
+            return False
+        if verb == "ate":
+            return True
+        receiver = a if verb == "found" else b
+        return self.latest[receiver].value + n <= LARGEST_COUNT
 
     def ask(self, names: list[str]) -> StepQuestion:
         """The question how many somebody has, or two people together."""
         goals = [self.latest[name] for name in names]
-        steps = [fact for goal in goals for fact in history(goal)]
-        facts, who = list(self.facts), f"does {names[0]} have now"
+        steps = sum(map(history, goals), [])
+        facts = list(self.facts)
+        who = f"does {names[0]} have now"
         if len(names) == 2:
             total = Fact(len(self.sentences), "", sum(goal.value for goal in goals), premises=tuple(goals))
             steps.append(total)
@@ -274,12 +276,14 @@ def _about_counts(rng: Random, k: int) -> list[StepQuestion]:
     """Questions about the counts of one new story, some of them perhaps with k steps."""
     ledger = told(rng, rng.randint(k - 1, k + 3))
     people = list(ledger.latest)
-    return [ledger.ask(names) for names in [*([name] for name in people), rng.sample(people, 2)]]
+    questions = [ledger.ask([name]) for name in people]
+    return [*questions, ledger.ask(rng.sample(people, 2))]
 
 
 def _about_things(rng: Random, k: int) -> list[StepQuestion]:
     """Where a thing of one new story is: a question for each thing that was handed over k times."""
-    people, things = rng.sample(NAMES, HOLDERS), rng.sample(THINGS, HELD)
+    people = rng.sample(NAMES, HOLDERS)
+    things = rng.sample(THINGS, HELD)
     holders = dict(zip(things, people, strict=False))  # the other people have nothing yet
     sentences = [f"{name} has the {thing}." for thing, name in holders.items()]
     passed: dict[str, list[HandOver]] = {thing: [] for thing in things}
@@ -359,7 +363,9 @@ def _tell_typed(ledger: Ledger, sentence: str) -> bool:
     event = _EVENT.fullmatch(sentence)
     if not event:
         return False
-    a, b, verb = event["a"], event["b"] or event["a"], event["verb"] or "gave"
+    a = event["a"]
+    b = event["b"] or event["a"]
+    verb = event["verb"] or "gave"
     n = NUMBERS.index(event["n"]) + 1
     if not {a, b} <= ledger.latest.keys() or (verb == "gave" and a == b):
         return False

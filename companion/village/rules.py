@@ -119,11 +119,7 @@ def empty_near(s, kind, a):
 
 def to_give(s):
     """The things whose holder may give them away and stands beside somebody with empty hands."""
-    return [
-        held
-        for name, held in s.thing.items()
-        if held.noun not in s.owner and any(b not in s.thing for b in beside(s, name))
-    ]
+    return [held for name, held in s.thing.items() if held.noun not in s.owner and empty_near(s, None, name)]
 
 
 @rule("name", "somebody with empty hands beside somebody with a thing to give")
@@ -205,9 +201,7 @@ def foodless_near(s, kind, a):
 
 @rule("name", "somebody with enough to share, beside somebody with nothing")
 def sharer(s, kind):
-    return [
-        name for name, (n, _) in s.goods.items() if n >= 4 and any(b not in s.goods for b in beside(s, name))
-    ]
+    return [name for name in nibbler(s, kind) if foodless_near(s, kind, name)]
 
 
 @rule("name", "somebody whose things to eat can be added to another's")
@@ -427,7 +421,8 @@ def elsewhere(s, kind, a):
 
 @rule("place", "a place where nobody is")
 def deserted(s, kind):
-    return [place for place in kind if place not in s.place.values()]
+    taken = set(s.place.values())
+    return [place for place in kind if place not in taken]
 
 
 @rule("place", "where it is")
@@ -495,7 +490,8 @@ def minus(s, kind, n, k):
 
 @rule("role", "a role that nobody has yet")
 def new_role(s, kind):
-    return [role for role in kind if role not in s.role.values()]
+    taken = list(s.role.values())
+    return [role for role in kind if role not in taken]
 
 
 @rule("role", "another role")

@@ -33,7 +33,8 @@ class Tie:
 
 def ties(row: Sequence[int], tokenizer) -> list[Tie]:
     """The names that directly follow a thing, in a row of token ids, from left to right."""
-    names, things = _tokens("name", tokenizer), _tokens("thing", tokenizer)
+    names = _tokens("name", tokenizer)
+    things = _tokens("thing", tokenizer)
     return [
         Tie(at, things.index(before), before in row[: at - 1])
         for at, (before, here) in enumerate(zip(row, row[1:], strict=False), 1)
@@ -55,7 +56,8 @@ def story_masks(tokens: torch.Tensor, real: torch.Tensor, tokenizer) -> dict[str
     Returns:
         A mask by name for each of the three, bool (B, T, T), True for (query, key).
     """
-    at, count = torch.arange(tokens.shape[1]), real.sum(1).tolist()
+    at = torch.arange(tokens.shape[1])
+    count = real.sum(1).tolist()
     earlier = (at[:, None] > at) & real[:, :, None]
     from_name = torch.zeros_like(earlier)
     for b, row in enumerate(tokens.tolist()):
@@ -87,7 +89,8 @@ def question_masks(
     """
     named = torch.isin(tokens, torch.tensor(_tokens("name", tokenizer))) & real
     right = tokens == torch.tensor([tokenizer.encode(question.answer)[0] for question in questions])[:, None]
-    each, last = torch.arange(len(tokens)), real.sum(1) - 1
+    each = torch.arange(len(tokens))
+    last = real.sum(1) - 1
     masks = {"from a thing to its holder": named & right, "… to the other names": named & ~right}
     for what, keys in masks.items():
         masks[what] = torch.zeros(*tokens.shape, tokens.shape[1], dtype=torch.bool)
@@ -118,7 +121,11 @@ def holders(text: str, thing: str, places: Sequence[int]) -> list[str | None]:
         ValueError: If the text is no story of the village.
     """
     known = [(step.start, state.holder(thing)) for state, step in VILLAGE.moments(text)]
-    return [[name for start, name in known if start <= max(0, place)][-1] for place in places]
+    found = []
+    for place in places:
+        told = [name for start, name in known if start <= max(0, place)]
+        found.append(told[-1])
+    return found
 
 
 def _tokens(kind: str, tokenizer) -> list[int]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from companion.village.judge import Verdict
 from companion.village.reasoning import END_THINK, NAMES, NUMBER_WORDS, THINK, Fact, HandOver, StepQuestion
 
-_NAMES, _NUMBERS = "|".join(NAMES), "|".join(NUMBER_WORDS)
+_NAMES = "|".join(NAMES)
+_NUMBERS = "|".join(NUMBER_WORDS)
 _COUNT = f"(?:(?P<name>{_NAMES}) (?:has|(?:got|lost) (?:{_NUMBERS}):)|Together) (?:{_NUMBERS})[.]"
 _STEP = re.compile(f"{_COUNT}|(?:{_NAMES}) gave (?P<thing>it) to (?:{_NAMES})[.]")
 _SENTENCE = re.compile(r"\S[^.]*(?:[.]|\Z)")
@@ -107,10 +108,12 @@ def judge_trace(question: StepQuestion, text: str) -> TraceVerdict:
             i -= 1  # a false step, said again
         fact = history[i] if i < len(history) else None
         if fact is not None and sentence == fact.text:
-            kind, should = ("true" if fact in question.steps else "irrelevant"), None
+            kind = "true" if fact in question.steps else "irrelevant"
+            should = None
             written.append(fact)
         else:
-            kind, should = "false", fact
+            kind = "false"
+            should = fact
         steps.append(StepVerdict(sentence, kind, should))
         if fact is not None:
             place[name] = i + 1

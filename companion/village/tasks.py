@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from pathlib import Path
 from random import Random
 
 from companion.village.facts import State
-from companion.village.judge import judge
-from companion.village.machine import VILLAGE, Pattern
-from companion.village.splits import fresh
+from companion.village.judge import cut, judge
+from companion.village.machine import VILLAGE, Pattern, fresh
 from companion.village.words import KINDS, NUMBERS, SHE
 
 QUESTIONS: dict[str, tuple[str, str]] = {
@@ -66,7 +66,9 @@ def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> lis
         ValueError: If kinds is empty, or a kind is not in `QUESTIONS`.
     """
     kinds = checked_kinds(kinds, QUESTIONS)
-    stories, rng, asked = fresh(seed), Random(seed), []
+    stories = fresh(seed)
+    rng = Random(seed)
+    asked = []
     for kind in islice(cycle(kinds), n):
         found: list[Question] = []
         while not found:
@@ -154,13 +156,14 @@ def held(n: int, seed: int) -> list[Question]:
     name, which must follow, with a space before it, as the choices have. Stories of the shipped splits are
     left out.
     """
-    stories, rng, asked = fresh(seed), Random(seed), []
+    stories = fresh(seed)
+    rng = Random(seed)
+    asked = []
     while len(asked) < n:
-        found = [
-            _held(beginning, thing.noun, name, state.role)
-            for beginning, state in in_company(next(stories))
-            for name, thing in state.thing.items()
-        ]
+        found = []
+        for beginning, state in in_company(next(stories)):
+            for name, thing in state.thing.items():
+                found.append(_held(beginning, thing.noun, name, state.role))
         if found:
             asked.append(rng.choice(found))
     return asked
@@ -183,10 +186,13 @@ def twins(n: int, seed: int, difference: str = "name") -> list[tuple[Question, Q
     """
     if difference not in ("name", "things"):
         raise ValueError(f'difference={difference!r} must be "name" or "things"')
-    rng, pairs = Random(seed), []
+    rng = Random(seed)
+    pairs = []
     for _ in range(n):
-        (a, b), (r, q) = rng.sample(KINDS["name"], 2), rng.sample(KINDS["role"], 2)
-        (x, y), (c, d) = rng.sample(KINDS["thing"], 2), rng.sample(KINDS["color"], 2)
+        (a, b) = rng.sample(KINDS["name"], 2)
+        (r, q) = rng.sample(KINDS["role"], 2)
+        (x, y) = rng.sample(KINDS["thing"], 2)
+        (c, d) = rng.sample(KINDS["color"], 2)
         place = rng.choice(KINDS["place"])
         lines = [
             f"Once the {r} {a} and the {q} {b} met at the {place}.",
@@ -199,7 +205,8 @@ def twins(n: int, seed: int, difference: str = "name") -> list[tuple[Question, Q
             del lines[2], other[2]
             other[1] = other[1].replace(f"{x} {a}", f"{x} {b}")
         else:
-            other[1], other[2] = other[1].replace(x, y), other[2].replace(y, x)
+            other[1] = other[1].replace(x, y)
+            other[2] = other[2].replace(y, x)
         pairs.append((_held(" ".join(lines), x, a, (a, b)), _held(" ".join(other), x, b, (a, b))))
     return pairs
 
@@ -237,10 +244,13 @@ def singers(n: int, seed: int) -> list[tuple[str, int]]:
     """
     if n < 2 or n % 2:
         raise ValueError(f"n={n} must be even, and at least 2: beginnings come in twins")
-    rng, stories, labelled = Random(seed), fresh(seed), []
+    rng = Random(seed)
+    stories = fresh(seed)
+    labelled = []
     while len(labelled) < n:
         for question in _questions_of(next(stories), "who has", rng):
-            if twin := _twin(question):
+            twin = _twin(question)
+            if twin:
                 labelled += [(prompt, int(name in CHOIR)) for prompt, name in twin]
                 break  # a story gives one pair, at its first point where one can stand
     return labelled
@@ -254,7 +264,8 @@ def crowds(n: int, seed: int) -> list[tuple[str, int]]:
 
 def _twin(question: Question) -> list[tuple[str, str]] | None:
     """(prompt, answer) of a question and of its twin; None where no name can take the answer's place."""
-    words, answer = Counter(re.findall(r"\w+", question.prompt)), question.answer
+    words = Counter(re.findall(r"\w+", question.prompt))
+    answer = question.answer
     no_pronoun = not words["he"] + words["she"]
     for name in question.choices:
         fits = words[name] == words[answer] and (no_pronoun or (name in SHE) == (answer in SHE))
@@ -279,13 +290,14 @@ def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
         is the story up to the end of a sentence, and a question on a line of its own, as in
         `Who has the key?`. Then comes ` Mara.`, then the next question, and so on, in random order.
     """
-    stories, rng, rows = fresh(seed), Random(seed), []
+    stories = fresh(seed)
+    rng = Random(seed)
+    rows = []
     while len(rows) < n:
-        found = [
-            (beginning, [(thing.noun, name) for name, thing in state.thing.items()])
-            for beginning, state in in_company(next(stories))
-            if state.thing
-        ]
+        found = []
+        for beginning, state in in_company(next(stories)):
+            if state.thing:
+                found.append((beginning, [(thing.noun, name) for name, thing in state.thing.items()]))
         if found:
             beginning, things = rng.choice(found)
             pieces = []
@@ -314,7 +326,8 @@ def begun(n: int, seed: int, longest: int = 1) -> list[str]:
     """
     if longest < 1:
         raise ValueError(f"longest={longest} must be at least 1; a beginning has a sentence")
-    rng, beginnings = Random(seed), []
+    rng = Random(seed)
+    beginnings = []
     for text in islice(fresh(seed), n):
         steps = [step for _, step in VILLAGE.moments(text)]
         kept = rng.randint(1, max(1, min(longest, len(steps) - 2)))
@@ -341,7 +354,8 @@ def false_parts(text: str, ended: bool = True) -> list[tuple[int, int]]:
     """
     if not ended or text != " ".join(text.split()):
         return [(0, len(text))]
-    parts, start = [], 0
+    parts = []
+    start = 0
     for verdict in judge(text):
         end = start + len(verdict.sentence)
         if verdict.kind not in ("ok", "misplaced"):
@@ -355,6 +369,61 @@ def patterns(texts: Iterable[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for text in texts:
         for verdict in judge(text):
-            if matched := VILLAGE.match(verdict.sentence, 0):
+            matched = VILLAGE.match(verdict.sentence, 0)
+            if matched:
                 found[matched[0].text] += 1
     return found
+
+
+# -- another wording (chapter 23) --------------------------------------------------------------------------
+# The clerk's chronicle says the same in another order: the place first, then who, with the role behind the
+# name, then the thing, with its color behind it. A sentence has one such wording, so a translation is right
+# or wrong.
+
+_WORDINGS = Path(__file__).with_name("chronicle.txt").read_text(encoding="utf-8").strip().split("\n\n")
+CHRONICLE = dict(pair.split("\n") for pair in _WORDINGS)
+"""The village's sentence -> the chronicle's, with the same slots."""
+
+
+def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The sentences of stories for which the chronicle has a wording.
+
+    Args:
+        texts: Whole stories of the village.
+
+    Yields:
+        A sentence, and the chronicle's wording of it.
+
+    Raises:
+        ValueError: If a text holds a sentence that is none of the village.
+    """
+    for text in texts:
+        for start, _, matched in cut(text):
+            if matched is None:
+                raise ValueError(f"{text[start : start + 40]!r}… is no sentence of the village; give stories")
+            pattern, found = matched
+            letters = [slot.letter for slot in pattern.slots]
+            wording = CHRONICLE.get(pattern.fill([f"{{{letter}}}" for letter in letters]))
+            if wording:
+                yield found[0], wording.format(**dict(zip(letters, found.groups(), strict=True)))
+
+
+def repeats(rows: Iterable[Sequence[int]], tokenizer) -> Iterator[tuple[Sequence[int], int, int]]:
+    """Where a name, a thing or a place stands exactly twice in a row of tokens.
+
+    If you hide the first, the answer stands to its right. If you hide the second, it stands to its left. The
+    verb *saw* is the token of the thing: in "everybody saw the red saw" it stands twice.
+
+    Yields:
+        (row, first place, second place).
+    """
+    asked = set()
+    for word in KINDS["name"] + KINDS["thing"] + KINDS["place"]:
+        ids = tokenizer.encode(f" {word}")
+        if len(ids) == 1:
+            asked.add(ids[0])
+    for row in rows:
+        for token in sorted(asked & set(row)):
+            places = [at for at, other in enumerate(row) if other == token]
+            if len(places) == 2:
+                yield row, places[0], places[1]

@@ -20,7 +20,9 @@ def lines(text: str) -> list[str]:
 _TABLE = read_table("words.toml")
 SHE = _TABLE["she"].split()
 HE = _TABLE["he"].split()
-NAMES = [name for pair in zip(SHE, HE, strict=True) for name in pair]
+NAMES: list[str] = []
+for _she, _he in zip(SHE, HE, strict=True):
+    NAMES += [_she, _he]
 
 KINDS: dict[str, list[str]] = {
     "name": NAMES,
@@ -50,9 +52,9 @@ class Sentence(NamedTuple):
     text: str
 
 
-PATTERNS = [
-    Sentence(block["part"], block["weight"], tuple(tuple(one.split()) for one in block["effects"]), text)
-    for block in read_table("sentences.toml")["block"]
-    for text in lines(block["sentences"])
-]
+PATTERNS: list[Sentence] = []
 """Every sentence that can be said in the village."""
+for _block in read_table("sentences.toml")["block"]:
+    _effects = tuple(tuple(effect.split()) for effect in _block["effects"])
+    for _text in lines(_block["sentences"]):
+        PATTERNS.append(Sentence(_block["part"], _block["weight"], _effects, _text))

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from companion.village import judge
-from companion.village.splits import SPLITS, load_split
+from companion.village.machine import SPLITS, load_split
 from companion.village.tasks import QUESTIONS, Question, questions
 
 FEW = {"who broke": 4, "who hid": 4}

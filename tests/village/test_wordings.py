@@ -6,7 +6,7 @@ import pytest
 
 from companion.tokenization import Tokenizer
 from companion.village import DATA, VILLAGE, load_split
-from companion.village.wordings import CHRONICLE, chronicle, repeats
+from companion.village.tasks import CHRONICLE, chronicle, repeats
 
 
 def slots(text):

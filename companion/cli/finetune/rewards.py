@@ -47,7 +47,7 @@ from companion.runtime.terminal import amount, as_typed, waiting
 from companion.training import Trainer, next_token_loss, save_checkpoint
 from companion.village import load_split
 from companion.village.dialogues import lessons
-from companion.village.splits import fresh
+from companion.village.machine import fresh
 from companion.village.tasks import begun, false_parts, patterns, true_story
 
 BATCH = 16  # pairs in a step

@@ -66,12 +66,7 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
 
 def show(turn: Turn) -> None:
     """An answer and who gave it, and of a story what the judge says of each sentence."""
-    verdicts = story_verdicts(turn.answer)
-    if verdicts:
-        st.html(html_parts.judged(verdicts))
-        st.html(html_parts.legend(verdicts))
-    else:
-        st.html(html_parts.plain(turn.answer))
+    parts.show_text(turn.answer, story_verdicts(turn.answer))
     st.html(html_parts.note(f"Answered by {turn.by}."))
     if turn.note:
         st.html(html_parts.note(turn.note))

@@ -57,7 +57,9 @@ def classify(reader, texts: list[str], places: list[str]) -> None:
 
 st.title("Classify texts", anchor=False)
 st.write("A classifier sorts each text into one of its classes, and says how sure it is.")
-top, result, below = st.container(), st.container(), st.container()  # the result is seen without scrolling
+top = st.container()
+result = st.container()
+below = st.container()  # the result is seen without scrolling
 models = of_kind(st.session_state["models"], "classifies")
 with below:
     name = st.selectbox("Classifier", [*models, EXAMPLE])

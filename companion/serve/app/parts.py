@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -12,7 +13,7 @@ from companion.runtime.terminal import one_line
 from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import OfferedModel, of_kind
-from companion.village import judge
+from companion.village import Verdict, judge
 
 AT_ONCE = 3  # models that stay in memory, for all visitors together; a fourth takes the place of the oldest
 FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError)
@@ -113,7 +114,8 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
         drawing = Drawing(teller, prompt, **options)
         is_of_village = model.source == "village"
         story = st.session_state[key] = Story(model.label, prompt, options["seed"], drawing, is_of_village)
-        stop, place = st.empty(), st.empty()
+        stop = st.empty()
+        place = st.empty()
         stop.button("Stop", key=f"stop {key}")
         start = time.perf_counter()
         for piece in drawing:
@@ -127,17 +129,22 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
         complain(error)
 
 
+def show_text(text: str, verdicts: Sequence[Verdict]) -> None:
+    """A text, with the judge's marks if it has verdicts on its sentences."""
+    if verdicts:
+        st.html(html_parts.judged(verdicts))
+        st.html(html_parts.legend(verdicts))
+    else:
+        st.html(html_parts.plain(text))
+
+
 def show(story: Story) -> None:
     """A text with its tokens' probabilities, and of the village with the judge's marks."""
     if story.drawing is not None:
         story.seen = story.drawing.seen()
         story.drawing = None
-    if story.judged:
-        verdicts = judge(story.prompt + story.text)
-        st.html(html_parts.judged(verdicts))
-        st.html(html_parts.legend(verdicts))
-    else:
-        st.html(html_parts.plain(story.prompt + story.text))
+    text = story.prompt + story.text
+    show_text(text, judge(text) if story.judged else [])
     end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[story.ended]
     rate = f"{len(story.seen) / story.seconds:,.0f} a second" if story.seconds else "at once"
     st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, seed {story.seed}, {end}."))

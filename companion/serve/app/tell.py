@@ -22,7 +22,9 @@ st.write(
     "Type how a story begins, or choose an example, and click Tell: a model goes on. The judge, a program"
     " that knows what is true in the village, marks each sentence of a story of the village."
 )
-top, story, below = st.container(), st.container(), st.container()  # the story is seen without scrolling
+top = st.container()
+story = st.container()
+below = st.container()  # the story is seen without scrolling
 model = parts.choose("Model", "tells", "answers", place=below)
 is_of_village = model.source == "village"
 folders = st.session_state["offer"].folders

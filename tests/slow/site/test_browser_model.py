@@ -11,8 +11,7 @@ from companion.caching import KVCache
 from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import VILLAGE, judge, load_split, story
-from companion.village.judge import cut
-from companion.village.wordings import introducing
+from companion.village.judge import cut, introducing
 
 LOAD = r"""
 async () => {
