@@ -6,8 +6,7 @@ from collections.abc import Collection
 
 from companion.serve.kinds import known_kinds, words_of
 from companion.serve.orders import ANIMALS, items_of
-from companion.serve.route import LEARNED
-from companion.serve.small_talk import TABLE as SAID
+from companion.serve.route import LEARNED, SAID
 from companion.serve.village_words import (
     SENTENCES,
     SPARE,
@@ -23,7 +22,7 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import NUMBERS
+from companion.village.words import KINDS, NUMBERS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
@@ -37,6 +36,12 @@ REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
+IS_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
+"""How a question begins that asks whether something is so."""
+HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
+"""What asks for the things of somebody."""
+BEFORE = re.compile(r"(?i)\b(before|first|originally|earlier|beginning|used to)\b")
+"""What asks how something was before the end of the story."""
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
@@ -84,6 +89,9 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind."""
     nouns = village_nouns(question)
+    said = whether(story, question)
+    if said:
+        return said
     if kind in READINGS and not (kind in ("places", "feelings") and missing(nouns, story)):
         return READINGS[kind].format(**readings(story, nouns))
     if kind == "has" and asked_for(question):
@@ -98,6 +106,9 @@ def read(kind: str, question: str, story: str) -> str:
         return who_it_is(story, nouns or unknown_words(question))
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
+    people = [noun for noun in nouns if noun in (*KINDS["name"], *KINDS["role"])]
+    if people and HAS_WHAT.search(question):
+        return what_they_have(story, people)
     only_nouns = content_words(in_past(question)) - content_words(SPARE) <= content_words(" ".join(nouns))
     said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
@@ -108,6 +119,7 @@ def read(kind: str, question: str, story: str) -> str:
     if WHERE.match(question):
         return places_of(story, nouns)
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
+    named = [village_forms().get(word.lower(), word) for word in named]
     named = [word for word in missing(named, story) if content_words(word) - content_words(SPARE)]
     words = [f"“{word}”" for word in named[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
@@ -138,6 +150,41 @@ def contents_of(story: str) -> str:
 def sentences_of(story: str) -> list[str]:
     """The sentences of a story, as the judge cuts them, without a question that a user asked after it."""
     return [one.sentence for one in judge(story) if one.kind != "unknown" or not one.sentence.endswith("?")]
+
+
+def whether(story: str, question: str) -> str:
+    """Yes or no, and what is so, to a question for a color, a role, a place or a holder; else ""."""
+    state = state_of(story)
+    names = {role: name for name, role in state.role.items()}
+    things = {held.noun: (held.color, name) for name, held in state.thing.items()} | state.lying
+    facts = {
+        "color": ("the {} is {}", {noun: color for noun, (color, _) in things.items()}),
+        "role": ("{} is the {}", state.role),
+        "place": ("{} is at the {}", state.place),
+        "name": ("{1} has the {0}", {held.noun: name for name, held in state.thing.items()}),
+    }
+    begun = IS_IT.match(question)
+    if not begun:
+        return ""
+    words = [village_forms().get(word, word) for word in re.findall(r"\w+", question[begun.end() :].lower())]
+    for kind, (form, values) in facts.items():
+        named = words if kind == "role" else [names.get(word, word) for word in words]
+        for subject in set(named) & set(values):
+            asked = [word for word in named if word in KINDS[kind] and word != subject]
+            rest = content_words(" ".join(named)) - content_words(f"{subject} {' '.join(asked)} {SPARE}")
+            if asked and not rest:
+                fact = form.format(subject, values[subject])
+                return f"{'Yes' if values[subject] in asked else 'No'}, {fact}."
+    return ""
+
+
+def what_they_have(story: str, people: list[str]) -> str:
+    """What people have at the end of a story."""
+    state = state_of(story)
+    found = [name for name, role in state.role.items() if {name, role} & set(people)]
+    none = [name for name in found if name not in state.thing and name not in state.goods]
+    nothing = f" As the story has it, {' and '.join(none)} then has nothing." if none else ""
+    return f"{places_of(story, found)}{nothing}"
 
 
 def places_of(story: str, words: list[str]) -> str:
