@@ -300,11 +300,13 @@ class Course:
 
     def with_term(self, message: str, before: Answered | None) -> str:
         """A question with the term that the last answer explained in the place of "it"."""
-        if before is None or not before.source.startswith(IN_GLOSSARY) or not ASKS.match(message):
+        explained = before and re.match(rf"({IN_GLOSSARY}|{FREQUENT}: “What (?:is|are))", before.source)
+        if not explained or not ASKS.match(message):
             return message
         if self.entries(message) or self.nearest(message)[1] >= THRESHOLD:  # it says what it is about
             return message
-        term = re.match(r"[^,:]+", before.answer)[0]
+        asked = re.search(r"“What (?:is|are) (?:an? |the )?(.+)\?”", before.source)
+        term = asked[1] if asked else re.match(r"[^,:]+", before.answer)[0]
         return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), message, count=1)
 
     def entries(self, message: str) -> list[Entry]:

@@ -40,6 +40,8 @@ IS_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(is|isn'?t|are|was|wasn'?t|does|d
 """How a question begins that asks whether something is so."""
 HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
 """What asks for the things of somebody."""
+SPEAKS = re.compile(r"(?i)\bwhat (do|does|did) .*\b(say|ask|answer|talk|shout)\b")
+"""What asks for what somebody says."""
 BEFORE = re.compile(r"(?i)\b(before|first|originally|earlier|beginning|used to)\b")
 """What asks how something was before the end of the story."""
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
@@ -107,17 +109,18 @@ def read(kind: str, question: str, story: str) -> str:
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
     people = [noun for noun in nouns if noun in (*KINDS["name"], *KINDS["role"])]
-    if people and HAS_WHAT.search(question):
-        return what_they_have(story, people)
+    if WHERE.match(question) or (people and HAS_WHAT.search(question)):
+        return places_of(story, nouns)
+    if SPEAKS.search(question):
+        spoken = [one for one in sentences_of(story) if re.search(rf"\" .*({'|'.join(people)})", one)]
+        return f"The story says: {' … '.join(spoken[:4])}" if spoken else SAID["unsaid"]
     only_nouns = content_words(in_past(question)) - content_words(SPARE) <= content_words(" ".join(nouns))
     said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
-    if said:
+    if said and not (only_nouns and IS_IT.match(question)):
         return said
     if DID.match(question):
         return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
-    if WHERE.match(question):
-        return places_of(story, nouns)
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
     named = [village_forms().get(word.lower(), word) for word in named]
     named = [word for word in missing(named, story) if content_words(word) - content_words(SPARE)]
@@ -176,15 +179,6 @@ def whether(story: str, question: str) -> str:
                 fact = form.format(subject, values[subject])
                 return f"{'Yes' if values[subject] in asked else 'No'}, {fact}."
     return ""
-
-
-def what_they_have(story: str, people: list[str]) -> str:
-    """What people have at the end of a story."""
-    state = state_of(story)
-    found = [name for name, role in state.role.items() if {name, role} & set(people)]
-    none = [name for name in found if name not in state.thing and name not in state.goods]
-    nothing = f" As the story has it, {' and '.join(none)} then has nothing." if none else ""
-    return f"{places_of(story, found)}{nothing}"
 
 
 def places_of(story: str, words: list[str]) -> str:
@@ -286,6 +280,8 @@ def how_many(story: str, question: str, nouns: list[str]) -> str:
         counts["things"] = sum((name in state.thing) + goods_of.get(name, 0) for name in people)
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
+    if "how long" in question.lower():
+        typed = "sentences"
     counted = village_forms().get(typed, typed)
     if counted in counts:
         has = places_of(story, people) if people else contents_of(story)
