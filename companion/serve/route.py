@@ -83,6 +83,11 @@ def reworded(answer: str, earlier: Iterable[str]) -> str:
     return wordings[n_given % len(wordings)]
 
 
+def is_from_lists(found: Answered | None) -> bool:
+    """Whether an answer is one of the course's lists to all of a question."""
+    return bool(found and found.source != SMALL_TALK and not found.answer.startswith(ONLY_TERMS))
+
+
 class Lists:
     """What can be answered without a model: small talk, and questions about the course."""
 
@@ -104,19 +109,18 @@ class Lists:
             return Answered(ANSWERS["language"], SMALL_TALK)
         whole = self.find_one(message, before)
         parts = halves(message)
-        is_whole = whole and whole.source != SMALL_TALK and not whole.answer.startswith(ONLY_TERMS)
-        if is_whole or len(parts) == 1:
+        is_of_village = len(parts) > 1 and any(map(village_nouns, parts))
+        if is_from_lists(whole) and not is_of_village:
             return whole
         found: list[Answered] = []
         for part in parts:
             answered = self.find_one(part, found[-1] if found else before)
-            if answered and answered.source != SMALL_TALK and not answered.answer.startswith(ONLY_TERMS):
+            if is_from_lists(answered):
                 found.append(answered)
-        if not found:
+        if not found or len(parts) == 1:
             return whole
-        rest = [Answered(SAID["rest"], SMALL_TALK)] if len(found) < len(parts) else []
-        answers = "\n".join(one.answer for one in [*found, *rest])
-        return Answered(answers, "; ".join(dict.fromkeys(one.source for one in found)))
+        answers = [one.answer for one in found] + [SAID["rest"]] * (len(found) < len(parts))
+        return Answered("\n".join(answers), "; ".join(dict.fromkeys(one.source for one in found)))
 
     def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
         """The answer to a message as a whole."""

@@ -66,10 +66,12 @@ class StoryChat(Chat):
     Attributes:
         by: Who gave the last answer: "model", "program" or "rule".
         note: What to say below the last answer.
+        asked: The last question that named something of the village.
     """
 
     by = "model"
     note = ""
+    asked = ""
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
@@ -83,6 +85,7 @@ class StoryChat(Chat):
                 yield declined
                 return
             self.reset()
+            self.asked = ""
             options = {"temperature": TEMPERATURE} | self.options | options
             story, begun = self.draw_with_all(as_order(text), in_words(text), max_new_tokens, seed, **options)
             self.note = note_on_order(text, story, begun)
@@ -93,6 +96,7 @@ class StoryChat(Chat):
             yield "\n".join("".join(self.stream(part, max_new_tokens, seed, **options)) for part in parts)
             return
         text = with_names(self.with_person(self.with_thing(text)))
+        self.asked = text if village_nouns(text) else self.asked
         said = self.without_model(text)
         if said:
             yield said
@@ -180,15 +184,18 @@ class StoryChat(Chat):
 
     def with_thing(self, text: str) -> str:
         """A question about "it" and nothing else, with the thing that was asked about before."""
-        if village_nouns(text) or kind_of(text) not in ABOUT_STORY:
+        if village_nouns(text) or kind_of(text) not in (*LEARNED, "story", "deeds", "why", "unclear"):
             return text
-        named = [village_nouns(one["content"]) for one in self.messages if one["role"] == "user"]
-        last = next(filter(None, reversed(named)), [])
+        asked = [*[one["content"] for one in self.messages if one["role"] == "user"], self.asked]
+        last = next(filter(None, map(village_nouns, reversed(asked))), [])
         things = {*last}.intersection((*KINDS["thing"], *KINDS["goods"]))
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
         return re.sub(
-            r"(?i)\b(who|where|what|whose)\b(.*)\b(it|them|that)\b", rf"\1\2the {things.pop()}", text, count=1
+            r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b",
+            rf"\1\2the {things.pop()}",
+            text,
+            count=1,
         )
 
     def with_person(self, text: str) -> str:

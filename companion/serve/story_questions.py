@@ -117,7 +117,7 @@ def read(kind: str, question: str, story: str) -> str:
     only_nouns = content_words(in_past(question)) - content_words(SPARE) <= content_words(" ".join(nouns))
     said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
-    if said and not (only_nouns and IS_IT.match(question)):
+    if said and not IS_IT.match(question):
         return said
     if DID.match(question):
         return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
@@ -172,8 +172,9 @@ def whether(story: str, question: str) -> str:
     words = [village_forms().get(word, word) for word in re.findall(r"\w+", question[begun.end() :].lower())]
     for kind, (form, values) in facts.items():
         named = words if kind == "role" else [names.get(word, word) for word in words]
+        known = {*KINDS[kind], *TABLE["other"].get(kind, "").split()}
         for subject in set(named) & set(values):
-            asked = [word for word in named if word in KINDS[kind] and word != subject]
+            asked = [word for word in named if word in known and word != subject]
             rest = content_words(" ".join(named)) - content_words(f"{subject} {' '.join(asked)} {SPARE}")
             if asked and not rest:
                 fact = form.format(subject, values[subject])
