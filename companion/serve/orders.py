@@ -27,7 +27,7 @@ EVENTS = re.compile(
 )
 """What begins a clause in which an order says what should happen."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
-SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where)\b(.*)")
+SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b(.*)")
 """What a story is ordered about."""
 KEEPS = re.compile(r"(?i)\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
@@ -73,7 +73,7 @@ def cannot_tell(message: str) -> str:
     unknown = unknown_words(f"a story about {subjects}", is_order=True)
     if not unknown or ordered_phrases(order):
         return ""
-    return SAID["no_subject"].format(" and ".join(f"“{word}”" for word in unknown[:3]))
+    return SAID["no_subject"].format(", ".join(f"“{word}”" for word in unknown[:3]))
 
 
 def faults_of(story: str, order: str) -> tuple[float, float]:

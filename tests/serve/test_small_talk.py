@@ -174,7 +174,8 @@ def test_a_story_does_not_go_on(monkeypatch):
 def test_an_order_of_which_nothing_is_known_gets_what_can_be_ordered():
     chat = story_chat("Tell me a story.", STORY)
     said = "".join(chat.stream("a story about a king who loses his crown"))
-    assert said.startswith("I do not know “king” and “crown”") and "such as a kite" in said
+    assert said.startswith("I do not know “king”, “crown”") and "such as a kite" in said
+    assert cannot_tell("once upon a time there was a hen")
     assert chat.stories() == [STORY] and cannot_tell("a scary story") == cannot_tell("a king and a key") == ""
 
 
