@@ -108,7 +108,7 @@ def read(kind: str, question: str, story: str) -> str:
         return who_it_is(story, nouns or unknown_words(question))
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
-    people = [noun for noun in nouns if noun in (*KINDS["name"], *KINDS["role"])]
+    people = people_of(story, nouns)
     if WHERE.match(question) or (people and HAS_WHAT.search(question)):
         return places_of(story, nouns)
     if SPEAKS.search(question):
@@ -153,6 +153,11 @@ def contents_of(story: str) -> str:
 def sentences_of(story: str) -> list[str]:
     """The sentences of a story, as the judge cuts them, without a question that a user asked after it."""
     return [one.sentence for one in judge(story) if one.kind != "unknown" or not one.sentence.endswith("?")]
+
+
+def people_of(story: str, nouns: list[str]) -> dict[str, str]:
+    """The people of a story whose name or role is one of some nouns, with their roles."""
+    return {name: role for name, role in state_of(story).role.items() if {name, role} & set(nouns)}
 
 
 def whether(story: str, question: str) -> str:
@@ -241,7 +246,7 @@ def deeds_with(story: str, words: Collection[str]) -> str:
 
 def feelings_in(story: str, nouns: list[str]) -> str:
     """What somebody of some nouns, or anybody, felt in a story."""
-    names = [name for name, role in state_of(story).role.items() if {name, role} & set(nouns)]
+    names = people_of(story, nouns)
     felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
     return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
 
@@ -275,7 +280,7 @@ def how_many(story: str, question: str, nouns: list[str]) -> str:
     counts["words"] = len(story.split())
     for n, goods in state.goods.values():
         counts[goods] += n
-    people = [name for name, role in state.role.items() if {name, role} & set(nouns)]
+    people = people_of(story, nouns)
     if people:  # of whom the question asks
         goods_of = {name: n for name, (n, _) in state.goods.items()}
         counts["things"] = sum((name in state.thing) + goods_of.get(name, 0) for name in people)
@@ -292,9 +297,7 @@ def how_many(story: str, question: str, nouns: list[str]) -> str:
 
 def who_it_is(story: str, nouns: list[str]) -> str:
     """The role of a person in a story, or who has a role."""
-    found = [
-        f"{name} is the {role}." for name, role in state_of(story).role.items() if {name, role} & set(nouns)
-    ]
+    found = [f"{name} is the {role}." for name, role in people_of(story, nouns).items()]
     return " ".join(found) or lacking(story, nouns[-1])
 
 

@@ -252,6 +252,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is the key orange", "No, the key is red."),
         ("was mara a queen", "No, Mara is the baker."),
         ("what did mara say", UNSAID),
+        ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
         ("is bram still there", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("isn't the key red", "Yes, the key is red."),
         ("is Mara a miller?", "No, Mara is the baker."),
