@@ -187,7 +187,7 @@ def whether(story: str, question: str) -> str:
     return ""
 
 
-def places_of(story: str, words: list[str]) -> str:
+def places_of(story: str, words: Collection[str]) -> str:
     """Where each person is, with what, and where each thing lies: of those that words name, or of all."""
     state = state_of(story)
     has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
