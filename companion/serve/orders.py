@@ -21,6 +21,7 @@ from companion.village.words import KINDS, NUMBERS
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
+NOT_WITHOUT = "I cannot always leave out what a story should be without."
 EVENTS = re.compile(
     r"(?i)\b(who|that|which|where|when|because|until) "
     r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i|it)\b)"
@@ -29,7 +30,7 @@ EVENTS = re.compile(
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b(.*)")
 """What a story is ordered about."""
-KEEPS = re.compile(r"(?i)\b(but|instead|without|same|now with)\b")
+KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
 WITHOUT = re.compile(r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?))* \w+")
 """What a story is ordered without."""
@@ -52,7 +53,7 @@ def as_order(text: str) -> str:
 
 def with_kept(text: str, last_order: str) -> str:
     """An order such as "another one but with a dog", with what it keeps of the last order."""
-    if not KEEPS.search(text):
+    if not KEEPS.match(text):
         return text
     kinds = kinds_in(" ".join(ordered_phrases(in_words(text))))
     wanted = WITHOUT.sub("", text)
@@ -141,6 +142,7 @@ def note_on_order(message: str, story: str, begun: str = "") -> str:
         BEGUN if begun else "",
         note_of_unknown_words(order, is_order=True, story=story),
         NOT_EVENTS if EVENTS.search(order) else "",
+        NOT_WITHOUT if "without" in order.lower() else "",
         note_on_absent(order, story),
     ]
     return " ".join(note for note in notes if note)

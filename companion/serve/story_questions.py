@@ -90,7 +90,7 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
 
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind."""
-    nouns = village_nouns(question)
+    nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
     said = whether(story, question)
     if said:
         return said
@@ -172,7 +172,7 @@ def whether(story: str, question: str) -> str:
         "name": ("{1} has the {0}", {held.noun: name for name, held in state.thing.items()}),
     }
     begun = IS_IT.match(question)
-    if not begun:
+    if not begun or BEFORE.search(question):
         return ""
     words = [village_forms().get(word, word) for word in re.findall(r"\w+", question[begun.end() :].lower())]
     for kind, (form, values) in facts.items():

@@ -186,6 +186,7 @@ def test_an_order_of_which_nothing_is_known_gets_what_can_be_ordered():
         ("same but with a red hat", "Tell me a story about a red hat and the baker Mara."),
         ("another one, but with a dog and not with mara", "Tell me a story about a dog and a blue kite."),
         ("another one", BARE_ORDER),
+        ("tell me a story without animals", BARE_ORDER),
     ],
 )
 def test_another_one_but_keeps_the_rest_of_the_last_order(message, order):
@@ -252,6 +253,10 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is the key orange", "No, the key is red."),
         ("was mara a queen", "No, Mara is the baker."),
         ("what did mara say", UNSAID),
+        (
+            "who rings the key",
+            f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
+        ),
         ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
         ("is bram still there", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("isn't the key red", "Yes, the key is red."),
