@@ -26,6 +26,7 @@ from companion.serve.village_words import (
     spelled_word,
     stem,
     stems,
+    village_nouns,
 )
 
 FAQ = village.DATA / "faq.csv"
@@ -61,8 +62,12 @@ ASKS = re.compile(
 """How a question begins."""
 WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
 """What asks for more than the meaning of a term."""
+WHERE = re.compile(r"(?i)\W*((and|so|but) )?where\b")
+"""How a question begins that asks for a place, which no term has."""
 COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
 """What asks how two terms differ."""
+REQUESTS = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['requests'])})\b")
+"""What asks for an explanation without a question word."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
 """How the TeX of the lists is written where it is not drawn."""
@@ -142,19 +147,12 @@ def read_rows(file) -> list[dict[str, str]]:
     return rows
 
 
-def row_of(row: dict[str, str]) -> Row:
-    """A question of a file, in all its wordings."""
-    return Row(tuple(row["question"].split(" | ")), row.get("answer", ""), row.get("chapter", ""))
-
-
 def read_questions(file: Path) -> list[Row]:
-    """The questions of a list, with their answers."""
-    return [row_of(row) for row in read_rows(file)]
-
-
-def read_sections() -> list[Row]:
-    """The headings of the chapters' sections, as rows without an answer."""
-    return [row_of(row) for row in read_rows(SECTIONS)]
+    """The questions of a list, or the headings of the chapters' sections, which have no answer."""
+    return [
+        Row(tuple(row["question"].split(" | ")), row.get("answer", ""), row.get("chapter", ""))
+        for row in read_rows(file)
+    ]
 
 
 def read_glossary() -> list[Entry]:
@@ -258,7 +256,7 @@ class Course:
         term_rows = read_questions(TERM_QUESTIONS)
         self.term_questions = Index(term_rows)
         self.indexes = [Index(self.frequent), Index(self.questions)]
-        self.sections = Index(read_sections())
+        self.sections = Index(read_questions(SECTIONS))
         self.glossary = read_glossary()
         rows = [*self.frequent, *self.questions, *term_rows]
         texts = [f"{' '.join(row.wordings)} {row.answer}" for row in rows]
@@ -302,11 +300,13 @@ class Course:
 
     def with_term(self, message: str, before: Answered | None) -> str:
         """A question with the term that the last answer explained in the place of "it"."""
-        if before is None or not before.source.startswith(IN_GLOSSARY) or not ASKS.match(message):
+        explained = before and re.match(rf"({IN_GLOSSARY}|{FREQUENT}: “What (?:is|are))", before.source)
+        if not explained or not ASKS.match(message):
             return message
         if self.entries(message) or self.nearest(message)[1] >= THRESHOLD:  # it says what it is about
             return message
-        term = re.match(r"[^,:]+", before.answer)[0]
+        asked = re.search(r"“What (?:is|are) (?:an? |the )?(.+)\?”", before.source)
+        term = asked[1] if asked else re.match(r"[^,:]+", before.answer)[0]
         return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), message, count=1)
 
     def entries(self, message: str) -> list[Entry]:
@@ -380,6 +380,10 @@ class Course:
             is_more = entries and near < CLEAR
             return of_terms(entries).followed_by(row.answered()) if is_more else row.answered()
         section = self.section_on(message)
+        strange = [word for word in unnamed if word not in self.word_stems]
+        is_request = ASKS.match(message) or WHY.search(message) or REQUESTS.search(message)
+        if not is_request and (len(strange) > 1 or village_nouns(message)):
+            return None
         if entries:
             is_partial = ASKS.match(message) and not is_named and not section
             found = of_terms(entries, ONLY_TERMS if is_partial else "")

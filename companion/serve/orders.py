@@ -3,7 +3,9 @@
 import math
 import re
 
+from companion.serve.route import SAID
 from companion.serve.village_words import (
+    NOUNS,
     missing,
     note_of_unknown_words,
     ordered_phrases,
@@ -19,15 +21,19 @@ from companion.village.words import KINDS, NUMBERS
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
+NOT_WITHOUT = "I cannot always leave out what a story should be without."
 EVENTS = re.compile(
     r"(?i)\b(who|that|which|where|when|because|until) "
     r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i|it)\b)"
 )
 """What begins a clause in which an order says what should happen."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
-NEW_STORY = "I cannot continue a story, so this is a new one."
-
-
+SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b(.*)")
+"""What a story is ordered about."""
+KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
+"""How a message changes the last order."""
+WITHOUT = re.compile(r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?))* \w+")
+"""What a story is ordered without."""
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
@@ -43,6 +49,32 @@ def as_order(text: str) -> str:
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
     subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in ordered_phrases(in_words(text))]
     return f"Tell me a story about {' and '.join(subjects)}." if subjects else BARE_ORDER
+
+
+def with_kept(text: str, last_order: str) -> str:
+    """An order such as "another one but with a dog", with what it keeps of the last order."""
+    if not KEEPS.match(text):
+        return text
+    kinds = kinds_in(" ".join(ordered_phrases(in_words(text))))
+    wanted = WITHOUT.sub("", text)
+    kept = [phrase for phrase in ordered_phrases(last_order) if kinds_in(phrase).isdisjoint(kinds)]
+    return " and ".join([wanted, *map(with_article, kept)])
+
+
+def kinds_in(phrase: str) -> set[str]:
+    """The kinds of words of a phrase: roles and names are of one kind, and so are things and goods."""
+    alike = {"name": "role", "goods": "thing"}
+    return {alike.get(kind, kind) for kind in NOUNS for word in phrase.split() if word in KINDS[kind]}
+
+
+def cannot_tell(message: str) -> str:
+    """What is said instead of a story of whose subjects the village knows none, else ""."""
+    order = in_words(message)
+    subjects = " ".join(SUBJECT.findall(order))
+    unknown = unknown_words(f"a story about {subjects}", is_order=True)
+    if not unknown or ordered_phrases(order):
+        return ""
+    return SAID["no_subject"].format(", ".join(f"“{word}”" for word in unknown[:3]))
 
 
 def faults_of(story: str, order: str) -> tuple[float, float]:
@@ -90,25 +122,27 @@ def note_on_absent(order: str, story: str) -> str:
     there = [one for one in items_of(story) if not set(nouns).isdisjoint(one.split())]
     instead = "that is not in the story"
     if there or set(nouns) <= {*KINDS["thing"], *KINDS["goods"]}:
-        instead = f"the story has {'only ' if there else 'none'}{' and '.join(there)}"
+        instead = f"the story has {' and '.join(there) or 'none'}"
+    colors = set(" ".join(absent).split()) & {*KINDS["color"]}
+    if colors and set(nouns) <= {*KINDS["goods"]}:
+        instead += f". In my stories, {nouns[0]} have no color, and there are always several"
     return f"You ordered {' and '.join(map(with_article, absent))}; {instead}."
 
 
-def note_on_order(message: str, story: str, begun: str = "", is_more: bool = False) -> str:
+def note_on_order(message: str, story: str, begun: str = "") -> str:
     """What to say below a story: what of the message it leaves out, and what a program wrote.
 
     Args:
         message: The order, as it was typed.
         story: What was told.
         begun: The sentences of a program with which the story begins.
-        is_more: Whether the message asked to go on with a story.
     """
     order = in_words(message)
     notes = [
         BEGUN if begun else "",
         note_of_unknown_words(order, is_order=True, story=story),
         NOT_EVENTS if EVENTS.search(order) else "",
-        NEW_STORY if is_more else "",
+        NOT_WITHOUT if "without" in order.lower() else "",
         note_on_absent(order, story),
     ]
     return " ".join(note for note in notes if note)

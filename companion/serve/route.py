@@ -8,25 +8,52 @@ The kind of a message (`kinds.py`) decides:
 - a question about the story is answered by the model if it is of a form that the model learned, and else by a
   program that reads the story (`story_questions.py`).
 
-The first two need no model, so `Lists` answers them in the terminal, in the app and in the server.
+small_talk.toml also has what is said of a whole story, and what is said where nothing is found. The first two
+kinds of answers need no model, so `Lists` answers them in the terminal, in the app and in the server.
 `StoryChat` (`story_chat.py`) answers the others, with a model.
 """
 
-from companion.serve.course import ASKS, CLEAR, EXACT, SMALL_TALK, THRESHOLD, Answered, Course
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from companion.serve.course import (
+    ASKS,
+    CLEAR,
+    EXACT,
+    ONLY_TERMS,
+    SMALL_TALK,
+    THRESHOLD,
+    WHERE,
+    Answered,
+    Course,
+)
 from companion.serve.kinds import kind_of
-from companion.serve.small_talk import ANSWERS, NO_ENTRY, TABLE
-from companion.serve.village_words import village_nouns
+from companion.serve.village_words import halves, village_nouns
 from companion.show.judged_text import is_story
 
+EXAMPLE = "Tell a story about the baker Mara and a red kite."
+"""An order that the answerer follows."""
+SAID = tomllib.loads(
+    Path(__file__).with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE)
+)
+ANSWERS = {kind: answers[0] for kind, answers in SAID["answers"].items()}
+"""The answers to small talk, by the kinds of messages.csv."""
+UNCLEAR = SAID["unclear"][0]
+"""The answer to a message of no kind."""
+NO_ENTRY = SAID["no_entry"][0]
+"""The answer to a question about the course that no list answers."""
+WORDINGS = {answers[0]: answers for answers in [*SAID["answers"].values(), SAID["unclear"], SAID["no_entry"]]}
+"""The wordings of an answer, by the first one."""
 ORDERS = ("order", "more")
 """Kinds of orders for a story."""
 LEARNED = ("fact", "sentence")
 """Kinds of questions that the model learned to answer."""
-ABOUT_STORY = (*LEARNED, *TABLE["story"], "story", "deeds", "has", "count", "who", "why", "truth")
+ABOUT_STORY = (*LEARNED, *SAID["story"], "story", "deeds", "has", "count", "who", "why", "truth")
 """Kinds of questions about a story."""
 OF_COURSE = ("course", "chapter")
 """Kinds of questions about the course."""
-OPEN = ("unclear", "simpler", "told", "more", "longer", *TABLE["story"])
+OPEN = ("unclear", "simpler", "told", "more", "longer", *SAID["story"])
 """Kinds of messages that are questions about the course where they have a term of it."""
 
 
@@ -36,7 +63,7 @@ def route(message: str, course: Course) -> str:
     near = course.nearest(message)[1]
     if kind == "order":
         return "order"
-    entries = course.entries(message) if kind in OPEN else []
+    entries = course.entries(message) if kind in OPEN and not WHERE.match(message) else []
     is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
     if kind in ABOUT_STORY and near < EXACT and not is_of_terms:
         return "story"
@@ -49,6 +76,18 @@ def route(message: str, course: Course) -> str:
     return "small talk" if kind in ANSWERS else "nobody"
 
 
+def reworded(answer: str, earlier: Iterable[str]) -> str:
+    """Return an answer in its next wording, if it was given earlier and has others."""
+    wordings = WORDINGS.get(answer, [answer])
+    n_given = sum(one in wordings for one in earlier)
+    return wordings[n_given % len(wordings)]
+
+
+def is_from_lists(found: Answered | None) -> bool:
+    """Whether an answer is one of the course's lists to all of a question."""
+    return bool(found and found.source != SMALL_TALK and not found.answer.startswith(ONLY_TERMS))
+
+
 class Lists:
     """What can be answered without a model: small talk, and questions about the course."""
 
@@ -58,12 +97,33 @@ class Lists:
     def find(self, message: str, before: Answered | None = None) -> Answered | None:
         """The answer and its source; None for a message about the village, and for one that nobody answers.
 
+        Where the lists have no answer to the whole of a message, they answer its questions that they have.
+
         Args:
             message: What is asked.
             before: The last answer, with which "tell me more" goes on.
         """
         if is_story(message):  # and a question about it
             return None
+        if kind_of(message) == "language":
+            return Answered(ANSWERS["language"], SMALL_TALK)
+        whole = self.find_one(message, before)
+        parts = halves(message)
+        is_of_village = len(parts) > 1 and any(map(village_nouns, parts))
+        if is_from_lists(whole) and not is_of_village:
+            return whole
+        found: list[Answered] = []
+        for part in parts:
+            answered = self.find_one(part, found[-1] if found else before)
+            if is_from_lists(answered):
+                found.append(answered)
+        if not found or len(parts) == 1:
+            return whole
+        answers = [one.answer for one in found] + [SAID["rest"]] * (len(found) < len(parts))
+        return Answered("\n".join(answers), "; ".join(dict.fromkeys(one.source for one in found)))
+
+    def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
+        """The answer to a message as a whole."""
         mended = self.course.mended(message)
         if kind_of(mended) not in ABOUT_STORY:  # where "it" is the story
             mended = self.course.with_term(mended, before)

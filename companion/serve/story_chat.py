@@ -12,10 +12,10 @@ from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.course import ASKS
 from companion.serve.kinds import kind_of
-from companion.serve.orders import BARE_ORDER, as_order, faults_of, in_words, note_on_order
-from companion.serve.route import ABOUT_STORY, LEARNED, ORDERS
-from companion.serve.small_talk import EXAMPLE, UNCLEAR
+from companion.serve.orders import as_order, cannot_tell, faults_of, in_words, note_on_order, with_kept
+from companion.serve.route import ABOUT_STORY, EXAMPLE, LEARNED, ORDERS, UNCLEAR
 from companion.serve.story_questions import (
+    BEFORE,
     asked_for,
     corrected,
     is_about_the_world,
@@ -28,6 +28,7 @@ from companion.serve.village_words import (
     TABLE,
     content_words,
     from_question_word,
+    halves,
     learned_words,
     missing,
     note_of_unknown_words,
@@ -65,24 +66,37 @@ class StoryChat(Chat):
     Attributes:
         by: Who gave the last answer: "model", "program" or "rule".
         note: What to say below the last answer.
+        asked: The last question that named something of the village.
     """
 
     by = "model"
     note = ""
+    asked = ""
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
         kind = kind_of(told_and_asked(text)[1])
         self.by, self.note = "model", ""
-        if kind in ORDERS:
+        if kind == "order" or (kind == "more" and not self.stories()):
+            text = with_kept(text, self.messages[0]["content"] if self.stories() else "")
+            declined = cannot_tell(text)
+            if declined:
+                self.by = "rule"
+                yield declined
+                return
             self.reset()
+            self.asked = ""
             options = {"temperature": TEMPERATURE} | self.options | options
-            order = BARE_ORDER if kind == "more" else as_order(text)
-            story, begun = self.draw_with_all(order, in_words(text), max_new_tokens, seed, **options)
-            self.note = note_on_order(text, story, begun, kind == "more")
+            story, begun = self.draw_with_all(as_order(text), in_words(text), max_new_tokens, seed, **options)
+            self.note = note_on_order(text, story, begun)
             yield story
             return
+        parts = halves(text)
+        if len(parts) > 1 and self.stories() and all(kind_of(part) in ABOUT_STORY for part in parts):
+            yield "\n".join("".join(self.stream(part, max_new_tokens, seed, **options)) for part in parts)
+            return
         text = with_names(self.with_person(self.with_thing(text)))
+        self.asked = text if village_nouns(text) else self.asked
         said = self.without_model(text)
         if said:
             yield said
@@ -94,22 +108,30 @@ class StoryChat(Chat):
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
         nouns = village_nouns(question)
         is_answer = answered(answer) or answer.startswith("In the end ")
-        stories = [one for one in self.contents() if is_story(one)]
+        stories = self.stories()
         instead = places_of(stories[-1], nouns) if stories and not is_answer else ""
         yield corrected(self.messages, nouns) or instead or answer
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model did not learn to answer; else ""."""
         told, question = told_and_asked(text)
+        question = spelled(question)
         kind = kind_of(question)
-        question = spelled(from_question_word(question))
+        question = from_question_word(question)
         known = [*self.contents(), told]
         stories = [one for one in known if is_story(one)]
         self.by = "rule"
         if kind in ABOUT_STORY and question.lower().startswith("why "):
             kind = "why"
-        if kind == "unclear" and (village_nouns(text) or (stories and ASKS.match(question))):
+        nouns = village_nouns(question)
+        if kind == "unclear" and (nouns or (stories and ASKS.match(question))):
             kind = "story"
+        if kind == "world" and stories and nouns and not missing(nouns, stories[-1]):
+            kind = "story"
+        if kind == "more":
+            kind = "next"
+        if kind in (*LEARNED, "story") and nouns and BEFORE.search(question):
+            kind = "deeds"
         may_be_of_world = kind != "unclear" or ASKS.match(question)
         if may_be_of_world and is_about_the_world(kind, question, stories[-1] if stories else ""):
             kind = "world"
@@ -162,15 +184,18 @@ class StoryChat(Chat):
 
     def with_thing(self, text: str) -> str:
         """A question about "it" and nothing else, with the thing that was asked about before."""
-        if village_nouns(text) or kind_of(text) not in ABOUT_STORY:
+        if village_nouns(text) or kind_of(text) not in (*LEARNED, "story", "deeds", "why", "unclear"):
             return text
-        named = [village_nouns(one["content"]) for one in self.messages if one["role"] == "user"]
-        last = next(filter(None, reversed(named)), [])
+        asked = [*[one["content"] for one in self.messages if one["role"] == "user"], self.asked]
+        last = next(filter(None, map(village_nouns, reversed(asked))), [])
         things = {*last}.intersection((*KINDS["thing"], *KINDS["goods"]))
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
         return re.sub(
-            r"(?i)\b(who|where|what|whose)\b(.*)\b(it|them|that)\b", rf"\1\2the {things.pop()}", text, count=1
+            r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b",
+            rf"\1\2the {things.pop()}",
+            text,
+            count=1,
         )
 
     def with_person(self, text: str) -> str:
@@ -187,6 +212,10 @@ class StoryChat(Chat):
             return text
         name = [*people, *named][-1]
         return re.sub(r"(?i)\b(she|he|him)\b", name, text)
+
+    def stories(self) -> list[str]:
+        """The stories of the conversation."""
+        return [one for one in self.contents() if is_story(one)]
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""

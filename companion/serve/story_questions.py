@@ -6,8 +6,7 @@ from collections.abc import Collection
 
 from companion.serve.kinds import known_kinds, words_of
 from companion.serve.orders import ANIMALS, items_of
-from companion.serve.route import LEARNED
-from companion.serve.small_talk import TABLE as SAID
+from companion.serve.route import LEARNED, SAID
 from companion.serve.village_words import (
     SENTENCES,
     SPARE,
@@ -23,7 +22,7 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import NUMBERS
+from companion.village.words import KINDS, NUMBERS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
@@ -37,6 +36,14 @@ REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
+IS_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
+"""How a question begins that asks whether something is so."""
+HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
+"""What asks for the things of somebody."""
+SPEAKS = re.compile(r"(?i)\bwhat (do|does|did) .*\b(say|ask|answer|talk|shout)\b")
+"""What asks for what somebody says."""
+BEFORE = re.compile(r"(?i)\b(before|first|originally|earlier|beginning|used to)\b")
+"""What asks how something was before the end of the story."""
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
@@ -83,7 +90,10 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
 
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind."""
-    nouns = village_nouns(question)
+    nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
+    said = whether(story, question)
+    if said:
+        return said
     if kind in READINGS and not (kind in ("places", "feelings") and missing(nouns, story)):
         return READINGS[kind].format(**readings(story, nouns))
     if kind == "has" and asked_for(question):
@@ -98,16 +108,21 @@ def read(kind: str, question: str, story: str) -> str:
         return who_it_is(story, nouns or unknown_words(question))
     if kind == "why":
         return f"{WHY} {places_of(story, nouns) if nouns else ''}".strip()
+    people = people_of(story, nouns)
+    if WHERE.match(question) or (people and HAS_WHAT.search(question)):
+        return places_of(story, nouns)
+    if SPEAKS.search(question):
+        spoken = [one for one in sentences_of(story) if re.search(rf"\" .*({'|'.join(people)})", one)]
+        return f"The story says: {' … '.join(spoken[:4])}" if spoken else SAID["unsaid"]
     only_nouns = content_words(in_past(question)) - content_words(SPARE) <= content_words(" ".join(nouns))
     said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
-    if said:
+    if said and not IS_IT.match(question):
         return said
     if DID.match(question):
         return f"{SAID['nobody_found']} {places_of(story, nouns) if nouns else ''}".strip()
-    if WHERE.match(question):
-        return places_of(story, nouns)
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", question)
+    named = [village_forms().get(word.lower(), word) for word in named]
     named = [word for word in missing(named, story) if content_words(word) - content_words(SPARE)]
     words = [f"“{word}”" for word in named[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
@@ -140,7 +155,39 @@ def sentences_of(story: str) -> list[str]:
     return [one.sentence for one in judge(story) if one.kind != "unknown" or not one.sentence.endswith("?")]
 
 
-def places_of(story: str, words: list[str]) -> str:
+def people_of(story: str, nouns: list[str]) -> dict[str, str]:
+    """The people of a story whose name or role is one of some nouns, with their roles."""
+    return {name: role for name, role in state_of(story).role.items() if {name, role} & set(nouns)}
+
+
+def whether(story: str, question: str) -> str:
+    """Yes or no, and what is so, to a question for a color, a role, a place or a holder; else ""."""
+    state = state_of(story)
+    names = {role: name for name, role in state.role.items()}
+    things = {held.noun: (held.color, name) for name, held in state.thing.items()} | state.lying
+    facts = {
+        "color": ("the {} is {}", {noun: color for noun, (color, _) in things.items()}),
+        "role": ("{} is the {}", state.role),
+        "place": ("{} is at the {}", state.place),
+        "name": ("{1} has the {0}", {held.noun: name for name, held in state.thing.items()}),
+    }
+    begun = IS_IT.match(question)
+    if not begun or BEFORE.search(question):
+        return ""
+    words = [village_forms().get(word, word) for word in re.findall(r"\w+", question[begun.end() :].lower())]
+    for kind, (form, values) in facts.items():
+        named = words if kind == "role" else [names.get(word, word) for word in words]
+        known = {*KINDS[kind], *TABLE["other"].get(kind, "").split()}
+        for subject in set(named) & set(values):
+            asked = [word for word in named if word in known and word != subject]
+            rest = content_words(" ".join(named)) - content_words(f"{subject} {' '.join(asked)} {SPARE}")
+            if asked and not rest:
+                fact = form.format(subject, values[subject])
+                return f"{'Yes' if values[subject] in asked else 'No'}, {fact}."
+    return ""
+
+
+def places_of(story: str, words: Collection[str]) -> str:
     """Where each person is, with what, and where each thing lies: of those that words name, or of all."""
     state = state_of(story)
     has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
@@ -199,7 +246,7 @@ def deeds_with(story: str, words: Collection[str]) -> str:
 
 def feelings_in(story: str, nouns: list[str]) -> str:
     """What somebody of some nouns, or anybody, felt in a story."""
-    names = [name for name, role in state_of(story).role.items() if {name, role} & set(nouns)]
+    names = people_of(story, nouns)
     felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
     return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
 
@@ -233,12 +280,14 @@ def how_many(story: str, question: str, nouns: list[str]) -> str:
     counts["words"] = len(story.split())
     for n, goods in state.goods.values():
         counts[goods] += n
-    people = [name for name, role in state.role.items() if {name, role} & set(nouns)]
+    people = people_of(story, nouns)
     if people:  # of whom the question asks
         goods_of = {name: n for name, (n, _) in state.goods.items()}
         counts["things"] = sum((name in state.thing) + goods_of.get(name, 0) for name in people)
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
+    if "how long" in question.lower():
+        typed = "sentences"
     counted = village_forms().get(typed, typed)
     if counted in counts:
         has = places_of(story, people) if people else contents_of(story)
@@ -248,9 +297,7 @@ def how_many(story: str, question: str, nouns: list[str]) -> str:
 
 def who_it_is(story: str, nouns: list[str]) -> str:
     """The role of a person in a story, or who has a role."""
-    found = [
-        f"{name} is the {role}." for name, role in state_of(story).role.items() if {name, role} & set(nouns)
-    ]
+    found = [f"{name} is the {role}." for name, role in people_of(story, nouns).items()]
     return " ".join(found) or lacking(story, nouns[-1])
 
 

@@ -40,6 +40,8 @@ SENTENCES = r"(?<=[.!?])\s+"
 OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:)([^.?!\n]*)")
 """What follows says what a story is ordered about."""
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
+HALVES = re.compile(TABLE["asks"]["halves"])
+"""What stands between two questions of a message."""
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
     r"|\b(?:some|any)thing (\w+)\W*$"
@@ -78,6 +80,7 @@ def spelled_word(word: str) -> str:
         return SHORT_FORMS.get(word, word)
     turned = [one for one in sorted(OFTEN) if one[0] == word[0] and sorted(one) == sorted(word)]
     near = get_close_matches(word, OFTEN, 1, 0.85) if not word.endswith("s") else []
+    near += get_close_matches(word, village_forms(), 1, 0.9)  # "aples"
     near = [one for one in near if len(one) > 3 and one[0] == word[0]]  # "mother" is not "other"
     return (turned or near or [word])[0]
 
@@ -125,6 +128,11 @@ def from_question_word(message: str) -> str:
     """
     found = QUESTION_WORD.search(message)
     return message[found.start() :] if found and not village_nouns(message[: found.start()]) else message
+
+
+def halves(message: str) -> list[str]:
+    """The questions and sentences of a message."""
+    return [part for part in HALVES.split(message.strip()) if content_words(part)] or [message]
 
 
 def unknown_words(message: str, is_order: bool = False) -> list[str]:

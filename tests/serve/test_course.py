@@ -18,8 +18,7 @@ from companion.serve.course import (
     read_questions,
 )
 from companion.serve.kinds import kind_of
-from companion.serve.route import Lists
-from companion.serve.small_talk import NO_ENTRY
+from companion.serve.route import NO_ENTRY, SAID, Lists
 
 ROWS = read_questions(FAQ)
 INDEX = Index(ROWS)
@@ -140,12 +139,30 @@ def test_the_reading_time_is_readmes():
     "question, row",
     [
         ("how long does it take", "How long does the course take?"),
+        ("why does the loss go up sometimes", "Why does the loss go up?"),
+        ("do i have to read all the chapters", "Do I have to read all chapters?"),
+        ("how do i know when the training is done", "When do I stop training?"),
         ("how long is a chapter", "How long does a chapter take?"),
         ("Where is the village?", "What is the village?"),
     ],
 )
 def test_frequent_questions_that_must_be_found(question, row):
     assert COURSE.find(question).source == f"the list of frequent questions: “{row}”"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["whats the weather today and also tell me what a tensor is", "what is a tensor? where is mara?"],
+)
+def test_of_two_questions_that_of_the_course_is_answered(message):
+    answer = COURSE.find(message).answer
+    assert answer.startswith("Tensor: ") and answer.endswith(SAID["rest"])
+
+
+@pytest.mark.parametrize("message", ["where is my keys banana", "banana attention fridge"])
+def test_a_term_in_nonsense_is_not_explained(message):
+    found = COURSE.find(message)
+    assert found is None or found.answer == NO_ENTRY
 
 
 LEFT_TO_THE_MODEL = [

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from companion.serve.kinds import fit, fitted, kind_of, probabilities, read_messages
-from companion.serve.route import ABOUT_STORY, OF_COURSE, ORDERS
-from companion.serve.small_talk import ANSWERS
+from companion.serve.route import ABOUT_STORY, ANSWERS, OF_COURSE, ORDERS
 
 ROWS = read_messages()
 

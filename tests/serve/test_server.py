@@ -25,9 +25,8 @@ from companion.instructions import Chat, add_chat_tokens, chat_ids
 from companion.serve import server
 from companion.serve.connections import QuietProtocol, check_host, check_token
 from companion.serve.questions import Limits, Refused, StopTexts, read_question
-from companion.serve.route import Lists
+from companion.serve.route import ANSWERS, Lists
 from companion.serve.server import hosts_of, read_events, running
-from companion.serve.small_talk import ANSWERS
 from companion.tokenization import BPETokenizer
 from companion.village import judge
 from companion.village.dialogues import has_both

@@ -13,9 +13,8 @@ from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import add_chat_tokens, chat_ids
 from companion.serve.questions import ChatRequest, Limits, as_messages, with_system
-from companion.serve.route import Lists
+from companion.serve.route import ANSWERS, Lists
 from companion.serve.server import read_events, running
-from companion.serve.small_talk import ANSWERS
 from companion.serve.thoughts import Thoughts, ends_with_think
 from companion.tokenization import BPETokenizer
 

@@ -12,21 +12,22 @@ from companion.serve.orders import (
     BEGUN,
     absent_from,
     as_order,
+    cannot_tell,
     in_words,
     note_on_absent,
     note_on_order,
+    with_kept,
 )
-from companion.serve.route import ORDERS, Lists
-from companion.serve.small_talk import ANSWERS as SMALL_TALK
-from companion.serve.small_talk import TABLE, UNCLEAR, reworded
+from companion.serve.route import ANSWERS as SMALL_TALK
+from companion.serve.route import ORDERS, SAID, UNCLEAR, Lists, reworded
 from companion.serve.story_chat import NO_STORY, READ_NOTE, StoryChat, as_learned, story_verdicts
 from companion.serve.story_questions import WHY, contents_of
 from companion.serve.village_words import from_question_word, ordered_phrases
 from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
-UNSAID = TABLE["unsaid"]
-NOBODY_FOUND = TABLE["nobody_found"]
+UNSAID = SAID["unsaid"]
+NOBODY_FOUND = SAID["nobody_found"]
 ANSWERS = SMALL_TALK | {"foreign": SMALL_TALK["language"], "decline": DECLINE}
 FILE = Path(__file__).parents[1] / "support" / "strangers_messages.txt"
 SECOND_FILE = FILE.with_name("strangers_second.txt")
@@ -142,7 +143,7 @@ def test_more_messages_get_a_sensible_answer():
         (
             "Now a short story about Mara and three keys.",
             "Tell me a story about the baker Mara and a key.",
-            "You ordered three keys; the story has only the red key.",
+            "You ordered three keys; the story has the red key.",
         ),
         (
             "once upon a time there was a king with two horses",
@@ -165,9 +166,32 @@ def test_an_order_with_unknown_words_gets_the_nearest_story_and_a_note(order, ne
 
 def test_a_story_does_not_go_on(monkeypatch):
     monkeypatch.setattr(StoryChat, "continued", lambda self, *given, **options: STORY)
+    said = "".join(story_chat("Tell me a story.", STORY).stream("and then?"))
+    assert said.startswith(f"The story ends so: “{LAST}” I cannot continue it")
+    assert "".join(story_chat().stream("and then?")) == STORY
+
+
+def test_an_order_of_which_nothing_is_known_gets_what_can_be_ordered():
     chat = story_chat("Tell me a story.", STORY)
-    assert "".join(chat.stream("and then?")) == STORY
-    assert chat.note == "I cannot continue a story, so this is a new one."
+    said = "".join(chat.stream("a story about a king who loses his crown"))
+    assert said.startswith("I do not know “king”, “crown”") and "such as a kite" in said
+    assert cannot_tell("once upon a time there was a hen")
+    assert chat.stories() == [STORY] and cannot_tell("a scary story") == cannot_tell("a king and a key") == ""
+
+
+@pytest.mark.parametrize(
+    "message, order",
+    [
+        ("another one but with a green boat", "Tell me a story about the baker Mara and a blue kite."),
+        ("same but with a red hat", "Tell me a story about a red hat and the baker Mara."),
+        ("another one, but with a dog and not with mara", "Tell me a story about a dog and a blue kite."),
+        ("another one", BARE_ORDER),
+        ("tell me a story without animals", BARE_ORDER),
+    ],
+)
+def test_another_one_but_keeps_the_rest_of_the_last_order(message, order):
+    last = "Tell me a story about the baker Mara and a blue kite."
+    assert as_order(with_kept(message, last)) == order
 
 
 def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
@@ -225,6 +249,24 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ),
         ("who is the fox in the story", "Bram is the fox."),
         ("what day was it", "The day in the story: not named."),
+        ("is the key blue?", "No, the key is red."),
+        ("is the key orange", "No, the key is red."),
+        ("was mara a queen", "No, Mara is the baker."),
+        ("what did mara say", UNSAID),
+        (
+            "who rings the key",
+            f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
+        ),
+        ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
+        ("is bram still there", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
+        ("isn't the key red", "Yes, the key is red."),
+        ("is Mara a miller?", "No, Mara is the baker."),
+        ("does the fox have the key", "No, Mara has the key."),
+        ("was bram at the mill", "Yes, Bram is at the mill."),
+        ("what does mara do for a living", "Mara is the baker."),
+        ("whats the name of the baker", "Mara is the baker."),
+        ("who had the key before", "Mara got the key."),
+        ("what is the title", f"The story has no title. {WITH_CAST.partition(' It ends')[0]}"),
         ("why did Bram cry?", f"{WHY} At the end of the story, the fox Bram is at the mill."),
     ],
 )
@@ -314,6 +356,11 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
         ("a story about the goat Otto", "You ordered the goat Otto; that is not in the story."),
         ("one story about the fox Bram and the red key", ""),
         ("a story about a plum", "You ordered plums; the story has none."),
+        (
+            "a story about a red apple",
+            "You ordered red apples; the story has none. In my stories, apples have no color, and there are"
+            " always several.",
+        ),
         ("a story about foxes, a key and geese", "You ordered a goose; that is not in the story."),
     ],
 )
@@ -428,6 +475,10 @@ def test_a_false_story_is_drawn_again(monkeypatch):
         ("could the next one be in verse", "longer"),
         ("what might my pupils ask you", "capability"),
         ("is anything you say reliable", "honesty"),
+        ("do you think a real baker would fly a kite?", "person"),
+        ("r u siri", "other bot"),
+        ("sorry, i am new to all of this", "newcomer"),
+        ("wer ist Mara", "language"),
         ("honestly a mid chatbot you dumb machine", "insult"),
         ("who is the president of Peru?", "decline"),
     ],
