@@ -74,12 +74,12 @@ def run(options: Options) -> None:
         drawing["seed"] = secrets.randbelow(1_000_000)
     pieces = []
 
-    def told() -> Iterator[str]:
+    def drawn() -> Iterator[str]:
         for piece in chain([prompt], teller.stream(prompt, **drawing)):
             pieces.append(piece)
             yield readable(piece)
 
-    for shown in marked(told(), marks_for(options.marks)) if of_village else told():
+    for shown in marked(drawn(), marks_for(options.marks)) if of_village else drawn():
         print(shown, end="", flush=True)
     print()
     text = "".join(pieces)

@@ -200,8 +200,8 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
 
 def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     """Let the village tell its stories, and prepare them; what meta.json says."""
-    told = islice(village.fresh(seed), stories)
-    train = list(tqdm(told, "Making stories", stories, leave=False, unit="story", disable=None))
+    texts = islice(village.fresh(seed), stories)
+    train = list(tqdm(texts, "Making stories", stories, leave=False, unit="story", disable=None))
     val = village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)

@@ -348,16 +348,16 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
     people = [*others, *people] if goods else [*people, *others]
     carried += [("meets", "")] * (len(people) - len(carried))
     taken = {word for person in people for word in person}
-    told: list[str] = []
+    sentences: list[str] = []
     first = ""
     for (role, name), (event, what) in zip(people, carried, strict=True):
         role = role or next(word for word in free["role"] if word not in taken)
         name = name or next(word for word in free["name"] if word not in taken)
         taken |= {role, name}
         first = first or name
-        form = BEGINNINGS[event][len(told) % len(BEGINNINGS[event])]
-        told.append(form.format(r=role, A=name, B=first, p=place, what=what))
-    return " ".join(told[:CAST])
+        form = BEGINNINGS[event][len(sentences) % len(BEGINNINGS[event])]
+        sentences.append(form.format(r=role, A=name, B=first, p=place, what=what))
+    return " ".join(sentences[:CAST])
 
 
 # -- judging what was answered -------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ def history(fact: Fact) -> list[Fact]:
     return [*(history(fact.premises[0]) if fact.premises else []), fact]
 
 
-def told(rng: Random, n: int) -> Ledger:
+def ledger_of(rng: Random, n: int) -> Ledger:
     """A ledger after n events."""
     ledger = Ledger(rng.choice(GOODS))
     people = rng.sample(NAMES, PEOPLE)
@@ -274,7 +274,7 @@ def hand_over_questions(n: int, seed: int, steps: Iterable[int] = range(1, 5)) -
 
 def _about_counts(rng: Random, k: int) -> list[StepQuestion]:
     """Questions about the counts of one new story, some of them perhaps with k steps."""
-    ledger = told(rng, rng.randint(k - 1, k + 3))
+    ledger = ledger_of(rng, rng.randint(k - 1, k + 3))
     people = list(ledger.latest)
     questions = [ledger.ask([name]) for name in people]
     return [*questions, ledger.ask(rng.sample(people, 2))]

@@ -123,8 +123,8 @@ def holders(text: str, thing: str, places: Sequence[int]) -> list[str | None]:
     known = [(step.start, state.holder(thing)) for state, step in VILLAGE.moments(text)]
     found = []
     for place in places:
-        told = [name for start, name in known if start <= max(0, place)]
-        found.append(told[-1])
+        before = [name for start, name in known if start <= max(0, place)]
+        found.append(before[-1])
     return found
 
 

@@ -43,9 +43,9 @@ with story:
     if asked:
         parts.tell(model, prompt, options, "story")
     if "story" in st.session_state:
-        told = st.session_state["story"]
-        parts.show(told)
-        note = note_of_unknown_words(told.prompt) if told.judged else ""
+        latest = st.session_state["story"]
+        parts.show(latest)
+        note = note_of_unknown_words(latest.prompt) if latest.judged else ""
         if note:
             st.html(html_parts.note(note))
     elif is_of_village:
