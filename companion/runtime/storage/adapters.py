@@ -135,7 +135,8 @@ def write_adapter(
         tensors[f"{PREFIX}{name}.lora_A.weight"] = A
         tensors[f"{PREFIX}{name}.lora_B.weight"] = B
         ranks[name] = len(A)
-        alphas[name] = round(scale * len(A), 9)
+        alpha = round(scale * len(A), 9)
+        alphas[name] = int(alpha) if alpha == int(alpha) else alpha  # as PEFT writes it
         for path in by_path(name, parts, A, B, family, n_heads):
             adapted[path] = layers[path].weight
     smallest = min(ranks, key=ranks.get)

@@ -111,7 +111,7 @@ def read_model(
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{path} has {sizes}; it belongs to another model")
     wanted = tensors_of(model)
-    for name, first in json.loads(notes.get("shared", "{}")).items():  # in files of before version 0.3
+    for name, first in json.loads(notes.get("shared", "{}")).items():  # older files say so
         if name in wanted:
             weights[name] = weights[first]
     check_weights(model, weights, folder / WEIGHTS)
