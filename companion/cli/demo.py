@@ -30,7 +30,9 @@ class Options(ModelOptions):
         companion demo attention "Mara found a red key"
     """
 
-    part: Annotated[Literal["tokenization", "embeddings", "attention", "blocks", "gpt", "odds"], Positional()]
+    part: Annotated[
+        Literal["tokenization", "embeddings", "attention", "blocks", "gpt", "odds"], Positional()
+    ] = "attention"
     text: Annotated[list[str], Positional(), MayBeEmpty()] = field(default_factory=list)
     layer: Annotated[int | None, Range(0)] = None
     head: Annotated[int | None, Range(0)] = None

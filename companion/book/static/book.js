@@ -18,10 +18,17 @@ window.addEventListener("keydown", (event) => {
   if (onSearchPage && event.key === "Escape" && event.target.name === "q") event.stopImmediatePropagation();
 }, true);
 
+/** A formula inside a sentence, as a result's line can show it: "√D" for "\(\sqrt{D}\)". */
+function inPlainText(formula) {
+  return formula.replace(/\\[()]/g, "").replace(/\\sqrt/g, "√").replace(/\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, "$1/$2")
+    .replace(/\\(?:cdot|times)/g, "·").replace(/\\(?:text|mathrm)/g, "").replace(/\\([a-z]+)/gi, "$1").replace(/\\./g, " ").replace(/[{}]/g, "");
+}
+
 /** The text from which a result's lines are taken: a term with its meaning, or else the page without menus. */
 function searchedText(html, anchor) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  page.querySelectorAll(".headerlink, .cell_input, .cell_output, .math, script, style, noscript").forEach((element) => element.remove());
+  page.querySelectorAll(".headerlink, .cell_input, .cell_output, div.math, script, style, noscript").forEach((element) => element.remove());
+  page.querySelectorAll("span.math").forEach((formula) => { formula.textContent = inPlainText(formula.textContent); });
   const found = anchor && page.getElementById(decodeURIComponent(anchor.slice(1)));
   if (!found) return page.querySelector(".bd-article")?.textContent ?? "";
   let meaning = found.matches("dt") ? found : null;

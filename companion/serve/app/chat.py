@@ -26,6 +26,7 @@ class Turn:
     by: str = ""  # who answered
     note: str = ""  # unknown words, or what was ordered and is missing
     full: bool = False  # whether this was the first for which old turns had to be left out
+    ended: bool = False  # whether the answer is whole, or was stopped by a click on Stop
 
 
 @st.cache_resource
@@ -40,12 +41,12 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     turn.by = f"{model.label}, stopped"
     stop = st.empty()
     place = st.empty()
-    stop.button("Stop", key="stop chat")
+    stop.button("Stop", key="stop chat", on_click=end, args=(turn,))
     try:
         kind = Chat if teller.tokenizer.is_public else StoryChat
         options = teller.tokenizer.sampling
         chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
-        chat.messages = st.session_state["messages"]
+        chat.messages = list(st.session_state["messages"])
         for piece in chat.stream(turn.asked):
             turn.answer += reworded(piece, [before.answer for before in st.session_state["turns"][:-1]])
             place.html(html_parts.plain(turn.answer))
@@ -61,6 +62,13 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         parts.complain(ValueError(f"{error}; Clear begins anew"))
     stop.empty()
     place.empty()
+
+
+def end(turn: Turn) -> None:
+    """Note that a turn is done, so that its question does not wait any longer."""
+    if not turn.ended:
+        turn.ended = True
+        st.session_state["waiting"].remove(turn.asked)
 
 
 def show(turn: Turn) -> None:
@@ -83,7 +91,11 @@ with st.container(horizontal=True):
     if st.button("Clear") or "turns" not in st.session_state:
         st.session_state["turns"] = []  # what the page shows
         st.session_state["messages"] = []  # what the model reads
+        st.session_state["waiting"] = []  # questions, as a message runs this page anew, also during an answer
 turns = st.session_state["turns"]
+waiting = st.session_state["waiting"]
+if turns and not turns[-1].ended:
+    turns.pop()  # its question still waits
 with st.expander("Settings, frequent questions, and a general assistant"):
     model = parts.choose("Model", "answers", place=st.container())
     first = st.checkbox("Small talk, frequent questions and glossary first", value=True)
@@ -99,16 +111,19 @@ for turn in turns:
         show(turn)
 question = st.chat_input("Ask something", max_chars=2000) or "".join(clicked)
 if question:
+    waiting.append(question)
+while waiting:
+    turn = Turn(waiting[0])
     with st.chat_message("user"):
-        st.html(html_parts.plain(question))
+        st.html(html_parts.plain(turn.asked))
     before = Answered(turns[-1].answer, turns[-1].by) if turns else None
-    turn = Turn(question)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = lists().find(question, before) if first else None
+        found = lists().find(turn.asked, before) if first else None
         if found:
             turn.answer = reworded(found.answer, [one.answer for one in turns[:-1]])
             turn.by = found.source
         else:
             answer(turn, model)
         show(turn)
+    end(turn)

@@ -152,7 +152,7 @@ def show(story: Story) -> None:
     st.html(
         html_parts.note(
             "How probable each token was for the model. The bluer a token is, the less probable it was."
-            " Point at a token to see its probability."
+            " Point at a token to see its probability, or open the table."
         )
     )
     st.html(html_parts.tokens(story.prompt, story.seen))
