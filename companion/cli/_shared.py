@@ -125,8 +125,9 @@ def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> li
     kept: dict[Any, Any] = {}
     for one in found:
         kept.setdefault(key(one), one)
-    if n := len(found) - len(kept):
-        print(f"Left out as repeated: {n:,} of {len(found):,} {what}", file=sys.stderr)
+    n_repeated = len(found) - len(kept)
+    if n_repeated:
+        print(f"Left out as repeated: {n_repeated:,} of {len(found):,} {what}", file=sys.stderr)
     return list(kept.values())
 
 

@@ -110,7 +110,8 @@ def first_words(corpus: Corpus) -> str:
 
 def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
-    folder, clock = plan.folder, plan.clock
+    folder = plan.folder
+    clock = plan.clock
     last = history[-1]
     lines = reference_lines() if plan.is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines)
@@ -152,9 +153,11 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
             " each byte instead of 8. Nobody knows the lowest value for such a text, so compare it with other"
             " runs on the same text."
         )
-        if warning := memorized(corpus.train.n_bytes):
+        warning = memorized(corpus.train.n_bytes)
+        if warning:
             print(warning)
-    if worse := best_is_elsewhere(history, folder):
+    worse = best_is_elsewhere(history, folder)
+    if worse:
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 

@@ -91,7 +91,8 @@ def run(options: Options) -> None:
     if options.text == ["village"]:
         stories = options.stories or STORIES
         folder = folder or PREPARED / ("village" if stories == STORIES else f"village-{stories}")
-        source, documents = "village", None
+        source = "village"
+        documents = None
     elif files:
         folder = folder or PREPARED / name_of(options.text[0], files[0])
         source, documents = open_shards(options, files, skip)

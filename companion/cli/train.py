@@ -425,7 +425,8 @@ def claim_folder(options: Options, folder: Path, held: ExitStack) -> Path:
             check_unused("--checkpoint", folder)
         held.enter_context(claim(folder))
         return folder
-    free, number = folder, 1
+    free = folder
+    number = 1
     while True:
         if not visible_names(free):
             with contextlib.suppress(ValueError):  # another run has claimed it

@@ -88,8 +88,9 @@ class GGUFFile:
         except Exception as error:  # the library checks little, and says so in many ways
             problem = " ".join(str(error).split())
             raise ValueError(f"{path} is no whole GGUF file ({problem:.120}); fetch it again") from None
-        if (n := self.header.get("split.count", 1)) != 1:
-            raise ValueError(f"{path} is one of {n} parts; join them first: llama-gguf-split --merge")
+        n_parts = self.header.get("split.count", 1)
+        if n_parts != 1:
+            raise ValueError(f"{path} is one of {n_parts} parts; join them first: llama-gguf-split --merge")
         self.tensors: dict[str, StoredTensor] = {}
         for stored in reader.tensors:
             kind = stored.tensor_type.name

@@ -117,15 +117,16 @@ def called(program: str) -> list[str]:
         return [sys.orig_argv[0], "-m", program]
     if path.stem.lower() != "companion":  # from Python, such as a notebook
         return [program]
-    names = [str(path), shutil.which("companion") or ""]  # in Windows, found with .EXE behind it
-    typed, found = (os.path.normcase(name).removesuffix(".exe") for name in names)
+    typed = os.path.normcase(path).removesuffix(".exe")
+    found = os.path.normcase(shutil.which("companion") or "").removesuffix(".exe")  # in Windows with .EXE
     return [program if typed == found else str(path.with_name(program))]
 
 
 def as_typed(*words: Any) -> str:
     """A command as it is to be typed, words with spaces in quotes; `companion` and `jupyter` as by called."""
-    first, *others = [str(word) for word in words]
-    typed = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
+    typed = [str(word) for word in words]
+    if typed[0] in ("companion", "jupyter"):
+        typed = called(typed[0]) + typed[1:]
     return subprocess.list2cmdline(typed) if os.name == "nt" else shlex.join(typed)
 
 

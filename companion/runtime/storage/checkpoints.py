@@ -24,7 +24,9 @@ from companion.runtime.storage.hub import PICKLES
 from companion.runtime.terminal import similar_path
 from companion.runtime.text.tokenizer import Tokenizer
 
-CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
+WEIGHTS = "model.safetensors"
 ADAPTER = "adapter_config.json"
 
 
@@ -223,9 +225,11 @@ def check_weights(model: nn.Module, weights: dict[str, torch.Tensor], path: Path
     """Raise ValueError if a name, a shape or a kind of number differs from the model's."""
     wanted = tensors_of(model)
     for name in sorted(wanted.keys() | weights.keys()):
-        there, here = (list(d[name].shape) if name in d else "none" for d in (weights, wanted))
+        there = list(weights[name].shape) if name in weights else "none"
+        here = list(wanted[name].shape) if name in wanted else "none"
         if there != here:
             raise ValueError(f"{path} is of another model: {name} is {there} there, {here} here")
-        kind, own = weights[name].dtype, wanted[name].dtype
+        kind = weights[name].dtype
+        own = wanted[name].dtype
         if kind.is_floating_point != own.is_floating_point or not (kind.is_floating_point or kind == own):
             raise ValueError(f"{path} is of another model: {name} is {kind} there, {own} here")
