@@ -1,6 +1,5 @@
 """What commands share: the model's options, which of them were given, folders, and plain tables."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,17 +98,7 @@ def refuse(options: Any, names: Sequence[str], why: str) -> None:
             raise ValueError(f"--{name.replace('_', '-')} {why}; leave it out")
 
 
-DOT = "·"
-NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 ABOUT_DOT = "· stands for bytes that form no character; a model that was hardly trained writes such bytes."
-
-
-def readable(text: str) -> str:
-    """A text that a model wrote as it is shown: with a dot for what is no text.
-
-    That is a control character, or the sign that decoding puts in the place of bytes that form no character.
-    """
-    return NO_TEXT.sub(DOT, text)
 
 
 def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> list:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any, TextIO
 
 LONGEST = 1000
 """Characters of an error's line: somebody else's file may hold any text, which the line may quote."""
-SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
-SIGNS |= {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
-"""For each control character a sign for it: a model may say any, and a terminal would carry it out."""
+DOT = "·"
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]|\r(?!\n)")
+"""Control characters, which a model may write and a terminal would carry out, and the sign that decoding puts
+in the place of bytes that form no character."""
 
 
 class Styled(str):
@@ -31,8 +33,8 @@ class Styled(str):
 
 
 def cleaned(text: str) -> str:
-    """Replace each control character by a sign for it."""
-    return text.translate(SIGNS)
+    """Put a dot in the place of each character of NO_TEXT."""
+    return NO_TEXT.sub(DOT, text)
 
 
 @contextlib.contextmanager
@@ -49,7 +51,7 @@ def waiting(about: str) -> Iterator[None]:
 
 
 class Screen:
-    """A terminal that shows a sign in the place of each control character."""
+    """A terminal that shows a dot in the place of each control character, see NO_TEXT."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream

@@ -19,7 +19,7 @@ from torch import nn
 
 from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import finish_renames, read_json
-from companion.runtime.models.devices import check_memory, without_numbers
+from companion.runtime.models.devices import empty_model
 from companion.runtime.storage.hub import PICKLES
 from companion.runtime.terminal import similar_path
 from companion.runtime.text.tokenizer import Tokenizer
@@ -151,9 +151,7 @@ def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
         shape = config_class(**fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a model configuration: {error}") from None
-    check_memory(shape, build)
-    with without_numbers():
-        return build(shape)
+    return empty_model(shape, build)
 
 
 def fingerprint(config: dict, tokenizer: bytes) -> str:
