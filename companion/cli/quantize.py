@@ -20,8 +20,8 @@ from companion.village import fresh_stories, load_split
 TEXTS = 100  # to calibrate with
 MEASURED = 200  # texts to measure with, at most
 BATCH = 20  # texts to calibrate with at once
-LARGE = 50_000_000  # a model with more parameters than this takes a second for a text, so it is measured
-FEW = 40  # on so many texts at most
+LARGE = 50_000_000  # parameters; a larger model takes a second for a text
+FEW = 40  # texts to measure such a model with, at most
 WEIGHTS = "model.safetensors"
 
 

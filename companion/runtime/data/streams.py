@@ -202,7 +202,7 @@ def check_format(path: Path, formats: tuple[str, ...]) -> None:
 def _matches(name: str) -> list[Path]:
     """The path that a name is, or the paths that it stands for as a pattern."""
     path = expand_user(name)
-    if path.exists() or not glob.has_magic(name):
+    if not glob.has_magic(name) or path.exists():
         return [path]
     found = sorted(glob.glob(str(path), recursive=True))
     if not found:
