@@ -64,16 +64,18 @@ class Thinker:
         verdicts = [judge_trace(question, text) for text in texts]
         answers = [without_marks(verdict.answer) for verdict in verdicts]
         chosen = majority(answers)
-        self.question, self.verdict = question, verdicts[answers.index(chosen) if chosen else 0]
+        shown = answers.index(chosen) if chosen else 0
+        self.question = question
+        self.verdict = verdicts[shown]
         steps = len(self.verdict.steps)
         about = f"thought {amount(steps, 'step')}"
-        if self.options.vote:
-            about += (
-                f"; {answers.count(chosen)} of {n} texts say {chosen}"
-                if chosen
-                else "; no text has an answer"
-            )
-        print(f"({about}; type steps to see {'it' if steps == 1 else 'them'})" if steps else f"({about})")
+        if self.options.vote and chosen:
+            about += f"; {answers.count(chosen)} of {n} texts say {chosen}"
+        elif self.options.vote:
+            about += "; no text has an answer"
+        if steps:
+            about += f"; type steps to see {'it' if steps == 1 else 'them'}"
+        print(f"({about})")
         print(f"{chosen}." if chosen else "(no answer)")
 
     def steps(self) -> None:

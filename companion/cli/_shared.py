@@ -1,6 +1,5 @@
 """What commands share: the model's options, which of them were given, folders, and plain tables."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,17 +98,7 @@ def refuse(options: Any, names: Sequence[str], why: str) -> None:
             raise ValueError(f"--{name.replace('_', '-')} {why}; leave it out")
 
 
-DOT = "·"
-NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 ABOUT_DOT = "· stands for bytes that form no character; a model that was hardly trained writes such bytes."
-
-
-def readable(text: str) -> str:
-    """A text that a model wrote as it is shown: with a dot for what is no text.
-
-    That is a control character, or the sign that decoding puts in the place of bytes that form no character.
-    """
-    return NO_TEXT.sub(DOT, text)
 
 
 def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> list:
@@ -125,8 +114,9 @@ def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> li
     kept: dict[Any, Any] = {}
     for one in found:
         kept.setdefault(key(one), one)
-    if n := len(found) - len(kept):
-        print(f"Left out as repeated: {n:,} of {len(found):,} {what}", file=sys.stderr)
+    n_repeated = len(found) - len(kept)
+    if n_repeated:
+        print(f"Left out as repeated: {n_repeated:,} of {len(found):,} {what}", file=sys.stderr)
     return list(kept.values())
 
 

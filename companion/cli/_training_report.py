@@ -19,7 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache, inline
-from companion.cli._shared import ABOUT_DOT, CONFIG, DRAWING, NO_TEXT, VILLAGE, memorized, readable
+from companion.cli._shared import ABOUT_DOT, CONFIG, DRAWING, VILLAGE, memorized
 from companion.generation import LanguageModel
 from companion.modern import INLINED_MODERN
 from companion.runtime.data.prepared import Corpus
@@ -27,7 +27,7 @@ from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import Clock, lowest_row
-from companion.runtime.terminal import amount, waiting
+from companion.runtime.terminal import NO_TEXT, amount, cleaned, waiting
 from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
 from companion.village import judge
@@ -81,7 +81,7 @@ class Reporter:
         prompt = self.plan.prompt
         own_words = sample if self.plan.is_village else sample.removeprefix(prompt)
         print("  " if self.plan.is_village else f"  {prompt} → ", end="")
-        print(shortened(readable(own_words), self.plan.marks))
+        print(shortened(cleaned(own_words), self.plan.marks))
         if NO_TEXT.search(sample) and not self.dot_is_explained:
             print(f"  ({ABOUT_DOT})")
             self.dot_is_explained = True
@@ -110,7 +110,8 @@ def first_words(corpus: Corpus) -> str:
 
 def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
-    folder, clock = plan.folder, plan.clock
+    folder = plan.folder
+    clock = plan.clock
     last = history[-1]
     lines = reference_lines() if plan.is_village else {}
     plots.save(folder / "loss.png", plots.loss_curve, history, lines)
@@ -123,7 +124,7 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
         print("\nThe first words of a held-out text:\n")
         print(f"  {plan.prompt}")
         print("\nYour model continues them:\n")
-        print(textwrap.indent(readable(sample.removeprefix(plan.prompt)).strip(), "  "))
+        print(textwrap.indent(cleaned(sample.removeprefix(plan.prompt)).strip(), "  "))
         if NO_TEXT.search(sample):
             print(f"\n({ABOUT_DOT})")
     print()
@@ -152,9 +153,11 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
             " each byte instead of 8. Nobody knows the lowest value for such a text, so compare it with other"
             " runs on the same text."
         )
-        if warning := memorized(corpus.train.n_bytes):
+        warning = memorized(corpus.train.n_bytes)
+        if warning:
             print(warning)
-    if worse := best_is_elsewhere(history, folder):
+    worse = best_is_elsewhere(history, folder)
+    if worse:
         print(worse)
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 

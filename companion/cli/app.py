@@ -94,7 +94,9 @@ def serve(options: Options, offer: "Offer", place: str) -> None:
 
     settings = SETTINGS | {"server.address": options.host, "server.port": str(options.port)}
     settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
-    words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    words = []
+    for name, value in settings.items():
+        words += [f"--{name}", value]
     script = Path(companion.serve.app.__file__).with_name("main.py")
     print(f"Open {place} in a browser. Ctrl-C ends it.", flush=True)
     main(["run", str(script), *words, "--", json.dumps(asdict(offer))], standalone_mode=False)

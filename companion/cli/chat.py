@@ -172,8 +172,9 @@ def converse(talk: Talk, greeting: str) -> None:
                 talk.chat.reset()
             print("(forgotten)")
         elif line == "/history":
-            for message in talk.chat.messages if talk.chat is not None else []:
-                print(f"{message['role']}: {message['content']}")
+            if talk.chat is not None:
+                for message in talk.chat.messages:
+                    print(f"{message['role']}: {message['content']}")
         elif line == "/help":
             print(HELP)
         elif line:
@@ -193,13 +194,17 @@ def answer(talk: Talk, text: str) -> None:
     in it. Where the model's answer contradicts the story, what the story says comes first.
     """
     earlier = [one.answer for one in talk.answers]
-    found = talk.lists.find(text, talk.answers[-1] if earlier else None) if talk.lists else None
+    found = None
+    if talk.lists:
+        last = talk.answers[-1] if talk.answers else None
+        found = talk.lists.find(text, last)
     if found:
         talk.answers.append(found)
         print(found._replace(answer=reworded(found.answer, earlier)).with_source())
         return
     chat = open_model(talk)
-    messages_before, dropped_before = chat.messages, chat.dropped
+    messages_before = chat.messages
+    dropped_before = chat.dropped
     written = ""
 
     def told() -> Iterator[str]:

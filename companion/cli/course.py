@@ -80,7 +80,8 @@ def is_done(folder: Path) -> bool:
 
 def words_of(name: str, options: Options) -> list:
     """The words of the command that is a stage."""
-    folder, minutes = options.output, options.minutes
+    folder = options.output
+    minutes = options.minutes
     if name == "data":
         return ["prepare", "village", "--data", folder / name, "--stories", max(500, round(3000 * minutes))]
     common = ["--seed", options.seed, "--device", options.device]

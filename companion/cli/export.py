@@ -73,7 +73,8 @@ class Options(OfModel):
 
 
 def run(options: Options) -> None:
-    form, kind = options.form, options.kind or "f16"
+    form = options.form
+    kind = options.kind or "f16"
     if form != "gguf":
         refuse(options, ["kind"], "works with gguf only")
     adapted = holds_adapter(options.model)

@@ -13,13 +13,11 @@ from companion.cli._parsing import MayBeEmpty, Range
 from companion.cli._shared import (
     ABOUT_DOT,
     DRAWING,
-    NO_TEXT,
     DrawingOptions,
-    readable,
     source_of,
     tells_of_the_village,
 )
-from companion.runtime.terminal import is_terminal
+from companion.runtime.terminal import NO_TEXT, cleaned, is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
 from companion.show.judged_text import marked, marks_for
@@ -77,7 +75,7 @@ def run(options: Options) -> None:
     def drawn() -> Iterator[str]:
         for piece in chain([prompt], teller.stream(prompt, **drawing)):
             pieces.append(piece)
-            yield readable(piece)
+            yield cleaned(piece)
 
     for shown in marked(drawn(), marks_for(options.marks)) if of_village else drawn():
         print(shown, end="", flush=True)

@@ -91,7 +91,8 @@ def run(options: Options) -> None:
     if options.text == ["village"]:
         stories = options.stories or STORIES
         folder = folder or PREPARED / ("village" if stories == STORIES else f"village-{stories}")
-        source, documents = "village", None
+        source = "village"
+        documents = None
     elif files:
         folder = folder or PREPARED / name_of(options.text[0], files[0])
         source, documents = open_shards(options, files, skip)
@@ -100,9 +101,6 @@ def run(options: Options) -> None:
         source = source_of(options.text)
         documents = []
         for name in options.text:
-            if name.lower().endswith((".json", ".ndjson", ".csv")):
-                rule = "is read as plain text, with all its signs; save its texts as .jsonl or .parquet"
-                print(f"{name} {rule} to learn from the texts alone", file=sys.stderr)
             documents += documents_of(name, skip)
         documents = each_once(documents, "documents")
         hold_out(documents, share)  # raises for what is too short

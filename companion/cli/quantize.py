@@ -17,10 +17,11 @@ from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model
 from companion.runtime.terminal import as_typed, waiting
 from companion.village import fresh_stories, load_split
 
-TEXTS, MEASURED, BATCH = 100, 200, 20
-"""Texts to calibrate with, and to measure with, at most; and to calibrate with at once."""
-LARGE, FEW = 50_000_000, 40
-"""A model with more parameters than this is measured on so many texts at most: each takes it a second."""
+TEXTS = 100  # to calibrate with
+MEASURED = 200  # texts to measure with, at most
+BATCH = 20  # texts to calibrate with at once
+LARGE = 50_000_000  # parameters; a larger model takes a second for a text
+FEW = 40  # texts to measure such a model with, at most
 WEIGHTS = "model.safetensors"
 
 

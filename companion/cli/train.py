@@ -34,7 +34,7 @@ from companion.modern import LlamaConfig, Muon
 from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
-from companion.runtime.models.devices import check_memory, pick_device
+from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.runs.distributed import broadcast, check_shares, is_main, shared_device, world_size
 from companion.runtime.runs.optimizers import beside_adamw
 from companion.runtime.runs.resuming import BEST, SavedRun, holds_run, saved_settings
@@ -254,13 +254,12 @@ def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     config = training_settings(asked, defaults, options.resume)
     optimizer = options.optimizer or defaults["optimizer"]
     check_parallel(options.parallel, config, optimizer, start.config.architecture)
-    check_memory(start.config, start.build, copies=4)
-    empty_model = start.build(start.config, meta=True)
+    empty = empty_model(start.config, start.build, copies=4)
     if corpus:
-        check_fit(empty_model, corpus, config)
+        check_fit(empty, corpus, config)
     else:
         check_writable("--data", data)
-    start.config = empty_model.config  # with what the builder adds to it
+    start.config = empty.config  # with what the builder adds to it
     if is_main():
         folder = claim_folder(options, folder, held)
     return TrainPlan(
@@ -425,7 +424,8 @@ def claim_folder(options: Options, folder: Path, held: ExitStack) -> Path:
             check_unused("--checkpoint", folder)
         held.enter_context(claim(folder))
         return folder
-    free, number = folder, 1
+    free = folder
+    number = 1
     while True:
         if not visible_names(free):
             with contextlib.suppress(ValueError):  # another run has claimed it

@@ -15,7 +15,9 @@ from companion.runtime.models.devices import without_numbers
 
 ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
 """What general.architecture may be -> the family of chapter 11 whose parts it has."""
-ROWS, HEAD, SLOWED = "token_embd.weight", "output.weight", "rope_freqs.weight"
+ROWS = "token_embd.weight"
+HEAD = "output.weight"
+SLOWED = "rope_freqs.weight"
 TOLERANCE = 1e-4
 """By how much, as a share, a file's speeds of rotary positions may differ from those that our RoPE has."""
 
@@ -117,7 +119,9 @@ def slowed(divided: torch.Tensor, width: int, theta: float) -> dict[str, Any]:
     speed = theta ** -(torch.arange(width // 2).double() * 2 / width)
     kept = (1 / divided - 1 / factor) / (1 - 1 / factor)  # the share of a speed that is not divided
     between = (kept > 0.01) & (kept < 0.99)
-    for original in {round(x) for x in ((3 * kept + 1) * 2 * math.pi / speed)[between].tolist()}:
+    estimates = (3 * kept + 1) * 2 * math.pi / speed  # of original, one for each speed between
+    originals = {round(estimate) for estimate in estimates[between].tolist()}
+    for original in originals:
         shares = ((original * speed / (2 * math.pi) - 1) / 3).clamp(0, 1)
         if torch.allclose(1 / ((1 - shares) / factor + shares), divided, rtol=TOLERANCE):
             return {"rope_factor": factor, "rope_original": original}

@@ -9,21 +9,15 @@ import numpy as np
 import torch
 from gguf import GGUFValueType
 
-SUFFIX, MAGIC = ".gguf", b"GGUF"
+SUFFIX = ".gguf"
 READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """What a tensor may be held in, in the library's words."""
 
 
 def is_gguf(path: str | Path) -> bool:
-    """Return whether a path names a GGUF file: by its name, or by its first four bytes."""
+    """Return whether a path names a GGUF file: it ends in .gguf, and is no folder."""
     path = Path(path)
-    if path.suffix.lower() == SUFFIX:
-        return not path.is_dir()
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == MAGIC
-    except (OSError, ValueError):
-        return False
+    return path.suffix.lower() == SUFFIX and not path.is_dir()
 
 
 def tensor_names(architecture: str, n_layers: int) -> gguf.TensorNameMap:
@@ -88,8 +82,9 @@ class GGUFFile:
         except Exception as error:  # the library checks little, and says so in many ways
             problem = " ".join(str(error).split())
             raise ValueError(f"{path} is no whole GGUF file ({problem:.120}); fetch it again") from None
-        if (n := self.header.get("split.count", 1)) != 1:
-            raise ValueError(f"{path} is one of {n} parts; join them first: llama-gguf-split --merge")
+        n_parts = self.header.get("split.count", 1)
+        if n_parts != 1:
+            raise ValueError(f"{path} is one of {n_parts} parts; join them first: llama-gguf-split --merge")
         self.tensors: dict[str, StoredTensor] = {}
         for stored in reader.tensors:
             kind = stored.tensor_type.name

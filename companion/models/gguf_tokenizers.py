@@ -20,9 +20,12 @@ from companion.runtime.text.hugging_face import (
 )
 from companion.runtime.text.tokenizer import Tokenizer
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
-"""What a token is: text; what stands for unknown text; a mark that text never becomes; found in any text, as
-it is written; without a meaning."""
+# What a token is, in a GGUF file.
+NORMAL = 1  # text
+UNKNOWN = 2  # what stands for unknown text
+CONTROL = 3  # a mark that text never becomes
+USER_DEFINED = 4  # found in any text, as it is written
+UNUSED = 5  # without a meaning
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"  # chapter 1's GPT2_PATTERN
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"

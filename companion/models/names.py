@@ -18,7 +18,7 @@ from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.modern import INLINED_MODERN
 from companion.pretrained import FAMILIES, load_pretrained
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
-from companion.runtime.models.devices import check_memory, pick_device
+from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import (
     ADAPTER,
@@ -155,7 +155,7 @@ def read_parts(name: str | Path, revision: str | None) -> tuple[nn.Module, Token
 def read_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     """Return the model and the tokenizer in a folder or GGUF file, ours or public."""
     if is_public(folder):
-        check_memory(*shape_of(folder))
+        empty_model(*shape_of(folder))  # raises if it does not fit into memory
         return load_gguf(folder) if is_gguf(folder) else load_pretrained(folder)
     quantize: Callable | None = None
     if "quantization" in read_config(folder):

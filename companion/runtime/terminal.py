@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any, TextIO
 
 LONGEST = 1000
 """Characters of an error's line: somebody else's file may hold any text, which the line may quote."""
-SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
-SIGNS |= {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
-"""For each control character a sign for it: a model may say any, and a terminal would carry it out."""
+DOT = "·"
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]|\r(?!\n)")
+"""Control characters, which a model may write and a terminal would carry out, and the sign that decoding puts
+in the place of bytes that form no character."""
 
 
 class Styled(str):
@@ -31,8 +33,8 @@ class Styled(str):
 
 
 def cleaned(text: str) -> str:
-    """Replace each control character by a sign for it."""
-    return text.translate(SIGNS)
+    """Put a dot in the place of each character of NO_TEXT."""
+    return NO_TEXT.sub(DOT, text)
 
 
 @contextlib.contextmanager
@@ -49,7 +51,7 @@ def waiting(about: str) -> Iterator[None]:
 
 
 class Screen:
-    """A terminal that shows a sign in the place of each control character."""
+    """A terminal that shows a dot in the place of each control character, see NO_TEXT."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream
@@ -117,15 +119,16 @@ def called(program: str) -> list[str]:
         return [sys.orig_argv[0], "-m", program]
     if path.stem.lower() != "companion":  # from Python, such as a notebook
         return [program]
-    names = [str(path), shutil.which("companion") or ""]  # in Windows, found with .EXE behind it
-    typed, found = (os.path.normcase(name).removesuffix(".exe") for name in names)
+    typed = os.path.normcase(path).removesuffix(".exe")
+    found = os.path.normcase(shutil.which("companion") or "").removesuffix(".exe")  # in Windows with .EXE
     return [program if typed == found else str(path.with_name(program))]
 
 
 def as_typed(*words: Any) -> str:
     """A command as it is to be typed, words with spaces in quotes; `companion` and `jupyter` as by called."""
-    first, *others = [str(word) for word in words]
-    typed = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
+    typed = [str(word) for word in words]
+    if typed[0] in ("companion", "jupyter"):
+        typed = called(typed[0]) + typed[1:]
     return subprocess.list2cmdline(typed) if os.name == "nt" else shlex.join(typed)
 
 

@@ -90,14 +90,14 @@ def test_configurations_and_tokenizers_that_lack_something_are_one_line(data, fo
 def test_a_model_beyond_memory_is_refused_before_it_is_built(monkeypatch):
     shape = GPTConfig(vocab_size=300, context_length=31, n_layers=7, n_heads=3, d_model=15)
     n_bytes = 4 * sum(p.numel() for p in gpt2(shape).parameters())
-    assert devices.parameter_bytes(shape, gpt2) == n_bytes
     monkeypatch.setattr(devices, "memory", lambda: 4.0 * n_bytes)
-    devices.check_memory(shape, gpt2, copies=4)
+    assert all(tensor.is_meta for tensor in devices.empty_model(shape, gpt2, copies=4).parameters())
     with pytest.raises(ValueError, match=r"^a model of vocab_size=300, n_layers=7, .*smaller$"):
-        devices.check_memory(shape, gpt2, copies=5)
-    assert devices.parameter_bytes(GPTConfig(300, 31, 1, 3, 15), gpt2) < n_bytes
+        devices.empty_model(shape, gpt2, copies=5)
     with pytest.raises(ValueError, match="needs more than any machine has"):
-        devices.check_memory(GPTConfig(300, 31, 10**7, 10, 10**6), gpt2)
+        devices.empty_model(GPTConfig(300, 31, 100, 10, 10**8), gpt2)
+    with pytest.raises(ValueError, match="n_layers=10000000 must be at most 1,000"):
+        devices.empty_model(GPTConfig(300, 31, 10**7, 10, 10**6), gpt2)
 
 
 def test_data_without_held_out_documents_are_named_before_the_run(data, tmp_path):

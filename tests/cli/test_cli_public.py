@@ -18,7 +18,6 @@ from support.weights import noisy
 import companion
 from companion import BUILDERS, load, village
 from companion.cli import main, train
-from companion.cli._shared import readable
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.models import names as model_names
@@ -26,6 +25,7 @@ from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
 from companion.runtime.models import devices
 from companion.runtime.runs import validation
+from companion.runtime.terminal import cleaned
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, Tokenizer
@@ -115,7 +115,7 @@ def test_generate_draws_as_the_models_generation_config_says_unless_told_otherwi
     teller = load(smol)
 
     def tell(**options):
-        return readable(teller.tell("A moth", seed=3, max_new_tokens=9, **options))
+        return cleaned(teller.tell("A moth", seed=3, max_new_tokens=9, **options))
 
     settings.write_text('{"do_sample": false}')
     assert said(capsys, generate) == tell(temperature=0) + "\n"

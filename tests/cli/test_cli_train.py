@@ -10,7 +10,7 @@ from support.command_line import MINE, TINY, fails, planned
 
 from companion import load
 from companion.cli import main
-from companion.cli._shared import ABOUT_DOT, readable
+from companion.cli._shared import ABOUT_DOT
 from companion.cli._training_report import (
     gap_means,
     is_overfitted,
@@ -21,6 +21,7 @@ from companion.cli._training_report import (
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
 from companion.runtime.runs.sessions import Clock, Loss
+from companion.runtime.terminal import cleaned
 from companion.show.judged_text import marks_for
 from companion.training import Trainer
 from companion.village import judge, load_split
@@ -100,7 +101,7 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
         assert f"mean of the training steps {row['train']:.3f}\n" in out
     prompt = "The kettle sang on stove"
     own_words = rows[0]["sample"].removeprefix(prompt)
-    first = " ".join(readable(own_words).split())[:160]
+    first = " ".join(cleaned(own_words).split())[:160]
     assert f"\n  {prompt} → {first}" in out  # in one line, where the sample has many
     end = rf"^step +3 .*\n\nThe first words of a held-out text:\n\n  {prompt}\n\nYour model continues them:\n"
     assert re.search(end, out, re.MULTILINE)
@@ -113,11 +114,12 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
 
 def test_a_sample_shows_no_byte_that_forms_no_letter():
     assert (
-        readable("Dear Ana,\n\u00fc\ufffd\ufffd\x07 and so on, my dear")
+        cleaned("Dear Ana,\n\u00fc\ufffd\ufffd\x07 and so on, my dear")
         == "Dear Ana,\n\u00fc··· and so on, my dear"
     )
     kept = "a\tb\r\n\xa0\u200dc"  # letters of other languages and their signs are text
-    assert readable(kept) == kept
+    assert cleaned(kept) == kept
+    assert cleaned("a\rb") == "a·b"  # what follows would be written over what stands there
 
 
 def test_a_busy_machine_is_named(monkeypatch):
@@ -234,7 +236,7 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     assert main(told) == 0
     text, note = capsys.readouterr()
     sample = load("runs/mine").tell("", seed=1, max_new_tokens=9)
-    assert text == readable(sample) + "\n" and (ABOUT_DOT in note) == (readable(sample) != sample)
+    assert text == cleaned(sample) + "\n" and (ABOUT_DOT in note) == (cleaned(sample) != sample)
 
 
 def test_the_preset_for_an_own_text_is_not_trained_on_the_village(here, capsys):

@@ -127,7 +127,7 @@ def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
     with screens():
         print(Styled("\x1b[32mgreen\x1b[0m"), end=" ")
         print("\x1b[2Jwiped", end="")
-    assert terminal.getvalue() == "\x1b[32mgreen\x1b[0m ␛[2Jwiped"
+    assert terminal.getvalue() == "\x1b[32mgreen\x1b[0m ·[2Jwiped"
     assert story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
 
 

@@ -195,7 +195,9 @@ def learn(options: Options, classifier: Classifier, rows: list, labels: torch.Te
 
 def classes_by_words(texts: list[str], labels: torch.Tensor, others: list[str]) -> torch.Tensor:
     """The classes of other texts by a head on counts of the most frequent words, which learned from texts."""
-    total = Counter(word for text in texts for word in words_of(text))
+    total: Counter = Counter()
+    for text in texts:
+        total.update(words_of(text))
     words = [word for word, _ in total.most_common(WORDS)]
     counts = counts_of(texts, words)
     head = fit_head(counts, labels, int(labels.max()) + 1)

@@ -185,12 +185,14 @@ def split_rows(rows: list[Row], share: float, seed: int) -> tuple[list[Row], lis
 
     The share is one of tokens where the rows have very different lengths: see documents.held_out.
     """
-    order = random.Random(seed).sample(rows, len(rows))[::-1]
-    n_held = min(len(rows) - 1, max(1, round(share * len(rows))))
-    held = set(held_out([len(ids) for ids, _ in order], n_held / len(rows)))
+    n = len(rows)
+    order = random.Random(seed).sample(rows, n)
+    n_held = min(n - 1, max(1, round(share * n)))
+    sizes = [len(ids) for ids, _ in reversed(order)]  # held_out takes from the end, and here it is the start
+    held = {n - 1 - i for i in held_out(sizes, n_held / n)}
     learned = [row for i, row in enumerate(order) if i not in held]
     asked = [row for i, row in enumerate(order) if i in held]
-    return learned[::-1], asked[::-1]
+    return learned, asked
 
 
 def learn_rows(model: GPT, ids: list[int]) -> None:
@@ -237,7 +239,8 @@ def training_of(
     options: Options, folder: Path, rows: list[Row], kept: list[Row]
 ) -> tuple[Callable, Callable]:
     """(batches, loss) for a Trainer; with plain texts, half as many beside the rows, to stay as it was on."""
-    size, seed = options.batch_size, options.seed
+    size = options.batch_size
+    seed = options.seed
     if not kept:
         return partial(masked_batches, rows, size, seed), next_token_loss
 

@@ -120,7 +120,8 @@ def run(options: Options) -> None:
         trainer, progress, learned = by_checker(options, teller)
         measure = partial(measured_steps, teller, options)
         show = partial(print_steps, options.asked)
-        aim, command = "ask it", ["chat", "--think"]
+        aim = "ask it"
+        command = ["chat", "--think"]
     else:
         pairs = rows_of_pairs(teller, placed, options.model)
         asked = stories_asked(options, teller)
@@ -132,8 +133,12 @@ def run(options: Options) -> None:
             trainer, progress, learned = by_judge(options, teller, before)
         measure = partial(measured, teller, pairs, asked, options.seed)
         show = partial(print_figures, min(ASKED, len(pairs)), asked)
-        chats = pairs and teller.tokenizer.template is not None
-        aim, command = ("talk with it", ["chat"]) if chats else ("let it tell a story", ["generate"])
+        if pairs and teller.tokenizer.template is not None:
+            aim = "talk with it"
+            command = ["chat"]
+        else:
+            aim = "let it tell a story"
+            command = ["generate"]
     about = {"init": origin_of(options.model, folder), "learned": learned, "seed": options.seed}
 
     with claim(output):

@@ -46,7 +46,8 @@ def check_turns(messages, place: str = "messages", open_end: bool = False) -> li
     """
     found = system_joined(check_messages(messages))
     for i, message in enumerate(found):
-        expected, role = ("user", "assistant")[i % 2], message["role"]
+        role = message["role"]
+        expected = "user" if i % 2 == 0 else "assistant"
         if role not in ("user", "assistant"):
             raise ValueError(f"{place}[{i}] has the role {role!r:.40}; the roles are user and assistant")
         if role != expected:
@@ -54,7 +55,8 @@ def check_turns(messages, place: str = "messages", open_end: bool = False) -> li
         if not message["content"].strip():
             raise ValueError(f"{place}[{i}], the {role}'s, is empty; fill it in, or leave the row out")
     if (found[-1]["role"] == "user") != open_end:
-        who, whose = ("user", "answered") if open_end else ("assistant", "learned")
+        who = "user" if open_end else "assistant"
+        whose = "answered" if open_end else "learned"
         raise ValueError(f"{place} must end with a message of the {who}, so that one can be {whose}")
     return found
 
@@ -101,7 +103,8 @@ def as_messages(row, place: str = "row") -> list[dict[str, str]]:
     if row.get("system") not in NOTHING:
         messages.append(_message({"role": "system", "content": row["system"]}, "role", "content", place))
     for name, who, what in (("messages", "role", "content"), ("conversations", "from", "value")):
-        if isinstance(turns := row.get(name), (list, tuple)) and turns:
+        turns = row.get(name)
+        if isinstance(turns, (list, tuple)) and turns:
             check_other_fields(row, {name, "system"}, place)
             for i, turn in enumerate(turns):
                 messages.append(_message(turn, who, what, f"{place}: {name}[{i}]"))
@@ -164,8 +167,7 @@ def _as_row(messages: list[dict], i: int, form: str) -> dict:
         return {"conversations": [{"from": who[one["role"]], "value": one["content"]} for one in messages]}
     if len(messages) != 2:
         raise ValueError(f"conversations[{i}] has {len(messages)} messages, and alpaca's form has two")
-    asked, answer = (message["content"] for message in messages)
-    return {"instruction": asked, "input": "", "output": answer}
+    return {"instruction": messages[0]["content"], "input": "", "output": messages[1]["content"]}
 
 
 def _json(path: Path) -> list[tuple[str, object]]:
@@ -179,7 +181,11 @@ def _json(path: Path) -> list[tuple[str, object]]:
 
 
 def _message(turn, who: str, what: str, place: str) -> dict[str, str]:
-    role, text = (turn.get(who), turn.get(what)) if isinstance(turn, dict) else (None, None)
+    role = None
+    text = None
+    if isinstance(turn, dict):
+        role = turn.get(who)
+        text = turn.get(what)
     if not isinstance(role, str) or not isinstance(text, str):
         raise ValueError(f"{place} must have the texts {who!r} and {what!r}; mend it, or leave the row out")
     if role not in NAMES:

@@ -69,7 +69,10 @@ def boilerplate(document: str) -> bool:
     if not any(words in text for words in MENU):
         return False
     lines = [line for line in text.splitlines() if line.strip()]
-    found = sum(any(words in line for words in MENU) for line in lines)
+    found = 0
+    for line in lines:
+        if any(words in line for words in MENU):
+            found += 1
     return found >= 3 and found > 0.3 * len(lines)
 
 
@@ -100,6 +103,7 @@ def deduplicated(documents: Iterable[str]) -> Iterator[str]:
     """Yield the documents in their order, each only the first time that it comes (see digest)."""
     seen: set[bytes] = set()
     for document in documents:
-        if (known := digest(document)) not in seen:
+        known = digest(document)
+        if known not in seen:
             seen.add(known)
             yield document

@@ -85,8 +85,8 @@ def distinct(found: Sequence[Labelled]) -> list[Labelled]:
     for row in found:
         first = kept.setdefault(" ".join(row.text.lower().split()), row)
         if first.label != row.label:
-            here, there = f"{row.place}: label {row.label!r}", f"{first.place} has the same text with"
-            raise ValueError(f"{here}, and {there} {first.label!r}; decide for one of them")
+            other = f"{first.place} has the same text with {first.label!r}"
+            raise ValueError(f"{row.place}: label {row.label!r}, and {other}; decide for one of them")
     return list(kept.values())
 
 

@@ -9,7 +9,6 @@ Memory: for each process a few batches; and, of a million documents that are not
 """
 
 import hashlib
-import itertools
 import json
 import os
 import shutil
@@ -178,7 +177,9 @@ def encode(
     batch: Batch, tokenizer: Any, stream: Stream, val_fraction: float
 ) -> tuple[dict[str, np.ndarray], dict[str, int], Counter]:
     """Return the tokens of each part, the bytes of its text, and what was left out of a batch."""
-    left_out = Counter({"duplicate": batch.duplicates} if batch.duplicates else {})
+    left_out: Counter = Counter()
+    if batch.duplicates:
+        left_out["duplicate"] = batch.duplicates
     kept = []
     for document, place in zip(batch.documents, batch.digests, strict=True):
         refused = refused_by(document)
@@ -187,14 +188,17 @@ def encode(
         else:
             kept.append((place, document))
     limit = val_fraction
-    if batch.first and kept:  # then one at least is on either side
+    if batch.first and kept:
         places = [place for place, _ in kept]
-        limit = min(max(limit, np.nextafter(min(places), 1)), max(places))
+        limit = max(limit, np.nextafter(min(places), 1))  # one at least is held out
+        limit = min(limit, max(places))  # and one at least is not
     held = [place < limit for place, _ in kept]
     if batch.first and val_fraction < 0.5:  # and the larger part is not held out
         sizes = [len(document) for _, document in kept]
-        if sum(itertools.compress(sizes, held)) > sum(sizes) / 2:
-            held = [i == sizes.index(min(sizes)) for i in range(len(kept))]
+        size_held = sum(size for size, is_held in zip(sizes, held, strict=True) if is_held)
+        if size_held > sum(sizes) / 2:
+            shortest = sizes.index(min(sizes))
+            held = [i == shortest for i in range(len(kept))]
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     for (_, document), is_held in zip(kept, held, strict=True):
         parts["val" if is_held else "train"].append(document)
@@ -202,7 +206,9 @@ def encode(
     n_bytes = {}
     for name, documents in parts.items():
         pieces = list(stream(documents, tokenizer))
-        tokens[name] = np.concatenate(pieces if batch.first else [pieces[0][:0], *pieces[1:]])
+        if not batch.first:
+            pieces[0] = pieces[0][:0]  # of a text, the first batch alone has the token that begins it
+        tokens[name] = np.concatenate(pieces)
         n_bytes[name] = sum(len(document.encode()) + 1 for document in documents)
     return tokens, n_bytes, left_out
 

@@ -47,7 +47,8 @@ def prompt_rows(teller, prompts: Sequence[str]) -> list[torch.Tensor]:
     if isinstance(prompts, str):
         raise TypeError(f"prompts={prompts!r:.40} must be a list of texts; write [prompt] for a single one")
     at_least_one(prompts=len(prompts))
-    longest, rows = teller.model.config.context_length, []
+    longest = teller.model.config.context_length
+    rows = []
     for i, prompt in enumerate(prompts):
         ids = [*teller.begin, *teller.tokenizer.encode(prompt)] or [teller.end]
         if len(ids) >= longest:
@@ -72,11 +73,19 @@ def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[t
     Shape:
         tokens: (N, T); mask: (N, T - 1); advantages: (N,) or (N, T - 1).
     """
-    matters = advantages.flatten(1).any(1) if advantages.ndim == 2 else advantages != 0
-    rows = torch.arange(len(matters)) if everything or not matters.any() else matters.nonzero()[:, 0]
+    matters = advantages != 0
+    if advantages.ndim == 2:
+        matters = matters.any(1)
+    if everything or not matters.any():
+        rows = torch.arange(len(matters))
+    else:
+        rows = matters.nonzero()[:, 0]
     width = int(samples.mask[rows].any(0).nonzero().max()) + 1
-    tokens, mask = samples.tokens[rows, : width + 1], samples.mask[rows, :width]
-    return tokens, mask, advantages[rows, :width] if advantages.ndim == 2 else advantages[rows]
+    tokens = samples.tokens[rows, : width + 1]
+    mask = samples.mask[rows, :width]
+    if advantages.ndim == 2:
+        return tokens, mask, advantages[rows, :width]
+    return tokens, mask, advantages[rows]
 
 
 def matched_pairs(texts: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
@@ -94,7 +103,8 @@ def matched_pairs(texts: Sequence[tuple[str, bool]], rewards, size: int) -> list
     Raises:
         ValueError: For a reward that is not finite, and if no group has two different rewards.
     """
-    rewards, pairs = as_rewards(rewards).tolist(), []
+    rewards = as_rewards(rewards).tolist()
+    pairs = []
     lengths = [len(text) for text, _ in texts]
     for i in range(0, len(texts), size):
         group = range(i, min(i + size, len(texts)))
@@ -112,10 +122,11 @@ def matched_pairs(texts: Sequence[tuple[str, bool]], rewards, size: int) -> list
 
 def pair_batches(pairs: Sequence, size: int, n: int, seed: int) -> list[list]:
     """n batches of `size` pairs, each pass over all pairs in a new order; the same for the same seed."""
-    generator, places = torch.Generator().manual_seed(seed), []
-    while len(places) < n * size:
-        places += torch.randperm(len(pairs), generator=generator).tolist()
-    return [[pairs[j] for j in places[i : i + size]] for i in range(0, n * size, size)]
+    generator = torch.Generator().manual_seed(seed)
+    order: list = []
+    while len(order) < n * size:
+        order += [pairs[i] for i in torch.randperm(len(pairs), generator=generator).tolist()]
+    return [order[i : i + size] for i in range(0, n * size, size)]
 
 
 def drawn_rows(teller, texts: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,11 +135,14 @@ def drawn_rows(teller, texts: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor,
     A text that ended has its end. What is beyond the context is cut off.
     """
     longest = teller.model.config.context_length + 1  # the last is only predicted
-    rows = [
-        [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:longest]
-        for text, ended in texts
-    ]
-    width, device = max(map(len, rows)), next(teller.model.parameters()).device
+    rows = []
+    for text, ended in texts:
+        row = [*teller.begin, *teller.tokenizer.encode(text)]
+        if ended:
+            row.append(teller.end)
+        rows.append(row[:longest])
+    width = max(len(row) for row in rows)
+    device = next(teller.model.parameters()).device
     tokens = torch.tensor([row + [teller.end] * (width - len(row)) for row in rows], device=device)
     lengths = torch.tensor([[len(row)] for row in rows], device=device)
     return tokens, torch.arange(1, width, device=device) < lengths
@@ -163,9 +177,11 @@ def _pair(row: dict, place: str) -> tuple[str, str, str]:
         if not isinstance(row.get(name), str):
             raise ValueError(f"{place} has no text named {name!r}; it needs prompt, chosen and rejected")
     prompt = replace_surrogates(row["prompt"])
-    chosen, rejected = (replace_surrogates(row[name]) for name in ("chosen", "rejected"))
+    chosen = replace_surrogates(row["chosen"])
+    rejected = replace_surrogates(row["rejected"])
     if chosen.startswith(prompt) and rejected.startswith(prompt):
-        chosen, rejected = chosen.removeprefix(prompt), rejected.removeprefix(prompt)
+        chosen = chosen.removeprefix(prompt)
+        rejected = rejected.removeprefix(prompt)
     if chosen == rejected:
         raise ValueError(f"{place}: chosen and rejected are equal; one must be better, or leave the pair out")
     return prompt, chosen, rejected

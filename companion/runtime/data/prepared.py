@@ -153,7 +153,8 @@ def read_prepared(folder: str | Path) -> Corpus:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
-        train, val = [open_split(folder, name, meta) for name in PARTS]
+        train = open_split(folder, "train", meta)
+        val = open_split(folder, "val", meta)
         if tokenizer_fingerprint(tokenizer) != meta["tokenizer"]:
             raise ValueError("tokenizer.json is not the tokenizer that meta.json tells of")
     except PermissionError:  # the file may be undamaged

@@ -107,7 +107,8 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
 
 def json_lines(file: str) -> Iterator[tuple[int, Any]]:
     """Yield the lines of a file of JSON Lines that are not empty, each with its number."""
-    with (gzip.open if file.lower().endswith(".gz") else open)(file, "rt", encoding="utf-8-sig") as lines:
+    opened = gzip.open if file.lower().endswith(".gz") else open
+    with opened(file, "rt", encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield number, json.loads(line)
@@ -146,24 +147,27 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
         ValueError: For a pattern that matches no file, for a shard that is missing, and for names of which
             some stand for shards and some do not.
     """
-    shards, others = [], []
+    shards = []
+    others = []
     for name in names:
-        if name in HUB or name in CORPORA:
-            (shards if name in HUB else others).append(name)
+        if name in HUB:
+            shards.append(name)
             continue
-        path = expand_user(name)
-        paths = [path] if name.strip() else []
-        if glob.has_magic(name) and not path.exists():
-            paths = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
-            if not paths:
-                raise ValueError(f"{name} matches no file; mend the pattern")
-        for path in paths:
+        if name in CORPORA or not name.strip():
+            others.append(name)
+            continue
+        for path in _matches(name):
             if is_shard(path) and not path.exists():
                 raise ValueError(f"{path} is not there; mend the name")
-            found = _below(path, leave_out) if path.is_dir() else [path] * is_shard(path)
-            shards += map(str, found)
-            others += [] if found else [name]
-        others += [] if paths else [name]
+            found = []
+            if path.is_dir():
+                found = _below(path, leave_out)
+            elif is_shard(path):
+                found = [path]
+            for shard in found:
+                shards.append(str(shard))
+            if not found:
+                others.append(name)
     if shards and others:
         raise ValueError(f"{others[0]} is no shard ({', '.join(SHARDS)}), {shards[0]} is; prepare them apart")
     return shards
@@ -195,10 +199,22 @@ def check_format(path: Path, formats: tuple[str, ...]) -> None:
         raise ValueError(f"--data={path} is of another format; give {', '.join(formats)}")
 
 
+def _matches(name: str) -> list[Path]:
+    """The path that a name is, or the paths that it stands for as a pattern."""
+    path = expand_user(name)
+    if not glob.has_magic(name) or path.exists():
+        return [path]
+    found = sorted(glob.glob(str(path), recursive=True))
+    if not found:
+        raise ValueError(f"{name} matches no file; mend the pattern")
+    return [Path(match) for match in found]
+
+
 def _below(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
     """The shards below a folder, by path."""
     files = files_below(folder)
     shards = [path for path in files if is_shard(path)]
-    if shards and (others := [path for path in files if path not in set(shards)]):
+    others = [path for path in files if not is_shard(path)]
+    if shards and others:
         leave_out(f"what is no shard in {folder} (files: {len(others):,}, such as {others[0].name})")
     return shards

@@ -141,7 +141,8 @@ def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, T
 def check_speculation(config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
     """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
     whole_number("n_draft", n_draft, 0, "try 4")
-    if hasattr(draft, "config") and (size := draft.config.vocab_size) != config.vocab_size:
+    if hasattr(draft, "config") and draft.config.vocab_size != config.vocab_size:
+        size = draft.config.vocab_size
         raise ValueError(f"draft has a vocabulary of {size}, model one of {config.vocab_size}; match them")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")

@@ -39,7 +39,8 @@ def check_generation(
     if held and sampling.get("repetition_penalty", 1) != 1:
         asked = f"repetition_penalty={sampling['repetition_penalty']} counts all tokens of a text"
         raise ValueError(f"{asked}, and the cache does not say which {held} it holds; give it an empty cache")
-    needed, limit = held + max(map(len, rows)) + max_new_tokens - 1, config.context_length
+    needed = held + max(len(row) for row in rows) + max_new_tokens - 1
+    limit = config.context_length
     if cache is not None and needed > limit and (held or not getattr(cache, "slides", False)):
         raise ValueError(
             f"max_new_tokens={max_new_tokens} needs a context of {needed} tokens, and context_length={limit} "
@@ -208,7 +209,8 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
     """
     encode = teller.tokenizer.encode
     begin = list(teller.begin) or ([] if prompt else [teller.tokenizer.start])
-    before, ids = [*begin, *encode(prompt)], [*begin, *encode(prompt + choice)]
+    before = [*begin, *encode(prompt)]
+    ids = [*begin, *encode(prompt + choice)]
     if not choice:
         raise ValueError("choice='' is empty; give it a letter")
     if len(ids) <= len(before):

@@ -48,7 +48,8 @@ def numbers_turned(config: Any) -> int:
     Raises:
         ValueError: For a share outside (0, 1], and for a share that gives no even number of at least 2.
     """
-    share, heads = config.rope_share, config.n_heads
+    share = config.rope_share
+    heads = config.n_heads
     if not 0 < share <= 1:
         raise ValueError(f"rope_share={share} must be above 0 and at most 1; try 0.25")
     n = int(config.d_model // heads * share)

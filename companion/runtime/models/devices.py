@@ -1,6 +1,5 @@
 """Where to compute and in which number format, how long it takes, and whether a model fits there."""
 
-import dataclasses
 import math
 import os
 import timeit
@@ -13,6 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+MAX_LAYERS = 1000  # of a model that is built without numbers, which takes a millisecond or more a layer
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -132,31 +132,8 @@ def without_numbers() -> Iterator[None]:
         yield
 
 
-def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
-    """Return the bytes of the weights of build(config).
-
-    Only models of at most two blocks are built, without numbers.
-
-    Args:
-        config: A dataclass with n_layers.
-        build: Makes a model from a configuration.
-
-    Returns:
-        The number of bytes; infinite for sizes that PyTorch cannot count.
-    """
-    sizes = []
-    try:
-        for n in range(1, min(2, config.n_layers) + 1):
-            with without_numbers():
-                model = build(dataclasses.replace(config, n_layers=n))
-            sizes.append(sum(p.numel() * p.element_size() for p in model.parameters()))
-    except (RuntimeError, TypeError, OverflowError):
-        return math.inf
-    return sizes[0] + (config.n_layers - 1) * (sizes[-1] - sizes[0])
-
-
-def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1) -> None:
-    """Check that this machine's memory can hold a model. Nothing is built.
+def empty_model(config: Any, build: Callable[[Any], nn.Module], copies: int = 1) -> nn.Module:
+    """Return a model without numbers, after a check that this machine's memory can hold it with numbers.
 
     Args:
         config: The model's configuration.
@@ -165,12 +142,20 @@ def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1
             gradient and two averages of each weight.
 
     Raises:
-        ValueError: In one line, if the model does not fit.
+        ValueError: In one line, if the model does not fit, or has more than MAX_LAYERS layers.
     """
-    needed = parameter_bytes(config, build) * copies
+    if config.n_layers > MAX_LAYERS:
+        raise ValueError(f"n_layers={config.n_layers} must be at most {MAX_LAYERS:,}; make the model smaller")
+    try:
+        with without_numbers():
+            model = build(config)
+        needed = copies * sum(p.numel() * p.element_size() for p in model.parameters())
+    except (RuntimeError, TypeError, OverflowError):  # for sizes that PyTorch cannot count
+        needed = math.inf
     there = memory()
     if needed > there or math.isinf(needed):
         sizes = ", ".join(f"{name}={getattr(config, name)}" for name in ("vocab_size", "n_layers", "d_model"))
         much = "more than any machine has" if needed > 1e15 else f"{needed / 1e9:,.0f} GB"
         held = "this one's memory" if math.isinf(there) else f"the {there / 1e9:,.0f} GB of this machine"
         raise ValueError(f"a model of {sizes} needs {much}, over {held}; make it smaller")
+    return model

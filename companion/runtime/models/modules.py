@@ -41,7 +41,9 @@ def matrices_in_use(model: nn.Module, skipped: tuple[type, ...] = ()) -> dict[st
             idle.append(part)
         if hasattr(part, "experts") and hasattr(part, "router"):
             idle += part.experts[part.router.n_active :]
-    left_out = {id(p) for part in idle for p in part.parameters()}
+    left_out = set()
+    for part in idle:
+        left_out |= {id(p) for p in part.parameters()}
     return {name: p for name, p in model.named_parameters() if p.ndim == 2 and id(p) not in left_out}
 
 

@@ -120,7 +120,8 @@ def in_order(integers: Tensor, scale: Tensor):
         return None
 
 
-SMALLEST, LARGEST = 2**-17, 65504.0  # between these, float16 holds a scale to 7 bits or more
+SMALLEST = 2**-17
+LARGEST = 65504.0  # between these two, float16 holds a scale to 7 bits or more
 
 
 def narrowed(scale: Tensor) -> Tensor:

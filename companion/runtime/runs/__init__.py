@@ -1,1 +1,1 @@
-"""What surrounds a training: validation, sessions, resuming, presets, reports, several processes."""
+"""What surrounds a training: validation, sessions, resuming, optimizers, several processes."""

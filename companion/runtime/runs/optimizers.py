@@ -40,8 +40,12 @@ def beside_adamw(
     matrices = []
     others = []
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (matrices if name.endswith(MATRICES) else others).append(parameter)
+        if not parameter.requires_grad:
+            continue
+        if name.endswith(MATRICES):
+            matrices.append(parameter)
+        else:
+            others.append(parameter)
     made = []
     if matrices:
         made.append(kind(matrices, lr=lr, weight_decay=weight_decay, momentum=betas[0]))

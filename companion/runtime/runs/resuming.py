@@ -29,7 +29,9 @@ from companion.runtime.storage.checkpoints import (
     write_safetensors,
 )
 
-STATE, LOG, BEST = "state.safetensors", "log.jsonl", "best"
+STATE = "state.safetensors"
+LOG = "log.jsonl"
+BEST = "best"
 PLACE = ("steps", "tokens", "seconds", "losses")
 """Attributes of a trainer that are saved beside its weights and averages."""
 CHANGEABLE = ("steps", "eval_every", "device", "dtype", "compile")
@@ -178,7 +180,8 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedR
             run.
     """
     saved = read_config(folder)
-    shape, provenance = dict(saved["config"]), saved["provenance"]
+    shape = dict(saved["config"])
+    provenance = saved["provenance"]
     architecture = shape.pop("architecture", "gpt2")
     if architecture not in builders:
         known = ", ".join(builders)

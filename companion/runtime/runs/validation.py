@@ -14,10 +14,11 @@ from companion.runtime.models.devices import DTYPES
 from companion.runtime.storage.checkpoints import unwrapped
 from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
-MAX_ROW, MAX_SCORES = 2048, 2**27
-"""Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
+MAX_ROW = 2048  # tokens of a row of an evaluation, whose attention grows with their square
+MAX_SCORES = 2**27  # scores of a batch of an evaluation: half a GB
 EVALUATIONS = 3  # the smallest number of evaluations of a run, unless its settings say otherwise
-MAX_COUNT, MAX_SEED = 10**9, 10**12
+MAX_COUNT = 10**9
+MAX_SEED = 10**12
 
 
 def check_config(c: Any) -> None:

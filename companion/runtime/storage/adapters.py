@@ -20,7 +20,8 @@ from companion.runtime.files.arguments import number
 from companion.runtime.files.atomic import finish_renames, read_json, staged
 from companion.runtime.storage.checkpoints import ADAPTER, read_safetensors, write_safetensors
 
-CONFIG, WEIGHTS = ADAPTER, "adapter_model.safetensors"
+CONFIG = ADAPTER
+WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 ANY_VALUE = (
     *("task_type", "auto_mapping", "peft_version", "inference_mode", "base_model_name_or_path", "revision"),

@@ -19,12 +19,14 @@ from torch import nn
 
 from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import finish_renames, read_json
-from companion.runtime.models.devices import check_memory, without_numbers
+from companion.runtime.models.devices import empty_model
 from companion.runtime.storage.hub import PICKLES
 from companion.runtime.terminal import similar_path
 from companion.runtime.text.tokenizer import Tokenizer
 
-CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
+WEIGHTS = "model.safetensors"
 ADAPTER = "adapter_config.json"
 
 
@@ -149,9 +151,7 @@ def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
         shape = config_class(**fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a model configuration: {error}") from None
-    check_memory(shape, build)
-    with without_numbers():
-        return build(shape)
+    return empty_model(shape, build)
 
 
 def fingerprint(config: dict, tokenizer: bytes) -> str:
@@ -223,9 +223,11 @@ def check_weights(model: nn.Module, weights: dict[str, torch.Tensor], path: Path
     """Raise ValueError if a name, a shape or a kind of number differs from the model's."""
     wanted = tensors_of(model)
     for name in sorted(wanted.keys() | weights.keys()):
-        there, here = (list(d[name].shape) if name in d else "none" for d in (weights, wanted))
+        there = list(weights[name].shape) if name in weights else "none"
+        here = list(wanted[name].shape) if name in wanted else "none"
         if there != here:
             raise ValueError(f"{path} is of another model: {name} is {there} there, {here} here")
-        kind, own = weights[name].dtype, wanted[name].dtype
+        kind = weights[name].dtype
+        own = wanted[name].dtype
         if kind.is_floating_point != own.is_floating_point or not (kind.is_floating_point or kind == own):
             raise ValueError(f"{path} is of another model: {name} is {kind} there, {own} here")

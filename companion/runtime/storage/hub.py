@@ -18,7 +18,9 @@ from companion.runtime.files.atomic import expand_user, read_json_or_empty
 from companion.runtime.terminal import is_terminal
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
-CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+PARTS = "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
 SMALL = (
     "config.json generation_config.json model.safetensors.index.json tokenizer.json tokenizer_config.json "
@@ -155,7 +157,9 @@ def installed_file(name: str | Path) -> Path:
     name = Path(name).as_posix()
     spec = find_spec(INSTALLABLE[name][0].replace("-", "_"))
     folders = spec.submodule_search_locations if spec else []
-    files = [path for folder in folders for path in Path(folder).glob("*.gguf")]
+    files: list[Path] = []
+    for folder in folders:
+        files += Path(folder).glob("*.gguf")
     if not files:
         raise ImportError(f"the model {name} is not installed: {install_hint(name)}")
     return min(files)

@@ -53,8 +53,9 @@ def shape_in(theirs: dict) -> tuple[str, dict]:
             raise ValueError(f"{name}={theirs[name]!r:.60} must be {values[0]!r}, all that our parts compute")
     found = {ours: theirs.get(name, KINDS[kind]["usual"].get(name)) for ours, name in FIELDS[kind].items()}
     found = {ours: value for ours, value in found.items() if value is not None}
-    if missing := [name for ours, name in FIELDS[kind].items() if ours not in {*found, *OPTIONAL}]:
-        raise ValueError(f"it lacks {missing[0]!r}")
+    for ours, name in FIELDS[kind].items():
+        if ours not in found and ours not in OPTIONAL:
+            raise ValueError(f"it lacks {name!r}")
     found |= {"qwen2": {"qkv_bias": True}, "qwen3": {"qk_norm": True}}.get(kind, {})
     layers = set(theirs.get("layer_types") or [])
     if layers - {"sliding_attention" if "window" in found else "full_attention"}:
@@ -207,7 +208,8 @@ def write_like_gpt2(model: Any, tokenizer: Any, folder: Path) -> Path:
     Returns:
         The folder.
     """
-    c, ours = model.config, model.state_dict()
+    c = model.config
+    ours = model.state_dict()
     theirs = {"wte.weight": ours["embed.token.weight"], "wpe.weight": ours["embed.position.weight"]}
     for i in range(c.n_layers):
         theirs[f"h.{i}.attn.bias"] = torch.ones(c.context_length, c.context_length).tril()[None, None]

@@ -71,7 +71,8 @@ def load_text(name_or_path: str | Path, skip: Callable[[str], object] | None = N
     """
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"name_or_path={name_or_path!r:.40} must be a name or a path")
-    name, path = str(name_or_path), expand_user(name_or_path)
+    name = str(name_or_path)
+    path = expand_user(name_or_path)
     if not name.strip():
         raise ValueError(f"name_or_path={name!r} is empty; for the working directory write '.'")
     if name == "village":
@@ -158,7 +159,8 @@ def python_manual() -> list[str]:
     """
     from pydoc_data.topics import topics
 
-    seen, documents = {""}, []
+    seen = {""}
+    documents = []
     for name in sorted(topics):
         paragraphs = [p for p in topics[name].split("\n\n") if p.strip() not in seen]
         seen.update(p.strip() for p in paragraphs)
@@ -224,8 +226,12 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     longest = sizes.index(max(sizes))
     text = documents[longest]
     place = len(text) - round(target)
-    ends = {mark: text.rfind(mark, place * 9 // 10, place) + len(mark) for mark in ("\n", " ", "")}
-    cut = next(end for mark, end in ends.items() if end >= len(mark))  # after a line, or a word
+    cut = place
+    for mark in ("\n", " "):  # after a line, or else a word
+        found = text.rfind(mark, place * 9 // 10, place)
+        if found >= 0:
+            cut = found + 1
+            break
     if not (text[:cut].strip() and text[cut:].strip()):
         n = sum(sizes)
         least = max(math.floor(0.5 / min(val_fraction, 1 - val_fraction)), n) + 1

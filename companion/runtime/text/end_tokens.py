@@ -72,7 +72,8 @@ class TextDecoder:
     """
 
     def __init__(self, tokenizer: Tokenizer, hidden: Collection[int] = ()):
-        self.tokenizer, self.hidden = tokenizer, hidden
+        self.tokenizer = tokenizer
+        self.hidden = hidden
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, i: int) -> str:

@@ -25,7 +25,9 @@ from companion.runtime.text.tokenizer import (
     split_special,
 )
 
-FILE, CONFIG, MODEL = "tokenizer.json", "tokenizer_config.json", "config.json"
+FILE = "tokenizer.json"
+CONFIG = "tokenizer_config.json"
+MODEL = "config.json"
 GENERATION = "generation_config.json"
 TEMPLATE = "chat_template.jinja"
 SPACES = " \t\n\r\f\v▁"
