@@ -207,7 +207,7 @@ def answer(talk: Talk, text: str) -> None:
     dropped_before = chat.dropped
     written = ""
 
-    def told() -> Iterator[str]:
+    def drawn() -> Iterator[str]:
         nonlocal written
         for piece in chat.stream(text, talk.options.max_new_tokens, talk.seed):
             written += piece
