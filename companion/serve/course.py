@@ -42,12 +42,16 @@ TWO_TERMS = "My lists do not compare the two. Here is what each of them means, t
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
+NEAR_SECTION = 0.25
+"""How near the heading of a section must be to be named where nothing else is found."""
 EXACT = 0.99
 """How near it is if it is the same question."""
 CLEAR = 0.6
 """How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
 SAME = 0.8
 """How near a question what a term is for must be to a message that is not asked so."""
+EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
+"""Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 IN_GLOSSARY = "the glossary"
@@ -163,8 +167,10 @@ def read_glossary() -> list[Entry]:
 
 
 def in_words(text: str) -> str:
-    """A text with the sign of a square root in words."""
-    return re.sub(r"√|\bsqrt\b", "square root of ", text)
+    """A text with one word for those that mean the same, such as "laptop" and "PC"."""
+    for alike, word in TABLE["same"].items():
+        text = re.sub(rf"(?i){alike}", word, text)
+    return text
 
 
 # -- the index -----------------------------------------------------------------------------------------------
@@ -317,15 +323,25 @@ class Course:
         left = set(stems(message))
         found: list[Entry] = []
         for name, entry in self.terms:
-            if name <= left and not name <= LIGHT_WORDS:
+            if name <= left and not name <= LIGHT_WORDS and self.fits(name, entry, message):
                 left -= name
                 if entry not in found:
                     found.append(entry)
         for word in sorted(left - LIGHT_WORDS - question_words()):
-            having = {entry for name, entry in self.terms if word in name}
+            having = {
+                entry for name, entry in self.terms if word in name and self.fits({word}, entry, message)
+            }
             if len(having) == 1 and not having & set(found) and self.counts[word] <= RARE:
                 found.extend(having)
         return sorted(found[:2], key=lambda entry: -number_of(entry.chapter))
+
+    def fits(self, name: Collection[str], entry: Entry, message: str) -> bool:
+        """Whether an everyday name, such as "memory", has another word of the entry or a term beside it."""
+        others = self.unnamed(message, []) - set(name)
+        terms = set(stems(" ".join(self.term_words))) - EVERYDAY
+        return (
+            not EVERYDAY.issuperset(name) or not others or not others.isdisjoint(terms | {*stems(entry.line)})
+        )
 
     def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
         """The content words of a message that are in no name of some entries."""
@@ -351,6 +367,12 @@ class Course:
         chapter = f"Chapter {number_of(row.chapter)}"
         return Answered(f"{chapter} has a section on that: “{row.question}”.", f"{HEADINGS}, {row.chapter}")
 
+    def nearest_section(self, message: str) -> str:
+        """The section nearest to a message that no list answers, in a sentence; "" where none has its words."""
+        rare = {word for word in self.unnamed(message, []) if word in self.word_stems} - EVERYDAY
+        row, near = self.sections.find(in_words(message), rare)
+        return f"The nearest section is “{row.question}”, {row.chapter}." if near >= NEAR_SECTION else ""
+
     def find(self, message: str) -> Answered | None:
         """The answer of the lists to a question with its words mended; None where they have none.
 
@@ -362,7 +384,7 @@ class Course:
         if of_chapter:
             return of_chapter
         entries = self.entries(message)
-        unnamed = self.unnamed(message, entries)
+        unnamed = self.unnamed(WHY.sub(" ", message), entries)
         is_open = near < THRESHOLD or (near < CLEAR and not unnamed)
         if is_open and len(entries) == 1 and WHY.search(message):
             purpose = self.listed("Why do we need {}?", entries)
