@@ -191,12 +191,13 @@ def is_about(asked: set[str], row: set[str]) -> bool:
     """Whether a question is about the same as a listed question, by the content words of both.
 
     They must share two words, and these must be a third of the question's. One word is enough where the two
-    have at most three in all, counting it twice.
+    have at most three in all, counting it twice, unless that is a word such as "course".
     """
-    shared = len(asked & row)
-    if shared == 1:
-        return len(asked) + len(row) <= 3
-    return shared >= 2 and shared >= len(asked) / 3
+    shared = asked & row
+    if len(shared) == 1:
+        is_telling = asked <= row or not shared <= content_words(SPARE_IN_COURSE)
+        return len(asked) + len(row) <= 3 and is_telling
+    return len(shared) >= 2 and len(shared) >= len(asked) / 3
 
 
 class Index:
@@ -211,7 +212,7 @@ class Index:
 
     def __init__(self, rows: Sequence[Any]):
         self.rows = [row for row in rows for _ in row.wordings]
-        asked = [in_words(wording) for row in rows for wording in row.wordings]
+        asked = [in_words(wording.lower()) for row in rows for wording in row.wordings]
         counted = [pieces(question) for question in asked]
         self.content = [content_words(question) for question in asked]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
@@ -238,6 +239,7 @@ class Index:
             question: What is asked.
             telling: Content words of which one alone tells what the question is about.
         """
+        question = in_words(question.lower())
         asked = content_words(question)
         cosines = self.vectors @ self.vector(pieces(question))  # (N,)
         cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
@@ -340,7 +342,9 @@ class Course:
         others = self.unnamed(message, []) - set(name)
         terms = set(stems(" ".join(self.term_words))) - EVERYDAY
         return (
-            not EVERYDAY.issuperset(name) or not others or not others.isdisjoint(terms | {*stems(entry.line)})
+            not EVERYDAY.issuperset(name)
+            or not others
+            or not others.isdisjoint(terms | {"chapter", *stems(entry.line)})
         )
 
     def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
@@ -350,17 +354,16 @@ class Course:
 
     def nearest(self, message: str, telling: Collection[str] = ()) -> tuple[Row, float]:
         """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
-        asked = in_words(message)
-        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", asked)
-        found = [index.find(text, telling) for index in self.indexes for text in (asked, of_any_chapter)]
-        of_terms = self.term_questions.find(asked)
+        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
+        found = [index.find(text, telling) for index in self.indexes for text in (message, of_any_chapter)]
+        of_terms = self.term_questions.find(message)
         if of_terms[1] >= (CLEAR if COMPARES.search(message) else SAME):
             found.append(of_terms)
         return max(found, key=lambda one: one[1])
 
     def section_on(self, message: str) -> Answered | None:
         """The section whose heading is nearest to a message: it has two of its content words, or all."""
-        row, near = self.sections.find(in_words(message))
+        row, near = self.sections.find(message)
         shared = content_words(in_words(row.question)) & content_words(in_words(message))
         if near < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
             return None
@@ -368,10 +371,11 @@ class Course:
         return Answered(f"{chapter} has a section on that: “{row.question}”.", f"{HEADINGS}, {row.chapter}")
 
     def nearest_section(self, message: str) -> str:
-        """The section nearest to a message that no list answers, in a sentence; "" where none has its words."""
-        rare = {word for word in self.unnamed(message, []) if word in self.word_stems} - EVERYDAY
-        row, near = self.sections.find(in_words(message), rare)
-        return f"The nearest section is “{row.question}”, {row.chapter}." if near >= NEAR_SECTION else ""
+        """The section nearest to a message that no list answers, in a sentence; "" where there is none."""
+        words = self.unnamed(message, [])
+        row, near = self.sections.find(message, words - EVERYDAY)
+        is_near = near >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
+        return f"The nearest section is “{row.question}”, {row.chapter}." if is_near else ""
 
     def find(self, message: str) -> Answered | None:
         """The answer of the lists to a question with its words mended; None where they have none.
@@ -395,7 +399,8 @@ class Course:
                 return of_terms(entries, ONE_TERM)
             difference = self.listed("What is the difference between {} and {}?", entries)
             return difference or of_terms(entries, TWO_TERMS)
-        is_named = entries and not unnamed and not WHY.search(message)
+        is_compared = near >= CLEAR and COMPARES.search(message)
+        is_named = entries and not unnamed and not is_compared and not WHY.search(message)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
@@ -407,7 +412,8 @@ class Course:
         if not is_request and (len(strange) > 1 or village_nouns(message)):
             return None
         if entries:
-            is_partial = ASKS.match(message) and not is_named and not section
+            is_simple = "simpl" in message and not unnamed
+            is_partial = ASKS.match(message) and not is_named and not section and not is_simple
             found = of_terms(entries, ONLY_TERMS if is_partial else "")
             return found.followed_by(section) if section else found
         if section:

@@ -24,10 +24,12 @@ ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
 NOT_END = "I cannot choose how a story ends."
-NOT_SAME = "It is a new story: nothing else of the last one stays."
+NOT_SAME = "It is a new story: the rest of the last one does not stay."
+NOT_LENGTH = "I cannot choose the length of a story."
 EVENTS = re.compile(
     r"(?i)\b(who|that|which|where|when|because|until) "
     r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i)\b)"
+    r"|\b(nobody|no one|everybody|everyone|all of them) (is|are)\b"
     rf"|\b({TABLE['lists']['events'].replace(' ', '|')})\b"
 )
 """What says in an order what should happen."""
@@ -35,6 +37,8 @@ ENDS = re.compile(
     r"(?i)\b(happy|sad|good|bad|funny|nice) end(s|ing)?\b|\b(ends|ending) (well|badly|with|in)\b"
 )
 """What asks for an end of some kind."""
+LENGTH = re.compile(r"(?i)\b((very|really|super) short|short one|long\w*|sentences?|lines|words|pages?)\b")
+"""What asks for a story of some length."""
 ONLY_ANIMALS = re.compile(
     r"(?i)\b(only|just) (with )?animals\b|\b(no|without( any)?) (people|persons?|humans?)\b"
 )
@@ -44,7 +48,9 @@ SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b(
 """What a story is ordered about."""
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
-WITHOUT = re.compile(r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?|any))* (\w+)")
+WITHOUT = re.compile(
+    r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?|any|baker(?= mara)))* (\w+)"
+)
 """What a story is ordered without."""
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
@@ -56,11 +62,16 @@ def in_words(text: str) -> str:
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 
 
+def wanted_phrases(order: str) -> list[str]:
+    """What an order names and does not exclude; two animals, if it excludes people and names none."""
+    phrases = ordered_phrases(WITHOUT.sub("", order))
+    return phrases or (["goat", "goose"] if ONLY_ANIMALS.search(order) else [])
+
+
 def as_order(text: str) -> str:
     """The order that the model gets: for a story about what a message names of the village, or for any."""
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
-    wanted = WITHOUT.sub("", in_words(text))
-    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in ordered_phrases(wanted)]
+    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in wanted_phrases(in_words(text))]
     return f"Tell me a story about {' and '.join(subjects)}." if subjects else BARE_ORDER
 
 
@@ -113,7 +124,7 @@ def faults_of(story: str, order: str) -> tuple[float, float]:
 def absent_from(story: str, order: str) -> list[str]:
     """What an order names and a story does not have, with a number of people, such as "three people"."""
     true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
-    absent = missing(ordered_phrases(WITHOUT.sub("", order)), true)
+    absent = missing(wanted_phrases(order), true)
     roles = list(state_of(story).role.values())
     number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
     if number and number[2] == "animals":
@@ -168,9 +179,10 @@ def note_on_order(message: str, story: str, begun: str = "") -> str:
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",
-        note_of_unknown_words(order, is_order=True, story=story),
+        note_of_unknown_words(WITHOUT.sub("", order), is_order=True, story=story),
         NOT_EVENTS if EVENTS.search(order) else "",
-        NOT_END if ENDS.search(order) else "",
+        NOT_LENGTH if LENGTH.search(order) else "",
+        NOT_END if ENDS.search(order) and not ("happy" in order and "happily" in story) else "",
         NOT_SAME if KEEPS.match(order) and re.search(r"(?i)\bsame\b", order) else "",
         f"You ordered a story without that; it has {' and '.join(unwanted)}." if unwanted else "",
         note_on_absent(order, story),

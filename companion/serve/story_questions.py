@@ -120,8 +120,8 @@ def read(kind: str, question: str, story: str) -> str:
     said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
     things = {*nouns} & {*KINDS["thing"], *KINDS["goods"]}
-    if not said and things and HANDS.search(question):
-        said = deeds_with(story, things)
+    if not said and things and HANDS.search(question) and not DID.match(question):
+        said = f"{deeds_with(story, things)} {places_of(story, things)}".strip()
     if said and not IS_IT.match(question):
         return said
     if DID.match(question):
@@ -258,6 +258,7 @@ def feelings_in(story: str, nouns: list[str]) -> str:
     """What somebody of some nouns, or anybody, felt in a story."""
     names = people_of(story, nouns)
     felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
+    felt += [f"“{one}”" for one in sentences_of(story) if "happily" in one]
     return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
 
 
