@@ -373,7 +373,8 @@ class Course:
     def nearest_section(self, message: str) -> str:
         """The section nearest to a message that no list answers, in a sentence; "" where there is none."""
         words = self.unnamed(message, [])
-        row, near = self.sections.find(message, words - EVERYDAY)
+        rare = {word for word in words - EVERYDAY if self.counts[word] <= RARE}
+        row, near = self.sections.find(message, rare)
         is_near = near >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
         return f"The nearest section is “{row.question}”, {row.chapter}." if is_near else ""
 

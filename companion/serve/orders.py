@@ -139,6 +139,8 @@ def unwanted_in(story: str, order: str) -> list[str]:
     nouns = {*village_nouns(" ".join(WITHOUT.findall(order)))}
     if ONLY_ANIMALS.search(order):
         nouns.update(KINDS["role"][: KINDS["role"].index(ANIMALS[0])])
+    if re.search(r"(?i)\b(no|without( any)?) animals\b", order):
+        nouns.update(ANIMALS)
     return [item for item in items_of(story) if nouns.intersection(item.split())]
 
 

@@ -83,6 +83,7 @@ class StoryChat(Chat):
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
         kind = kind_of(told_and_asked(text)[1])
+        kind = kind_of(spelled(text)) if kind == "unclear" else kind
         self.by, self.note = "model", ""
         if kind == "order" or (kind == "more" and not self.stories()):
             text = with_kept(text, self.messages[0]["content"] if self.stories() else "")

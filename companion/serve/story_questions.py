@@ -186,7 +186,8 @@ def whether(story: str, question: str) -> str:
         for subject in set(named) & set(values):
             asked = [word for word in named if word in known and word != subject]
             rest = content_words(" ".join(named)) - content_words(f"{subject} {' '.join(asked)} {SPARE}")
-            if asked and not rest:
+            is_owned = kind == "role" and begun[3].lower().startswith(("do", "ha"))  # "does Mara have a dog"
+            if asked and not rest and not is_owned:
                 fact = form.format(subject, values[subject])
                 return f"{'Yes' if values[subject] in asked else 'No'}, {fact}."
     return ""
