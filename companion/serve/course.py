@@ -42,12 +42,16 @@ TWO_TERMS = "My lists do not compare the two. Here is what each of them means, t
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
+NEAR_SECTION = 0.25
+"""How near the heading of a section must be to be named where nothing else is found."""
 EXACT = 0.99
 """How near it is if it is the same question."""
 CLEAR = 0.6
 """How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
 SAME = 0.8
 """How near a question what a term is for must be to a message that is not asked so."""
+EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
+"""Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 IN_GLOSSARY = "the glossary"
@@ -163,8 +167,10 @@ def read_glossary() -> list[Entry]:
 
 
 def in_words(text: str) -> str:
-    """A text with the sign of a square root in words."""
-    return re.sub(r"√|\bsqrt\b", "square root of ", text)
+    """A text with one word for those that mean the same, such as "laptop" and "PC"."""
+    for alike, word in TABLE["same"].items():
+        text = re.sub(rf"(?i){alike}", word, text)
+    return text
 
 
 # -- the index -----------------------------------------------------------------------------------------------
@@ -185,12 +191,13 @@ def is_about(asked: set[str], row: set[str]) -> bool:
     """Whether a question is about the same as a listed question, by the content words of both.
 
     They must share two words, and these must be a third of the question's. One word is enough where the two
-    have at most three in all, counting it twice.
+    have at most three in all, counting it twice, unless that is a word such as "course".
     """
-    shared = len(asked & row)
-    if shared == 1:
-        return len(asked) + len(row) <= 3
-    return shared >= 2 and shared >= len(asked) / 3
+    shared = asked & row
+    if len(shared) == 1:
+        is_telling = asked <= row or not shared <= content_words(SPARE_IN_COURSE)
+        return len(asked) + len(row) <= 3 and is_telling
+    return len(shared) >= 2 and len(shared) >= len(asked) / 3
 
 
 class Index:
@@ -205,7 +212,7 @@ class Index:
 
     def __init__(self, rows: Sequence[Any]):
         self.rows = [row for row in rows for _ in row.wordings]
-        asked = [in_words(wording) for row in rows for wording in row.wordings]
+        asked = [in_words(wording.lower()) for row in rows for wording in row.wordings]
         counted = [pieces(question) for question in asked]
         self.content = [content_words(question) for question in asked]
         self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
@@ -232,6 +239,7 @@ class Index:
             question: What is asked.
             telling: Content words of which one alone tells what the question is about.
         """
+        question = in_words(question.lower())
         asked = content_words(question)
         cosines = self.vectors @ self.vector(pieces(question))  # (N,)
         cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
@@ -317,15 +325,27 @@ class Course:
         left = set(stems(message))
         found: list[Entry] = []
         for name, entry in self.terms:
-            if name <= left and not name <= LIGHT_WORDS:
+            if name <= left and not name <= LIGHT_WORDS and self.fits(name, entry, message):
                 left -= name
                 if entry not in found:
                     found.append(entry)
         for word in sorted(left - LIGHT_WORDS - question_words()):
-            having = {entry for name, entry in self.terms if word in name}
+            having = {
+                entry for name, entry in self.terms if word in name and self.fits({word}, entry, message)
+            }
             if len(having) == 1 and not having & set(found) and self.counts[word] <= RARE:
                 found.extend(having)
         return sorted(found[:2], key=lambda entry: -number_of(entry.chapter))
+
+    def fits(self, name: Collection[str], entry: Entry, message: str) -> bool:
+        """Whether an everyday name, such as "memory", has another word of the entry or a term beside it."""
+        others = self.unnamed(message, []) - set(name)
+        terms = set(stems(" ".join(self.term_words))) - EVERYDAY
+        return (
+            not EVERYDAY.issuperset(name)
+            or not others
+            or not others.isdisjoint(terms | {"chapter", *stems(entry.line)})
+        )
 
     def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
         """The content words of a message that are in no name of some entries."""
@@ -334,22 +354,29 @@ class Course:
 
     def nearest(self, message: str, telling: Collection[str] = ()) -> tuple[Row, float]:
         """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
-        asked = in_words(message)
-        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", asked)
-        found = [index.find(text, telling) for index in self.indexes for text in (asked, of_any_chapter)]
-        of_terms = self.term_questions.find(asked)
+        of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
+        found = [index.find(text, telling) for index in self.indexes for text in (message, of_any_chapter)]
+        of_terms = self.term_questions.find(message)
         if of_terms[1] >= (CLEAR if COMPARES.search(message) else SAME):
             found.append(of_terms)
         return max(found, key=lambda one: one[1])
 
     def section_on(self, message: str) -> Answered | None:
         """The section whose heading is nearest to a message: it has two of its content words, or all."""
-        row, near = self.sections.find(in_words(message))
+        row, near = self.sections.find(message)
         shared = content_words(in_words(row.question)) & content_words(in_words(message))
         if near < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
         return Answered(f"{chapter} has a section on that: “{row.question}”.", f"{HEADINGS}, {row.chapter}")
+
+    def nearest_section(self, message: str) -> str:
+        """The section nearest to a message that no list answers, in a sentence; "" where there is none."""
+        words = self.unnamed(message, [])
+        rare = {word for word in words - EVERYDAY if self.counts[word] <= RARE}
+        row, near = self.sections.find(message, rare)
+        is_near = near >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
+        return f"The nearest section is “{row.question}”, {row.chapter}." if is_near else ""
 
     def find(self, message: str) -> Answered | None:
         """The answer of the lists to a question with its words mended; None where they have none.
@@ -362,7 +389,7 @@ class Course:
         if of_chapter:
             return of_chapter
         entries = self.entries(message)
-        unnamed = self.unnamed(message, entries)
+        unnamed = self.unnamed(WHY.sub(" ", message), entries)
         is_open = near < THRESHOLD or (near < CLEAR and not unnamed)
         if is_open and len(entries) == 1 and WHY.search(message):
             purpose = self.listed("Why do we need {}?", entries)
@@ -373,7 +400,8 @@ class Course:
                 return of_terms(entries, ONE_TERM)
             difference = self.listed("What is the difference between {} and {}?", entries)
             return difference or of_terms(entries, TWO_TERMS)
-        is_named = entries and not unnamed and not WHY.search(message)
+        is_compared = near >= CLEAR and COMPARES.search(message)
+        is_named = entries and not unnamed and not is_compared and not WHY.search(message)
         if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
         if near >= THRESHOLD:
@@ -385,7 +413,8 @@ class Course:
         if not is_request and (len(strange) > 1 or village_nouns(message)):
             return None
         if entries:
-            is_partial = ASKS.match(message) and not is_named and not section
+            is_simple = "simpl" in message and not unnamed
+            is_partial = ASKS.match(message) and not is_named and not section and not is_simple
             found = of_terms(entries, ONLY_TERMS if is_partial else "")
             return found.followed_by(section) if section else found
         if section:

@@ -6,11 +6,13 @@ import re
 from companion.serve.route import SAID
 from companion.serve.village_words import (
     NOUNS,
+    TABLE,
     missing,
     note_of_unknown_words,
     ordered_phrases,
     spelled,
     unknown_words,
+    village_nouns,
     with_article,
 )
 from companion.show.judged_text import is_story
@@ -21,18 +23,34 @@ from companion.village.words import KINDS, NUMBERS
 ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
-NOT_WITHOUT = "I cannot always leave out what a story should be without."
+NOT_END = "I cannot choose how a story ends."
+NOT_SAME = "It is a new story: the rest of the last one does not stay."
+NOT_LENGTH = "I cannot choose the length of a story."
 EVENTS = re.compile(
     r"(?i)\b(who|that|which|where|when|because|until) "
-    r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i|it)\b)"
+    r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i)\b)"
+    r"|\b(nobody|no one|everybody|everyone|all of them) (is|are)\b"
+    rf"|\b({TABLE['lists']['events'].replace(' ', '|')})\b"
 )
-"""What begins a clause in which an order says what should happen."""
+"""What says in an order what should happen."""
+ENDS = re.compile(
+    r"(?i)\b(happy|sad|good|bad|funny|nice) end(s|ing)?\b|\b(ends|ending) (well|badly|with|in)\b"
+)
+"""What asks for an end of some kind."""
+LENGTH = re.compile(r"(?i)\b((very|really|super) short|short one|long\w*|sentences?|lines|words|pages?)\b")
+"""What asks for a story of some length."""
+ONLY_ANIMALS = re.compile(
+    r"(?i)\b(only|just) (with )?animals\b|\b(no|without( any)?) (people|persons?|humans?)\b"
+)
+"""What orders a story without people."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b(.*)")
 """What a story is ordered about."""
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
-WITHOUT = re.compile(r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?))* \w+")
+WITHOUT = re.compile(
+    r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?|any|baker(?= mara)))* (\w+)"
+)
 """What a story is ordered without."""
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
@@ -44,10 +62,16 @@ def in_words(text: str) -> str:
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 
 
+def wanted_phrases(order: str) -> list[str]:
+    """What an order names and does not exclude; two animals, if it excludes people and names none."""
+    phrases = ordered_phrases(WITHOUT.sub("", order))
+    return phrases or (["goat", "goose"] if ONLY_ANIMALS.search(order) else [])
+
+
 def as_order(text: str) -> str:
     """The order that the model gets: for a story about what a message names of the village, or for any."""
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
-    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in ordered_phrases(in_words(text))]
+    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in wanted_phrases(in_words(text))]
     return f"Tell me a story about {' and '.join(subjects)}." if subjects else BARE_ORDER
 
 
@@ -56,9 +80,11 @@ def with_kept(text: str, last_order: str) -> str:
     if not KEEPS.match(text):
         return text
     kinds = kinds_in(" ".join(ordered_phrases(in_words(text))))
-    wanted = WITHOUT.sub("", text)
-    kept = [phrase for phrase in ordered_phrases(last_order) if kinds_in(phrase).isdisjoint(kinds)]
-    return " and ".join([wanted, *map(with_article, kept)])
+    dropped = village_nouns(" ".join(WITHOUT.findall(text)))
+    kept = [phrase for phrase in ordered_phrases(last_order) if not {*dropped} & {*phrase.split()}]
+    if not dropped:
+        kept = [phrase for phrase in kept if kinds_in(phrase).isdisjoint(kinds)]
+    return " and ".join([text, *map(with_article, kept)])
 
 
 def kinds_in(phrase: str) -> set[str]:
@@ -87,14 +113,18 @@ def faults_of(story: str, order: str) -> tuple[float, float]:
         return math.inf, math.inf
     n_twice = len(verdicts) - len({one.sentence for one in verdicts})
     absent = absent_from(story, order)
-    n_absent = len(absent) + len(missing([phrase.split()[-1] for phrase in absent], story))
+    n_absent = (
+        len(absent)
+        + len(unwanted_in(story, order))
+        + len(missing([phrase.split()[-1] for phrase in absent], story))
+    )
     return n_absent, n_twice + sum(one.kind != "ok" for one in verdicts)
 
 
 def absent_from(story: str, order: str) -> list[str]:
     """What an order names and a story does not have, with a number of people, such as "three people"."""
     true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
-    absent = missing(ordered_phrases(order), true)
+    absent = missing(wanted_phrases(order), true)
     roles = list(state_of(story).role.values())
     number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
     if number and number[2] == "animals":
@@ -102,6 +132,16 @@ def absent_from(story: str, order: str) -> list[str]:
     if number and NUMBERS.index(number[1]) + 1 != len(roles):
         absent.append(number[0])
     return absent
+
+
+def unwanted_in(story: str, order: str) -> list[str]:
+    """What a story has although it was ordered without."""
+    nouns = {*village_nouns(" ".join(WITHOUT.findall(order)))}
+    if ONLY_ANIMALS.search(order):
+        nouns.update(KINDS["role"][: KINDS["role"].index(ANIMALS[0])])
+    if re.search(r"(?i)\b(no|without( any)?) animals\b", order):
+        nouns.update(ANIMALS)
+    return [item for item in items_of(story) if nouns.intersection(item.split())]
 
 
 def items_of(story: str) -> list[str]:
@@ -138,11 +178,15 @@ def note_on_order(message: str, story: str, begun: str = "") -> str:
         begun: The sentences of a program with which the story begins.
     """
     order = in_words(message)
+    unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",
-        note_of_unknown_words(order, is_order=True, story=story),
+        note_of_unknown_words(WITHOUT.sub("", order), is_order=True, story=story),
         NOT_EVENTS if EVENTS.search(order) else "",
-        NOT_WITHOUT if "without" in order.lower() else "",
+        NOT_LENGTH if LENGTH.search(order) else "",
+        NOT_END if ENDS.search(order) and not ("happy" in order and "happily" in story) else "",
+        NOT_SAME if KEEPS.match(order) and re.search(r"(?i)\bsame\b", order) else "",
+        f"You ordered a story without that; it has {' and '.join(unwanted)}." if unwanted else "",
         note_on_absent(order, story),
     ]
     return " ".join(note for note in notes if note)

@@ -134,7 +134,10 @@ class Lists:
         source = route(mended, self.course)
         if source == "course":
             found = self.course.chapter_for(mended) if kind == "chapter" else self.course.find(mended)
-            return found or Answered(NO_ENTRY, SMALL_TALK)
+            section = "" if found else self.course.nearest_section(mended)
+            return found or Answered(
+                SAID["near_section"].format(section) if section else NO_ENTRY, SMALL_TALK
+            )
         return Answered(ANSWERS[kind], SMALL_TALK) if source == "small talk" else None
 
     def said(self, message: str) -> str | None:

@@ -12,7 +12,15 @@ from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.course import ASKS
 from companion.serve.kinds import kind_of
-from companion.serve.orders import as_order, cannot_tell, faults_of, in_words, note_on_order, with_kept
+from companion.serve.orders import (
+    as_order,
+    cannot_tell,
+    faults_of,
+    in_words,
+    note_on_order,
+    wanted_phrases,
+    with_kept,
+)
 from companion.serve.route import ABOUT_STORY, EXAMPLE, LEARNED, ORDERS, UNCLEAR
 from companion.serve.story_questions import (
     BEFORE,
@@ -32,7 +40,6 @@ from companion.serve.village_words import (
     learned_words,
     missing,
     note_of_unknown_words,
-    ordered_phrases,
     spelled,
     village_nouns,
     with_names,
@@ -76,6 +83,7 @@ class StoryChat(Chat):
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
         kind = kind_of(told_and_asked(text)[1])
+        kind = kind_of(spelled(text)) if kind == "unclear" else kind
         self.by, self.note = "model", ""
         if kind == "order" or (kind == "more" and not self.stories()):
             text = with_kept(text, self.messages[0]["content"] if self.stories() else "")
@@ -157,7 +165,7 @@ class StoryChat(Chat):
         Returns:
             The story, and the sentences of the program with which it begins, or "".
         """
-        phrases = ordered_phrases(wanted)
+        phrases = wanted_phrases(wanted)
         found: list[tuple] = []
         for i in range(DRAWS):
             drawn = None if seed is None else seed + 1000 * i

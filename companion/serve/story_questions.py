@@ -44,6 +44,8 @@ SPEAKS = re.compile(r"(?i)\bwhat (do|does|did) .*\b(say|ask|answer|talk|shout)\b
 """What asks for what somebody says."""
 BEFORE = re.compile(r"(?i)\b(before|first|originally|earlier|beginning|used to)\b")
 """What asks how something was before the end of the story."""
+HANDS = re.compile(rf"(?i)\b({'|'.join(TABLE['lists']['hands'].split())})\b")
+"""What asks how a thing went from one to another."""
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
@@ -117,6 +119,9 @@ def read(kind: str, question: str, story: str) -> str:
     only_nouns = content_words(in_past(question)) - content_words(SPARE) <= content_words(" ".join(nouns))
     said = deeds_with(story, nouns) if nouns and (kind == "deeds" or only_nouns) else ""
     said = said or quoted(story, question) or deeds_with(story, content_words(in_past(question)))
+    things = {*nouns} & {*KINDS["thing"], *KINDS["goods"]}
+    if not said and things and HANDS.search(question) and not DID.match(question):
+        said = f"{deeds_with(story, things)} {places_of(story, things)}".strip()
     if said and not IS_IT.match(question):
         return said
     if DID.match(question):
@@ -181,7 +186,8 @@ def whether(story: str, question: str) -> str:
         for subject in set(named) & set(values):
             asked = [word for word in named if word in known and word != subject]
             rest = content_words(" ".join(named)) - content_words(f"{subject} {' '.join(asked)} {SPARE}")
-            if asked and not rest:
+            is_owned = kind == "role" and begun[3].lower().startswith(("do", "ha"))  # "does Mara have a dog"
+            if asked and not rest and not is_owned:
                 fact = form.format(subject, values[subject])
                 return f"{'Yes' if values[subject] in asked else 'No'}, {fact}."
     return ""
@@ -217,12 +223,17 @@ def deeds_of(story: str) -> list[str]:
     text = " ".join(story.split())
     reading = Reading()
     found = []
-    for _, _, matched in cut(text):
+    for start, end, matched in cut(text):
         if not matched:
             continue
+        got = next((verb for form, verb in SAID["got"].items() if re.search(form, text[start:end])), "got")
         step = VILLAGE.read(reading.state, *matched)
         others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
-        named = {"others": " and ".join(others) or "nobody", "all": " and ".join(reading.state.role)}
+        named = {
+            "others": " and ".join(others) or "nobody",
+            "all": " and ".join(reading.state.role),
+            "got": got,
+        }
         verdict = reading.verdict(step)
         if verdict.kind != "contradiction" and verdict.reason != "said already":
             for effect, *letters in step.pattern.effects:
@@ -248,6 +259,7 @@ def feelings_in(story: str, nouns: list[str]) -> str:
     """What somebody of some nouns, or anybody, felt in a story."""
     names = people_of(story, nouns)
     felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
+    felt += [f"“{one}”" for one in sentences_of(story) if "happily" in one]
     return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
 
 

@@ -37,7 +37,7 @@ NOUNS = ("name", "role", "thing", "goods", "place")
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
-OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:)([^.?!\n]*)")
+OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:|\bstory[.,;-])([^.?!\n]*)")
 """What follows says what a story is ordered about."""
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
 HALVES = re.compile(TABLE["asks"]["halves"])

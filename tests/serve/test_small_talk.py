@@ -127,7 +127,7 @@ def test_more_messages_get_a_sensible_answer():
         (
             "tell me a story with a happy ending about a key",
             "Tell me a story about a key.",
-            "",
+            "I cannot choose how a story ends.",
         ),
         ("something sad", BARE_ORDER, "I do not know “sad”, so the story leaves that out."),
         (
@@ -154,6 +154,7 @@ def test_more_messages_get_a_sensible_answer():
         (
             "same again but with a goose",
             "Tell me a story about a goose.",
+            "It is a new story: the rest of the last one does not stay. "
             "You ordered a goose; that is not in the story.",
         ),
     ],
@@ -215,7 +216,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what's the ending of the story", f"The story ends so: “{LAST}”"),
         ("what did Bram do?", "Bram came to the mill and met Mara."),
         ("what happened to bram", "Bram came to the mill and met Mara."),
-        ("what happened", "Mara got the key. Bram came to the mill and met Mara."),
+        ("what happened", "Mara found the key. Bram came to the mill and met Mara."),
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Bram came to the mill and met Mara."),
         ("does bram love the key", f"{UNSAID} At the end of the story, {PLACES}."),
@@ -226,7 +227,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("did Mara find the key or not", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
-        ("what did Mara do with the key", "Mara got the key."),
+        ("what did Mara do with the key", "Mara found the key."),
         ("who found the key?", f"The story says: {STORY.partition(' One')[0]}"),
         ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("does the story have a dragon", f"No. The story has no dragon. {CONTENTS}"),
@@ -265,7 +266,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("was bram at the mill", "Yes, Bram is at the mill."),
         ("what does mara do for a living", "Mara is the baker."),
         ("whats the name of the baker", "Mara is the baker."),
-        ("who had the key before", "Mara got the key."),
+        ("who had the key before", "Mara found the key."),
         ("what is the title", f"The story has no title. {WITH_CAST.partition(' It ends')[0]}"),
         ("why did Bram cry?", f"{WHY} At the end of the story, the fox Bram is at the mill."),
     ],
