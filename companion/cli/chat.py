@@ -213,7 +213,7 @@ def answer(talk: Talk, text: str) -> None:
             written += piece
             yield piece
 
-    for shown in marked(told(), talk.marks, stories_only=True):
+    for shown in marked(drawn(), talk.marks, stories_only=True):
         print(reworded(shown, earlier), end="", flush=True)
     talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1

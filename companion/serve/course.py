@@ -302,9 +302,9 @@ class Course:
                 return min(longer, key=len)
         if stem(word) in self.word_stems:
             return word
-        near = get_close_matches(word, self.term_words | self.long_words, 3, 0.84)
-        near = [one for one in near if one[0] == word[0]]
-        return near[0] if near else typed
+        matches = get_close_matches(word, self.term_words | self.long_words, 3, 0.84)
+        matches = [one for one in matches if one[0] == word[0]]
+        return matches[0] if matches else typed
 
     def with_term(self, message: str, before: Answered | None) -> str:
         """A question with the term that the last answer explained in the place of "it"."""
@@ -363,9 +363,9 @@ class Course:
 
     def section_on(self, message: str) -> Answered | None:
         """The section whose heading is nearest to a message: it has two of its content words, or all."""
-        row, near = self.sections.find(message)
+        row, similarity = self.sections.find(message)
         shared = content_words(in_words(row.question)) & content_words(in_words(message))
-        if near < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
+        if similarity < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
         return Answered(f"{chapter} has a section on that: “{row.question}”.", f"{HEADINGS}, {row.chapter}")
@@ -374,8 +374,8 @@ class Course:
         """The section nearest to a message that no list answers, in a sentence; "" where there is none."""
         words = self.unnamed(message, [])
         rare = {word for word in words - EVERYDAY if self.counts[word] <= RARE}
-        row, near = self.sections.find(message, rare)
-        is_near = near >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
+        row, similarity = self.sections.find(message, rare)
+        is_near = similarity >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
         return f"The nearest section is “{row.question}”, {row.chapter}." if is_near else ""
 
     def find(self, message: str) -> Answered | None:
@@ -384,13 +384,13 @@ class Course:
         That is the entry of the term that it asks for, or else the entries of the terms that it contains, and
         the nearest listed question, or else the nearest section.
         """
-        row, near = self.nearest(message)
-        of_chapter = self.about_chapter(message) if near < EXACT else None
+        row, similarity = self.nearest(message)
+        of_chapter = self.about_chapter(message) if similarity < EXACT else None
         if of_chapter:
             return of_chapter
         entries = self.entries(message)
         unnamed = self.unnamed(WHY.sub(" ", message), entries)
-        is_open = near < THRESHOLD or (near < CLEAR and not unnamed)
+        is_open = similarity < THRESHOLD or (similarity < CLEAR and not unnamed)
         if is_open and len(entries) == 1 and WHY.search(message):
             purpose = self.listed("Why do we need {}?", entries)
             if purpose:
@@ -400,12 +400,12 @@ class Course:
                 return of_terms(entries, ONE_TERM)
             difference = self.listed("What is the difference between {} and {}?", entries)
             return difference or of_terms(entries, TWO_TERMS)
-        is_compared = near >= CLEAR and COMPARES.search(message)
+        is_compared = similarity >= CLEAR and COMPARES.search(message)
         is_named = entries and not unnamed and not is_compared and not WHY.search(message)
-        if is_named and near < (EXACT if len(entries) == 1 else CLEAR):
+        if is_named and similarity < (EXACT if len(entries) == 1 else CLEAR):
             return of_terms(entries)
-        if near >= THRESHOLD:
-            is_more = entries and near < CLEAR
+        if similarity >= THRESHOLD:
+            is_more = entries and similarity < CLEAR
             return of_terms(entries).followed_by(row.answered()) if is_more else row.answered()
         section = self.section_on(message)
         strange = [word for word in unnamed if word not in self.word_stems]
@@ -420,16 +420,16 @@ class Course:
         if section:
             return section
         rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
-        row, near = self.nearest(message, rare)
-        return row.answered() if near >= THRESHOLD else None
+        row, similarity = self.nearest(message, rare)
+        return row.answered() if similarity >= THRESHOLD else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""
         names = product(*(entry.names for entry in entries))
-        row, near = max(
+        row, similarity = max(
             [self.term_questions.find(form.format(*some)) for some in names], key=lambda one: one[1]
         )
-        return row.answered() if near >= CLEAR else None
+        return row.answered() if similarity >= CLEAR else None
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
@@ -455,8 +455,8 @@ class Course:
             return None
         number = int(found[2]) + bool(found[1])
         if re.search(r"(?i)\b(how (long|much time)|minutes|hours?)\b", message) and minutes_of(number):
-            told = f"About {minutes_of(number)} minutes for its main path, without the exercises."
-            return Answered(told, f"the beginning of chapter {number}")
+            answer = f"About {minutes_of(number)} minutes for its main path, without the exercises."
+            return Answered(answer, f"the beginning of chapter {number}")
         entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]
         if not entries:
             return None

@@ -60,16 +60,16 @@ OPEN = ("unclear", "simpler", "told", "more", "longer", *SAID["story"])
 def route(message: str, course: Course) -> str:
     """Return "course", "small talk", "order", "story", or "nobody" for a message that nobody can answer."""
     kind = kind_of(message)
-    near = course.nearest(message)[1]
+    similarity = course.nearest(message)[1]
     if kind == "order":
         return "order"
     entries = course.entries(message) if kind in OPEN and not WHERE.match(message) else []
     is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
-    if kind in ABOUT_STORY and near < EXACT and not is_of_terms:
+    if kind in ABOUT_STORY and similarity < EXACT and not is_of_terms:
         return "story"
     if kind == "unclear" and entries and ASKS.match(message) and not village_nouns(message):
         return "course"
-    if kind in OF_COURSE or near >= (THRESHOLD if kind == "unclear" else CLEAR) or is_of_terms:
+    if kind in OF_COURSE or similarity >= (THRESHOLD if kind == "unclear" else CLEAR) or is_of_terms:
         return "course"
     if kind == "more":
         return "order"
@@ -107,18 +107,18 @@ class Lists:
             return None
         if kind_of(message) == "language":
             return Answered(ANSWERS["language"], SMALL_TALK)
-        whole = self.find_one(message, before)
+        answer = self.find_one(message, before)
         parts = halves(message)
         is_of_village = len(parts) > 1 and any(map(village_nouns, parts))
-        if is_from_lists(whole) and not is_of_village:
-            return whole
+        if is_from_lists(answer) and not is_of_village:
+            return answer
         found: list[Answered] = []
         for part in parts:
             answered = self.find_one(part, found[-1] if found else before)
             if is_from_lists(answered):
                 found.append(answered)
         if not found or len(parts) == 1:
-            return whole
+            return answer
         answers = [one.answer for one in found] + [SAID["rest"]] * (len(found) < len(parts))
         return Answered("\n".join(answers), "; ".join(dict.fromkeys(one.source for one in found)))
 

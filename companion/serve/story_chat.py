@@ -110,8 +110,8 @@ class StoryChat(Chat):
             yield said
             return
         self.by = "model"
-        told, question = told_and_asked(text)
-        question = f"{told} {as_learned(from_question_word(question))}".strip()
+        said, question = told_and_asked(text)
+        question = f"{said} {as_learned(from_question_word(question))}".strip()
         self.make_room(question, max_new_tokens)
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
         nouns = village_nouns(question)
@@ -122,11 +122,11 @@ class StoryChat(Chat):
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model did not learn to answer; else ""."""
-        told, question = told_and_asked(text)
+        said, question = told_and_asked(text)
         question = spelled(question)
         kind = kind_of(question)
         question = from_question_word(question)
-        known = [*self.contents(), told]
+        known = [*self.contents(), said]
         stories = [one for one in known if is_story(one)]
         self.by = "rule"
         if kind in ABOUT_STORY and question.lower().startswith("why "):

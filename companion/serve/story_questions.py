@@ -68,8 +68,8 @@ def asked_for(question: str) -> list[str]:
 
 def told_and_asked(message: str) -> tuple[str, str]:
     """The story that a message tells and its last sentence, which asks; else "" and the message."""
-    *told, question = re.split(SENTENCES, message.strip())
-    return (" ".join(told), question) if is_story(" ".join(told)) else ("", message)
+    *said, question = re.split(SENTENCES, message.strip())
+    return (" ".join(said), question) if is_story(" ".join(said)) else ("", message)
 
 
 def is_about_the_world(kind: str, question: str, story: str) -> bool:

@@ -79,10 +79,10 @@ def spelled_word(word: str) -> str:
     if word in SHORT_FORMS or word in LIGHT_WORDS or not content_words(word) - question_words():
         return SHORT_FORMS.get(word, word)
     turned = [one for one in sorted(OFTEN) if one[0] == word[0] and sorted(one) == sorted(word)]
-    near = get_close_matches(word, OFTEN, 1, 0.85) if not word.endswith("s") else []
-    near += get_close_matches(word, village_forms(), 1, 0.9)  # "aples"
-    near = [one for one in near if len(one) > 3 and one[0] == word[0]]  # "mother" is not "other"
-    return (turned or near or [word])[0]
+    similar = get_close_matches(word, OFTEN, 1, 0.85) if not word.endswith("s") else []
+    similar += get_close_matches(word, village_forms(), 1, 0.9)  # "aples"
+    similar = [one for one in similar if len(one) > 3 and one[0] == word[0]]  # "mother" is not "other"
+    return (turned or similar or [word])[0]
 
 
 def spelled(message: str) -> str:
