@@ -67,7 +67,6 @@ BAD_OPTIONS = [
     ("info runs/village", "did you mean --checkpoint runs/village?"),
     ("info --checkpoint min.txt", "min.txt is not there, nor its config.json (did you mean mine.txt?)"),
     ("generate Once the baker", "did you mean --prompt 'Once the baker'?"),
-    ("demo", "required: part; see companion demo --help"),
     (
         "finetune instructions --data talks.jsonl --keep 2",
         "--keep needs plain texts on which the model stays as it is; name them with",
