@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion import load, village
-from companion.serve import course
+from companion.serve import course, course_lists
 
 
 def words_alone(text: str) -> Counter:
@@ -55,21 +55,21 @@ def found(index, threshold: float, asked: list, others: list) -> tuple[int, int,
 
 
 if __name__ == "__main__":
-    rows, both = course.read_questions(course.FAQ), course.pieces
+    rows, both = course_lists.read_questions(course_lists.FAQ), course_lists.pieces
     (asked, held_asked), (others, held_others) = halves(ASKED), halves(OTHERS)
     made = {}
     for name, pieces in {"words": words_alone, "letters": letters_alone, "words and letters": both}.items():
-        course.pieces = pieces
-        made[name] = (course.Index(rows), pieces)
+        course_lists.pieces = pieces
+        made[name] = (course_lists.Index(rows), pieces)
     made["mean embeddings"] = (MeanEmbedding(rows, load(village.DATA / "models" / "answerer", "cpu")), both)
     print(f"first half: {len(asked)} in other words, {len(others)} others; right / wrong / others found")
     thresholds = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9]
     print(f"{'':18}", *(f"{t:10}" for t in thresholds))
     for name, (index, pieces) in made.items():
-        course.pieces = pieces
+        course_lists.pieces = pieces
         counts = [found(index, threshold, asked, others) for threshold in thresholds]
         print(f"{name:18}", *(f"{'/'.join(map(str, c)):>10}" for c in counts))
-    course.pieces = both
+    course_lists.pieces = both
     for half in ((asked, others), (held_asked, held_others)):
         print(
             course.THRESHOLD,

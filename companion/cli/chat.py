@@ -28,7 +28,7 @@ from companion.cli._shared import (
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_terminal
-from companion.serve.course import Answered
+from companion.serve.course_lists import Answered
 from companion.serve.route import EXAMPLE, Lists, reworded
 from companion.show.judged_text import Marks, marked, marks_for
 from companion.village.dialogues import DECLINE

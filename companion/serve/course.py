@@ -3,19 +3,34 @@
 A model of the village could not answer them.
 """
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from itertools import chain, product
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from itertools import product
 
 from companion import village
+from companion.serve.course_lists import (
+    FAQ,
+    FREQUENT,
+    HEADINGS,
+    IN_GLOSSARY,
+    ONLY_TERMS,
+    QUESTIONS,
+    SECTIONS,
+    TERM_QUESTIONS,
+    Answered,
+    Entry,
+    Index,
+    Row,
+    capitalized,
+    in_words,
+    of_terms,
+    read_glossary,
+    read_questions,
+)
 from companion.serve.village_words import (
     LIGHT_WORDS,
     SPARE,
@@ -29,15 +44,8 @@ from companion.serve.village_words import (
     village_nouns,
 )
 
-FAQ = village.DATA / "faq.csv"
-GLOSSARY = village.DATA / "glossary.csv"
-QUESTIONS = village.DATA / "questions.csv"
-TERM_QUESTIONS = village.DATA / "term_questions.csv"
-SECTIONS = village.DATA / "sections.csv"
 THRESHOLD = 0.35
 """How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
-ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
-"""What stands before the entries of the terms in a question that no list answers."""
 TWO_TERMS = "My lists do not compare the two. Here is what each of them means, the later chapter first:"
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
@@ -54,199 +62,55 @@ EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
-IN_GLOSSARY = "the glossary"
-FREQUENT = "the list of frequent questions"
-HEADINGS = "the headings of the chapters"
-SMALL_TALK = "a list of small talk"
-"""Sources of answers."""
 ASKS = re.compile(
     r"(?i)\W*((ok|so|and|but) )*"
     r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
 )
 """How a question begins."""
 WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
-"""What asks for more than the meaning of a term."""
+"""What asks for the purpose of a term."""
+SIMPLY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['simply'])})\b")
+"""What asks for a simple explanation."""
 WHERE = re.compile(r"(?i)\W*((and|so|but) )?where\b")
 """How a question begins that asks for a place, which no term has."""
 COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
 """What asks how two terms differ."""
 REQUESTS = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['requests'])})\b")
 """What asks for an explanation without a question word."""
-LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
-SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
-"""How the TeX of the lists is written where it is not drawn."""
 
 
-class Answered(NamedTuple):
-    """An answer, and where it is from, as a reader is told it."""
+@dataclass
+class Asked:
+    """A question about the course, and what the lists have of it.
 
-    answer: str
-    source: str
-
-    def followed_by(self, other: "Answered") -> "Answered":
-        """Both answers, and both sources; that of the other first, because it answers the question itself."""
-        return Answered(f"{self.answer}\n{other.answer}", f"{other.source}; {self.source}")
-
-    def with_source(self) -> str:
-        """The answer, and below it where it is from, except for small talk."""
-        return self.answer if self.source == SMALL_TALK else f"{self.answer}\n(From {self.source}.)"
-
-
-class Row(NamedTuple):
-    """A question in one or more wordings, its answer, and the chapter, such as "chapter 4: Attention"."""
-
-    wordings: tuple[str, ...]
-    answer: str
-    chapter: str = ""
-
-    @property
-    def question(self) -> str:
-        """The first wording."""
-        return self.wordings[0]
-
-    def answered(self) -> Answered:
-        """The answer with its source."""
-        if self.chapter:
-            return Answered(
-                f"“{self.question}” {self.answer}", f"the questions that learners ask, {self.chapter}"
-            )
-        return Answered(self.answer, f"{FREQUENT}: “{self.question}”")
-
-
-class Entry(NamedTuple):
-    """An entry of the glossary."""
-
-    names: tuple[str, ...]
-    meaning: str
-    chapter: str
-
-    @property
-    def line(self) -> str:
-        """The names and the meaning."""
-        line = f"{', '.join(self.names)}: {self.meaning.rstrip('.')}."
-        return line[0].upper() + line[1:]
-
-
-# -- the lists -----------------------------------------------------------------------------------------------
-
-
-def plain_text(text: str) -> str:
-    """The text without Markdown, and with its formulas, between dollar signs, in plain characters."""
-    text = LINK.sub(r"\1", text).replace("*", "").replace("`", "")
-    for formula in re.findall(r"\$[^$]+\$", text):
-        written = formula[1:-1]
-        for tex, sign in SIGNS.items():
-            written = written.replace(tex, sign)
-        text = text.replace(formula, written)
-    return text
-
-
-def read_rows(file) -> list[dict[str, str]]:
-    """The rows of a file, in plain text; a chapter is written as "chapter 4: Attention"."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = [{name: plain_text(text) for name, text in row.items()} for row in csv.DictReader(lines)]
-    for row in rows:
-        if "chapter" in row:
-            row["chapter"] = f"chapter {row['chapter']}: {row.pop('title')}"
-    return rows
-
-
-def read_questions(file: Path) -> list[Row]:
-    """The questions of a list, or the headings of the chapters' sections, which have no answer."""
-    return [
-        Row(tuple(row["question"].split(" | ")), row.get("answer", ""), row.get("chapter", ""))
-        for row in read_rows(file)
-    ]
-
-
-def read_glossary() -> list[Entry]:
-    """The entries of the glossary."""
-    return [
-        Entry(tuple(row["names"].split(" | ")), row["meaning"], row["chapter"]) for row in read_rows(GLOSSARY)
-    ]
-
-
-def in_words(text: str) -> str:
-    """A text with one word for those that mean the same, such as "laptop" and "PC"."""
-    for alike, word in TABLE["same"].items():
-        text = re.sub(rf"(?i){alike}", word, text)
-    return text
-
-
-# -- the index -----------------------------------------------------------------------------------------------
-
-
-def pieces(text: str) -> Counter:
-    """How often each piece of a text is there: its words, and runs of three to five of their letters."""
-    words = re.findall(r"\w+", text.lower())
-    found = Counter(words)
-    for word in words:
-        padded = f" {word} "
-        for length in (3, 4, 5):
-            found.update(padded[start : start + length] for start in range(len(padded) + 1 - length))
-    return found
-
-
-def is_about(asked: set[str], row: set[str]) -> bool:
-    """Whether a question is about the same as a listed question, by the content words of both.
-
-    They must share two words, and these must be a third of the question's. One word is enough where the two
-    have at most three in all, counting it twice, unless that is a word such as "course".
-    """
-    shared = asked & row
-    if len(shared) == 1:
-        is_telling = asked <= row or not shared <= content_words(SPARE_IN_COURSE)
-        return len(asked) + len(row) <= 3 and is_telling
-    return len(shared) >= 2 and len(shared) >= len(asked) / 3
-
-
-class Index:
-    """find(question) -> the row whose question is nearest to it, and how near: the cosine of their TF-IDF.
-
-    Only rows that share the question's content words count, because two questions that begin with "What is"
-    have much in common and need not ask for the same.
-
-    A piece counts by the logarithm of how often it is there, and the more, the fewer rows have it.
-    Source: Salton & Buckley, 1988 (Information Processing & Management 24), section 2.
+    Attributes:
+        message: The question.
+        entries: The glossary's entries of its terms.
+        unnamed: Its content words that are in no name of these.
+        row: The nearest listed question.
+        similarity: How near it is.
     """
 
-    def __init__(self, rows: Sequence[Any]):
-        self.rows = [row for row in rows for _ in row.wordings]
-        asked = [in_words(wording.lower()) for row in rows for wording in row.wordings]
-        counted = [pieces(question) for question in asked]
-        self.content = [content_words(question) for question in asked]
-        self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
-        have = Counter(chain.from_iterable(counted))
-        self.rarity = np.log((1 + len(asked)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
-        self.unseen = np.log(1 + len(asked)) + 1
-        self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
+    message: str
+    entries: list[Entry]
+    unnamed: set[str]
+    row: Row
+    similarity: float
 
-    def vector(self, found: Counter) -> np.ndarray:
-        """Counted pieces -> (pieces,) of length 1 at most: pieces that no row has make it shorter."""
-        known = np.zeros(len(self.places))
-        strange = 0.0
-        for piece, n in found.items():
-            if piece in self.places:
-                known[self.places[piece]] = (1 + np.log(n)) * self.rarity[self.places[piece]]
-            else:
-                strange += ((1 + np.log(n)) * self.unseen) ** 2
-        return known / max(np.sqrt(known @ known + strange), 1e-12)
+    @property
+    def is_open(self) -> bool:
+        """Whether no listed question is near, or none that is nearer than the terms."""
+        return self.similarity < THRESHOLD or (self.similarity < CLEAR and not self.unnamed)
 
-    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Any, float]:
-        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
+    @property
+    def wants_more(self) -> bool:
+        """Whether it asks for more than the meaning of a term."""
+        return bool(WHY.search(self.message) or SIMPLY.search(self.message))
 
-        Args:
-            question: What is asked.
-            telling: Content words of which one alone tells what the question is about.
-        """
-        question = in_words(question.lower())
-        asked = content_words(question)
-        cosines = self.vectors @ self.vector(pieces(question))  # (N,)
-        cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
-        return self.rows[int(cosines.argmax())], float(cosines.max())
-
-
-# -- answers -------------------------------------------------------------------------------------------------
+    @property
+    def is_request(self) -> bool:
+        """Whether it asks for something, with a question word or without."""
+        return bool(ASKS.match(self.message) or REQUESTS.search(self.message) or self.wants_more)
 
 
 class Course:
@@ -308,14 +172,11 @@ class Course:
 
     def with_term(self, message: str, before: Answered | None) -> str:
         """A question with the term that the last answer explained in the place of "it"."""
-        explained = before and re.match(rf"({IN_GLOSSARY}|{FREQUENT}: “What (?:is|are))", before.source)
-        if not explained or not ASKS.match(message):
+        if not before or not before.term or not ASKS.match(message):
             return message
         if self.entries(message) or self.nearest(message)[1] >= THRESHOLD:  # it says what it is about
             return message
-        asked = re.search(r"“What (?:is|are) (?:an? |the )?(.+)\?”", before.source)
-        term = asked[1] if asked else re.match(r"[^,:]+", before.answer)[0]
-        return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), message, count=1)
+        return re.sub(r"(?i)\b(it|they|them|that)\b", before.term.lower(), message, count=1)
 
     def entries(self, message: str) -> list[Entry]:
         """The entries of at most two terms that a message contains, that of the later chapter first.
@@ -361,10 +222,10 @@ class Course:
             found.append(of_terms)
         return max(found, key=lambda one: one[1])
 
-    def section_on(self, message: str) -> Answered | None:
+    def section(self, asked: Asked) -> Answered | None:
         """The section whose heading is nearest to a message: it has two of its content words, or all."""
-        row, similarity = self.sections.find(message)
-        shared = content_words(in_words(row.question)) & content_words(in_words(message))
+        row, similarity = self.sections.find(asked.message)
+        shared = content_words(in_words(row.question)) & content_words(in_words(asked.message))
         if similarity < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
@@ -378,49 +239,83 @@ class Course:
         is_near = similarity >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
         return f"The nearest section is “{row.question}”, {row.chapter}." if is_near else ""
 
-    def find(self, message: str) -> Answered | None:
-        """The answer of the lists to a question with its words mended; None where they have none.
-
-        That is the entry of the term that it asks for, or else the entries of the terms that it contains, and
-        the nearest listed question, or else the nearest section.
-        """
-        row, similarity = self.nearest(message)
-        of_chapter = self.about_chapter(message) if similarity < EXACT else None
-        if of_chapter:
-            return of_chapter
+    def asked(self, message: str) -> Asked:
+        """A question with what the lists have of it."""
         entries = self.entries(message)
-        unnamed = self.unnamed(WHY.sub(" ", message), entries)
-        is_open = similarity < THRESHOLD or (similarity < CLEAR and not unnamed)
-        if is_open and len(entries) == 1 and WHY.search(message):
-            purpose = self.listed("Why do we need {}?", entries)
-            if purpose:
-                return of_terms(entries).followed_by(purpose)
-        if is_open and entries and COMPARES.search(message):
-            if len(entries) == 1:
-                return of_terms(entries, ONE_TERM)
-            difference = self.listed("What is the difference between {} and {}?", entries)
-            return difference or of_terms(entries, TWO_TERMS)
-        is_compared = similarity >= CLEAR and COMPARES.search(message)
-        is_named = entries and not unnamed and not is_compared and not WHY.search(message)
-        if is_named and similarity < (EXACT if len(entries) == 1 else CLEAR):
-            return of_terms(entries)
-        if similarity >= THRESHOLD:
-            is_more = entries and similarity < CLEAR
-            return of_terms(entries).followed_by(row.answered()) if is_more else row.answered()
-        section = self.section_on(message)
-        strange = [word for word in unnamed if word not in self.word_stems]
-        is_request = ASKS.match(message) or WHY.search(message) or REQUESTS.search(message)
-        if not is_request and (len(strange) > 1 or village_nouns(message)):
+        row, similarity = self.nearest(message)
+        return Asked(
+            message, entries, self.unnamed(SIMPLY.sub(" ", WHY.sub(" ", message)), entries), row, similarity
+        )
+
+    def find(self, message: str) -> Answered | None:
+        """The answer of the lists to a question with its words mended; None where they have none."""
+        asked = self.asked(message)
+        answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
+        if asked.is_request or not self.is_of_something_else(asked):
+            answerers += [self.meaning_and_section, self.section, self.question_of_rare_word]
+        for answerer in answerers:
+            found = answerer(asked)
+            if found:
+                return found
+        return None
+
+    def terms_of_chapter(self, asked: Asked) -> Answered | None:
+        """The terms of the chapter that a message names."""
+        return None if asked.similarity >= EXACT else self.about_chapter(asked.message)
+
+    def purpose(self, asked: Asked) -> Answered | None:
+        """What a term means and what it is for, to a question for its purpose or a simple explanation."""
+        if not asked.is_open or len(asked.entries) != 1 or not asked.wants_more:
             return None
-        if entries:
-            is_simple = "simpl" in message and not unnamed
-            is_partial = ASKS.match(message) and not is_named and not section and not is_simple
-            found = of_terms(entries, ONLY_TERMS if is_partial else "")
-            return found.followed_by(section) if section else found
+        purpose = self.listed("Why do we need {}?", asked.entries)
+        return of_terms(asked.entries).followed_by(purpose) if purpose else None
+
+    def comparison(self, asked: Asked) -> Answered | None:
+        """How two terms differ, to a question that compares them; else what they mean."""
+        if not asked.is_open or not asked.entries or not COMPARES.search(asked.message):
+            return None
+        if len(asked.entries) == 1:
+            return of_terms(asked.entries, ONE_TERM)
+        difference = self.listed("What is the difference between {} and {}?", asked.entries)
+        return difference or of_terms(asked.entries, TWO_TERMS)
+
+    def meaning(self, asked: Asked) -> Answered | None:
+        """What the terms of a message mean, if it has nothing else, and no listed question is much nearer."""
+        if not asked.entries or asked.unnamed or asked.wants_more:
+            return None
+        if asked.similarity >= CLEAR and COMPARES.search(asked.message):
+            return None
+        limit = EXACT if len(asked.entries) == 1 else CLEAR
+        return of_terms(asked.entries) if asked.similarity < limit else None
+
+    def listed_question(self, asked: Asked) -> Answered | None:
+        """The answer to the nearest listed question, below the meaning of its terms if it is not clear."""
+        if asked.similarity < THRESHOLD:
+            return None
+        answer = asked.row.answered()
+        if asked.entries and asked.similarity < CLEAR:
+            return of_terms(asked.entries).followed_by(answer)
+        return answer
+
+    def is_of_something_else(self, asked: Asked) -> bool:
+        """Whether a message has words of the village, or several that the course does not have."""
+        strange = [word for word in asked.unnamed if word not in self.word_stems]
+        return len(strange) > 1 or bool(village_nouns(asked.message))
+
+    def meaning_and_section(self, asked: Asked) -> Answered | None:
+        """What the terms of a message mean, and the section on the rest of it."""
+        if not asked.entries:
+            return None
+        section = self.section(asked)
         if section:
-            return section
-        rare = [word for word in content_words(message) if self.counts[word] in (1, 2)]
-        row, similarity = self.nearest(message, rare)
+            return of_terms(asked.entries).followed_by(section)
+        is_partial = bool(ASKS.match(asked.message)) and (asked.unnamed or WHY.search(asked.message))
+        return of_terms(asked.entries, ONLY_TERMS if is_partial else "")
+
+    def question_of_rare_word(self, asked: Asked) -> Answered | None:
+        """The answer to the listed question that shares a rare word with a message."""
+        rare = [word for word in content_words(asked.message) if self.counts[word] in (1, 2)]
+        row, similarity = self.nearest(asked.message, rare)
         return row.answered() if similarity >= THRESHOLD else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
@@ -438,22 +333,26 @@ class Course:
             return of_chapter
         entries = self.entries(topic)[:1]
         found = of_terms(entries) if entries else self.find(topic)
-        said = f"{found.source}; {found.answer}" if found else ""
-        chapters = re.findall(r"(?i)chapters? \d+(?: to \d+|: [^;]+)?", said)
-        if not chapters:
-            strange = [word for word in re.findall(r"\w+", topic) if word.lower() not in self.words]
-            none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
-            return Answered(none, IN_GLOSSARY) if strange else None
-        lead = f"C{chapters[0][1:]}. "
-        return Answered(lead + found.answer.removeprefix(lead), found.source)
+        if found and found.chapter:
+            lead = capitalized(f"{found.chapter}. ")
+            return found._replace(answer=lead + found.answer.removeprefix(lead))
+        strange = [word for word in re.findall(r"\w+", topic) if word.lower() not in self.words]
+        none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
+        return Answered(none, IN_GLOSSARY) if strange else None
 
     def about_chapter(self, message: str) -> Answered | None:
         """The terms of the chapter that a message names, or of the next one; None if it asks for more."""
         found = re.search(r"(?i)\b(after )?(?:chapter )?(\d+)\b", message)
         words = content_words(message) - content_words(SPARE_IN_COURSE)
-        if not found or "chapter" not in message.lower() or len(words) > 2 + bool(found[1]):
+        if not found or "chapter" not in message.lower():
             return None
-        number = int(found[2]) + bool(found[1])
+        number = int(found[2])
+        n_allowed = 2
+        if found[1]:  # "after chapter 4"
+            number += 1
+            n_allowed += 1
+        if len(words) > n_allowed:
+            return None
         if re.search(r"(?i)\b(how (long|much time)|minutes|hours?)\b", message) and minutes_of(number):
             answer = f"About {minutes_of(number)} minutes for its main path, without the exercises."
             return Answered(answer, f"the beginning of chapter {number}")
@@ -461,25 +360,21 @@ class Course:
         if not entries:
             return None
         terms = ", ".join(entry.line.partition(":")[0] for entry in entries)
-        return Answered(f"C{entries[0].chapter[1:]}. It explains: {terms}.", IN_GLOSSARY)
+        chapter = entries[0].chapter
+        return Answered(f"{capitalized(chapter)}. It explains: {terms}.", IN_GLOSSARY, chapter)
 
     def following(self, before: Answered) -> Answered | None:
         """The question after that of an answer, in its chapter or in the list of frequent ones."""
-        chapter = re.search(r"chapter \d+: [^;]+", before.source)
-        rows = [row for row in self.questions if chapter and row.chapter == chapter[0]]
-        if before.source.startswith(FREQUENT):
-            rows = self.frequent
+        is_frequent = before.question in [row.question for row in self.frequent]
+        rows = self.frequent
+        if not is_frequent:
+            rows = [row for row in self.questions if row.chapter == before.chapter]
         if not rows:
             return None
-        said = before.answer + before.source
-        after = max((i for i, row in enumerate(rows) if f"“{row.question}”" in said), default=-1) + 1
-        row = rows[after % len(rows)]
-        return row.answered() if chapter else Answered(f"“{row.question}” {row.answer}", FREQUENT)
-
-
-def number_of(chapter: str) -> int:
-    """The number of "chapter 4: Attention"."""
-    return int(re.search(r"\d+", chapter)[0])
+        places = {row.question: i for i, row in enumerate(rows)}
+        row = rows[(places.get(before.question, -1) + 1) % len(rows)]
+        answer = f"“{row.question}” {row.answer}"
+        return row.answered()._replace(answer=answer, source=FREQUENT) if is_frequent else row.answered()
 
 
 def minutes_of(number: int) -> int | None:
@@ -490,8 +385,6 @@ def minutes_of(number: int) -> int | None:
     return None
 
 
-def of_terms(entries: list[Entry], lead: str = "") -> Answered:
-    """What the terms of a message mean, below a lead."""
-    lines = "\n".join(entry.line for entry in entries)
-    chapters = dict.fromkeys(f"{IN_GLOSSARY}, {entry.chapter}" for entry in entries)
-    return Answered(f"{lead}\n{lines}".strip(), "; ".join(chapters))
+def number_of(chapter: str) -> int:
+    """The number of "chapter 4: Attention"."""
+    return int(re.search(r"\d+", chapter)[0])

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.serve.course import FAQ, read_glossary, read_questions
+from companion.serve.course_lists import FAQ, read_glossary, read_questions
 from companion.serve.village_words import LIGHT_WORDS, SHORT_FORMS, TABLE, from_question_word, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
@@ -170,13 +170,19 @@ def kind_of(message: str) -> str:
     if words and words in known_kinds():
         return known_kinds()[words]
     parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), from_question_word(message)]
-    likely = []
+    kinds: dict[str, float] = {}
     for part in parts:
         of_part = probabilities(part)
         kind = max(of_part, key=of_part.get)
-        if of_part[kind] >= THRESHOLD:
-            likely.append((kind not in COURTESIES, part == message, of_part[kind], kind))
-    return max(likely)[-1] if likely else "unclear"
+        if of_part[kind] < THRESHOLD:
+            continue
+        rank = of_part[kind]
+        if part == message:
+            rank += 1
+        if kind not in COURTESIES:
+            rank += 2
+        kinds[kind] = max(rank, kinds.get(kind, 0))
+    return max(kinds, key=kinds.get, default="unclear")
 
 
 if __name__ == "__main__":

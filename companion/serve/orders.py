@@ -4,6 +4,7 @@ import math
 import re
 
 from companion.serve.route import SAID
+from companion.serve.story_facts import ANIMALS, items_of
 from companion.serve.village_words import (
     NOUNS,
     TABLE,
@@ -20,7 +21,6 @@ from companion.village import judge
 from companion.village.judge import state_of
 from companion.village.words import KINDS, NUMBERS
 
-ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
 NOT_END = "I cannot choose how a story ends."
@@ -142,15 +142,6 @@ def unwanted_in(story: str, order: str) -> list[str]:
     if re.search(r"(?i)\b(no|without( any)?) animals\b", order):
         nouns.update(ANIMALS)
     return [item for item in items_of(story) if nouns.intersection(item.split())]
-
-
-def items_of(story: str) -> list[str]:
-    """The people, things and goods of a story."""
-    state = state_of(story)
-    found = [f"the {role} {name}" for name, role in state.role.items()]
-    found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
-    found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
-    return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
 
 
 def note_on_absent(order: str, story: str) -> str:

@@ -17,17 +17,8 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from companion.serve.course import (
-    ASKS,
-    CLEAR,
-    EXACT,
-    ONLY_TERMS,
-    SMALL_TALK,
-    THRESHOLD,
-    WHERE,
-    Answered,
-    Course,
-)
+from companion.serve.course import ASKS, CLEAR, EXACT, THRESHOLD, WHERE, Course
+from companion.serve.course_lists import SMALL_TALK, Answered
 from companion.serve.kinds import kind_of
 from companion.serve.village_words import halves, village_nouns
 from companion.show.judged_text import is_story
@@ -60,20 +51,32 @@ OPEN = ("unclear", "simpler", "told", "more", "longer", *SAID["story"])
 def route(message: str, course: Course) -> str:
     """Return "course", "small talk", "order", "story", or "nobody" for a message that nobody can answer."""
     kind = kind_of(message)
-    similarity = course.nearest(message)[1]
     if kind == "order":
         return "order"
-    entries = course.entries(message) if kind in OPEN and not WHERE.match(message) else []
-    is_of_terms = entries and len(course.unnamed(message, entries)) <= len(entries)
-    if kind in ABOUT_STORY and similarity < EXACT and not is_of_terms:
+    if is_about_the_course(message, kind, course):
+        return "course"
+    if kind in ABOUT_STORY:
         return "story"
-    if kind == "unclear" and entries and ASKS.match(message) and not village_nouns(message):
-        return "course"
-    if kind in OF_COURSE or similarity >= (THRESHOLD if kind == "unclear" else CLEAR) or is_of_terms:
-        return "course"
     if kind == "more":
         return "order"
     return "small talk" if kind in ANSWERS else "nobody"
+
+
+def is_about_the_course(message: str, kind: str, course: Course) -> bool:
+    """Whether a message is of such a kind, is much like a listed question, or has terms of the course."""
+    similarity = course.nearest(message)[1]
+    if kind in OF_COURSE or similarity >= EXACT:
+        return True
+    if kind in OPEN and not WHERE.match(message):
+        entries = course.entries(message)
+        n_others = len(course.unnamed(message, entries))
+        if entries and n_others <= len(entries):
+            return True
+        if entries and kind == "unclear" and ASKS.match(message) and not village_nouns(message):
+            return True
+    if kind == "unclear":
+        return similarity >= THRESHOLD
+    return kind not in ABOUT_STORY and similarity >= CLEAR
 
 
 def reworded(answer: str, earlier: Iterable[str]) -> str:
@@ -85,7 +88,7 @@ def reworded(answer: str, earlier: Iterable[str]) -> str:
 
 def is_from_lists(found: Answered | None) -> bool:
     """Whether an answer is one of the course's lists to all of a question."""
-    return bool(found and found.source != SMALL_TALK and not found.answer.startswith(ONLY_TERMS))
+    return bool(found and found.source != SMALL_TALK and not found.is_partial)
 
 
 class Lists:
@@ -109,18 +112,26 @@ class Lists:
             return Answered(ANSWERS["language"], SMALL_TALK)
         answer = self.find_one(message, before)
         parts = halves(message)
-        is_of_village = len(parts) > 1 and any(map(village_nouns, parts))
-        if is_from_lists(answer) and not is_of_village:
+        if len(parts) == 1:
             return answer
+        if is_from_lists(answer) and not any(map(village_nouns, parts)):
+            return answer
+        return self.find_parts(parts, before) or answer
+
+    def find_parts(self, parts: list[str], before: Answered | None = None) -> Answered | None:
+        """The answers to those questions of a message that the lists answer."""
         found: list[Answered] = []
         for part in parts:
             answered = self.find_one(part, found[-1] if found else before)
             if is_from_lists(answered):
                 found.append(answered)
-        if not found or len(parts) == 1:
-            return answer
-        answers = [one.answer for one in found] + [SAID["rest"]] * (len(found) < len(parts))
-        return Answered("\n".join(answers), "; ".join(dict.fromkeys(one.source for one in found)))
+        if not found:
+            return None
+        answers = [one.answer for one in found]
+        if len(found) < len(parts):
+            answers.append(SAID["rest"])
+        sources = dict.fromkeys(one.source for one in found)
+        return found[-1]._replace(answer="\n".join(answers), source="; ".join(sources))
 
     def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
         """The answer to a message as a whole."""
@@ -132,13 +143,15 @@ class Lists:
         if following:
             return following
         source = route(mended, self.course)
-        if source == "course":
-            found = self.course.chapter_for(mended) if kind == "chapter" else self.course.find(mended)
-            section = "" if found else self.course.nearest_section(mended)
-            return found or Answered(
-                SAID["near_section"].format(section) if section else NO_ENTRY, SMALL_TALK
-            )
-        return Answered(ANSWERS[kind], SMALL_TALK) if source == "small talk" else None
+        if source == "small talk":
+            return Answered(ANSWERS[kind], SMALL_TALK)
+        if source != "course":
+            return None
+        found = self.course.chapter_for(mended) if kind == "chapter" else self.course.find(mended)
+        if found:
+            return found
+        section = self.course.nearest_section(mended)
+        return Answered(SAID["near_section"].format(section) if section else NO_ENTRY, SMALL_TALK)
 
     def said(self, message: str) -> str | None:
         """The answer to a message with its source, as one text; None for a message for a model."""

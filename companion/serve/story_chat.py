@@ -1,8 +1,10 @@
 """A conversation about one story, for the app and `companion chat`: the story stays, old questions go."""
 
+import math
 import re
 from collections.abc import Iterator
 from random import Random
+from typing import NamedTuple
 
 import torch
 
@@ -10,7 +12,6 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.course import ASKS
 from companion.serve.kinds import kind_of
 from companion.serve.orders import (
     as_order,
@@ -22,16 +23,8 @@ from companion.serve.orders import (
     with_kept,
 )
 from companion.serve.route import ABOUT_STORY, EXAMPLE, LEARNED, ORDERS, UNCLEAR
-from companion.serve.story_questions import (
-    BEFORE,
-    asked_for,
-    corrected,
-    is_about_the_world,
-    places_of,
-    read,
-    told_and_asked,
-    truth_of,
-)
+from companion.serve.story_facts import corrected, places_of, truth_of
+from companion.serve.story_questions import asked_for, kind_in, read, told_and_asked
 from companion.serve.village_words import (
     TABLE,
     content_words,
@@ -57,6 +50,20 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
 READ_NOTE = "A program read this in the story."
+
+
+class Draft(NamedTuple):
+    """A story that was drawn.
+
+    Attributes:
+        story: The story.
+        begun: The sentences of a program with which it begins, or "".
+        faults: How much of the order it lacks, and how many of its sentences are wrong.
+    """
+
+    story: str
+    begun: str
+    faults: tuple[float, float]
 
 
 class StoryChat(Chat):
@@ -124,28 +131,16 @@ class StoryChat(Chat):
         """Return the answer to a message that the model did not learn to answer; else ""."""
         said, question = told_and_asked(text)
         question = spelled(question)
-        kind = kind_of(question)
-        question = from_question_word(question)
         known = [*self.contents(), said]
         stories = [one for one in known if is_story(one)]
+        kind = kind_in(question, stories)
+        question = from_question_word(question)
         self.by = "rule"
-        if kind in ABOUT_STORY and question.lower().startswith("why "):
-            kind = "why"
-        nouns = village_nouns(question)
-        if kind == "unclear" and (nouns or (stories and ASKS.match(question))):
-            kind = "story"
-        if kind == "world" and stories and nouns and not missing(nouns, stories[-1]):
-            kind = "story"
-        if kind == "more":
-            kind = "next"
-        if kind in (*LEARNED, "story") and nouns and BEFORE.search(question):
-            kind = "deeds"
-        may_be_of_world = kind != "unclear" or ASKS.match(question)
-        if may_be_of_world and is_about_the_world(kind, question, stories[-1] if stories else ""):
-            kind = "world"
+        if kind == "world":
+            self.note = note_of_unknown_words(text)
+            return DECLINE
         if kind not in ABOUT_STORY:
-            self.note = note_of_unknown_words(text) if kind == "world" else ""
-            return DECLINE if kind == "world" else UNCLEAR
+            return UNCLEAR
         if kind == "truth":
             return truth_of(self.messages, text) or NO_STORY
         if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
@@ -154,7 +149,8 @@ class StoryChat(Chat):
             kind = "story"
         if not stories:
             return NO_STORY
-        self.by, self.note = "program", READ_NOTE
+        self.by = "program"
+        self.note = READ_NOTE
         return read(kind, question, stories[-1])
 
     def draw_with_all(self, order: str, wanted: str, max_new_tokens: int, seed, **options) -> tuple[str, str]:
@@ -166,18 +162,20 @@ class StoryChat(Chat):
             The story, and the sentences of the program with which it begins, or "".
         """
         phrases = wanted_phrases(wanted)
-        found: list[tuple] = []
+        best = Draft("", "", (math.inf, math.inf))
         for i in range(DRAWS):
             drawn = None if seed is None else seed + 1000 * i
-            is_begun = i >= DRAWS // 4 and phrases and min(found[: DRAWS // 4])[0] > 0
-            begun = beginning_with(phrases, Random(drawn)) if is_begun else ""
+            begun = ""
+            if i >= DRAWS // 4 and phrases and (best.begun or best.faults[0] > 0):
+                begun = beginning_with(phrases, Random(drawn))
             story = self.continued(begun, order, max_new_tokens, drawn, **options)
-            found.append((*faults_of(story, wanted), i, story, begun))
-            if found[-1][:2] == (0, 0) or options["temperature"] == 0:
+            draft = Draft(story, begun, faults_of(story, wanted))
+            if i == 0 or draft.faults < best.faults:
+                best = draft
+            if draft.faults == (0, 0) or options["temperature"] == 0:
                 break
-        *_, story, begun = min(found)
-        self.messages = [*self.messages, *talk(order, story)]
-        return story, begun
+        self.messages = [*self.messages, *talk(order, best.story)]
+        return best.story, best.begun
 
     def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:
         """A story that begins so, as the model goes on with it."""

@@ -7,18 +7,11 @@ import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion.serve import course
-from companion.serve.course import (
-    FAQ,
-    SMALL_TALK,
-    TERM_QUESTIONS,
-    THRESHOLD,
-    Index,
-    content_words,
-    read_glossary,
-    read_questions,
-)
+from companion.serve.course import THRESHOLD
+from companion.serve.course_lists import FAQ, SMALL_TALK, TERM_QUESTIONS, Index, read_glossary, read_questions
 from companion.serve.kinds import kind_of
 from companion.serve.route import NO_ENTRY, SAID, Lists
+from companion.serve.village_words import content_words
 
 ROWS = read_questions(FAQ)
 INDEX = Index(ROWS)
@@ -327,10 +320,11 @@ def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_no
     ],
 )
 def test_a_question_without_an_entry_gets_the_nearest_section(question, chapter, heading):
-    found = COURSE.course.section_on(question)
+    course = COURSE.course
+    found = course.section(course.asked(question))
     assert found.answer == f"Chapter {chapter} has a section on that: “{heading}”."
     assert found.source.startswith(f"the headings of the chapters, chapter {chapter}: ")
-    assert COURSE.course.section_on("What is the capital city of Spain?") is None
+    assert course.section(course.asked("What is the capital city of Spain?")) is None
 
 
 def test_each_section_is_found_by_its_heading():

@@ -21,7 +21,8 @@ from companion.serve.orders import (
 from companion.serve.route import ANSWERS as SMALL_TALK
 from companion.serve.route import ORDERS, SAID, UNCLEAR, Lists, reworded
 from companion.serve.story_chat import NO_STORY, READ_NOTE, StoryChat, as_learned, story_verdicts
-from companion.serve.story_questions import WHY, contents_of
+from companion.serve.story_facts import contents_of
+from companion.serve.story_questions import WHY
 from companion.serve.village_words import from_question_word, ordered_phrases
 from companion.village.dialogues import DECLINE, beginning_with, talk
 

@@ -4,7 +4,7 @@ import pytest
 from test_small_talk import STORY
 
 from companion.serve.kinds import kind_of
-from companion.serve.story_questions import corrected
+from companion.serve.story_facts import corrected
 from companion.serve.village_words import unknown_words, with_names
 from companion.village import dialogues
 from companion.village.words import KINDS

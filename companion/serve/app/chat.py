@@ -8,7 +8,7 @@ from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.course import Answered
+from companion.serve.course_lists import Answered
 from companion.serve.route import EXAMPLE, Lists, reworded
 from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.dialogues import DECLINE

@@ -1,0 +1,244 @@
+"""The lists about the course: their rows, the answers made of them, and an index that finds a row."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from companion import village
+from companion.serve.village_words import SPARE_IN_COURSE, TABLE, content_words
+
+FAQ = village.DATA / "faq.csv"
+GLOSSARY = village.DATA / "glossary.csv"
+QUESTIONS = village.DATA / "questions.csv"
+TERM_QUESTIONS = village.DATA / "term_questions.csv"
+SECTIONS = village.DATA / "sections.csv"
+IN_GLOSSARY = "the glossary"
+FREQUENT = "the list of frequent questions"
+HEADINGS = "the headings of the chapters"
+SMALL_TALK = "a list of small talk"
+"""Sources of answers."""
+WHAT_IS = re.compile(r"What (?:is|are) (?:an? |the )?(.+)\?")
+"""A listed question that asks for the meaning of a term."""
+CHAPTERS = re.compile(r"(?i)chapters? \d+(?: to \d+)?")
+"""The chapters that an answer names."""
+ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
+"""What stands before the entries of the terms in a question that no list answers."""
+LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "\\alpha": "α", "-": "−"}
+"""How the TeX of the lists is written where it is not drawn."""
+
+
+class Answered(NamedTuple):
+    """An answer, and where it is from.
+
+    Attributes:
+        answer: The answer.
+        source: Where it is from, as a reader is told it.
+        chapter: The chapter that it is from, such as "chapter 4: Attention"; "" where it is from none.
+        term: The term that it explains, if any.
+        question: The listed question that it answers, if any.
+        is_partial: Whether it explains no more than the terms of what was asked.
+    """
+
+    answer: str
+    source: str
+    chapter: str = ""
+    term: str = ""
+    question: str = ""
+    is_partial: bool = False
+
+    def followed_by(self, other: "Answered") -> "Answered":
+        """Both answers, and both sources; that of the other first, because it answers the question itself."""
+        return Answered(
+            f"{self.answer}\n{other.answer}",
+            f"{other.source}; {self.source}",
+            chapter=other.chapter or self.chapter,
+            term=other.term or self.term,
+            question=other.question,
+            is_partial=self.is_partial,
+        )
+
+    def with_source(self) -> str:
+        """The answer, and below it where it is from, except for small talk."""
+        return self.answer if self.source == SMALL_TALK else f"{self.answer}\n(From {self.source}.)"
+
+
+class Row(NamedTuple):
+    """A question in one or more wordings, its answer, and the chapter, such as "chapter 4: Attention"."""
+
+    wordings: tuple[str, ...]
+    answer: str
+    chapter: str = ""
+
+    @property
+    def question(self) -> str:
+        """The first wording."""
+        return self.wordings[0]
+
+    def answered(self) -> Answered:
+        """The answer with its source."""
+        asked = WHAT_IS.match(self.question)
+        term = asked[1] if asked else ""
+        if self.chapter:
+            answer = f"“{self.question}” {self.answer}"
+            source = f"the questions that learners ask, {self.chapter}"
+            return Answered(answer, source, self.chapter, term, self.question)
+        source = f"{FREQUENT}: “{self.question}”"
+        named = CHAPTERS.search(self.answer)
+        return Answered(self.answer, source, named[0] if named else "", term, self.question)
+
+
+class Entry(NamedTuple):
+    """An entry of the glossary."""
+
+    names: tuple[str, ...]
+    meaning: str
+    chapter: str
+
+    @property
+    def line(self) -> str:
+        """The names and the meaning."""
+        return capitalized(f"{', '.join(self.names)}: {self.meaning.rstrip('.')}.")
+
+
+# -- the lists -----------------------------------------------------------------------------------------------
+
+
+def plain_text(text: str) -> str:
+    """The text without Markdown, and with its formulas, between dollar signs, in plain characters."""
+    text = LINK.sub(r"\1", text).replace("*", "").replace("`", "")
+    for formula in re.findall(r"\$[^$]+\$", text):
+        written = formula[1:-1]
+        for tex, sign in SIGNS.items():
+            written = written.replace(tex, sign)
+        text = text.replace(formula, written)
+    return text
+
+
+def capitalized(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[0].upper() + text[1:]
+
+
+def read_rows(file) -> list[dict[str, str]]:
+    """The rows of a file, in plain text; a chapter is written as "chapter 4: Attention"."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = [{name: plain_text(text) for name, text in row.items()} for row in csv.DictReader(lines)]
+    for row in rows:
+        if "chapter" in row:
+            row["chapter"] = f"chapter {row['chapter']}: {row.pop('title')}"
+    return rows
+
+
+def read_questions(file: Path) -> list[Row]:
+    """The questions of a list, or the headings of the chapters' sections, which have no answer."""
+    return [
+        Row(tuple(row["question"].split(" | ")), row.get("answer", ""), row.get("chapter", ""))
+        for row in read_rows(file)
+    ]
+
+
+def read_glossary() -> list[Entry]:
+    """The entries of the glossary."""
+    return [
+        Entry(tuple(row["names"].split(" | ")), row["meaning"], row["chapter"]) for row in read_rows(GLOSSARY)
+    ]
+
+
+def in_words(text: str) -> str:
+    """A text with one word for those that mean the same, such as "laptop" and "PC"."""
+    for alike, word in TABLE["same"].items():
+        text = re.sub(rf"(?i){alike}", word, text)
+    return text
+
+
+# -- the index -----------------------------------------------------------------------------------------------
+
+
+def pieces(text: str) -> Counter:
+    """How often each piece of a text is there: its words, and runs of three to five of their letters."""
+    words = re.findall(r"\w+", text.lower())
+    found = Counter(words)
+    for word in words:
+        padded = f" {word} "
+        for length in (3, 4, 5):
+            found.update(padded[start : start + length] for start in range(len(padded) + 1 - length))
+    return found
+
+
+def is_about(asked: set[str], row: set[str]) -> bool:
+    """Whether a question is about the same as a listed question, by the content words of both.
+
+    They must share two words, and these must be a third of the question's. One word is enough where the two
+    have at most three in all, counting it twice, unless that is a word such as "course".
+    """
+    shared = asked & row
+    if len(shared) == 1:
+        is_telling = asked <= row or not shared <= content_words(SPARE_IN_COURSE)
+        return len(asked) + len(row) <= 3 and is_telling
+    return len(shared) >= 2 and len(shared) >= len(asked) / 3
+
+
+class Index:
+    """find(question) -> the row whose question is nearest to it, and how near: the cosine of their TF-IDF.
+
+    Only rows that share the question's content words count, because two questions that begin with "What is"
+    have much in common and need not ask for the same.
+
+    A piece counts by the logarithm of how often it is there, and the more, the fewer rows have it.
+    Source: Salton & Buckley, 1988 (Information Processing & Management 24), section 2.
+    """
+
+    def __init__(self, rows: Sequence[Any]):
+        self.rows = [row for row in rows for _ in row.wordings]
+        asked = [in_words(wording.lower()) for row in rows for wording in row.wordings]
+        counted = [pieces(question) for question in asked]
+        self.content = [content_words(question) for question in asked]
+        self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
+        have = Counter(chain.from_iterable(counted))
+        self.rarity = np.log((1 + len(asked)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
+        self.unseen = np.log(1 + len(asked)) + 1
+        self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
+
+    def vector(self, found: Counter) -> np.ndarray:
+        """Counted pieces -> (pieces,) of length 1 at most: pieces that no row has make it shorter."""
+        known = np.zeros(len(self.places))
+        strange = 0.0
+        for piece, n in found.items():
+            if piece in self.places:
+                known[self.places[piece]] = (1 + np.log(n)) * self.rarity[self.places[piece]]
+            else:
+                strange += ((1 + np.log(n)) * self.unseen) ** 2
+        return known / max(np.sqrt(known @ known + strange), 1e-12)
+
+    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Any, float]:
+        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
+
+        Args:
+            question: What is asked.
+            telling: Content words of which one alone tells what the question is about.
+        """
+        question = in_words(question.lower())
+        asked = content_words(question)
+        cosines = self.vectors @ self.vector(pieces(question))  # (N,)
+        cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
+        return self.rows[int(cosines.argmax())], float(cosines.max())
+
+
+def of_terms(entries: list[Entry], lead: str = "") -> Answered:
+    """What the terms of a message mean, below a lead."""
+    lines = "\n".join(entry.line for entry in entries)
+    chapters = dict.fromkeys(f"{IN_GLOSSARY}, {entry.chapter}" for entry in entries)
+    return Answered(
+        f"{lead}\n{lines}".strip(),
+        "; ".join(chapters),
+        chapter=entries[0].chapter,
+        term=entries[0].names[0],
+        is_partial=lead == ONLY_TERMS,
+    )

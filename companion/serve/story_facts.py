@@ -1,0 +1,200 @@
+"""What a story says, in sentences of a program that reads the judge's record of it."""
+
+import re
+from collections import Counter
+from collections.abc import Collection
+
+from companion.serve.route import SAID
+from companion.serve.village_words import SPARE, content_words, missing
+from companion.show.judged_text import is_story
+from companion.village import judge
+from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
+from companion.village.judge import Reading, cut, state_of
+from companion.village.machine import VILLAGE
+from companion.village.words import KINDS, NUMBERS
+
+ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
+DEEDS = SAID["deeds"]
+"""What somebody does in a sentence of a story, by its effects."""
+PEOPLE = ("people", "persons", "characters", "villagers", "friends")
+JUDGE_FINDS = "The judge, a program that follows the story, finds"
+
+
+def readings(story: str, nouns: list[str]) -> dict[str, str]:
+    """What the answers of small_talk.toml say of a story, and of some nouns."""
+    state = state_of(story)
+    return {
+        "story": story,
+        "cast": contents_of(story).replace("It has", "The story has", 1),
+        "first": sentences_of(story)[0],
+        "last": sentences_of(story)[-1],
+        "places": places_of(story, nouns),
+        "day": state.day or "not named",
+        "weather": state.weather or "not named",
+        "feelings": feelings_in(story, nouns),
+    }
+
+
+def items_of(story: str) -> list[str]:
+    """The people, things and goods of a story."""
+    state = state_of(story)
+    found = [f"the {role} {name}" for name, role in state.role.items()]
+    found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
+    found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
+    return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
+
+
+def contents_of(story: str) -> str:
+    """A sentence with the people and things of a story; empty where the judge finds none."""
+    items = items_of(story)
+    if not items:
+        return ""
+    others = ", ".join(items[:-1])
+    return f"It has {others} and {items[-1]}." if others else f"It has {items[-1]}."
+
+
+def sentences_of(story: str) -> list[str]:
+    """The sentences of a story, as the judge cuts them, without a question that a user asked after it."""
+    return [one.sentence for one in judge(story) if one.kind != "unknown" or not one.sentence.endswith("?")]
+
+
+def people_of(story: str, nouns: list[str]) -> dict[str, str]:
+    """The people of a story whose name or role is one of some nouns, with their roles."""
+    return {name: role for name, role in state_of(story).role.items() if {name, role} & set(nouns)}
+
+
+def places_of(story: str, words: Collection[str]) -> str:
+    """Where each person is, with what, and where each thing lies: of those that words name, or of all."""
+    state = state_of(story)
+    has = {name: f" with the {held.color} {held.noun}" for name, held in state.thing.items()}
+    for name, (n, goods) in state.goods.items():
+        has[name] = f"{has[name]} and" if name in has else " with"
+        has[name] += f" {NUMBERS[n - 1]} {goods}"
+    found = [
+        f"the {role} {name} is at the {state.place[name]}{has.get(name, '')}"
+        for name, role in state.role.items()
+        if name in state.place
+    ]
+    found += [f"the {color} {noun} is at the {at}" for noun, (color, at) in state.lying.items() if at]
+    named = [one for one in found if len(missing(words, one)) < len(words)] or found
+    return f"At the end of the story, {', and '.join(named)}." if named else ""
+
+
+def counts_of(story: str) -> Counter[str]:
+    """How many people, things, places, sentences and words a story has, and of each role, thing and goods."""
+    state = state_of(story)
+    roles = list(state.role.values())
+    things = [*state.lying, *[held.noun for held in state.thing.values()]]
+    counts = Counter([*roles, *things])
+    for word in PEOPLE:
+        counts[word] = len(roles)
+    counts["things"] = len(things)
+    counts["animals"] = sum(role in ANIMALS for role in roles)
+    counts["places"] = len(set(state.place.values()))
+    counts["sentences"] = len(sentences_of(story))
+    counts["words"] = len(story.split())
+    for n, goods in state.goods.values():
+        counts[goods] += n
+    return counts
+
+
+def deeds_of(story: str) -> list[str]:
+    """What is done in a story, in short sentences: of each sentence that the judge believes, its effects."""
+    text = " ".join(story.split())
+    reading = Reading()
+    found = []
+    for start, end, matched in cut(text):
+        if not matched:
+            continue
+        got = next((verb for form, verb in SAID["got"].items() if re.search(form, text[start:end])), "got")
+        step = VILLAGE.read(reading.state, *matched)
+        others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
+        named = {
+            "others": " and ".join(others) or "nobody",
+            "all": " and ".join(reading.state.role),
+            "got": got,
+        }
+        verdict = reading.verdict(step)
+        if verdict.kind != "contradiction" and verdict.reason != "said already":
+            for effect, *letters in step.pattern.effects:
+                if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):
+                    words = [step.said[letter] for letter in letters]
+                    found.append(DEEDS[effect].format(*words, **step.said, **named))
+    return found
+
+
+def deeds_with(story: str, words: Collection[str]) -> str:
+    """The deeds of a story that have all of some words, where a role also stands for its name."""
+    roles = state_of(story).role
+    stems_asked = content_words(" ".join(words)) - content_words(SPARE)
+    found = []
+    for deed in deeds_of(story):
+        named = [role for name, role in roles.items() if name in deed]
+        if stems_asked <= content_words(" ".join([deed, *named])):
+            found.append(deed)
+    return " ".join(found)
+
+
+def feelings_in(story: str, nouns: list[str]) -> str:
+    """What somebody of some nouns, or anybody, felt in a story."""
+    names = people_of(story, nouns)
+    felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
+    felt += [f"“{one}”" for one in sentences_of(story) if "happily" in one]
+    return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
+
+
+def lacking(story: str, word: str) -> str:
+    """That a story does not have something, and what it has."""
+    return f"The story has no {word}. {contents_of(story)}".strip()
+
+
+# -- what the judge says of an answer ------------------------------------------------------------------------
+
+
+def truth_of(messages: list[dict[str, str]], question: str) -> str:
+    """What the judge says of the last answer of a conversation, or of its story; empty without one."""
+    said = [one["content"] for one in messages if one["role"] == "assistant"]
+    is_of_story = "story" in question.lower()
+    false_answer = "" if is_of_story else corrected(messages, [])
+    if false_answer:
+        return false_answer
+    if not is_of_story and said and answered(said[-1]) and holds(said[-1], " ".join(said[:-1])):
+        return f"{JUDGE_FINDS} this true: “{said[-1]}”"
+    stories = [text for text in said if is_story(text)]
+    if not stories:
+        return ""
+    false = [one for one in judge(stories[-1]) if one.kind == "contradiction"]
+    if not false:
+        return f"{JUDGE_FINDS} nothing false in it."
+    return f"{JUDGE_FINDS} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
+
+
+def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
+    """What the story says instead of a false last answer about some nouns, and that answer; else empty."""
+    if not messages:
+        return ""
+    *earlier, last = messages
+    story = joined(earlier)
+    answer = last["content"].strip()
+    is_false_summary = answer.startswith("In the end ") and not is_true(answer, story)
+    if holds(answer, story) is not False and not is_false_summary:
+        return ""
+    true = true_answer(answer, story)
+    said = f"At the end of the story: “{true}”" if true else places_of(story, nouns)
+    return f"{said} (The model said “{answer}”, and the judge, a program, finds that false.)"
+
+
+def joined(messages: list[dict[str, str]]) -> str:
+    """The contents of messages as one text of whole sentences."""
+    contents = [message["content"].strip() for message in messages]
+    return " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
+
+
+def true_answer(answer: str, story: str) -> str:
+    """The true answer at the end of a story to what a false one answers; "" where it does not say so."""
+    words = re.findall(r"\w+", answer)
+    found = answered(answer)
+    for x, y, z in facts_of(state_of(story))[found[0]] if found else ():
+        if x in words and (not z or z in words):
+            return ASKED[found[0]].answer.format(x=x, y=y, z=z)
+    return ""
