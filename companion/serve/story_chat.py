@@ -192,9 +192,9 @@ class StoryChat(Chat):
         """A question about "it" and nothing else, with the thing that was asked about before."""
         if village_nouns(text) or kind_of(text) not in (*LEARNED, "story", "deeds", "why", "unclear"):
             return text
-        asked = [*[one["content"] for one in self.messages if one["role"] == "user"], self.asked]
-        last = next(filter(None, map(village_nouns, reversed(asked))), [])
-        things = {*last}.intersection((*KINDS["thing"], *KINDS["goods"]))
+        asked = [one["content"] for one in self.messages if one["role"] == "user"]
+        named = [self.things_in(message) for message in (*asked, self.asked)]
+        things = next(filter(None, reversed(named)), set())
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
         return re.sub(
@@ -204,11 +204,17 @@ class StoryChat(Chat):
             count=1,
         )
 
+    @staticmethod
+    def things_in(message: str) -> set[str]:
+        """The things and goods that a message names."""
+        return {*village_nouns(message)}.intersection((*KINDS["thing"], *KINDS["goods"]))
+
     def with_person(self, text: str) -> str:
         """A question about "she" or "he" and nobody else, with the last name that was said."""
         pronoun = re.search(r"(?i)\b(she|he|him)\b", text)
         stories = [i for i, one in enumerate(self.messages) if is_story(one["content"])]
-        if not pronoun or not stories or village_nouns(text):
+        named = {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"]))
+        if not pronoun or not stories or named:
             return text
         roles = state_of(self.messages[stories[-1]]["content"]).role
         people = {name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")}

@@ -20,12 +20,12 @@ PEOPLE = ("people", "persons", "characters", "villagers", "friends")
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
 
 
-def readings(story: str, nouns: list[str]) -> dict[str, str]:
-    """What the answers of small_talk.toml say of a story, and of some nouns."""
+def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
+    """What the answers of small_talk.toml say of a story to a question with some nouns."""
     state = state_of(story)
     return {
         "story": story,
-        "cast": contents_of(story).replace("It has", "The story has", 1),
+        "cast": cast_of(story, question, nouns),
         "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
         "places": places_of(story, nouns),
@@ -44,13 +44,38 @@ def items_of(story: str) -> list[str]:
     return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
 
 
+def cast_of(story: str, question: str, nouns: list[str]) -> str:
+    """The people, the animals or the things of a story, or all, as a question asks for them.
+
+    Of "who else" those that the question names are left out; of the main person there is only one.
+    """
+    people = [f"the {role} {name}" for name, role in state_of(story).role.items()]
+    items = items_of(story)
+    if re.search(r"(?i)\banimals?\b", question):
+        items = [item for item in people if item.split()[1] in ANIMALS]
+    elif re.search(r"(?i)\b(things?|objects?|items?)\b", question):
+        items = items[len(people) :]
+    elif re.search(r"(?i)\b(who|people|persons?|characters?|hero|heroine|protagonist)\b", question):
+        items = people
+    if re.search(r"(?i)\b(else|besides|except|other)\b", question):
+        items = [item for item in items if not set(nouns) & set(item.split())]
+    if re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question) and items and items == people:
+        return f"Mostly {max(people, key=lambda item: story.count(item.split()[-1]))}."
+    return f"The story has {listed(items)}." if items else "The story has none."
+
+
+def listed(items: list[str]) -> str:
+    """Items as a sentence lists them: "a, b and c"."""
+    others = ", ".join(items[:-1])
+    return f"{others} and {items[-1]}" if others else items[-1]
+
+
 def contents_of(story: str) -> str:
     """A sentence with the people and things of a story; empty where the judge finds none."""
     items = items_of(story)
     if not items:
         return ""
-    others = ", ".join(items[:-1])
-    return f"It has {others} and {items[-1]}." if others else f"It has {items[-1]}."
+    return f"It has {listed(items)}."
 
 
 def sentences_of(story: str) -> list[str]:
@@ -180,7 +205,8 @@ def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
     if holds(answer, story) is not False and not is_false_summary:
         return ""
     true = true_answer(answer, story)
-    said = f"At the end of the story: “{true}”" if true else places_of(story, nouns)
+    is_of_nouns = true and not missing(nouns, true)
+    said = f"At the end of the story: “{true}”" if is_of_nouns else places_of(story, nouns)
     return f"{said} (The model said “{answer}”, and the judge, a program, finds that false.)"
 
 

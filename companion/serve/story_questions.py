@@ -7,6 +7,7 @@ from companion.serve.course import ASKS
 from companion.serve.kinds import kind_of, known_kinds, words_of
 from companion.serve.route import ABOUT_STORY, LEARNED, SAID
 from companion.serve.story_facts import (
+    cast_of,
     contents_of,
     counts_of,
     deeds_with,
@@ -46,12 +47,19 @@ IS_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(is|isn'?t|are|was|wasn'?t|does|d
 """How a question begins that asks whether something is so."""
 HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
 """What asks for the things of somebody."""
-SPEAKS = re.compile(r"(?i)\bwhat (do|does|did) .*\b(say|ask|answer|talk|shout)\b")
+SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
 """What asks for what somebody says."""
-BEFORE = re.compile(r"(?i)\b(before|first|originally|earlier|beginning|used to)\b")
+BEFORE = re.compile(
+    r"(?i)\b(before|first|originally|earlier|beginning|used to)\b"
+    r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
+)
 """What asks how something was before the end of the story."""
 HANDS = re.compile(rf"(?i)\b({'|'.join(TABLE['lists']['hands'].split())})\b")
 """What asks how a thing went from one to another."""
+WOULD = re.compile(r"(?i)\b(would|what if)\b")
+"""What asks for something that does not happen."""
+DID_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(did|didn'?t)\b")
+"""How a question begins that asks whether something happened."""
 WHY = "I cannot say why: a story tells what happens, and no reasons."
 
 
@@ -185,14 +193,16 @@ def of_whole_story(asked: Asked) -> str:
     names_absent = asked.kind in ("places", "feelings") and missing(asked.nouns, asked.story)
     if asked.kind not in READINGS or names_absent:
         return ""
-    return READINGS[asked.kind].format(**readings(asked.story, asked.nouns))
+    return READINGS[asked.kind].format(**readings(asked.story, asked.question, asked.nouns))
 
 
 def presence(asked: Asked) -> str:
     """Whether the story has what is asked for: the first sentence with it, or what there is instead."""
     named = asked_for(asked.question)
-    if asked.kind != "has" or not named:
+    if asked.kind != "has":
         return ""
+    if not named:
+        return cast_of(asked.story, asked.question, [])
     found = [one for one in sentences_of(asked.story) if not missing(named[-1:], one)]
     return f"Yes: “{found[0]}”" if found else f"No. {lacking(asked.story, named[-1])}"
 
@@ -248,6 +258,12 @@ def whereabouts(asked: Asked) -> str:
     return places_of(asked.story, asked.nouns) if is_asked else ""
 
 
+def earlier_place(asked: Asked) -> str:
+    """The sentences that say where something happened."""
+    is_asked = WHERE.match(asked.question) and BEFORE.search(asked.question)
+    return sentences_with_words(asked) if is_asked else ""
+
+
 def speech(asked: Asked) -> str:
     """The sentences in which somebody speaks."""
     if not SPEAKS.search(asked.question):
@@ -259,7 +275,21 @@ def speech(asked: Asked) -> str:
 
 def undecided(asked: Asked) -> str:
     """That the story does not say whether something is so: `yes_or_no` did not find it."""
-    return unsaid(asked) if IS_IT.match(asked.question) else ""
+    return unsaid(asked) if IS_IT.match(asked.question) or WOULD.search(asked.question) else ""
+
+
+def happened(asked: Asked) -> str:
+    """Whether something happened: the deeds or sentences with all words of the question."""
+    if not DID_IT.match(asked.question):
+        return ""
+    verbs = content_words(in_past(asked.question)) - content_words(f"{SPARE} {' '.join(asked.nouns)}")
+    done = deeds_with(asked.story, asked.people) if asked.people else ""
+    if not verbs:  # "did Mara do anything"
+        return done
+    deeds = deeds_with_words(asked)
+    if deeds:
+        return f"Yes: {deeds}"
+    return sentences_with_words(asked) or f"{SAID['unsaid']} {done}".strip()
 
 
 def deeds_of_nouns(asked: Asked) -> str:
@@ -306,9 +336,11 @@ READERS = (
     number,
     person,
     reason,
+    earlier_place,
     whereabouts,
     speech,
     undecided,
+    happened,
     deeds_of_nouns,
     sentences_with_words,
     deeds_with_words,
@@ -319,13 +351,13 @@ READERS = (
 
 
 def unsaid(asked: Asked) -> str:
-    """That the story does not say what is asked, and where everybody is."""
+    """That the story does not say what is asked, and where those are whom the question names."""
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", asked.question)
     named = [village_forms().get(word.lower(), word) for word in named]
     absent = [word for word in missing(named, asked.story) if content_words(word) - content_words(SPARE)]
     words = [f"“{word}”" for word in absent[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
-    return f"{nothing} {places_of(asked.story, asked.nouns)}".strip()
+    return f"{nothing} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
 
 
 def in_past(question: str) -> str:

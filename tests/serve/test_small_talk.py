@@ -198,13 +198,15 @@ def test_another_one_but_keeps_the_rest_of_the_last_order(message, order):
 
 def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
     after = story_chat("Tell me a story.", STORY)
-    people = "The story has the baker Mara, the fox Bram and the red key."
-    for question in (
-        "Who is the hero of the story?",
-        "who was in it",
-        "what's the story about?",
-        "Who else was there?",
-    ):
+    answers = {
+        "Who is the hero of the story?": "Mostly the baker Mara.",
+        "who was in it": "The story has the baker Mara and the fox Bram.",
+        "who else is in it besides mara": "The story has the fox Bram.",
+        "what's the story about?": "The story has the baker Mara, the fox Bram and the red key.",
+        "which things are in the story": "The story has the red key.",
+        "are there any animals": "The story has the fox Bram.",
+    }
+    for question, people in answers.items():
         assert after.without_model(question) == people, question
     assert (after.by, after.note) == ("program", READ_NOTE)
     assert contents_of(STORY) == "It has the baker Mara, the fox Bram and the red key."
@@ -219,13 +221,19 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what happened to bram", "Bram came to the mill and met Mara."),
         ("what happened", "Mara found the key. Bram came to the mill and met Mara."),
         ("what did the fox do?", "Bram came to the mill and met Mara."),
-        ("did the baker meet anybody?", "Bram came to the mill and met Mara."),
+        ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
         ("does bram love the key", f"{UNSAID} At the end of the story, {PLACES}."),
         (
             "was Bram a sailboat",
             "The story says nothing of “sailboat”. At the end of the story, the fox Bram is at the mill.",
         ),
-        ("did Mara find the key or not", f"The story says: {STORY.partition(' One')[0]}"),
+        ("did Mara find the key or not", "Yes: Mara found the key."),
+        ("did Bram steal the key", f"{UNSAID} Bram came to the mill and met Mara."),
+        ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
+        (
+            "what would happen without the key",
+            f"{UNSAID} At the end of the story, {PLACES.partition(',')[0]}.",
+        ),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("what did Mara do with the key", "Mara found the key."),
@@ -243,7 +251,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("tell it again please", STORY),
         ("can you repeat the story?", STORY),
         ("where did it happen?", f"At the end of the story, {PLACES}."),
-        ("did they fight?", f"{UNSAID} At the end of the story, {PLACES}."),
+        ("did they fight?", UNSAID),
         ("and who gave it away?", NOBODY_FOUND),
         (
             "who lost the key?",
@@ -494,10 +502,7 @@ def test_what_no_list_and_no_model_answers_gets_the_answer_of_its_kind(message, 
 def test_what_the_story_cannot_answer_is_said_with_what_it_has():
     asked = "Which words in the story are hard for a beginner?"
     said = "".join(story_chat("Tell me a story.", STORY).stream(asked))
-    assert (
-        said.startswith(f"The story says nothing of “beginner”. At the end of the story, {PLACES}.")
-        and "".join(story_chat().stream(asked)) == NO_STORY
-    )
+    assert said == "The story says nothing of “beginner”." and "".join(story_chat().stream(asked)) == NO_STORY
 
 
 def test_typing_errors_in_frequent_words_are_mended():
