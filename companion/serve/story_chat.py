@@ -89,43 +89,55 @@ class StoryChat(Chat):
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
-        kind = kind_of(told_and_asked(text)[1])
-        kind = kind_of(spelled(text)) if kind == "unclear" else kind
-        self.by, self.note = "model", ""
+        question = told_and_asked(text)[1]
+        kind = kind_of(question)
+        if kind == "unclear":
+            kind = kind_of(spelled(question))
+        self.by = "model"
+        self.note = ""
         if kind == "order" or (kind == "more" and not self.stories()):
-            text = with_kept(text, self.messages[0]["content"] if self.stories() else "")
-            declined = cannot_tell(text)
-            if declined:
-                self.by = "rule"
-                yield declined
-                return
-            self.reset()
-            self.asked = ""
-            options = {"temperature": TEMPERATURE} | self.options | options
-            story, begun = self.draw_with_all(as_order(text), in_words(text), max_new_tokens, seed, **options)
-            self.note = note_on_order(text, story, begun)
-            yield story
+            yield self.told(text, max_new_tokens, seed, **options)
             return
         parts = halves(text)
-        if len(parts) > 1 and self.stories() and all(kind_of(part) in ABOUT_STORY for part in parts):
-            yield "\n".join("".join(self.stream(part, max_new_tokens, seed, **options)) for part in parts)
-            return
+        if len(parts) == 1 or not self.stories() or not all(kind_of(part) in ABOUT_STORY for part in parts):
+            parts = [text]
+        answers = [self.answer(part, max_new_tokens, seed, **options) for part in parts]
+        yield "\n".join(answers)
+
+    def told(self, text: str, max_new_tokens: int, seed, **options) -> str:
+        """The story that an order gets, with which the conversation begins anew."""
+        last_order = self.messages[0]["content"] if self.stories() else ""
+        order = with_kept(text, last_order)
+        declined = cannot_tell(order)
+        if declined:
+            self.by = "rule"
+            return declined
+        self.reset()
+        self.asked = ""
+        options = {"temperature": TEMPERATURE} | self.options | options
+        story, begun = self.draw_with_all(as_order(order), in_words(order), max_new_tokens, seed, **options)
+        self.note = note_on_order(order, story, begun)
+        return story
+
+    def answer(self, text: str, max_new_tokens: int, seed, **options) -> str:
+        """The answer to one question: of a program or a rule, or else of the model, if it is not false."""
         text = with_names(self.with_person(self.with_thing(text)))
-        self.asked = text if village_nouns(text) else self.asked
-        said = self.without_model(text)
-        if said:
-            yield said
-            return
+        if village_nouns(text):
+            self.asked = text
+        answer = self.without_model(text)
+        if answer:
+            return answer
         self.by = "model"
         said, question = told_and_asked(text)
         question = f"{said} {as_learned(from_question_word(question))}".strip()
         self.make_room(question, max_new_tokens)
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
         nouns = village_nouns(question)
+        instead = corrected(self.messages, nouns)
         is_answer = answered(answer) or answer.startswith("In the end ")
-        stories = self.stories()
-        instead = places_of(stories[-1], nouns) if stories and not is_answer else ""
-        yield corrected(self.messages, nouns) or instead or answer
+        if not instead and not is_answer and self.stories():
+            instead = places_of(self.stories()[-1], nouns)
+        return instead or answer
 
     def without_model(self, text: str) -> str:
         """Return the answer to a message that the model did not learn to answer; else ""."""

@@ -230,10 +230,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("did Mara find the key or not", "Yes: Mara found the key."),
         ("did Bram steal the key", f"{UNSAID} Bram came to the mill and met Mara."),
         ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
-        (
-            "what would happen without the key",
-            f"{UNSAID} At the end of the story, {PLACES.partition(',')[0]}.",
-        ),
+        ("what would happen without bram", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("what did Mara do with the key", "Mara found the key."),
