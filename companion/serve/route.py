@@ -20,7 +20,7 @@ from pathlib import Path
 from companion.serve.course import ASKS, CLEAR, EXACT, THRESHOLD, WHERE, Course
 from companion.serve.course_lists import SMALL_TALK, Answered
 from companion.serve.kinds import kind_of
-from companion.serve.village_words import halves, village_nouns
+from companion.serve.village_words import halves, village_nouns, without_lead
 from companion.show.judged_text import is_story
 
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
@@ -110,6 +110,7 @@ class Lists:
             return None
         if kind_of(message) == "language":
             return Answered(ANSWERS["language"], SMALL_TALK)
+        message = without_lead(message)
         answer = self.find_one(message, before)
         parts = halves(message)
         if len(parts) == 1:

@@ -36,6 +36,7 @@ from companion.serve.village_words import (
     spelled,
     village_nouns,
     with_names,
+    without_lead,
 )
 from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
@@ -89,6 +90,7 @@ class StoryChat(Chat):
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
+        text = without_lead(text)
         question = told_and_asked(text)[1]
         kind = kind_of(question)
         if kind == "unclear":

@@ -45,6 +45,8 @@ OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
 IS_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
 """How a question begins that asks whether something is so."""
+HOLDS = re.compile(r"(?i)\b(has|have|had|hold|holds|holding|carry|carrying|owns?)\b")
+"""What says that somebody has something."""
 HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
 """What asks for the things of somebody."""
 SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
@@ -174,9 +176,11 @@ def yes_or_no(asked: Asked) -> str:
     }
     words = re.findall(r"\w+", asked.question[begun.end() :].lower())
     words = [village_forms().get(word, word) for word in words]
+    if begun[3].lower() in ("does", "has", "had"):
+        if not HOLDS.search(asked.question):  # "does Mara like the kite"
+            return ""
+        facts = {"name": facts["name"]}
     for kind, (form, values) in facts.items():
-        if kind == "role" and begun[3].lower().startswith(("do", "ha")):  # "does Mara have a dog"
-            continue
         named = words if kind == "role" else [names.get(word, word) for word in words]
         known = {*KINDS[kind], *TABLE["other"].get(kind, "").split()}
         for subject in set(named) & set(values):
@@ -278,13 +282,17 @@ def undecided(asked: Asked) -> str:
     return unsaid(asked) if IS_IT.match(asked.question) or WOULD.search(asked.question) else ""
 
 
+def verbs_of(asked: Asked) -> set[str]:
+    """The content words of a question that are no nouns of the village, such as what somebody did."""
+    return content_words(in_past(asked.question)) - content_words(f"{SPARE} {' '.join(asked.nouns)}")
+
+
 def happened(asked: Asked) -> str:
     """Whether something happened: the deeds or sentences with all words of the question."""
     if not DID_IT.match(asked.question):
         return ""
-    verbs = content_words(in_past(asked.question)) - content_words(f"{SPARE} {' '.join(asked.nouns)}")
     done = deeds_with(asked.story, asked.people) if asked.people else ""
-    if not verbs:  # "did Mara do anything"
+    if not verbs_of(asked):  # "did Mara do anything"
         return done
     deeds = deeds_with_words(asked)
     if deeds:
@@ -293,10 +301,8 @@ def happened(asked: Asked) -> str:
 
 
 def deeds_of_nouns(asked: Asked) -> str:
-    """What is done by or with the nouns of a question that asks for nothing else."""
-    others = content_words(in_past(asked.question)) - content_words(SPARE)
-    only_nouns = others <= content_words(" ".join(asked.nouns))
-    is_asked = asked.nouns and (asked.kind == "deeds" or only_nouns)
+    """What is done by or with the nouns of a question that names no deed."""
+    is_asked = asked.nouns and not verbs_of(asked)
     return deeds_with(asked.story, asked.nouns) if is_asked else ""
 
 
@@ -319,6 +325,13 @@ def changes_of_hands(asked: Asked) -> str:
     if not things or not HANDS.search(asked.question) or DID.match(asked.question):
         return ""
     return f"{deeds_with(asked.story, things)} {places_of(asked.story, things)}".strip()
+
+
+def other_deeds(asked: Asked) -> str:
+    """That the story does not say what is asked of somebody, and what else is done."""
+    if asked.kind != "deeds":
+        return ""
+    return f"{SAID['unsaid'] if verbs_of(asked) else ''} {deeds_with(asked.story, asked.nouns)}".strip()
 
 
 def nobody(asked: Asked) -> str:
@@ -346,6 +359,7 @@ READERS = (
     deeds_with_words,
     changes_of_hands,
     nobody,
+    other_deeds,
 )
 """What reads an answer in a story, in this order: the first that has one counts."""
 

@@ -42,6 +42,11 @@ OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
 HALVES = re.compile(TABLE["asks"]["halves"])
 """What stands between two questions of a message."""
+LEAD = re.compile(
+    r"(?i)^(ok|okay|oh|hm+|haha|right|well)\b[\s,.!]*((and|but|so)\s+)?"
+    r"(?=(wh\w+|how|is|are|was|were|do|does|did|can|could)\b)"
+)
+"""What stands before a question and says nothing."""
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
     r"|\b(?:some|any)thing (\w+)\W*$"
@@ -128,6 +133,11 @@ def from_question_word(message: str) -> str:
     """
     found = QUESTION_WORD.search(message)
     return message[found.start() :] if found and not village_nouns(message[: found.start()]) else message
+
+
+def without_lead(message: str) -> str:
+    """A question without a word such as "ok, and" before it."""
+    return LEAD.sub("", message.strip())
 
 
 def halves(message: str) -> list[str]:
