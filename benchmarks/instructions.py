@@ -31,6 +31,7 @@ from logs import add_missing
 from companion import load
 from companion.caching import SlidingCache
 from companion.generation import LanguageModel
+from companion.gpt import gpt2
 from companion.instructions import (
     add_chat_tokens,
     answers,
@@ -106,6 +107,7 @@ SIXTY = (
     "as much of the rest",
     "three times the rest",
     "a quarter of the weight",
+    "random weights",
 )
 """The trainings of the page, and its controls."""
 RESTS = {"a tenth of the rest": 0.1, "as much of the rest": 1.0, "three times the rest": 3.0}
@@ -254,6 +256,10 @@ def sixty_steps(how: str, seed: int, lr: float = SIXTY_RATE) -> tuple:
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
     if how == "before":
         return teller.model, tokenizer
+    model = teller.model
+    if how == "random weights":
+        torch.manual_seed(seed)
+        model = gpt2(teller.model.config)
     rows = chat_rows(page_conversations(), tokenizer, 256, shorten=True)
     every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
     stories = text_rows(load_split("train")[:120], tokenizer)
@@ -280,10 +286,10 @@ def sixty_steps(how: str, seed: int, lr: float = SIXTY_RATE) -> tuple:
         steps=60, batch_size=batch_size, lr=lr, min_lr=0.0, warmup_steps=10, seed=seed, device="cpu",
         dtype="float32",
     )  # fmt: skip
-    trainer = Trainer(teller.model, batches, config, loss)
+    trainer = Trainer(model, batches, config, loss)
     for _ in range(config.steps):
         trainer.step()
-    return teller.model.eval(), tokenizer
+    return model.eval(), tokenizer
 
 
 @torch.no_grad()
