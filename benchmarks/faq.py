@@ -72,8 +72,8 @@ if __name__ == "__main__":
     course_lists.pieces = both
     for half in ((asked, others), (held_asked, held_others)):
         print(
-            course.THRESHOLD,
+            course.LIMITS[course.Nearness.POSSIBLE],
             len(half[0]),
             len(half[1]),
-            found(made["words and letters"][0], course.THRESHOLD, *half),
+            found(made["words and letters"][0], course.LIMITS[course.Nearness.POSSIBLE], *half),
         )

@@ -1,6 +1,6 @@
 """companion chat: a conversation in the terminal, streamed, with its history.
 
-A model of the village gets help with what strangers type: `companion.serve.route` says who answers. Small
+A model of the village gets help with what strangers type: `companion.serve.lists` says who answers. Small
 talk and questions about the course are answered from lists, because the model cannot know them. A message
 that was declined is not remembered. An order for a story begins a new conversation, because the context has
 room for one story and the questions about it. And the village's judge says where an answer is false.
@@ -28,8 +28,9 @@ from companion.cli._shared import (
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_terminal
+from companion.serve.answers import EXAMPLE, reworded
 from companion.serve.course_lists import Answered
-from companion.serve.route import EXAMPLE, Lists, reworded
+from companion.serve.lists import Lists
 from companion.show.judged_text import Marks, marked, marks_for
 from companion.village.dialogues import DECLINE
 

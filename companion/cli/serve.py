@@ -9,7 +9,7 @@ from typing import Annotated
 from companion import load
 from companion.cli._parsing import Alias, Range
 from companion.cli._shared import ANSWERER, HubOptions, check_answers, in_url, tells_of_the_village
-from companion.serve.route import Lists
+from companion.serve.lists import Lists
 
 TOKEN = "COMPANION_TOKEN"
 

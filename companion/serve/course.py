@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from enum import IntEnum
+from functools import lru_cache
 from itertools import product
 
 from companion import village
@@ -44,20 +45,14 @@ from companion.serve.village_words import (
     village_nouns,
 )
 
-THRESHOLD = 0.35
-"""How near a listed question must be to a message to be answered; benchmarks/faq.py measures it."""
+CLOSE = 0.8
+"""How near a question what a term is for must be to a message that is not asked so."""
+NEAR_HEADING = 0.25
+"""How near the heading of a section must be that has all words of a message."""
 TWO_TERMS = "My lists do not compare the two. Here is what each of them means, the later chapter first:"
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
-NEAR_SECTION = 0.25
-"""How near the heading of a section must be to be named where nothing else is found."""
-EXACT = 0.99
-"""How near it is if it is the same question."""
-CLEAR = 0.6
-"""How near it must be to be answered before the entry of a term, and whatever the kind of the message is."""
-SAME = 0.8
-"""How near a question what a term is for must be to a message that is not asked so."""
 EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 RARE = 6
@@ -71,7 +66,7 @@ WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
 """What asks for the purpose of a term."""
 SIMPLY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['simply'])})\b")
 """What asks for a simple explanation."""
-WHERE = re.compile(r"(?i)\W*((and|so|but) )?where\b")
+ASKS_WHERE = re.compile(r"(?i)\W*((and|so|but) )?where\b")
 """How a question begins that asks for a place, which no term has."""
 COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
 """What asks how two terms differ."""
@@ -79,8 +74,30 @@ REQUESTS = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['requests'])})\b")
 """What asks for an explanation without a question word."""
 
 
+class Nearness(IntEnum):
+    """How near the nearest listed question is to a message, by the cosine of `course_lists.Index`."""
+
+    NONE = 0
+    POSSIBLE = 1
+    CLEAR = 2
+    SAME = 3
+
+
+LIMITS = {Nearness.SAME: 0.99, Nearness.CLEAR: 0.6, Nearness.POSSIBLE: 0.35}
+"""The smallest cosine of each: it is the same question; answered before the entry of a term, and whatever the
+kind of the message is; answered at all (benchmarks/faq.py measures this one)."""
+
+
+def nearness_of(similarity: float) -> Nearness:
+    """The nearness for a cosine."""
+    for nearness, limit in LIMITS.items():
+        if similarity >= limit:
+            return nearness
+    return Nearness.NONE
+
+
 @dataclass
-class Asked:
+class CourseQuestion:
     """A question about the course, and what the lists have of it.
 
     Attributes:
@@ -88,19 +105,20 @@ class Asked:
         entries: The glossary's entries of its terms.
         unnamed: Its content words that are in no name of these.
         row: The nearest listed question.
-        similarity: How near it is.
+        nearness: How near it is.
     """
 
     message: str
     entries: list[Entry]
     unnamed: set[str]
     row: Row
-    similarity: float
+    nearness: Nearness
 
     @property
     def is_open(self) -> bool:
-        """Whether no listed question is near, or none that is nearer than the terms."""
-        return self.similarity < THRESHOLD or (self.similarity < CLEAR and not self.unnamed)
+        """Whether no listed question answers it: none is near, or one may be, but its words are all terms."""
+        is_of_terms = self.nearness == Nearness.POSSIBLE and not self.unnamed
+        return self.nearness == Nearness.NONE or is_of_terms
 
     @property
     def wants_more(self) -> bool:
@@ -137,13 +155,14 @@ class Course:
         self.word_stems = {stem(word) for word in self.words}
         names = [(name, entry) for entry in self.glossary for name in entry.names]
         self.term_words = set(re.findall(r"\w+", " ".join(name for name, _ in names).lower()))
+        self.term_stems = set(stems(" ".join(self.term_words))) - EVERYDAY
         asked = " ".join(wording for row in rows for wording in row.wordings)
         self.long_words = {word for word in re.findall(r"\w+", asked.lower()) if len(word) > 6}
         self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
         self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
         self.counts = Counter(word for index in self.indexes for words in index.content for word in words)
         self.terms.sort(key=lambda term: -len(term[0]))  # "causal mask" comes before "mask"
-        self.mended_word = cache(self._mended_word)
+        self.mended_word = lru_cache(4096)(self._mended_word)
 
     def mended(self, message: str) -> str:
         """The message with "quantisation" as "quantization", and "attenshun" as "attention"."""
@@ -174,7 +193,7 @@ class Course:
         """A question with the term that the last answer explained in the place of "it"."""
         if not before or not before.term or not ASKS.match(message):
             return message
-        if self.entries(message) or self.nearest(message)[1] >= THRESHOLD:  # it says what it is about
+        if self.entries(message) or self.nearest(message)[1] >= Nearness.POSSIBLE:  # it says what it is about
             return message
         return re.sub(r"(?i)\b(it|they|them|that)\b", before.term.lower(), message, count=1)
 
@@ -200,77 +219,72 @@ class Course:
 
     def fits(self, name: Collection[str], entry: Entry, message: str) -> bool:
         """Whether an everyday name, such as "memory", has another word of the entry or a term beside it."""
+        if not EVERYDAY.issuperset(name):
+            return True
         others = self.unnamed(message, []) - set(name)
-        terms = set(stems(" ".join(self.term_words))) - EVERYDAY
-        return (
-            not EVERYDAY.issuperset(name)
-            or not others
-            or not others.isdisjoint(terms | {"chapter", *stems(entry.line)})
-        )
+        return not others or not others.isdisjoint(self.term_stems | {"chapter", *stems(entry.line)})
 
     def unnamed(self, message: str, entries: list[Entry]) -> set[str]:
         """The content words of a message that are in no name of some entries."""
         named = set().union(*(name for name, entry in self.terms if entry in entries))
         return content_words(message) - named - content_words(SPARE) - content_words(SPARE_IN_COURSE)
 
-    def nearest(self, message: str, telling: Collection[str] = ()) -> tuple[Row, float]:
+    def nearest(self, message: str) -> tuple[Row, Nearness]:
         """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
-        found = [index.find(text, telling) for index in self.indexes for text in (message, of_any_chapter)]
+        found = [index.find(text) for index in self.indexes for text in (message, of_any_chapter)]
         of_terms = self.term_questions.find(message)
-        if of_terms[1] >= (CLEAR if COMPARES.search(message) else SAME):
+        if of_terms[1] >= (LIMITS[Nearness.CLEAR] if COMPARES.search(message) else CLOSE):
             found.append(of_terms)
-        return max(found, key=lambda one: one[1])
+        row, similarity = max(found, key=lambda one: one[1])
+        return row, nearness_of(similarity)
 
-    def section(self, asked: Asked) -> Answered | None:
-        """The section whose heading is nearest to a message: it has two of its content words, or all."""
+    def section(self, asked: CourseQuestion) -> Answered | None:
+        """The section whose heading is nearest to a message, if it has two of its content words, or all."""
         row, similarity = self.sections.find(asked.message)
-        shared = content_words(in_words(row.question)) & content_words(in_words(asked.message))
-        if similarity < THRESHOLD or (len(shared) < 2 and shared != content_words(row.question)):
+        words = content_words(in_words(asked.message))
+        of_heading = content_words(in_words(row.question))
+        shared = words & of_heading
+        limit = NEAR_HEADING if words <= of_heading else LIMITS[Nearness.POSSIBLE]
+        if similarity < limit:
+            return None
+        if len(shared) < 2 and shared not in (words, of_heading):
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
-        return Answered(f"{chapter} has a section on that: “{row.question}”.", f"{HEADINGS}, {row.chapter}")
+        answer = f"{chapter} has a section on that: “{row.question}”."
+        return Answered(answer, f"{HEADINGS}, {row.chapter}", row.chapter)
 
-    def nearest_section(self, message: str) -> str:
-        """The section nearest to a message that no list answers, in a sentence; "" where there is none."""
-        words = self.unnamed(message, [])
-        rare = {word for word in words - EVERYDAY if self.counts[word] <= RARE}
-        row, similarity = self.sections.find(message, rare)
-        is_near = similarity >= NEAR_SECTION and words <= self.word_stems and not village_nouns(message)
-        return f"The nearest section is “{row.question}”, {row.chapter}." if is_near else ""
-
-    def asked(self, message: str) -> Asked:
+    def asked(self, message: str) -> CourseQuestion:
         """A question with what the lists have of it."""
         entries = self.entries(message)
-        row, similarity = self.nearest(message)
-        return Asked(
-            message, entries, self.unnamed(SIMPLY.sub(" ", WHY.sub(" ", message)), entries), row, similarity
-        )
+        unnamed = self.unnamed(SIMPLY.sub(" ", WHY.sub(" ", message)), entries)
+        row, nearness = self.nearest(message)
+        return CourseQuestion(message, entries, unnamed, row, nearness)
 
     def find(self, message: str) -> Answered | None:
         """The answer of the lists to a question with its words mended; None where they have none."""
         asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
         if asked.is_request or not self.is_of_something_else(asked):
-            answerers += [self.meaning_and_section, self.section, self.question_of_rare_word]
+            answerers += [self.meaning_and_section, self.section]
         for answerer in answerers:
             found = answerer(asked)
             if found:
                 return found
         return None
 
-    def terms_of_chapter(self, asked: Asked) -> Answered | None:
+    def terms_of_chapter(self, asked: CourseQuestion) -> Answered | None:
         """The terms of the chapter that a message names."""
-        return None if asked.similarity >= EXACT else self.about_chapter(asked.message)
+        return None if asked.nearness == Nearness.SAME else self.about_chapter(asked.message)
 
-    def purpose(self, asked: Asked) -> Answered | None:
+    def purpose(self, asked: CourseQuestion) -> Answered | None:
         """What a term means and what it is for, to a question for its purpose or a simple explanation."""
         if not asked.is_open or len(asked.entries) != 1 or not asked.wants_more:
             return None
         purpose = self.listed("Why do we need {}?", asked.entries)
         return of_terms(asked.entries).followed_by(purpose) if purpose else None
 
-    def comparison(self, asked: Asked) -> Answered | None:
+    def comparison(self, asked: CourseQuestion) -> Answered | None:
         """How two terms differ, to a question that compares them; else what they mean."""
         if not asked.is_open or not asked.entries or not COMPARES.search(asked.message):
             return None
@@ -279,30 +293,30 @@ class Course:
         difference = self.listed("What is the difference between {} and {}?", asked.entries)
         return difference or of_terms(asked.entries, TWO_TERMS)
 
-    def meaning(self, asked: Asked) -> Answered | None:
+    def meaning(self, asked: CourseQuestion) -> Answered | None:
         """What the terms of a message mean, if it has nothing else, and no listed question is much nearer."""
         if not asked.entries or asked.unnamed or asked.wants_more:
             return None
-        if asked.similarity >= CLEAR and COMPARES.search(asked.message):
+        if asked.nearness >= Nearness.CLEAR and COMPARES.search(asked.message):
             return None
-        limit = EXACT if len(asked.entries) == 1 else CLEAR
-        return of_terms(asked.entries) if asked.similarity < limit else None
+        limit = Nearness.SAME if len(asked.entries) == 1 else Nearness.CLEAR
+        return of_terms(asked.entries) if asked.nearness < limit else None
 
-    def listed_question(self, asked: Asked) -> Answered | None:
+    def listed_question(self, asked: CourseQuestion) -> Answered | None:
         """The answer to the nearest listed question, below the meaning of its terms if it is not clear."""
-        if asked.similarity < THRESHOLD:
+        if asked.nearness == Nearness.NONE:
             return None
         answer = asked.row.answered()
-        if asked.entries and asked.similarity < CLEAR:
+        if asked.entries and asked.nearness == Nearness.POSSIBLE:
             return of_terms(asked.entries).followed_by(answer)
         return answer
 
-    def is_of_something_else(self, asked: Asked) -> bool:
+    def is_of_something_else(self, asked: CourseQuestion) -> bool:
         """Whether a message has words of the village, or several that the course does not have."""
         strange = [word for word in asked.unnamed if word not in self.word_stems]
         return len(strange) > 1 or bool(village_nouns(asked.message))
 
-    def meaning_and_section(self, asked: Asked) -> Answered | None:
+    def meaning_and_section(self, asked: CourseQuestion) -> Answered | None:
         """What the terms of a message mean, and the section on the rest of it."""
         if not asked.entries:
             return None
@@ -312,19 +326,13 @@ class Course:
         is_partial = bool(ASKS.match(asked.message)) and (asked.unnamed or WHY.search(asked.message))
         return of_terms(asked.entries, ONLY_TERMS if is_partial else "")
 
-    def question_of_rare_word(self, asked: Asked) -> Answered | None:
-        """The answer to the listed question that shares a rare word with a message."""
-        rare = [word for word in content_words(asked.message) if self.counts[word] in (1, 2)]
-        row, similarity = self.nearest(asked.message, rare)
-        return row.answered() if similarity >= THRESHOLD else None
-
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""
         names = product(*(entry.names for entry in entries))
         row, similarity = max(
             [self.term_questions.find(form.format(*some)) for some in names], key=lambda one: one[1]
         )
-        return row.answered() if similarity >= CLEAR else None
+        return row.answered() if similarity >= LIMITS[Nearness.CLEAR] else None
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""

@@ -13,11 +13,12 @@ import csv
 import re
 import unicodedata
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from companion.serve.answers import SAID
 from companion.serve.course_lists import FAQ, read_glossary, read_questions
 from companion.serve.village_words import LIGHT_WORDS, SHORT_FORMS, TABLE, from_question_word, village_forms
 
@@ -31,6 +32,18 @@ SHARPNESS = 8.0
 THRESHOLD = 0.2
 """The probability below which a message is unclear."""
 
+WHOLE_STORY = tuple(SAID["story"])
+"""Kinds of questions about the whole of a story."""
+ORDERS = ("order", "more")
+"""Kinds of orders for a story."""
+LEARNED = ("fact", "sentence")
+"""Kinds of questions that the model learned to answer."""
+ABOUT_STORY = (*LEARNED, *WHOLE_STORY, "story", "deeds", "has", "count", "who", "why", "truth")
+"""Kinds of questions about a story."""
+OF_COURSE = ("course", "chapter")
+"""Kinds of questions about the course."""
+OPEN = ("unclear", "simpler", "told", "more", "longer", *WHOLE_STORY)
+"""Kinds of messages that are questions about the course where they have a term of it."""
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
 
@@ -60,7 +73,7 @@ def is_foreign(message: str) -> bool:
     return n_foreign >= 2 and n_foreign >= len(words) / 4
 
 
-@cache
+@lru_cache(4096)
 def class_of(word: str) -> str:
     """The word that stands for those that are alike: nouns, numbers, terms, and the lists of words.toml."""
     if word in village_forms():
@@ -155,7 +168,7 @@ def known_kinds() -> dict[str, str]:
     return {words_of(message): kind for message, kind in read_messages()}
 
 
-@cache
+@lru_cache(4096)
 def kind_of(message: str) -> str:
     """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
 

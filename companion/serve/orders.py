@@ -3,7 +3,7 @@
 import math
 import re
 
-from companion.serve.route import SAID
+from companion.serve.answers import SAID
 from companion.serve.story_facts import ANIMALS, items_of
 from companion.serve.village_words import (
     NOUNS,
@@ -56,9 +56,9 @@ MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
 
-def in_words(text: str) -> str:
+def with_number_words(text: str) -> str:
     """The message with its numbers as words, its typing errors mended, and Mara as a baker or what she is."""
-    text = re.sub(r"\b(1?\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
+    text = re.sub(r"\b([1-9]|1\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 
 
@@ -71,7 +71,8 @@ def wanted_phrases(order: str) -> list[str]:
 def as_order(text: str) -> str:
     """The order that the model gets: for a story about what a message names of the village, or for any."""
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
-    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in wanted_phrases(in_words(text))]
+    phrases = wanted_phrases(with_number_words(text))
+    subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in phrases]
     return f"Tell me a story about {' and '.join(subjects)}." if subjects else BARE_ORDER
 
 
@@ -79,7 +80,7 @@ def with_kept(text: str, last_order: str) -> str:
     """An order such as "another one but with a dog", with what it keeps of the last order."""
     if not KEEPS.match(text):
         return text
-    kinds = kinds_in(" ".join(ordered_phrases(in_words(text))))
+    kinds = kinds_in(" ".join(ordered_phrases(with_number_words(text))))
     dropped = village_nouns(" ".join(WITHOUT.findall(text)))
     kept = [phrase for phrase in ordered_phrases(last_order) if not {*dropped} & {*phrase.split()}]
     if not dropped:
@@ -95,7 +96,7 @@ def kinds_in(phrase: str) -> set[str]:
 
 def cannot_tell(message: str) -> str:
     """What is said instead of a story of whose subjects the village knows none, else ""."""
-    order = in_words(message)
+    order = with_number_words(message)
     subjects = " ".join(SUBJECT.findall(order))
     unknown = unknown_words(f"a story about {subjects}", is_order=True)
     if not unknown or ordered_phrases(order):
@@ -168,7 +169,7 @@ def note_on_order(message: str, story: str, begun: str = "") -> str:
         story: What was told.
         begun: The sentences of a program with which the story begins.
     """
-    order = in_words(message)
+    order = with_number_words(message)
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",

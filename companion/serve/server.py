@@ -347,7 +347,8 @@ def make_app(
         last = asked.messages[-1]
         said = None
         if from_lists and last.role == "user" and request.allowed is None:
-            said = from_lists(last.as_dict(tokenizer.is_public)["content"])
+            message = last.as_dict(tokenizer.is_public)["content"]
+            said = await asyncio.to_thread(from_lists, message)
         if said is not None:
             return fixed_answer(asked, said, name, len(request.tokens))
         answer = Answer(asked, request, tokenizer, deadline)

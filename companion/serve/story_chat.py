@@ -12,19 +12,19 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.kinds import kind_of
+from companion.serve.answers import EXAMPLE, UNCLEAR
+from companion.serve.kinds import ABOUT_STORY, LEARNED, ORDERS, kind_of
 from companion.serve.orders import (
     as_order,
     cannot_tell,
     faults_of,
-    in_words,
     note_on_order,
     wanted_phrases,
     with_kept,
+    with_number_words,
 )
-from companion.serve.route import ABOUT_STORY, EXAMPLE, LEARNED, ORDERS, UNCLEAR
 from companion.serve.story_facts import corrected, places_of, truth_of
-from companion.serve.story_questions import asked_for, kind_in, read, told_and_asked
+from companion.serve.story_questions import asked_for, kind_in, read, story_and_question
 from companion.serve.village_words import (
     TABLE,
     content_words,
@@ -67,6 +67,20 @@ class Draft(NamedTuple):
     faults: tuple[float, float]
 
 
+class Reply(NamedTuple):
+    """An answer.
+
+    Attributes:
+        text: The answer.
+        by: Who gave it: "model", "program" or "rule".
+        note: What to say below it.
+    """
+
+    text: str
+    by: str
+    note: str = ""
+
+
 class StoryChat(Chat):
     """A Chat in which an order for a story begins anew, and the story stays when old turns are dropped.
 
@@ -79,58 +93,60 @@ class StoryChat(Chat):
     comes first, and then what the model said; so an answer comes as one piece.
 
     Attributes:
-        by: Who gave the last answer: "model", "program" or "rule".
-        note: What to say below the last answer.
+        replies: The last answers: one, or one for each question of the last message.
         asked: The last question that named something of the village.
     """
 
-    by = "model"
-    note = ""
+    replies: tuple[Reply, ...] = ()
     asked = ""
+
+    @property
+    def note(self) -> str:
+        """What to say below the last answer."""
+        return " ".join(dict.fromkeys(reply.note for reply in self.replies if reply.note))
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
         text = without_lead(text)
-        question = told_and_asked(text)[1]
+        question = story_and_question(text)[1]
         kind = kind_of(question)
         if kind == "unclear":
             kind = kind_of(spelled(question))
-        self.by = "model"
-        self.note = ""
         if kind == "order" or (kind == "more" and not self.stories()):
-            yield self.told(text, max_new_tokens, seed, **options)
+            self.replies = (self.tell_story(text, max_new_tokens, seed, **options),)
+            yield self.replies[0].text
             return
         parts = halves(text)
         if len(parts) == 1 or not self.stories() or not all(kind_of(part) in ABOUT_STORY for part in parts):
             parts = [text]
-        answers = [self.answer(part, max_new_tokens, seed, **options) for part in parts]
-        yield "\n".join(answers)
+        replies = [self.answer(part, max_new_tokens, seed, **options) for part in parts]
+        self.replies = tuple(replies)
+        yield "\n".join(reply.text for reply in replies)
 
-    def told(self, text: str, max_new_tokens: int, seed, **options) -> str:
+    def tell_story(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
         """The story that an order gets, with which the conversation begins anew."""
         last_order = self.messages[0]["content"] if self.stories() else ""
         order = with_kept(text, last_order)
         declined = cannot_tell(order)
         if declined:
-            self.by = "rule"
-            return declined
+            return Reply(declined, "rule")
         self.reset()
         self.asked = ""
         options = {"temperature": TEMPERATURE} | self.options | options
-        story, begun = self.draw_with_all(as_order(order), in_words(order), max_new_tokens, seed, **options)
-        self.note = note_on_order(order, story, begun)
-        return story
+        wanted = with_number_words(order)
+        story, begun = self.draw_with_all(as_order(order), wanted, max_new_tokens, seed, **options)
+        return Reply(story, "model", note_on_order(order, story, begun))
 
-    def answer(self, text: str, max_new_tokens: int, seed, **options) -> str:
+    def answer(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
         """The answer to one question: of a program or a rule, or else of the model, if it is not false."""
         text = with_names(self.with_person(self.with_thing(text)))
         if village_nouns(text):
             self.asked = text
-        answer = self.without_model(text)
-        if answer:
-            return answer
-        self.by = "model"
-        said, question = told_and_asked(text)
+        said, question = story_and_question(text)
+        question = spelled(question)
+        reply = self.without_model(said, question)
+        if reply:
+            return reply
         question = f"{said} {as_learned(from_question_word(question))}".strip()
         self.make_room(question, max_new_tokens)
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
@@ -139,33 +155,34 @@ class StoryChat(Chat):
         is_answer = answered(answer) or answer.startswith("In the end ")
         if not instead and not is_answer and self.stories():
             instead = places_of(self.stories()[-1], nouns)
-        return instead or answer
+        return Reply(instead or answer, "model")
 
-    def without_model(self, text: str) -> str:
-        """Return the answer to a message that the model did not learn to answer; else ""."""
-        said, question = told_and_asked(text)
-        question = spelled(question)
+    def without_model(self, said: str, question: str) -> Reply | None:
+        """Return the answer to a question that the model did not learn to answer; else None.
+
+        Args:
+            said: A story that the message tells, or "".
+            question: What the message asks, with its typing errors mended.
+        """
         known = [*self.contents(), said]
         stories = [one for one in known if is_story(one)]
         kind = kind_in(question, stories)
         question = from_question_word(question)
-        self.by = "rule"
         if kind == "world":
-            self.note = note_of_unknown_words(text)
-            return DECLINE
+            return Reply(DECLINE, "rule", note_of_unknown_words(question))
         if kind not in ABOUT_STORY:
-            return UNCLEAR
+            return Reply(UNCLEAR, "rule")
         if kind == "truth":
-            return truth_of(self.messages, text) or NO_STORY
+            is_of_program = bool(self.replies) and self.replies[-1].by != "model"
+            is_of_story = is_of_program or "story" in question.lower()
+            return Reply(truth_of(self.messages, is_of_story) or NO_STORY, "rule")
         if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
             if content_words(question) <= learned_words():
-                return ""
+                return None
             kind = "story"
         if not stories:
-            return NO_STORY
-        self.by = "program"
-        self.note = READ_NOTE
-        return read(kind, question, stories[-1])
+            return Reply(NO_STORY, "rule")
+        return Reply(read(kind, question, stories[-1]), "program", READ_NOTE)
 
     def draw_with_all(self, order: str, wanted: str, max_new_tokens: int, seed, **options) -> tuple[str, str]:
         """Return the first of some stories that has all that is wanted and nothing false, or else the best.
@@ -207,13 +224,15 @@ class StoryChat(Chat):
         if village_nouns(text) or kind_of(text) not in (*LEARNED, "story", "deeds", "why", "unclear"):
             return text
         asked = [one["content"] for one in self.messages if one["role"] == "user"]
-        named = [self.things_in(message) for message in (*asked, self.asked)]
-        things = next(filter(None, reversed(named)), set())
+        things: set[str] = set()
+        for message in (*asked, self.asked):
+            things = self.things_in(message) or things
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
+        thing = things.pop()
         return re.sub(
             r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b",
-            rf"\1\2the {things.pop()}",
+            rf"\1\2the {thing}",
             text,
             count=1,
         )
@@ -227,8 +246,8 @@ class StoryChat(Chat):
         """A question about "she" or "he" and nobody else, with the last name that was said."""
         pronoun = re.search(r"(?i)\b(she|he|him)\b", text)
         stories = [i for i, one in enumerate(self.messages) if is_story(one["content"])]
-        named = {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"]))
-        if not pronoun or not stories or named:
+        somebody = {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"]))
+        if not pronoun or not stories or somebody:
             return text
         roles = state_of(self.messages[stories[-1]]["content"]).role
         people = {name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")}
@@ -236,7 +255,7 @@ class StoryChat(Chat):
         named = [name for name in village_nouns(with_names(later)) if name in people]
         if not people or (not named and len(people) > 1):
             return text
-        name = [*people, *named][-1]
+        name = named[-1] if named else people.pop()
         return re.sub(r"(?i)\b(she|he|him)\b", name, text)
 
     def stories(self) -> list[str]:
@@ -245,8 +264,11 @@ class StoryChat(Chat):
 
     def contents(self) -> list[str]:
         """What was told and answered, and what the user said besides orders."""
-        orders = [one for one in self.messages if one["role"] == "user" and kind_of(one["content"]) in ORDERS]
-        return [one["content"] for one in self.messages if one not in orders]
+        return [
+            one["content"]
+            for one in self.messages
+            if one["role"] != "user" or kind_of(one["content"]) not in ORDERS
+        ]
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
         """Drop the oldest exchanges after the story's, until the next question fits into the context.

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
-from companion.serve.route import SAID
+from companion.serve.answers import SAID
 from companion.serve.village_words import SPARE, content_words, missing
 from companion.show.judged_text import is_story
 from companion.village import judge
@@ -61,13 +61,13 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
         items = [item for item in items if not set(nouns) & set(item.split())]
     if re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question) and items and items == people:
         return f"Mostly {max(people, key=lambda item: story.count(item.split()[-1]))}."
-    return f"The story has {listed(items)}." if items else "The story has none."
+    return f"The story has {joined_items(items)}." if items else "The story has none."
 
 
-def listed(items: list[str]) -> str:
+def joined_items(items: list[str]) -> str:
     """Items as a sentence lists them: "a, b and c"."""
     others = ", ".join(items[:-1])
-    return f"{others} and {items[-1]}" if others else items[-1]
+    return f"{others} and {items[-1]}" if others else items[0]
 
 
 def contents_of(story: str) -> str:
@@ -75,7 +75,7 @@ def contents_of(story: str) -> str:
     items = items_of(story)
     if not items:
         return ""
-    return f"It has {listed(items)}."
+    return f"It has {joined_items(items)}."
 
 
 def sentences_of(story: str) -> list[str]:
@@ -176,10 +176,9 @@ def lacking(story: str, word: str) -> str:
 # -- what the judge says of an answer ------------------------------------------------------------------------
 
 
-def truth_of(messages: list[dict[str, str]], question: str) -> str:
-    """What the judge says of the last answer of a conversation, or of its story; empty without one."""
+def truth_of(messages: list[dict[str, str]], is_of_story: bool) -> str:
+    """What the judge says of the model's last answer in a conversation, or of its story; else empty."""
     said = [one["content"] for one in messages if one["role"] == "assistant"]
-    is_of_story = "story" in question.lower()
     false_answer = "" if is_of_story else corrected(messages, [])
     if false_answer:
         return false_answer

@@ -1,11 +1,13 @@
 """Questions about a story that a program answers: it reads the judge's record of the story."""
 
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from companion.serve.answers import SAID
 from companion.serve.course import ASKS
-from companion.serve.kinds import kind_of, known_kinds, words_of
-from companion.serve.route import ABOUT_STORY, LEARNED, SAID
+from companion.serve.kinds import ABOUT_STORY, LEARNED, kind_of, known_kinds, words_of
 from companion.serve.story_facts import (
     cast_of,
     contents_of,
@@ -35,15 +37,15 @@ from companion.village.words import KINDS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
-DID = re.compile(r"(?i)\W*((and|so|but) )?who (?!is|was|are|were|has|had)\w+")
+DID = re.compile(r"(?i)^\W*who (?!is|was|are|were|has|had)\w+")
 """How a question begins that asks who did something."""
-WHERE = re.compile(r"(?i)\W*((and|so|but) )?(where|who (has|holds|owns))\b")
+WHERE = re.compile(r"(?i)^\W*(where|who (has|holds|owns))\b")
 """How a question begins that asks for places and things."""
 REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
-IS_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
+IS_IT = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
 """How a question begins that asks whether something is so."""
 HOLDS = re.compile(r"(?i)\b(has|have|had|hold|holds|holding|carry|carrying|owns?)\b")
 """What says that somebody has something."""
@@ -56,13 +58,11 @@ BEFORE = re.compile(
     r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
 )
 """What asks how something was before the end of the story."""
-HANDS = re.compile(rf"(?i)\b({'|'.join(TABLE['lists']['hands'].split())})\b")
-"""What asks how a thing went from one to another."""
 WOULD = re.compile(r"(?i)\b(would|what if)\b")
 """What asks for something that does not happen."""
-DID_IT = re.compile(r"(?i)\W*((and|so|but|ok) )?(did|didn'?t)\b")
+DID_IT = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
-WHY = "I cannot say why: a story tells what happens, and no reasons."
+NO_REASONS = "I cannot say why: a story tells what happens, and no reasons."
 
 
 def asked_for(question: str) -> list[str]:
@@ -80,7 +80,7 @@ def asked_for(question: str) -> list[str]:
     return found
 
 
-def told_and_asked(message: str) -> tuple[str, str]:
+def story_and_question(message: str) -> tuple[str, str]:
     """The story that a message tells and its last sentence, which asks; else "" and the message."""
     *said, question = re.split(SENTENCES, message.strip())
     return (" ".join(said), question) if is_story(" ".join(said)) else ("", message)
@@ -122,14 +122,14 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
     if missing(unknown_words(re.sub(r"(?i)\bwho \w+", "who", question)), story):
         return True
     asked = content_words(question) - content_words(SPARE)
-    return not DID.match(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))
+    return not DID.search(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))
 
 
-# -- readers: each answers questions of one form, and returns "" for others ----------------------------------
+# -- readers: each answers questions of one form; "" where it has no answer ----------------------------------
 
 
 @dataclass
-class Asked:
+class StoryQuestion:
     """A question about a story.
 
     Attributes:
@@ -147,21 +147,10 @@ class Asked:
     people: dict[str, str]
 
 
-def read(kind: str, question: str, story: str) -> str:
-    """The answer that a program reads in a story to a question of some kind: that of the first reader."""
-    nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
-    asked = Asked(kind, question, story, nouns, people_of(story, nouns))
-    for reader in READERS:
-        answer = reader(asked)
-        if answer:
-            return answer
-    return unsaid(asked)
-
-
-def yes_or_no(asked: Asked) -> str:
+def yes_or_no(asked: StoryQuestion) -> str:
     """Whether a color, a role, a place or a holder is as the question says, and what is so."""
-    begun = IS_IT.match(asked.question)
-    if not begun or BEFORE.search(asked.question):
+    begun = IS_IT.search(asked.question)
+    if BEFORE.search(asked.question):
         return ""
     state = state_of(asked.story)
     names = {role: name for name, role in state.role.items()}
@@ -176,7 +165,7 @@ def yes_or_no(asked: Asked) -> str:
     }
     words = re.findall(r"\w+", asked.question[begun.end() :].lower())
     words = [village_forms().get(word, word) for word in words]
-    if begun[3].lower() in ("does", "has", "had"):
+    if begun[1].lower() in ("does", "has", "had"):
         if not HOLDS.search(asked.question):  # "does Mara like the kite"
             return ""
         facts = {"name": facts["name"]}
@@ -192,26 +181,24 @@ def yes_or_no(asked: Asked) -> str:
     return ""
 
 
-def of_whole_story(asked: Asked) -> str:
+def about_the_story(asked: StoryQuestion) -> str:
     """What small_talk.toml says to a question of a kind about the whole story."""
     names_absent = asked.kind in ("places", "feelings") and missing(asked.nouns, asked.story)
-    if asked.kind not in READINGS or names_absent:
+    if names_absent:
         return ""
     return READINGS[asked.kind].format(**readings(asked.story, asked.question, asked.nouns))
 
 
-def presence(asked: Asked) -> str:
+def presence(asked: StoryQuestion) -> str:
     """Whether the story has what is asked for: the first sentence with it, or what there is instead."""
     named = asked_for(asked.question)
-    if asked.kind != "has":
-        return ""
     if not named:
         return cast_of(asked.story, asked.question, [])
     found = [one for one in sentences_of(asked.story) if not missing(named[-1:], one)]
     return f"Yes: “{found[0]}”" if found else f"No. {lacking(asked.story, named[-1])}"
 
 
-def absence(asked: Asked) -> str:
+def absence(asked: StoryQuestion) -> str:
     """That the story does not have what the question names."""
     strangers = re.findall(r"(?<=\w )[A-Z][a-z]+", asked.question)  # "how many plums has Ada?"
     named = asked_for(asked.question) if asked.kind in LEARNED else [*asked.nouns, *strangers]
@@ -219,10 +206,8 @@ def absence(asked: Asked) -> str:
     return lacking(asked.story, absent[-1]) if absent else ""
 
 
-def number(asked: Asked) -> str:
+def number(asked: StoryQuestion) -> str:
     """How many of something a story has at its end, or that it does not count that."""
-    if asked.kind != "count":
-        return ""
     counts = counts_of(asked.story)
     state = state_of(asked.story)
     if asked.people:
@@ -239,58 +224,51 @@ def number(asked: Asked) -> str:
     return f"The number of {typed}: {counts[counted]}. {has}"
 
 
-def person(asked: Asked) -> str:
+def person(asked: StoryQuestion) -> str:
     """The role of a person in a story, or who has a role."""
     named = asked.nouns or unknown_words(asked.question)
-    if asked.kind != "who" or not named:
+    if not named:
         return ""
     found = [f"{name} is the {role}." for name, role in asked.people.items()]
     return " ".join(found) or lacking(asked.story, named[-1])
 
 
-def reason(asked: Asked) -> str:
+def reason(asked: StoryQuestion) -> str:
     """That a story gives no reasons, and where those are of whom the question asks."""
-    if asked.kind != "why":
-        return ""
-    return f"{WHY} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
+    return f"{NO_REASONS} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
 
 
-def whereabouts(asked: Asked) -> str:
+def whereabouts(asked: StoryQuestion) -> str:
     """Where somebody or something is at the end, and who has what."""
     asks_for_things = asked.people and HAS_WHAT.search(asked.question)
-    is_asked = WHERE.match(asked.question) or asks_for_things
+    is_asked = WHERE.search(asked.question) or asks_for_things
     return places_of(asked.story, asked.nouns) if is_asked else ""
 
 
-def earlier_place(asked: Asked) -> str:
+def earlier_place(asked: StoryQuestion) -> str:
     """The sentences that say where something happened."""
-    is_asked = WHERE.match(asked.question) and BEFORE.search(asked.question)
-    return sentences_with_words(asked) if is_asked else ""
+    return sentences_with_words(asked) if BEFORE.search(asked.question) else ""
 
 
-def speech(asked: Asked) -> str:
+def speech(asked: StoryQuestion) -> str:
     """The sentences in which somebody speaks."""
-    if not SPEAKS.search(asked.question):
-        return ""
     names = "|".join(asked.people)  # empty for "what do they say": all that is spoken
     spoken = [one for one in sentences_of(asked.story) if re.search(rf"\" .*({names})", one)]
     return f"The story says: {' … '.join(spoken[:4])}" if spoken else SAID["unsaid"]
 
 
-def undecided(asked: Asked) -> str:
-    """That the story does not say whether something is so: `yes_or_no` did not find it."""
-    return unsaid(asked) if IS_IT.match(asked.question) or WOULD.search(asked.question) else ""
+def in_past(question: str) -> str:
+    """A question with its verbs as a story has them: "find" as "found"."""
+    return re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), question)
 
 
-def verbs_of(asked: Asked) -> set[str]:
+def verbs_of(asked: StoryQuestion) -> set[str]:
     """The content words of a question that are no nouns of the village, such as what somebody did."""
     return content_words(in_past(asked.question)) - content_words(f"{SPARE} {' '.join(asked.nouns)}")
 
 
-def happened(asked: Asked) -> str:
+def happened(asked: StoryQuestion) -> str:
     """Whether something happened: the deeds or sentences with all words of the question."""
-    if not DID_IT.match(asked.question):
-        return ""
     done = deeds_with(asked.story, asked.people) if asked.people else ""
     if not verbs_of(asked):  # "did Mara do anything"
         return done
@@ -300,13 +278,13 @@ def happened(asked: Asked) -> str:
     return sentences_with_words(asked) or f"{SAID['unsaid']} {done}".strip()
 
 
-def deeds_of_nouns(asked: Asked) -> str:
+def deeds_of_nouns(asked: StoryQuestion) -> str:
     """What is done by or with the nouns of a question that names no deed."""
     is_asked = asked.nouns and not verbs_of(asked)
     return deeds_with(asked.story, asked.nouns) if is_asked else ""
 
 
-def sentences_with_words(asked: Asked) -> str:
+def sentences_with_words(asked: StoryQuestion) -> str:
     """The first true sentences with all content words of a question."""
     words = content_words(in_past(asked.question)) - content_words(SPARE)
     found = [one.sentence for one in judge(asked.story) if one.kind in ("ok", "misplaced")]
@@ -314,57 +292,22 @@ def sentences_with_words(asked: Asked) -> str:
     return f"The story says: {' … '.join(found[:4])}" if words and found else ""
 
 
-def deeds_with_words(asked: Asked) -> str:
+def deeds_with_words(asked: StoryQuestion) -> str:
     """The deeds with all words of a question."""
     return deeds_with(asked.story, content_words(in_past(asked.question)))
 
 
-def changes_of_hands(asked: Asked) -> str:
-    """How a thing went from one to another, and where it is."""
-    things = {*asked.nouns} & {*KINDS["thing"], *KINDS["goods"]}
-    if not things or not HANDS.search(asked.question) or DID.match(asked.question):
-        return ""
-    return f"{deeds_with(asked.story, things)} {places_of(asked.story, things)}".strip()
-
-
-def other_deeds(asked: Asked) -> str:
+def other_deeds(asked: StoryQuestion) -> str:
     """That the story does not say what is asked of somebody, and what else is done."""
-    if asked.kind != "deeds":
-        return ""
     return f"{SAID['unsaid'] if verbs_of(asked) else ''} {deeds_with(asked.story, asked.nouns)}".strip()
 
 
-def nobody(asked: Asked) -> str:
+def nobody(asked: StoryQuestion) -> str:
     """That nobody did what a question asks for."""
-    if not DID.match(asked.question):
-        return ""
     return f"{SAID['nobody_found']} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
 
 
-READERS = (
-    yes_or_no,
-    of_whole_story,
-    presence,
-    absence,
-    number,
-    person,
-    reason,
-    earlier_place,
-    whereabouts,
-    speech,
-    undecided,
-    happened,
-    deeds_of_nouns,
-    sentences_with_words,
-    deeds_with_words,
-    changes_of_hands,
-    nobody,
-    other_deeds,
-)
-"""What reads an answer in a story, in this order: the first that has one counts."""
-
-
-def unsaid(asked: Asked) -> str:
+def unsaid(asked: StoryQuestion) -> str:
     """That the story does not say what is asked, and where those are whom the question names."""
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", asked.question)
     named = [village_forms().get(word.lower(), word) for word in named]
@@ -374,6 +317,52 @@ def unsaid(asked: Asked) -> str:
     return f"{nothing} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
 
 
-def in_past(question: str) -> str:
-    """A question with its verbs as a story has them: "find" as "found"."""
-    return re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), question)
+class Reader(NamedTuple):
+    """What reads an answer in a story.
+
+    Attributes:
+        kinds: The kinds of questions that it answers; None for all.
+        form: What is in a question that it answers; None for all.
+        read: The answer to a question, or "".
+    """
+
+    kinds: Collection[str] | None
+    form: re.Pattern | None
+    read: Callable[[StoryQuestion], str]
+
+
+READERS = (
+    Reader(None, IS_IT, yes_or_no),
+    Reader(READINGS, None, about_the_story),
+    Reader({"has"}, None, presence),
+    Reader(None, None, absence),
+    Reader({"count"}, None, number),
+    Reader({"who"}, None, person),
+    Reader({"why"}, None, reason),
+    Reader(None, WHERE, earlier_place),
+    Reader(None, None, whereabouts),
+    Reader(None, SPEAKS, speech),
+    Reader(None, IS_IT, unsaid),
+    Reader(None, WOULD, unsaid),
+    Reader(None, DID_IT, happened),
+    Reader(None, None, deeds_of_nouns),
+    Reader(None, None, sentences_with_words),
+    Reader(None, None, deeds_with_words),
+    Reader(None, DID, nobody),
+    Reader({"deeds"}, None, other_deeds),
+    Reader(None, None, unsaid),
+)
+"""The first reader that has an answer counts. Those that ask more of a question stand before the others."""
+
+
+def read(kind: str, question: str, story: str) -> str:
+    """The answer that a program reads in a story to a question of some kind."""
+    nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
+    asked = StoryQuestion(kind, question, story, nouns, people_of(story, nouns))
+    for kinds, form, reader in READERS:
+        if (kinds and kind not in kinds) or (form and not form.search(question)):
+            continue
+        answer = reader(asked)
+        if answer:
+            return answer
+    return SAID["unsaid"]

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from companion.village.dialogues import (
@@ -43,7 +43,7 @@ QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|w
 HALVES = re.compile(TABLE["asks"]["halves"])
 """What stands between two questions of a message."""
 LEAD = re.compile(
-    r"(?i)^(ok|okay|oh|hm+|haha|right|well)\b[\s,.!]*((and|but|so)\s+)?"
+    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so)\s+)?"
     r"(?=(wh\w+|how|is|are|was|were|do|does|did|can|could)\b)"
 )
 """What stands before a question and says nothing."""
@@ -78,7 +78,7 @@ def content_words(text: str) -> set[str]:
     return set(stems(text)) - LIGHT_WORDS
 
 
-@cache
+@lru_cache(4096)
 def spelled_word(word: str) -> str:
     """A word in small letters as it was meant: "stroy" is "story". A word that the village knows stays."""
     if word in SHORT_FORMS or word in LIGHT_WORDS or not content_words(word) - question_words():

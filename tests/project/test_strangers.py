@@ -5,7 +5,7 @@ import re
 import pytest
 
 from companion.serve.kinds import kind_of
-from companion.serve.story_questions import told_and_asked
+from companion.serve.story_questions import story_and_question
 from companion.serve.village_words import missing, ordered_phrases, unknown_words
 from companion.village import KINDS
 from companion.village.dialogues import (
@@ -136,7 +136,7 @@ def test_a_chat_knows_the_words_of_what_is_learned_and_few_of_a_stranger(chats):
     talks += lessons(10, 4, stories=60, ask=chats.asking_plainly(0.8)) + chats.untold(20, 6)
     for one in talks:
         for message in one.messages[::2]:
-            question = told_and_asked(message["content"])[1]
+            question = story_and_question(message["content"])[1]
             assert not unknown_words(message["content"], kind_of(question) == "order"), message
     said = chats.strange_messages(300, 1, longest=100)
     assert sum(bool(unknown_words(message)) for message in said) > 0.7 * len(said)

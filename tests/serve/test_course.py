@@ -7,10 +7,11 @@ import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion.serve import course
-from companion.serve.course import THRESHOLD
+from companion.serve.answers import NO_ENTRY, SAID
+from companion.serve.course import LIMITS, Nearness
 from companion.serve.course_lists import FAQ, SMALL_TALK, TERM_QUESTIONS, Index, read_glossary, read_questions
 from companion.serve.kinds import kind_of
-from companion.serve.route import NO_ENTRY, SAID, Lists
+from companion.serve.lists import Lists
 from companion.serve.village_words import content_words
 
 ROWS = read_questions(FAQ)
@@ -39,10 +40,11 @@ def test_questions_in_other_words_are_found_and_none_wrongly():
     """
     asked, others = halves(ASKED)[1], halves(OTHERS)[1]
     found = [(INDEX.find(question), meant) for question, meant in asked]
-    right = sum(near >= THRESHOLD and meant in row.wordings for (row, near), meant in found)
-    wrong = sum(near >= THRESHOLD and meant not in row.wordings for (row, near), meant in found)
+    limit = LIMITS[Nearness.POSSIBLE]
+    right = sum(near >= limit and meant in row.wordings for (row, near), meant in found)
+    wrong = sum(near >= limit and meant not in row.wordings for (row, near), meant in found)
     assert right >= 22 and wrong == 0, (right, wrong, len(asked))
-    assert not any(INDEX.find(question)[1] >= THRESHOLD for question in others)
+    assert not any(INDEX.find(question)[1] >= limit for question in others)
 
 
 @pytest.mark.gate

@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from companion.serve.kinds import fit, fitted, kind_of, probabilities, read_messages
-from companion.serve.route import ABOUT_STORY, ANSWERS, OF_COURSE, ORDERS
+from companion.serve.answers import ANSWERS
+from companion.serve.kinds import (
+    ABOUT_STORY,
+    OF_COURSE,
+    ORDERS,
+    fit,
+    fitted,
+    kind_of,
+    probabilities,
+    read_messages,
+)
 
 ROWS = read_messages()
 

@@ -7,9 +7,10 @@ import streamlit as st
 from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
+from companion.serve.answers import EXAMPLE, reworded
 from companion.serve.app import parts
 from companion.serve.course_lists import Answered
-from companion.serve.route import EXAMPLE, Lists, reworded
+from companion.serve.lists import Lists
 from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.dialogues import DECLINE
 
@@ -24,6 +25,7 @@ class Turn:
     asked: str
     answer: str = ""
     by: str = ""  # who answered
+    found: Answered | None = None  # what the lists answered
     note: str = ""  # unknown words, or what was ordered and is missing
     full: bool = False  # whether this was the first for which old turns had to be left out
     ended: bool = False  # whether the answer is whole, or was stopped by a click on Stop
@@ -54,7 +56,8 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
         if isinstance(chat, StoryChat):
             turn.note = chat.note
-            turn.by = {"program": "a program", "rule": "a rule"}.get(chat.by, model.label)
+            names = {"model": model.label, "program": "a program", "rule": "a rule"}
+            turn.by = " and ".join(dict.fromkeys(names[reply.by] for reply in chat.replies))
         if turn.answer.strip() != DECLINE:  # it would take room from the next story
             st.session_state["messages"] = chat.messages
     except parts.FAULTS as error:
@@ -116,13 +119,13 @@ while waiting:
     turn = Turn(waiting[0])
     with st.chat_message("user"):
         st.html(html_parts.plain(turn.asked))
-    before = Answered(turns[-1].answer, turns[-1].by) if turns else None
+    before = turns[-1].found if turns else None
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = lists().find(turn.asked, before) if first else None
-        if found:
-            turn.answer = reworded(found.answer, [one.answer for one in turns[:-1]])
-            turn.by = found.source
+        turn.found = lists().find(turn.asked, before) if first else None
+        if turn.found:
+            turn.answer = reworded(turn.found.answer, [one.answer for one in turns[:-1]])
+            turn.by = turn.found.source
         else:
             answer(turn, model)
         show(turn)

@@ -1,73 +1,31 @@
-"""Who answers a message: small talk, the course's lists, a story of the model, a program, or the model.
+"""What is answered without a model: small talk, and questions about the course.
 
-The kind of a message (`kinds.py`) decides:
+The kind of a message (`kinds.py`) decides who answers it:
 
-- small talk has one fixed answer for each of its kinds (`small_talk.toml`);
+- small talk gets one of the answers to its kind (`answers.py`);
 - a question about the course is answered from the course's lists (`course.py`);
 - an order gets a story that the model tells (`orders.py`);
 - a question about the story is answered by the model if it is of a form that the model learned, and else by a
   program that reads the story (`story_questions.py`).
 
-small_talk.toml also has what is said of a whole story, and what is said where nothing is found. The first two
-kinds of answers need no model, so `Lists` answers them in the terminal, in the app and in the server.
-`StoryChat` (`story_chat.py`) answers the others, with a model.
+`Lists` gives the first two, in the terminal, in the app and in the server, and `StoryChat` (`story_chat.py`)
+the others.
 """
 
-import tomllib
-from collections.abc import Iterable
-from pathlib import Path
-
-from companion.serve.course import ASKS, CLEAR, EXACT, THRESHOLD, WHERE, Course
+from companion.serve.answers import ANSWERS, NO_ENTRY, SAID
+from companion.serve.course import ASKS, ASKS_WHERE, Course, Nearness
 from companion.serve.course_lists import SMALL_TALK, Answered
-from companion.serve.kinds import kind_of
+from companion.serve.kinds import ABOUT_STORY, OF_COURSE, OPEN, kind_of
 from companion.serve.village_words import halves, village_nouns, without_lead
 from companion.show.judged_text import is_story
-
-EXAMPLE = "Tell a story about the baker Mara and a red kite."
-"""An order that the answerer follows."""
-SAID = tomllib.loads(
-    Path(__file__).with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE)
-)
-ANSWERS = {kind: answers[0] for kind, answers in SAID["answers"].items()}
-"""The answers to small talk, by the kinds of messages.csv."""
-UNCLEAR = SAID["unclear"][0]
-"""The answer to a message of no kind."""
-NO_ENTRY = SAID["no_entry"][0]
-"""The answer to a question about the course that no list answers."""
-WORDINGS = {answers[0]: answers for answers in [*SAID["answers"].values(), SAID["unclear"], SAID["no_entry"]]}
-"""The wordings of an answer, by the first one."""
-ORDERS = ("order", "more")
-"""Kinds of orders for a story."""
-LEARNED = ("fact", "sentence")
-"""Kinds of questions that the model learned to answer."""
-ABOUT_STORY = (*LEARNED, *SAID["story"], "story", "deeds", "has", "count", "who", "why", "truth")
-"""Kinds of questions about a story."""
-OF_COURSE = ("course", "chapter")
-"""Kinds of questions about the course."""
-OPEN = ("unclear", "simpler", "told", "more", "longer", *SAID["story"])
-"""Kinds of messages that are questions about the course where they have a term of it."""
-
-
-def route(message: str, course: Course) -> str:
-    """Return "course", "small talk", "order", "story", or "nobody" for a message that nobody can answer."""
-    kind = kind_of(message)
-    if kind == "order":
-        return "order"
-    if is_about_the_course(message, kind, course):
-        return "course"
-    if kind in ABOUT_STORY:
-        return "story"
-    if kind == "more":
-        return "order"
-    return "small talk" if kind in ANSWERS else "nobody"
 
 
 def is_about_the_course(message: str, kind: str, course: Course) -> bool:
     """Whether a message is of such a kind, is much like a listed question, or has terms of the course."""
-    similarity = course.nearest(message)[1]
-    if kind in OF_COURSE or similarity >= EXACT:
+    nearness = course.nearest(message)[1]
+    if kind in OF_COURSE or nearness == Nearness.SAME:
         return True
-    if kind in OPEN and not WHERE.match(message):
+    if kind in OPEN and not ASKS_WHERE.match(message):
         entries = course.entries(message)
         n_others = len(course.unnamed(message, entries))
         if entries and n_others <= len(entries):
@@ -75,15 +33,8 @@ def is_about_the_course(message: str, kind: str, course: Course) -> bool:
         if entries and kind == "unclear" and ASKS.match(message) and not village_nouns(message):
             return True
     if kind == "unclear":
-        return similarity >= THRESHOLD
-    return kind not in ABOUT_STORY and similarity >= CLEAR
-
-
-def reworded(answer: str, earlier: Iterable[str]) -> str:
-    """Return an answer in its next wording, if it was given earlier and has others."""
-    wordings = WORDINGS.get(answer, [answer])
-    n_given = sum(one in wordings for one in earlier)
-    return wordings[n_given % len(wordings)]
+        return nearness >= Nearness.POSSIBLE
+    return kind not in ABOUT_STORY and nearness >= Nearness.CLEAR
 
 
 def is_from_lists(found: Answered | None) -> bool:
@@ -143,16 +94,10 @@ class Lists:
         following = self.course.following(before) if before and kind == "more" else None
         if following:
             return following
-        source = route(mended, self.course)
-        if source == "small talk":
-            return Answered(ANSWERS[kind], SMALL_TALK)
-        if source != "course":
-            return None
+        if kind == "order" or not is_about_the_course(mended, kind, self.course):
+            return Answered(ANSWERS[kind], SMALL_TALK) if kind in ANSWERS else None
         found = self.course.chapter_for(mended) if kind == "chapter" else self.course.find(mended)
-        if found:
-            return found
-        section = self.course.nearest_section(mended)
-        return Answered(SAID["near_section"].format(section) if section else NO_ENTRY, SMALL_TALK)
+        return found or Answered(NO_ENTRY, SMALL_TALK)
 
     def said(self, message: str) -> str | None:
         """The answer to a message with its source, as one text; None for a message for a model."""
