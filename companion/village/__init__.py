@@ -5,7 +5,6 @@
 
     sample = story(Random(7))
     sample.text          # sixty words or more of plain English
-    sample.facts.holder  # {"red lantern": "Mara"}: who holds what at the end
     sample.bits          # −log2 of the story's probability; no reader can do with fewer on average
     bits(sample.text)    # the same number, from the text alone; None if the village cannot tell it
     next_words("Once the baker")   # the exact probability of each word that can come next
@@ -32,7 +31,6 @@ from companion.village.machine import (
     DATA,
     SPLITS,
     VILLAGE,
-    Facts,
     Story,
     Village,
     bits,
@@ -63,7 +61,6 @@ __all__ = [
     "KINDS",
     "SPLITS",
     "VILLAGE",
-    "Facts",
     "Story",
     "Verdict",
     "Village",
