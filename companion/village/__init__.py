@@ -55,34 +55,3 @@ from companion.village.measures import (
 )
 from companion.village.reader import entropy, next_words, surprise
 from companion.village.words import KINDS
-
-__all__ = [
-    "DATA",
-    "KINDS",
-    "SPLITS",
-    "VILLAGE",
-    "Story",
-    "Verdict",
-    "Village",
-    "abilities",
-    "bits",
-    "entropy",
-    "floor",
-    "fresh",
-    "fresh_stories",
-    "gap_left",
-    "judge",
-    "load_split",
-    "next_words",
-    "read_stories",
-    "recalled_places",
-    "recalled_tokens",
-    "recalls",
-    "reference_lines",
-    "story",
-    "story_bytes",
-    "surprise",
-    "tell",
-    "village_scores",
-    "write_stories",
-]
