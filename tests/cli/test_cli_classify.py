@@ -71,8 +71,7 @@ def test_it_learns_reports_and_is_asked(folder, weather, out, capsys, learn):
     assert sum(map(sum, report["confusion"])) == 14 and report["classes"] == ["rain", "sun"]
     low, high = report["interval"]
     assert 0 <= low <= report["accuracy"] <= high <= 1 and report["accuracy"] > 0.6
-    for picture in ("confusion.png", "calibration.png"):
-        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    assert (out / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert read_head(out)[1] == ["rain", "sun"]
     told = said(capsys, ["classify", "--model", out, SUNNY[0].format(99), RAINY[0].format(99)])
     assert [line.split()[0] for line in told.splitlines()] == ["sun", "rain"]
@@ -212,7 +211,7 @@ def test_a_classifier_that_is_replaced_leaves_no_file_of_its_own(folder, weather
     before = load_classifier(out).classify([TEXT])
     assert main(finetune(folder, weather, out, "--overwrite", "--seed", 5, *KINDS[then][0])) == 0
     assert load_classifier(out).classify([TEXT]) != before
-    assert {*visible(out)} == {HEAD, *KINDS[then][1], "report.json", "confusion.png", "calibration.png"}
+    assert {*visible(out)} == {HEAD, *KINDS[then][1], "report.json", "confusion.png"}
 
 
 def test_an_adapter_does_not_replace_its_own_model(folder, weather, out, capsys):
