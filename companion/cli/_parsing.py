@@ -25,11 +25,10 @@ import importlib
 import pkgutil
 import platform
 import re
-import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -391,25 +390,11 @@ def words_of(path: Path, tables: Sequence[str]) -> Iterator[str]:
                 yield f"{flag}={value}"
 
 
-def hint_for(unknown: Sequence[str], known: Collection[str]) -> str:
-    """Which option the words may have been meant for: a path for --checkpoint, other words for a text."""
-    first = unknown[0]
-    if any(word.startswith("-") for word in unknown):
-        return suggestion(first.partition("=")[0], known)
-    typed = shlex.join([" ".join(unknown)])
-    is_path = len(Path(first).parts) > 1 or Path(first).exists()
-    for option in ("--prompt", "--say"):
-        if option in known and not is_path:
-            return f" (did you mean {option} {typed}?)"
-    of_model = f" (did you mean --checkpoint {typed}?)" if "--model" in known else ""
-    return suggestion(first, known) or of_model
-
-
 def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        hint = hint_for(unknown, parser._option_string_actions)
+        hint = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return {name: value for name, value in vars(args).items() if value is not None}
 

@@ -64,9 +64,7 @@ BAD_OPTIONS = [
     ("train --data ''", "--data='' is empty; name one, or leave it out"),
     ("train --config ''", "--config='' is empty"),
     ("generate --model runs/village", "runs/village is not there"),  # and no hub is asked
-    ("info runs/village", "did you mean --checkpoint runs/village?"),
     ("info --checkpoint min.txt", "min.txt is not there, nor its config.json (did you mean mine.txt?)"),
-    ("generate Once the baker", "did you mean --prompt 'Once the baker'?"),
     (
         "finetune instructions --data talks.jsonl --keep 2",
         "--keep needs plain texts on which the model stays as it is; name them with",
