@@ -273,17 +273,12 @@ def add_options(parser: Parser, module: str, show_all: bool) -> None:
         parser.add_argument("--help-all", action="help", help=about)
         often = parser.add_argument_group("most used options")
         others = parser.add_argument_group("other options")
-    words = [parser.prog, "[options]"]
     for title, fields in fields_in_groups(module).items():
         group = parser.add_argument_group(title) if title else others
         for field in fields:
             is_often = field.name in most_used
             is_shown = is_often or show_all or not most_used
             add_field(often if is_often else group, field, both=bool(title), is_shown=is_shown)
-            if field.mark(Positional):
-                dots = " ..." if typing.get_origin(field.kind) is list else ""
-                words.append(field.name.upper() + dots)
-    parser.usage = " ".join(words)
 
 
 def docstring_of(module: str) -> str:
