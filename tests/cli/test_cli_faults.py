@@ -374,12 +374,6 @@ def test_the_installed_command_is_the_one_that_is_tested():
     assert found.value == "companion.__main__:main"
 
 
-@pytest.mark.parametrize("prompt, noted", [("日本", True), ("Once 日本", False), ("Once", False)])
-def test_a_prompt_of_unknown_letters_only_says_so(prompt, noted, capsys):
-    assert main(["generate", "--prompt", prompt, "--max-new-tokens", "1", "--seed", "1"]) == 0
-    assert ("knows no letter of the prompt" in capsys.readouterr().err) is noted
-
-
 def test_a_text_that_is_too_short_to_train_on_is_not_sent_to_train(here, capsys):
     (here / "short.txt").write_text("hello you")
     out = said(capsys, ["prepare", "short.txt"])
