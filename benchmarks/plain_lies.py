@@ -148,7 +148,7 @@ def other_number(
     n, goods = state.goods[name]
     if said.get("g", goods) != goods:
         return None
-    (had,) = number_word(n)
+    had = number_word(n)
     fact = ("count", name)
     if rule == "count":
         return Lie(f"{name} has {had} {goods}.", fact)

@@ -126,11 +126,11 @@ from companion.village.reasoning import (
     TOOL,
     StepQuestion,
     hand_over_questions,
-    number_word,
     step_questions,
     trace,
 )
 from companion.village.steps import answer_reward, judge_trace, step_reward
+from companion.village.words import number_word
 
 LOG = DATA / "models" / "reasoning.jsonl"
 MODEL = DATA / "models" / "reasoner-early"
