@@ -211,8 +211,8 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     (prompt,) = re.findall(r'^prompt = "(.+)"$', settings, re.MULTILINE)
     assert len(prompt.split()) == 5 and prompt in (prepared / "mine.txt").read_text()
     assert re.search(f"companion generate --checkpoint runs/mine.* --prompt '{prompt}'\n", out)
-    told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
-    assert main(told) == 0
+    generate = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
+    assert main(generate) == 0
     text, note = capsys.readouterr()
     sample = load("runs/mine").tell("", seed=1, max_new_tokens=9)
     assert text == cleaned(sample) + "\n" and (ABOUT_DOT in note) == (cleaned(sample) != sample)
@@ -238,8 +238,8 @@ def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
 
 
 def test_the_village_s_samples_are_marked_and_other_texts_are_not():
-    told = load_split("val")[0]
-    first = judge(told)[0].sentence
+    text = load_split("val")[0]
+    first = judge(text)[0].sentence
     assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
     assert shortened("a\n\nb", None) == "a b"
 
