@@ -418,19 +418,9 @@ def test_verify_without_transformers_is_one_line(smol, capsys, monkeypatch):
 # -- a stranger's folder
 
 
-@pytest.fixture
-def theirs(tmp_path):
-    """A public model's folder."""
-    write_family("Qwen", tmp_path / "public")
-    tokenizer = read_tokenizer(tmp_path / "public")
-    model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 16, 1, 1, 8))
-    save_pretrained(model, tokenizer, tmp_path / "public")
-    return tmp_path
-
-
-def test_a_huge_text_is_not_printed_whole(theirs, capsys):
-    path = theirs / "public" / "config.json"
+def test_a_huge_text_is_not_printed_whole(smol, capsys):
+    path = smol / "config.json"
     config = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps(config | {"model_type": "long " * 10_000}), "utf-8")
-    assert main(["generate", "--model", str(theirs / "public")]) == 2
+    assert main(["generate", "--model", str(smol)]) == 2
     assert len(capsys.readouterr().err) < 1100
