@@ -145,7 +145,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("file, content, says", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("file, content, message", BAD.values(), ids=BAD)
 def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, out, capsys, file, content, message):
     if content is not None:
         (tmp_path / file).write_text(content, encoding="utf-8")
@@ -163,7 +163,7 @@ UNFIT = [
 ]
 
 
-@pytest.mark.parametrize("options, says", UNFIT)
+@pytest.mark.parametrize("options, message", UNFIT)
 def test_options_that_do_not_fit_are_one_line(folder, weather, out, capsys, options, message):
     fails(capsys, finetune(folder, weather, out, *options.split()), 2, message)
     assert not out.exists()
@@ -231,7 +231,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "says"), FAULTS)
+@pytest.mark.parametrize(("text", "message"), FAULTS)
 def test_a_fault_is_named_by_its_line(tmp_path, text, message):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=f"a.csv, {message}"):
