@@ -68,10 +68,10 @@ TOLD_STORIES, TOLD_SEED = 100, 17
 KEY = ("method", "names", "rank", "alpha", "lr", "seed")
 
 
-def quiz_rows(told: list, tokenizer) -> list[tuple[list[int], list[bool]]]:
+def quiz_rows(quizzes: list, tokenizer) -> list[tuple[list[int], list[bool]]]:
     """(ids, learned) of each quiz: its answers are learned."""
     rows = []
-    for pieces in told:
+    for pieces in quizzes:
         ids, learned = [tokenizer.special_tokens["<|endoftext|>"]], [False]
         for text, is_answer in pieces:
             new = tokenizer.encode(text)

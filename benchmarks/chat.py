@@ -94,9 +94,9 @@ def of_questions(model, tokenizer) -> dict:
     return {"all": round(sum(right.values()) / len(right), 4), "refused": refused}
 
 
-def with_both(wanted: list, told: list) -> list[str]:
+def with_both(wanted: list, completions: list) -> list[str]:
     """The stories that have both parts of what was ordered."""
-    pairs = zip(wanted, told, strict=True)
+    pairs = zip(wanted, completions, strict=True)
     return [text for order, (text, _) in pairs if has_both(order[0]["content"], text)]
 
 
@@ -116,21 +116,21 @@ def after_strangers(model, tokenizer) -> dict:
     ordered = []
     for text, (answer, _), order in zip(messages, said, wanted, strict=True):
         ordered.append(talk(text, answer or "?") + order)
-    told = answers(model, tokenizer, fitting(ordered, tokenizer), 200, seed=1, temperature=STORY)
-    return {"after": {"both": len(with_both(wanted, told)) / ORDERED}}
+    completions = answers(model, tokenizer, fitting(ordered, tokenizer), 200, seed=1, temperature=STORY)
+    return {"after": {"both": len(with_both(wanted, completions)) / ORDERED}}
 
 
 def after_a_story(model, tokenizer) -> dict:
     """What follows an order and the model's own story, when another story is ordered."""
     first = [one.messages[:1] for one in orders(ORDERED, TEST + 14)]
     then = [one.messages[:1] for one in orders(ORDERED, TEST + 15)]
-    told = answers(model, tokenizer, first, 200, seed=1, temperature=STORY)
+    completions = answers(model, tokenizer, first, 200, seed=1, temperature=STORY)
     ordered = []
-    for one, (text, _), two in zip(first, told, then, strict=True):
+    for one, (text, _), two in zip(first, completions, then, strict=True):
         both = [*one, {"role": "assistant", "content": text}, *two]
         ordered.append(newest_exchanges(both, tokenizer, 257 - 32))  # as Chat does
-    told = answers(model, tokenizer, ordered, 200, seed=2, temperature=STORY)
-    return {"second": {"both": len(with_both(then, told)) / ORDERED}}
+    completions = answers(model, tokenizer, ordered, 200, seed=2, temperature=STORY)
+    return {"second": {"both": len(with_both(then, completions)) / ORDERED}}
 
 
 def fitting(conversations: list, tokenizer) -> list:
@@ -170,24 +170,24 @@ def good_story(order: str, text: str, ended: bool) -> float:
 def drawn_pairs(model, tokenizer, wanted: list, seed: int) -> tuple[list, float]:
     """((order, better, worse) of new stories to these orders, the share of stories that are good)."""
     prompts = [order for order in wanted for _ in range(SIZE)]
-    told = []
+    completions = []
     for first in range(0, len(prompts), DRAWN):
         some = prompts[first : first + DRAWN]
-        told += answers(model, tokenizer, some, 200, seed=1000 * seed + first, temperature=1.0)
+        completions += answers(model, tokenizer, some, 200, seed=1000 * seed + first, temperature=1.0)
     pairs, good = [], 0
-    for i in range(0, len(told), SIZE):
-        order, group = prompts[i], told[i : i + SIZE]
+    for i in range(0, len(completions), SIZE):
+        order, group = prompts[i], completions[i : i + SIZE]
         scores = [good_story(order[-1]["content"], *one) for one in group]
         good += sum(scores)
         if len(set(scores)) > 1:
             pairs += [(order, *pair) for pair in matched_pairs(group, scores, SIZE)]
-    return pairs, good / len(told)
+    return pairs, good / len(completions)
 
 
-def log_probs(model, tokenizer, orders: list, told: list) -> torch.Tensor:
+def log_probs(model, tokenizer, orders: list, completions: list) -> torch.Tensor:
     """The log-probability of each story after its order, (N,)."""
     rows = []
-    for order, (text, ended) in zip(orders, told, strict=True):
+    for order, (text, ended) in zip(orders, completions, strict=True):
         prompt = chat_ids(order, tokenizer, reply=True)
         ids = [*prompt, *tokenizer.encode(text), *[chat_end(tokenizer)] * ended][:257]
         rows.append((ids, [False] * len(prompt) + [True] * (len(ids) - len(prompt))))
@@ -222,8 +222,8 @@ def prefer(folder: Path, output: Path) -> None:
                 group["lr"] = RATE * (1 - 0.9 * share_done)
             asked_for, better, worse = zip(*some, strict=True)
             with torch.no_grad():
-                was = [log_probs(reference, tokenizer, asked_for, told) for told in (better, worse)]
-            now = [log_probs(model, tokenizer, asked_for, told) for told in (better, worse)]
+                was = [log_probs(reference, tokenizer, asked_for, texts) for texts in (better, worse)]
+            now = [log_probs(model, tokenizer, asked_for, texts) for texts in (better, worse)]
             true = next(masked_batches(chat_rows(list(islice(wanted, 8)), tokenizer, 256, shorten=True), 8))
             nats, count = kept_loss(before, 1.0, model, (true, next(chats)))
             loss = dpo_loss(*now, *was, BETA) + MIXED * nats / count

@@ -68,23 +68,23 @@ def peer(model) -> GPT2LMHeadModel:
 
 @torch.inference_mode()
 def our_loop(model, tokens, new: int) -> torch.Tensor:
-    model, cache, told = inline(model, INLINED_MODERN), KVCache(model.config, len(tokens)), []
+    model, cache, generated = inline(model, INLINED_MODERN), KVCache(model.config, len(tokens)), []
     logits = prefill(model, tokens, cache)
     for _ in range(new):
-        told.append(logits.argmax(-1, keepdim=True))
-        if len(told) < new:
-            logits = model.logits(model.hidden(told[-1], cache)[:, -1])
-    return torch.cat(told, 1)
+        generated.append(logits.argmax(-1, keepdim=True))
+        if len(generated) < new:
+            logits = model.logits(model.hidden(generated[-1], cache)[:, -1])
+    return torch.cat(generated, 1)
 
 
 @torch.inference_mode()
 def their_loop(model, tokens, new: int) -> torch.Tensor:
-    out, told = model(tokens, use_cache=True, logits_to_keep=1), []
+    out, generated = model(tokens, use_cache=True, logits_to_keep=1), []
     for _ in range(new):
-        told.append(out.logits[:, -1].argmax(-1, keepdim=True))
-        if len(told) < new:
-            out = model(told[-1], past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
-    return torch.cat(told, 1)
+        generated.append(out.logits[:, -1].argmax(-1, keepdim=True))
+        if len(generated) < new:
+            out = model(generated[-1], past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+    return torch.cat(generated, 1)
 
 
 def our_generate(model, tokens, new: int) -> torch.Tensor:

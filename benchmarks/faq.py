@@ -42,15 +42,15 @@ class MeanEmbedding:
         return mean / np.linalg.norm(mean)
 
     def find(self, question):
-        near = self.vectors @ self.vector(question)
-        return self.rows[int(near.argmax())], float(near.max())
+        similarities = self.vectors @ self.vector(question)
+        return self.rows[int(similarities.argmax())], float(similarities.max())
 
 
 def found(index, threshold: float, asked: list, others: list) -> tuple[int, int, int]:
     """(asked and found rightly, asked and found wrongly, others found, which is always wrong)."""
     hits = [(index.find(question), meant) for question, meant in asked]
-    right = sum(near >= threshold and meant in row.wordings for (row, near), meant in hits)
-    wrong = sum(near >= threshold and meant not in row.wordings for (row, near), meant in hits)
+    right = sum(similarity >= threshold and meant in row.wordings for (row, similarity), meant in hits)
+    wrong = sum(similarity >= threshold and meant not in row.wordings for (row, similarity), meant in hits)
     return right, wrong, sum(index.find(question)[1] >= threshold for question in others)
 
 

@@ -137,8 +137,8 @@ def prepared(arm: str):
     a = ARMS[arm]
     teller = load(MODELS / a["after"] if "after" in a else DATA / "models" / "village", device="cpu")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    told = conversations(arm, a["n"], a["from"], a.get("unknown", 0.2))
-    rows, replay = chat_rows(told, tokenizer, 256, shorten=True), a.get("replay", 0)
+    dialogues = conversations(arm, a["n"], a["from"], a.get("unknown", 0.2))
+    rows, replay = chat_rows(dialogues, tokenizer, 256, shorten=True), a.get("replay", 0)
     n_replay = round(replay / (1 - replay) * len(rows))
     rows += text_rows(fresh_stories(n_replay, TRAIN + 9 + ("after" in a)), tokenizer)
     return teller, tokenizer, rows
@@ -182,23 +182,27 @@ def measured(model, tokenizer, all_kinds: bool = True, n_stories: int = 200) -> 
     if not all_kinds:
         return row
     wanted = [one.messages[:1] for one in orders(n_stories, TEST + 2)]
-    told = answers(model, tokenizer, wanted, 240, seed=1, temperature=0.8)
-    both = [has_both(order[0]["content"], text) for order, (text, _) in zip(wanted, told, strict=True)]
-    with_both = [text for (text, ended), ok in zip(told, both, strict=True) if ok]
-    row["orders"] = {"ended": sum(ended for _, ended in told) / len(told), "both": sum(both) / len(both)}
+    completions = answers(model, tokenizer, wanted, 240, seed=1, temperature=0.8)
+    both = [has_both(order[0]["content"], text) for order, (text, _) in zip(wanted, completions, strict=True)]
+    with_both = [text for (text, ended), ok in zip(completions, both, strict=True) if ok]
+    row["orders"] = {
+        "ended": sum(ended for _, ended in completions) / len(completions),
+        "both": sum(both) / len(both),
+    }
     row["orders"]["consistent"] = abilities(with_both)["consistent"] if with_both else 0.0
-    told = [one.messages for one in summaries(100, TEST + 3)]
-    said = answers(model, tokenizer, [one[:1] for one in told], 40)
-    stories = [one[0]["content"].rsplit(". ", 1)[0] + "." for one in told]
-    row["summaries"] = {"same": exact_matches(model, chat_rows(told, tokenizer, 256)).float().mean().item()}
+    dialogues = [one.messages for one in summaries(100, TEST + 3)]
+    said = answers(model, tokenizer, [one[:1] for one in dialogues], 40)
+    stories = [one[0]["content"].rsplit(". ", 1)[0] + "." for one in dialogues]
+    rows = chat_rows(dialogues, tokenizer, 256)
+    row["summaries"] = {"same": exact_matches(model, rows).float().mean().item()}
     row["summaries"]["true"] = sum(is_true(s, t) for (s, _), t in zip(said, stories, strict=True)) / len(said)
     return row
 
 
 def plain(model, tokenizer, n: int) -> dict:
-    told = LanguageModel(model, tokenizer, SlidingCache).tell_many(n, seed=3, temperature=0.8)
-    ended = [text for text, done in told if done]
-    return {"ended": len(ended) / n, "consistent": abilities([text for text, _ in told])["consistent"]}
+    completions = LanguageModel(model, tokenizer, SlidingCache).tell_many(n, seed=3, temperature=0.8)
+    ended = [text for text, done in completions if done]
+    return {"ended": len(ended) / n, "consistent": abilities([text for text, _ in completions])["consistent"]}
 
 
 def between(arm: str) -> dict:
@@ -367,8 +371,8 @@ def run_row(arm: str) -> dict:
         return between(arm)
     if not ARMS[arm]["steps"]:
         teller = load(DATA / "models" / "village", device="cpu")
-        told = plain(teller.model, teller.tokenizer, 400)
-        return {"steps": 0, "told": told}
+        scores = plain(teller.model, teller.tokenizer, 400)
+        return {"steps": 0, "told": scores}
     begun = time.process_time()
     teller, tokenizer, rows = prepared(arm)
     trainer = trainer_of(arm, teller.model, rows)

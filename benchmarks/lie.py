@@ -61,7 +61,7 @@ def log_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def told(minutes: int, folder: Path) -> list[dict]:
+def judged_stories(minutes: int, folder: Path) -> list[dict]:
     """Stories that a model tells, at temperature 0.8, each with the rule's judgement."""
     teller = load(folder, device="cpu")
     last = log_of(folder)[-1]
@@ -85,7 +85,7 @@ def main() -> None:
     path = MODELS / "lie.json"
     stories = [story for story in json.loads(path.read_text("utf-8")) if story["minutes"] not in folders]
     for minutes, folder in folders.items():
-        found = told(minutes, folder)
+        found = judged_stories(minutes, folder)
         print(f"{minutes} minutes: {len(found)} stories")
         stories += found
     stories.sort(key=lambda story: story["minutes"])

@@ -205,7 +205,7 @@ def make_trainer(r: Recipe, model: GPT, split, seed: int, tokens: int) -> Traine
     if r.others:
         optimizers = [
             torch.optim.AdamW(parameters, lr=lr, betas=config.betas, weight_decay=0.0, fused=True)
-            for parameters, lr in zip(apart(model), (r.lr, r.others), strict=True)
+            for parameters, lr in zip(split_parameters(model), (r.lr, r.others), strict=True)
         ]
     trainer = Trainer(model, partial(training_batches, split, config), config, optimizers=optimizers)
     if r.linear:
@@ -214,7 +214,7 @@ def make_trainer(r: Recipe, model: GPT, split, seed: int, tokens: int) -> Traine
     return trainer
 
 
-def apart(model: GPT) -> tuple[list, list]:
+def split_parameters(model: GPT) -> tuple[list, list]:
     """The matrices of the blocks, and all other parameters, as beside_adamw divides them."""
     named = list(model.named_parameters())
     matrices = [parameter for name, parameter in named if name.endswith(MATRICES)]

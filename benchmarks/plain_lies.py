@@ -98,14 +98,14 @@ def plain_lie(state: State, step: Step) -> Lie | None:
 
 def other_role(state: State, name: str, role: str) -> Lie | None:
     """A lie about the role of somebody who is in the story."""
-    told = state.role.get(name, role)
-    return None if told == role else Lie(f"{name} is the {told}.", ("role", name))
+    true_role = state.role.get(name, role)
+    return None if true_role == role else Lie(f"{name} is the {true_role}.", ("role", name))
 
 
 def other_place(state: State, name: str, place: str) -> Lie | None:
     """A lie about the place of somebody who is in the story."""
-    told = state.place.get(name, place)
-    return None if told == place else Lie(f"{name} is at the {told}.", ("place", name))
+    true_place = state.place.get(name, place)
+    return None if true_place == place else Lie(f"{name} is at the {true_place}.", ("place", name))
 
 
 def other_holder(state: State, name: str, said: dict[str, str]) -> Lie | None:
@@ -127,9 +127,9 @@ def other_color(state: State, color: str, said: dict[str, str]) -> Lie | None:
     thing = state.thing.get(said.get("A", ""))
     if thing and thing.noun == noun and thing.color != color:
         return Lie(f"The {noun} is {thing.color}.", ("color", noun))
-    told, place = state.lying.get(noun, (color, ""))
-    if told != color and said.get("p") == place:
-        return Lie(f"The {noun} is {told}.", ("color", noun))
+    true_color, place = state.lying.get(noun, (color, ""))
+    if true_color != color and said.get("p") == place:
+        return Lie(f"The {noun} is {true_color}.", ("color", noun))
     return None
 
 
@@ -148,7 +148,7 @@ def other_number(
     n, goods = state.goods[name]
     if said.get("g", goods) != goods:
         return None
-    (had,) = number_word(n)
+    had = number_word(n)
     fact = ("count", name)
     if rule == "count":
         return Lie(f"{name} has {had} {goods}.", fact)

@@ -126,11 +126,11 @@ from companion.village.reasoning import (
     TOOL,
     StepQuestion,
     hand_over_questions,
-    number_word,
     step_questions,
     trace,
 )
 from companion.village.steps import answer_reward, judge_trace, step_reward
+from companion.village.words import number_word
 
 LOG = DATA / "models" / "reasoning.jsonl"
 MODEL = DATA / "models" / "reasoner-early"
@@ -474,8 +474,8 @@ def train_agent(arm: str, seed: int, lr: float, steps: int, tune: bool) -> dict:
         (search, episode(search)) for search in searches(BATCH * 400, TRAIN + seed, *SIZES["trained"])
     ]
     for search in searches(2000, 0, range(1, 7), range(2, 8)):  # the same tokenizer for every seed
-        told = " ".join(f"{call} {result}" for call, result in episode(search))
-        texts.append(f"{search.prompt} {told} {search.answer}")
+        transcript = " ".join(f"{call} {result}" for call, result in episode(search))
+        texts.append(f"{search.prompt} {transcript} {search.answer}")
     teller = new_teller(seed, texts=texts, vocab_size=380)
     encode = teller.tokenizer.encode
     for search, calls in episodes:

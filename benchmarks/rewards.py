@@ -67,12 +67,12 @@ def story_batch(teller, texts: list[str]) -> tuple:
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
 
 
-def of_drawn(told: list[tuple[str, bool]], rewards=None) -> dict:
+def of_drawn(samples: list[tuple[str, bool]], rewards=None) -> dict:
     """What a step's draws show."""
-    found = {"true": sum(true_story(*one) for one in told) / len(told)}
+    found = {"true": sum(true_story(*one) for one in samples) / len(samples)}
     if rewards is not None:
         found["reward"] = float(sum(rewards) / len(rewards))
-    return found | {"words": sum(len(text.split()) for text, _ in told) / len(told)}
+    return found | {"words": sum(len(text.split()) for text, _ in samples) / len(samples)}
 
 
 def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False, temperature: float = 0.8) -> dict:
@@ -80,14 +80,14 @@ def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False, temperat
 
     keep: Also return the stories, as `told`.
     """
-    told, generator = [], torch.Generator().manual_seed(seed)
+    samples, generator = [], torch.Generator().manual_seed(seed)
     prompts = begun(n // 2, seed + 1000)  # each twice
     for i in range(0, len(prompts), 50):
-        told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=temperature).texts
-    texts = [text for text, _ in told]
-    right = sum(true_story(*one) for one in told)
+        samples += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=temperature).texts
+    texts = [text for text, _ in samples]
+    right = sum(true_story(*one) for one in samples)
     found = abilities(texts)
-    kept = {"told": told} if keep else {}
+    kept = {"told": samples} if keep else {}
     return kept | {
         "stories": n, "true": right / n, "interval": list(wilson_interval(int(right), n)),
         "words": found["words"], "patterns": len(patterns(texts)), "whole": found["whole"],
@@ -116,11 +116,11 @@ def more_stories(seeds: tuple = (SEED, 77, 101)) -> list[dict]:
     for name in ("village", "rewarded"):
         teller, found = shipped(name), []
         for seed in seeds:
-            told, generator = [], torch.Generator().manual_seed(seed)
+            samples, generator = [], torch.Generator().manual_seed(seed)
             prompts = begun(ASKED // 2, seed + 1000)
             for i in range(0, len(prompts), 50):
-                told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).texts
-            found.append(patterns(text for text, _ in told))
+                samples += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).texts
+            found.append(patterns(text for text, _ in samples))
         together = sum(found, Counter())
         row = {"model": name, "seeds": list(seeds), "patterns": [len(one) for one in found]}
         rows.append(row | {"together": len(together), "sentences": together.total()})
@@ -203,12 +203,12 @@ def keep_examples(before: dict, after: dict, n: int = 4) -> None:
     They are the first n prompts with a story that was false before, and the first n with one that is false
     after.
     """
-    told = [row.pop("told") for row in (before, after)]
+    samples = [row.pop("told") for row in (before, after)]
     chosen = set()
-    for row, texts in zip((before, after), told, strict=True):
+    for row, texts in zip((before, after), samples, strict=True):
         row["marks"] = "".join(str(int(true_story(*one))) for one in texts)
         chosen |= set([i for i, mark in enumerate(row["marks"]) if mark == "0"][:n])
-    for row, texts in zip((before, after), told, strict=True):
+    for row, texts in zip((before, after), samples, strict=True):
         row["examples"] = {str(i): texts[i][0] for i in sorted(chosen)}
 
 
@@ -253,9 +253,9 @@ def drawn_pairs(n_prompts: int, seed: int, size: int = 8) -> list[tuple[str, str
     teller, pairs, prompts = shipped(), [], begun(n_prompts, seed)
     for i in range(0, n_prompts, 16):
         generator = torch.Generator().manual_seed(seed * 1000 + i)
-        told = sample_groups(teller, prompts[i : i + 16], size, generator).texts
+        samples = sample_groups(teller, prompts[i : i + 16], size, generator).texts
         for j, prompt in enumerate(prompts[i : i + 16]):
-            group = told[j * size : (j + 1) * size]
+            group = samples[j * size : (j + 1) * size]
             good = [text for text, ended in group if true_story(text, ended)]
             bad = [text for text, ended in group if not true_story(text, ended)]
             pairs += [(prompt, a, b) for a, b in zip(good, bad, strict=False)]
@@ -351,9 +351,9 @@ def dpo(lr: float, passes: int = 2) -> list[dict]:
         with torch.no_grad():
             now = [sums(teller.model, new, i) - sums(before.model, new, i) for i in (1, 2)]
         generator = torch.Generator().manual_seed(SEED)
-        told = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).texts
+        samples = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).texts
         margin = {"accuracy": (now[0] > now[1]).float().mean().item(), "chosen": now[0].mean().item()}
-        row = {"lr": lr, "step": step, **margin, "rejected": now[1].mean().item(), **of_drawn(told)}
+        row = {"lr": lr, "step": step, **margin, "rejected": now[1].mean().item(), **of_drawn(samples)}
         row |= {"bits_per_byte": bits_per_byte(teller, 100), "pairs": len(known)}
         rows.append(row | {"processor": round(time.process_time() - begun_at, 1)})
         print(json.dumps(rows[-1]), flush=True)

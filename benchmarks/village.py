@@ -111,10 +111,10 @@ def main():
         loss = sum(model.bits(words(text)) for text in test) / size
         print(f"| {order} | {loss:.3f} | {(loss - low) / (high - low):.2f} |")
     rng, start = Random(0), time.process_time()
-    told = [village.story(rng).text for _ in range(2000)]
+    new_texts = [village.story(rng).text for _ in range(2000)]
     middle = time.process_time()
-    assert all(village.bits(text) for text in told)
-    size = sum(map(village.story_bytes, told)) / 1e6
+    assert all(village.bits(text) for text in new_texts)
+    size = sum(map(village.story_bytes, new_texts)) / 1e6
     print(f"tells {size / (middle - start):.2f} MB/s, reads {size / (time.process_time() - middle):.2f} MB/s")
     check_perfect_reader([village.story(rng) for _ in range(10_000)])
 
@@ -128,11 +128,11 @@ def check_perfect_reader(stories: list[village.Story]) -> None:
     2,000 stories.
     """
     begun = time.process_time()
-    read = [read_story(told.text) for told in stories]
+    read = [read_story(story.text) for story in stories]
     seconds, n_words = time.process_time() - begun, sum(map(len, read))
     miss = max(
-        abs(sum(word.surprise for word in words) - told.bits)
-        for told, words in zip(stories, read, strict=True)
+        abs(sum(word.surprise for word in words) - story.bits)
+        for story, words in zip(stories, read, strict=True)
     )
     print(f"the perfect reader: {n_words:,} words, {1e6 * seconds / n_words:.0f} μs a word", end=", ")
     print(f"its sums miss the stories' bits by at most {miss:.0e}")
@@ -141,9 +141,9 @@ def check_perfect_reader(stories: list[village.Story]) -> None:
     bins, rng = defaultdict(Counter), Random(1)
     miss, from_one, n_tokens = 0.0, 0.0, 0
     begun = time.process_time()
-    for number, told in enumerate(stories):
-        ids = [*tokenizer.encode(told.text), tokenizer.end]
-        distributions = read_tokens(told.text, tokenizer)
+    for number, story in enumerate(stories):
+        ids = [*tokenizer.encode(story.text), tokenizer.end]
+        distributions = read_tokens(story.text, tokenizer)
         n_tokens += len(ids)
         surprise = 0.0
         for token, odds in zip(ids, distributions, strict=True):
@@ -153,7 +153,7 @@ def check_perfect_reader(stories: list[village.Story]) -> None:
                 before = sum(p for other, p in odds.items() if other < token)
                 place = before + rng.random() * odds[token]
                 bins[number // 2000][min(BINS - 1, int(BINS * place))] += 1
-        miss = max(miss, abs(surprise - told.bits))
+        miss = max(miss, abs(surprise - story.bits))
     seconds = time.process_time() - begun
     print(
         f"{n_tokens:,} tokens, {1e6 * seconds / n_tokens:.0f} μs a token; sums miss by {miss:.0e}", end=", "

@@ -70,9 +70,9 @@ QUESTIONS = {
 
 def village_orders() -> tuple[list, list]:
     """Conversations to learn from, the shorter half of 240, and twelve others."""
-    told = [one.messages for one in orders(2 * STEPS * BATCH_SIZE, seed=160)]
-    told.sort(key=lambda messages: len(messages[1]["content"]))
-    return told[: STEPS * BATCH_SIZE], [one.messages for one in orders(12, seed=170)]
+    dialogues = [one.messages for one in orders(2 * STEPS * BATCH_SIZE, seed=160)]
+    dialogues.sort(key=lambda messages: len(messages[1]["content"]))
+    return dialogues[: STEPS * BATCH_SIZE], [one.messages for one in orders(12, seed=170)]
 
 
 def plain_rows(tokenizer) -> list:
@@ -102,8 +102,8 @@ def is_right(question: str, answer: str) -> bool:
 
 def measured(model, tokenizer, tests: list) -> dict:
     """What an arm tells and answers, and its losses."""
-    told = answers(model, tokenizer, [messages[:1] for messages in tests[:6]], max_new_tokens=200)
-    stories = [story for story, _ in told]
+    completions = answers(model, tokenizer, [messages[:1] for messages in tests[:6]], max_new_tokens=200)
+    stories = [story for story, _ in completions]
     verdicts = Counter(verdict.kind for story in stories for verdict in judge(story))
     wanted = [messages[0]["content"] for messages in tests[:6]]
     asked = [[{"role": "user", "content": question}] for question in QUESTIONS]
@@ -112,7 +112,7 @@ def measured(model, tokenizer, tests: list) -> dict:
         "orders": nats_per_token(model, chat_rows(tests, tokenizer, 1024)),
         "plain": [nats_per_token(model, [row]) for row in plain_rows(tokenizer)],
         "verdicts": dict(verdicts),
-        "ended": sum(ended for _, ended in told),
+        "ended": sum(ended for _, ended in completions),
         "both": sum(has_both(order, story) for order, story in zip(wanted, stories, strict=True)),
         "right": sum(is_right(question, answer) for question, answer in zip(QUESTIONS, said, strict=True)),
         "stories": dict(zip(wanted, stories, strict=True)),
@@ -160,11 +160,11 @@ def trained(model, tokenizer, conversations: list, arm: str) -> dict:
 def run(arm: str) -> dict:
     """One row of the log."""
     taught, tests = village_orders()
-    told = load("smollm2", device="cpu")
+    teller = load("smollm2", device="cpu")
     row = {"arm": arm, "machine": machine()}
     if arm != "before":
-        row |= trained(told.model, told.tokenizer, taught, arm)
-    return row | measured(told.model.eval(), told.tokenizer, tests)
+        row |= trained(teller.model, teller.tokenizer, taught, arm)
+    return row | measured(teller.model.eval(), teller.tokenizer, tests)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,10 @@ import importlib
 import pkgutil
 import platform
 import re
-import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -274,17 +273,12 @@ def add_options(parser: Parser, module: str, show_all: bool) -> None:
         parser.add_argument("--help-all", action="help", help=about)
         often = parser.add_argument_group("most used options")
         others = parser.add_argument_group("other options")
-    words = [parser.prog, "[options]"]
     for title, fields in fields_in_groups(module).items():
         group = parser.add_argument_group(title) if title else others
         for field in fields:
             is_often = field.name in most_used
             is_shown = is_often or show_all or not most_used
             add_field(often if is_often else group, field, both=bool(title), is_shown=is_shown)
-            if field.mark(Positional):
-                dots = " ..." if typing.get_origin(field.kind) is list else ""
-                words.append(field.name.upper() + dots)
-    parser.usage = " ".join(words)
 
 
 def docstring_of(module: str) -> str:
@@ -391,25 +385,11 @@ def words_of(path: Path, tables: Sequence[str]) -> Iterator[str]:
                 yield f"{flag}={value}"
 
 
-def hint_for(unknown: Sequence[str], known: Collection[str]) -> str:
-    """Which option the words may have been meant for: a path for --checkpoint, other words for a text."""
-    first = unknown[0]
-    if any(word.startswith("-") for word in unknown):
-        return suggestion(first.partition("=")[0], known)
-    typed = shlex.join([" ".join(unknown)])
-    is_path = len(Path(first).parts) > 1 or Path(first).exists()
-    for option in ("--prompt", "--say"):
-        if option in known and not is_path:
-            return f" (did you mean {option} {typed}?)"
-    of_model = f" (did you mean --checkpoint {typed}?)" if "--model" in known else ""
-    return suggestion(first, known) or of_model
-
-
 def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        hint = hint_for(unknown, parser._option_string_actions)
+        hint = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return {name: value for name, value in vars(args).items() if value is not None}
 

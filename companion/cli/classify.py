@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from companion.cli._parsing import MayBeEmpty, Positional
+from companion.runtime.data.labelled_texts import check_rows_fit
 from companion.runtime.models.devices import pick_device
-from companion.serve.classifying import check_texts, load_classifier
+from companion.serve.classifying import load_classifier
 
 
 @dataclass(kw_only=True)
@@ -32,7 +33,8 @@ def run(options: Options) -> None:
     reader = load_classifier(options.model)
     if not all(text.strip() for text in options.text):
         raise ValueError("TEXT is empty; type what is to be classified, in quotes")
-    check_texts(reader, options.text, [f"TEXT {i + 1}" for i in range(len(options.text))])
+    places = [f"TEXT {i + 1}" for i in range(len(options.text))]
+    check_rows_fit(reader.rows(options.text), places, reader.classifier.model.config.context_length)
     reader.classifier.to(device)
     for text, shares in zip(options.text, reader.classify(options.text), strict=True):
         name = max(shares, key=shares.get)

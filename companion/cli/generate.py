@@ -58,11 +58,7 @@ def run(options: Options) -> None:
     if options.odds and not of_village:
         raise ValueError("--odds needs a model of the village's stories, whose true probabilities are known")
     teller.encode(prompt)
-    tokens = teller.tokenizer.tokens(teller.tokenizer.encode(prompt))
-    if tokens and all(is_part_of_letter(token) for token in tokens):
-        note = "the model's tokenizer knows no letter of the prompt and reads it byte by byte"
-        print(f"companion: {note}; expect a text that has nothing to do with it", file=sys.stderr)
-    elif prompt != usual["prompt"] and of_village:
+    if prompt != usual["prompt"] and of_village:
         note = note_of_unknown_words(prompt)
         if note:
             print(f"companion: {note} Try a name such as Mara or Otto.", file=sys.stderr)
@@ -91,8 +87,3 @@ def run(options: Options) -> None:
     if draws and options.seed is None and is_terminal():
         seed = drawing["seed"]
         print(f"(seed {seed}; the same command with --seed {seed} gives this text again)")
-
-
-def is_part_of_letter(token: str | bytes) -> bool:
-    """Return whether a token is one byte of a letter that UTF-8 writes with several."""
-    return isinstance(token, bytes) and len(token) == 1 and token[0] > 127

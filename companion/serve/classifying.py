@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 
 from companion import BUILDERS, load, village
 from companion.classification import Classifier, TextClassifier, fit_head, read_states
-from companion.runtime.data.labelled_texts import check_rows_fit, hold_out_by_class, read_labelled
+from companion.runtime.data.labelled_texts import hold_out_by_class, read_labelled
 from companion.runtime.storage.checkpoints import holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import read_head
 
@@ -61,15 +60,6 @@ def make_example() -> Example:
     )
     labelled = sorted((rows[i].text, rows[i].label) for i in held_out)
     return Example(reader, dict(labelled), description)
-
-
-def check_texts(reader: TextClassifier, texts: Sequence[str], places: Sequence[str]) -> None:
-    """Check that the model can read all texts.
-
-    Raises:
-        ValueError: For the first text that is longer than the model reads. The message names its place.
-    """
-    check_rows_fit(reader.rows(texts), places, reader.classifier.model.config.context_length)
 
 
 def as_cell(text: str) -> str:

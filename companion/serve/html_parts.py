@@ -27,11 +27,6 @@ WORDS = {
     "unknown": "not of the village",
 }
 """The judge's verdicts, as the legend names them."""
-EXPLAINED = MEANINGS | {
-    "contradiction": "the story before rules it out, or has nobody and nothing of that name",
-    "unknown": "the judge knows no such sentence, and does not say whether it is true",
-}
-"""What each verdict means."""
 
 
 def style() -> str:
@@ -84,7 +79,7 @@ def legend(verdicts: Sequence[Verdict]) -> str:
     """What each mark means that sentences have, and how many; of all marks where there are no sentences."""
     counts = Counter(verdict.kind for verdict in verdicts)
     rows = []
-    for kind, meaning in EXPLAINED.items():
+    for kind, meaning in MEANINGS.items():
         if verdicts and not counts[kind]:
             continue
         mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {WORDS[kind]}</span>'

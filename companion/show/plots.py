@@ -278,23 +278,6 @@ def confusion(matrix, classes: Sequence[str]) -> Axes:
     return ax
 
 
-def reliability(confidence, accuracy, count) -> Axes:
-    """Draw the share right against the confidence, (bins,) each; points as large as the counts."""
-    ax = plt.subplots(figsize=(4, 3.6))[1]
-    ax.plot([0, 1], [0, 1], color=GRAY, linewidth=1, linestyle=(0, (4, 2)))
-    total = max(1, sum(int(n) for n in count))
-    sizes = [20 + 300 * int(n) / total for n in count]
-    ax.scatter(confidence, accuracy, sizes, color=BLUE, clip_on=False, zorder=3)
-    for x, y, n, size in zip(confidence, accuracy, count, sizes, strict=True):
-        side = -1 if x > 0.4 else 1  # the number stands where there is room for it
-        beside = (side * (4 + size**0.5 / 2), 0)
-        where = {"ha": "right" if side < 0 else "left", "va": "center"}
-        text = f"{int(n):,} text{'s' * (int(n) != 1)}"
-        ax.annotate(text, (float(x), float(y)), beside, textcoords="offset points", **where)
-    ax.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(-0.03, 1.03))
-    return ax
-
-
 def certificate(title: str, facts: Sequence[str], history: list[dict], floor: float, story: str) -> Figure:
     """Draw a model's certificate in a frame: its facts beside its loss, and its best story below them.
 

@@ -5,7 +5,6 @@
 
     sample = story(Random(7))
     sample.text          # sixty words or more of plain English
-    sample.facts.holder  # {"red lantern": "Mara"}: who holds what at the end
     sample.bits          # −log2 of the story's probability; no reader can do with fewer on average
     bits(sample.text)    # the same number, from the text alone; None if the village cannot tell it
     next_words("Once the baker")   # the exact probability of each word that can come next
@@ -32,7 +31,6 @@ from companion.village.machine import (
     DATA,
     SPLITS,
     VILLAGE,
-    Facts,
     Story,
     Village,
     bits,
@@ -57,35 +55,3 @@ from companion.village.measures import (
 )
 from companion.village.reader import entropy, next_words, surprise
 from companion.village.words import KINDS
-
-__all__ = [
-    "DATA",
-    "KINDS",
-    "SPLITS",
-    "VILLAGE",
-    "Facts",
-    "Story",
-    "Verdict",
-    "Village",
-    "abilities",
-    "bits",
-    "entropy",
-    "floor",
-    "fresh",
-    "fresh_stories",
-    "gap_left",
-    "judge",
-    "load_split",
-    "next_words",
-    "read_stories",
-    "recalled_places",
-    "recalled_tokens",
-    "recalls",
-    "reference_lines",
-    "story",
-    "story_bytes",
-    "surprise",
-    "tell",
-    "village_scores",
-    "write_stories",
-]

@@ -58,7 +58,7 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
     device = next(teller.model.parameters()).device
     was_training = teller.model.training
     for text in texts:
-        words = [*read_story(text), Word(END, "end", 0, 0.0, 0.0)]
+        words = [*read_story(text), Word(END, "end", 0, 0.0)]
         ids = [*tokenizer.encode(text), teller.end]
         odds = read_tokens(text, tokenizer)
         teller.model.eval()

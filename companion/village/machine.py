@@ -102,33 +102,11 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is true at the end of a story. Things are named by color and noun, "red lantern"."""
-
-    role: dict[str, str]  # Mara -> baker, in order of appearance
-    holder: dict[str, str]  # red lantern -> Mara
-    where: dict[str, str]  # Mara -> mill; red lantern -> mill
-    count: dict[str, tuple[int, str]]  # Mara -> (5, "plums")
-    mood: dict[str, str]  # Mara -> happy
-    weather: str | None
-    day: str | None
-
-
-@dataclass(frozen=True)
 class Story:
-    """A text, what is true at its end, and −log2 of its probability."""
+    """A text, and −log2 of its probability."""
 
     text: str
-    facts: Facts
     bits: float
-
-
-def facts(state: State) -> Facts:
-    """The facts of a state, in the form that stories carry."""
-    held = {f"{t.color} {t.noun}": name for name, t in state.thing.items()}
-    where = dict(state.place) | {thing: state.place[name] for thing, name in held.items()}
-    where |= {f"{color} {noun}": place for noun, (color, place) in state.lying.items()}
-    return Facts(dict(state.role), held, where, dict(state.goods), dict(state.mood), state.weather, state.day)
 
 
 class Village:
@@ -278,7 +256,7 @@ class Village:
                 surprise += log2(len(allowed))
             sentences.append(pattern.fill(words))
             self.advance(state, pattern, said, sentences[-1])
-        return Story(" ".join(sentences), facts(state), surprise)
+        return Story(" ".join(sentences), surprise)
 
     # ---- reading ----
 

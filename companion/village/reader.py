@@ -42,7 +42,6 @@ class Word(NamedTuple):
     kind: str  # of its slot: "name", "color", "count", "sum", …; "other" for a word that fills no slot
     back: int  # how many words ago the story said it last; 0 for a word that it has not said yet
     surprise: float  # −log2 of its probability, in bits
-    entropy: float  # the surprise that was to be expected here, in bits
 
 
 class PerfectReader:
@@ -190,7 +189,7 @@ def read_story(text: str) -> list[Word]:
         bare = word.strip(PUNCTUATION)
         back = i - last_said.get(bare, i)
         last_said[bare] = i
-        words.append(Word(word, "other", back, surprise(odds, word), entropy(odds)))
+        words.append(Word(word, "other", back, surprise(odds, word)))
         if not reader.sentence:  # the word ended one
             kinds += kinds_of_words(reader.last)
     if not reader.state.over:

@@ -31,7 +31,7 @@ from itertools import cycle, islice
 from random import Random
 from typing import ClassVar
 
-from companion.village.words import KINDS, NUMBERS, SHE
+from companion.village.words import KINDS, NUMBER_WORDS, SHE, number, number_word
 
 THINK, END_THINK = "<think>", "</think>"
 TOOL, END_TOOL = "<tool>", "</tool>"
@@ -52,28 +52,17 @@ FORMS = (
 """The sentences and the questions that can be read."""
 RULES = (
     f"Of {', '.join(NAMES)}, each begins once with the same of {', '.join(GOODS)};"
-    f" every count stays from one to {NUMBERS[LARGEST_COUNT - 1]}, as a word"
+    f" every count stays from one to {number_word(LARGEST_COUNT)}, as a word"
 )
 """What a story keeps to."""
 _NAME = f"({'|'.join(NAMES)})"
 _GOODS = f"({'|'.join(GOODS)})"
-_NUMBER = "|".join(NUMBERS[:LARGEST_COUNT])
+_NUMBER = "|".join(NUMBER_WORDS[:LARGEST_COUNT])
 _BEGIN = re.compile(f"{_NAME} has ({_NUMBER}) {_GOODS}[.]")
 _EVENT = re.compile(r"(?P<a>\w+) (?:(?P<verb>found|ate)|gave (?P<b>\w+)) (?P<n>" + _NUMBER + ")[.]")
 _ASKED = re.compile(
     f"How many {_GOODS} (?:does {_NAME} have(?: now)?|do {_NAME} and {_NAME} have together)[?]"
 )
-
-
-def number_word(n: int) -> str:
-    """The word for a number from 1 to 99."""
-    if n <= len(NUMBERS):
-        return NUMBERS[n - 1]
-    tens = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")[n // 10 - 2]
-    return tens if n % 10 == 0 else f"{tens}-{NUMBERS[n % 10 - 1]}"
-
-
-NUMBER_WORDS = tuple(number_word(n) for n in range(1, 100))
 
 
 @dataclass(frozen=True)
@@ -358,7 +347,7 @@ def _tell_typed(ledger: Ledger, sentence: str) -> bool:
         name, word, goods = begin.groups()
         if name in ledger.latest or goods != ledger.goods:
             return False
-        ledger.begin(name, NUMBERS.index(word) + 1)
+        ledger.begin(name, number(word))
         return True
     event = _EVENT.fullmatch(sentence)
     if not event:
@@ -366,7 +355,7 @@ def _tell_typed(ledger: Ledger, sentence: str) -> bool:
     a = event["a"]
     b = event["b"] or event["a"]
     verb = event["verb"] or "gave"
-    n = NUMBERS.index(event["n"]) + 1
+    n = number(event["n"])
     if not {a, b} <= ledger.latest.keys() or (verb == "gave" and a == b):
         return False
     if not ledger.possible(verb, a, b, n):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from companion.village.words import KINDS, SHE, number, number_word
+from companion.village.words import KINDS, NUMBERS, SHE, number
 
 
 class Rule(NamedTuple):
@@ -40,6 +40,11 @@ for _kind in KINDS:
 def one(value) -> list:
     """The list of options of a slot that the state determines (none, if the state does not know)."""
     return [] if value is None else [value]
+
+
+def number_option(n: int) -> list[str]:
+    """The option for a slot that must be the number `n`: one word, or none beyond twenty."""
+    return [NUMBERS[n - 1]] if 1 <= n <= 20 else []
 
 
 # who: rules that name somebody -----------------------------------------------------------------------------
@@ -436,7 +441,7 @@ def where(s, kind, noun):
 
 @rule("number", "how many there are")
 def count(s, kind, a):
-    return number_word(s.goods[a][0]) if a in s.goods else []
+    return number_option(s.goods[a][0]) if a in s.goods else []
 
 
 @rule("goods", "what this one has to eat")
@@ -467,22 +472,22 @@ def some(s, kind, a):
 
 @rule("number", "the sum")
 def added(s, kind, a, k):
-    return number_word(s.goods[a][0] + number(k)) if a in s.goods else []
+    return number_option(s.goods[a][0] + number(k)) if a in s.goods else []
 
 
 @rule("number", "what is left")
 def less(s, kind, a, k):
-    return number_word(s.goods[a][0] - number(k)) if a in s.goods else []
+    return number_option(s.goods[a][0] - number(k)) if a in s.goods else []
 
 
 @rule("number", "the sum")
 def total(s, kind, n, k):
-    return number_word(number(n) + number(k))
+    return number_option(number(n) + number(k))
 
 
 @rule("number", "the difference")
 def minus(s, kind, n, k):
-    return number_word(number(n) - number(k))
+    return number_option(number(n) - number(k))
 
 
 # and the rest ----------------------------------------------------------------------------------------------

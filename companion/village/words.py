@@ -38,9 +38,15 @@ def number(word: str) -> int:
     return NUMBERS.index(word) + 1
 
 
-def number_word(n: int) -> list[str]:
-    """The option for a slot that must be the number `n`: one word, or none beyond twenty."""
-    return [NUMBERS[n - 1]] if 1 <= n <= 20 else []
+def number_word(n: int) -> str:
+    """The word for a number from 1 to 99."""
+    if n <= len(NUMBERS):
+        return NUMBERS[n - 1]
+    tens = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")[n // 10 - 2]
+    return tens if n % 10 == 0 else f"{tens}-{NUMBERS[n % 10 - 1]}"
+
+
+NUMBER_WORDS = tuple(number_word(n) for n in range(1, 100))
 
 
 class Sentence(NamedTuple):

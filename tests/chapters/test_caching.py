@@ -72,14 +72,14 @@ def test_logits_are_those_without_a_cache(model, chunks, length, grad):
 def test_rows_at_different_positions(model):
     """Three prompts in one batch; what follows them comes in pieces of one, three and two."""
     prompts, more = ids(B, 11), ids(B, 6, seed=5)
-    whole = [torch.cat([p[:n], m])[None] for p, m, n in zip(prompts, more, LENGTHS, strict=True)]
+    sequences = [torch.cat([p[:n], m])[None] for p, m, n in zip(prompts, more, LENGTHS, strict=True)]
     cache = KVCache(SHAPE, B)
     rows = [p[:n] for p, n in zip(prompts, LENGTHS, strict=True)]
     first = prefill(model, rows, cache, chunk=3)
     assert cache.length.tolist() == LENGTHS.tolist()
     pieces = torch.cat([first[:, None]] + [model(p, cache) for p in more.split([1, 3, 2], 1)], dim=1)
     assert cache.length.tolist() == (LENGTHS + 6).tolist()
-    for row, (text, n) in enumerate(zip(whole, LENGTHS, strict=True)):
+    for row, (text, n) in enumerate(zip(sequences, LENGTHS, strict=True)):
         torch.testing.assert_close(pieces[row], model(text)[0, n - 1 :], **CLOSE)
 
 

@@ -203,13 +203,6 @@ def test_a_folder_is_its_text_files(tmp_path):
     assert load_text(tmp_path) == ["nought", "zed", "bee", "sea", "see"]
 
 
-def test_a_file_that_is_no_text_stops_a_folder_and_is_named(tmp_path):
-    (tmp_path / "0.txt").write_bytes(b"elm")
-    (tmp_path / "1.txt").write_bytes("Übermut".encode("latin-1"))
-    with raises_one_line(ValueError, "1.txt is no UTF-8.*skip"):
-        load_text(tmp_path)
-
-
 def test_a_prepared_folder_remembers_where_its_text_came_from(tmp_path, monkeypatch, bpe):
     (tmp_path / "letters.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)

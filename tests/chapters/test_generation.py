@@ -323,11 +323,11 @@ def test_a_target_that_does_not_count_may_be_impossible():
 
 def test_a_seed_means_the_same_to_every_method(small):
     """tell, generate, stream and the first of tell_many are one text; the third of 3 is the third of 60."""
-    told = small.tell("Nobody", seed=6, max_new_tokens=200)
+    story = small.tell("Nobody", seed=6, max_new_tokens=200)
     (text, ended), *_ = small.tell_many(1, prompt="Nobody", seed=6)
-    assert told.startswith(text) and len(text) > len("Nobody")
-    assert told == "Nobody" + small.generate("Nobody", seed=6, max_new_tokens=200)
-    assert told != small.tell("Nobody", seed=7, max_new_tokens=200)
+    assert story.startswith(text) and len(text) > len("Nobody")
+    assert story == "Nobody" + small.generate("Nobody", seed=6, max_new_tokens=200)
+    assert story != small.tell("Nobody", seed=7, max_new_tokens=200)
     few, many = (small.tell_many(n, prompt="Nobody", seed=6) for n in (3, 60))
     assert many[:3] == few and few[0] == (text, ended) and few[1] != few[0]
 
@@ -340,9 +340,9 @@ def test_as_many_tokens_as_asked_for_whoever_tells(most, make_cache):
     table[:, 65:67] = 0.0
     model = Fixed(table)
     teller, n = LanguageModel(model, tokenizer, make_cache), 10 if most is None else most
-    told = teller.tell("A", max_new_tokens=most, seed=2)
-    assert told == teller.tell_many(3, "A", seed=2, max_new_tokens=most)[0][0] and len(told) == 1 + n
-    assert "".join(teller.stream("A", most, seed=2)) == told[1:]
+    story = teller.tell("A", max_new_tokens=most, seed=2)
+    assert story == teller.tell_many(3, "A", seed=2, max_new_tokens=most)[0][0] and len(story) == 1 + n
+    assert "".join(teller.stream("A", most, seed=2)) == story[1:]
     few, many = (teller.tell_many(n, "A", seed=2, max_new_tokens=most) for n in (53, 60))
     assert few == many[:53]
     assert teller.tell_many(2, "A", seed=2) == teller.tell_many(2, "A", seed=2, max_new_tokens=None)

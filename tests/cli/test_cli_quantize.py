@@ -41,8 +41,9 @@ def test_smaller_and_it_tells(folder, text, tmp_path, capsys, bits, group, more)
     assert saved["provenance"]["init"]["steps"] == 7
     weights = [(where / "model.safetensors").stat().st_size for where in (folder, out)]
     assert weights[1] < (0.55 if bits == 8 else 0.45) * weights[0]
-    near = load(out, "cpu").model(torch.arange(20)[None]) - load(folder, "cpu").model(torch.arange(20)[None])
-    assert 0 < near.abs().max() < 0.5
+    tokens = torch.arange(20)[None]
+    difference = load(out, "cpu").model(tokens) - load(folder, "cpu").model(tokens)
+    assert 0 < difference.abs().max() < 0.5
     assert main(["generate", "--model", str(out), "--prompt", "The", "--max-new-tokens", "4"]) == 0
     assert main(["info", "--model", str(out)]) == 0
     shown = capsys.readouterr().out

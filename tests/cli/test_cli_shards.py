@@ -76,14 +76,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(parts, capsys, case):
 
 def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
     path = parts / "parts/1.jsonl.gz"
-    whole = path.read_bytes()
-    os.truncate(path, len(whole) - 20)
+    content = path.read_bytes()
+    os.truncate(path, len(content) - 20)
     prepare = [*PREPARE, "--data", "new"]
     fails(capsys, prepare, 2, "1.jsonl.gz is no JSON Lines, or cut off after row", "again")
     assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / STATE).exists()
     fails(capsys, ["train", "--data", "new", *TINY], 2, "is not prepared to its end; run the same prepare")
     fails(capsys, ["prepare", "mine.txt", "--data", "new"], 2, "holds the data of", "parts", "--overwrite")
-    path.write_bytes(whole)
+    path.write_bytes(content)
     assert main(prepare) == 0 and main(PREPARE) == 0
     names = {p.name for p in (parts / "new").iterdir()}
     assert names == {p.name for p in (parts / DATA).iterdir()} and BEGUN not in names

@@ -47,10 +47,10 @@ def think(capsys, thinker, *more):
 
 
 def test_the_steps_are_folded_until_they_are_asked_for(thinker, capsys):
-    told = think(capsys, thinker, "--say", PROVED, "--say", "steps")
-    assert told[:2] == ["(thought 1 step; type steps to see it)", "three."]
-    assert told[2] == "  ✓ Mara has three."
-    assert told[3].startswith("The answer is right, and it is proved") and len(told) == 4
+    lines = think(capsys, thinker, "--say", PROVED, "--say", "steps")
+    assert lines[:2] == ["(thought 1 step; type steps to see it)", "three."]
+    assert lines[2] == "  ✓ Mara has three."
+    assert lines[3].startswith("The answer is right, and it is proved") and len(lines) == 4
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,12 @@ def test_a_false_step_is_marked_with_what_is_so(question, step, result, thinker,
 
 def test_enter_tells_another_story_and_a_question_about_it_is_answered(thinker, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n\nHello?\nsteps\nexit\nsteps\n"))
-    told = think(capsys, thinker, "--seed", 2)
-    assert [line for line in told if line.startswith("How many ")] == [told[1], told[5]] and told[0] != told[
-        4
-    ]
-    assert "'Hello?' is no question that can be read; write “Otto has five plums.”" in told[8]
-    assert told[-1].startswith("The answer is ")
-    name, goods = re.match(r"(\w+) has \w+ (\w+)[.]", told[4]).groups()
+    lines = think(capsys, thinker, "--seed", 2)
+    assert [line for line in lines if line.startswith("How many ")] == [lines[1], lines[5]]
+    assert lines[0] != lines[4]
+    assert "'Hello?' is no question that can be read; write “Otto has five plums.”" in lines[8]
+    assert lines[-1].startswith("The answer is ")
+    name, goods = re.match(r"(\w+) has \w+ (\w+)[.]", lines[4]).groups()
     monkeypatch.setattr("sys.stdin", io.StringIO(f"\n\nHow many {goods} does {name} have now?\n"))
     assert think(capsys, thinker, "--seed", 2)[8:] == ["(thought 1 step; type steps to see it)", "three."]
 

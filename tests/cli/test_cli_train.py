@@ -11,16 +11,10 @@ from support.command_line import MINE, TINY, fails, planned
 from companion import load
 from companion.cli import main
 from companion.cli._shared import ABOUT_DOT
-from companion.cli._training_report import (
-    gap_means,
-    is_overfitted,
-    scores_line,
-    share_line,
-    shortened,
-)
+from companion.cli._training_report import is_overfitted, scores_line, shortened
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Clock, Loss
+from companion.runtime.runs.sessions import Loss
 from companion.runtime.terminal import cleaned
 from companion.show.judged_text import marks_for
 from companion.training import Trainer
@@ -122,22 +116,7 @@ def test_a_sample_shows_no_byte_that_forms_no_letter():
     assert cleaned("a\rb") == "a·b"  # what follows would be written over what stands there
 
 
-def test_a_busy_machine_is_named(monkeypatch):
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    clock = Clock(180.0)
-    clock.share = 0.41
-    wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
-    assert share_line(clock).startswith(wanted)
-    assert share_line(clock, gets_better=False) == "It had 41% of the time of 2 processor threads."
-    clock.share = 0.97
-    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
-
-
-def test_what_a_gap_means_depends_on_it():
-    said = [gap_means(gap) for gap in (3.0, 0.8, 0.4, 0.05)]
-    assert len(set(said)) == 4 and "nearly all" in said[3]
-    assert said[0] == "This model is not there yet: it still learns how the village's sentences are written."
-    assert said[1].startswith("Of the difference between the two, 80% is left: its sentences are")
+def test_stories_without_an_end_are_not_judged():
     assert "train longer" in scores_line({"ended": 0}, 40)
     scores = {"grammar": 1, "memory": 0.9, "consistent": 0.7, "flawless": 0.4}
     assert "Of 30 stories, 70% have no" in scores_line({"ended": 0.75} | scores, 40)
@@ -232,8 +211,8 @@ def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared,
     (prompt,) = re.findall(r'^prompt = "(.+)"$', settings, re.MULTILINE)
     assert len(prompt.split()) == 5 and prompt in (prepared / "mine.txt").read_text()
     assert re.search(f"companion generate --checkpoint runs/mine.* --prompt '{prompt}'\n", out)
-    told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
-    assert main(told) == 0
+    generate = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
+    assert main(generate) == 0
     text, note = capsys.readouterr()
     sample = load("runs/mine").tell("", seed=1, max_new_tokens=9)
     assert text == cleaned(sample) + "\n" and (ABOUT_DOT in note) == (cleaned(sample) != sample)
@@ -259,8 +238,8 @@ def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
 
 
 def test_the_village_s_samples_are_marked_and_other_texts_are_not():
-    told = load_split("val")[0]
-    first = judge(told)[0].sentence
+    text = load_split("val")[0]
+    first = judge(text)[0].sentence
     assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
     assert shortened("a\n\nb", None) == "a b"
 

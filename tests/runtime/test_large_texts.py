@@ -121,10 +121,3 @@ def test_too_few_documents_are_one_line_and_leave_nothing(bpe, tmp_path):
 def test_a_sample_is_the_first_that_stay(monkeypatch):
     monkeypatch.setattr(large_texts, "SAMPLE_BYTES", sum(len(document.encode()) for document in STORIES[:5]))
     assert sample_of(PLANTED[:2] + STORIES) == STORIES[:5]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_novel_among_notes_is_not_held_out(bpe, tmp_path, seed):
-    novel = f"{seed} " + " ".join(STORIES[:30])
-    meta = write(tmp_path, bpe, [*STORIES[40:44], novel], val_fraction=0.01)
-    assert 0 < meta["val"]["n_bytes"] < meta["train"]["n_bytes"]

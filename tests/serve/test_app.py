@@ -207,7 +207,7 @@ def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
     assert len(set(signs.values())) == 4 and signs["ok"] == ""
     legend = html.legend(list(kinds.values()) * 2)
     assert "</b> false or never told<" in legend and "contradiction<" not in legend
-    assert all(f"{meaning}: 2" in legend for meaning in html.EXPLAINED.values())
+    assert all(f"{meaning}: 2" in legend for meaning in html.MEANINGS.values())
     assert html.legend([kinds["ok"]]).count("listitem") == 1 and html.legend([]).count("listitem") == 4
 
 

@@ -577,15 +577,3 @@ def test_hosts_are_checked_where_only_this_machine_may_call():
     assert hosts_of("0.0.0.0") == ()
     check_host("[::1]:8000", hosts_of("::1"))
     check_host("anything", ())
-
-
-def test_small_talk_is_answered_without_the_model_where_the_server_is_told_so(teller):
-    thanks = {"messages": [{"role": "user", "content": "thank you!"}]}
-    with running(teller, "tiny", SMALL, from_lists=Lists().said) as url:
-        status, _, body = call(url, thanks)
-        _, _, streamed = call(url, thanks | {"stream": True})
-    answer = json.loads(body)["choices"][0]
-    assert status == 200 and answer["finish_reason"] == "stop"
-    assert answer["message"]["content"] == ANSWERS["thanks"]
-    pieces = [one["choices"][0]["delta"].get("content", "") for one in read_events(streamed.splitlines())]
-    assert "".join(pieces) == ANSWERS["thanks"]

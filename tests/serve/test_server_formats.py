@@ -38,9 +38,8 @@ NAMED = {"type": "function", "function": {"name": "add"}}
 
 @pytest.fixture(scope="module")
 def url():
-    with running(
-        load(ANSWERER, "cpu"), "tiny", Limits(slots=4, max_tokens=80), from_lists=Lists().said
-    ) as url:
+    limits = Limits(slots=4, max_tokens=80)
+    with running(load(ANSWERER, "cpu"), "tiny", limits, from_lists=Lists().said) as url:
         yield url
 
 
@@ -145,7 +144,9 @@ def test_without_a_demand_tools_change_no_answer(url, choice):
 
 def test_small_talk_answers_no_call_and_no_format(url):
     thanks = [{"role": "user", "content": "thank you!"}]
-    assert answered(url, messages=thanks)[0]["content"] == ANSWERS["thanks"]
+    message, reason = answered(url, messages=thanks)
+    assert (message["content"], reason) == (ANSWERS["thanks"], "stop")
+    assert joined(streamed(url, messages=thanks)[0], "content") == ANSWERS["thanks"]
     check_thing(json.loads(answered(url, messages=thanks, response_format=FORMAT)[0]["content"]))
     assert answered(url, messages=thanks, tools=[LOOK], tool_choice="required")[1] == "tool_calls"
 

@@ -12,6 +12,6 @@ def cases(module: str) -> dict[str, list | dict]:
 
 def texts(module: str) -> dict[str, str]:
     """The texts of a module, {name: text}, from the text file of its name: each follows a line `== name`."""
-    whole = Path(module).with_suffix(".txt").read_text(encoding="utf-8")
-    _, *parts = re.split(r"^== (.+)\n", whole, flags=re.MULTILINE)
+    content = Path(module).with_suffix(".txt").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^== (.+)\n", content, flags=re.MULTILINE)
     return {name: text.strip("\n") + "\n" for name, text in zip(parts[::2], parts[1::2], strict=True)}

@@ -56,9 +56,9 @@ def test_the_program_stays_within_the_least_number_and_reaches_it():
         size = len(search.people), len(search.places)
         assert len(calls) <= least_calls(*size)
         worst[size] = max(worst.get(size, 0), len(calls))
-        told = " ".join(result for _, result in calls)
+        results = " ".join(result for _, result in calls)
         left = {place for place in search.places if f"look {place}" not in dict(calls)}
-        assert f"hid it at the {search.place}" in told or "the key" in told or left == {search.place}
+        assert f"hid it at the {search.place}" in results or "the key" in results or left == {search.place}
     assert worst == {size: least_calls(*size) for size in worst}
 
 

@@ -18,20 +18,20 @@ def tokenizer():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_surprises_of_the_words_are_the_bits_of_the_story(seed):
-    told = story(Random(seed))
-    words = read_story(told.text)
-    assert " ".join(word.text for word in words) == told.text
-    assert sum(word.surprise for word in words) == pytest.approx(told.bits, abs=1e-9)
+    example = story(Random(seed))
+    words = read_story(example.text)
+    assert " ".join(word.text for word in words) == example.text
+    assert sum(word.surprise for word in words) == pytest.approx(example.bits, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_surprises_of_the_tokens_are_the_bits_of_the_story(tokenizer, seed):
-    told = story(Random(seed))
-    ids = [*tokenizer.encode(told.text), tokenizer.end]
-    odds = read_tokens(told.text, tokenizer)
+    example = story(Random(seed))
+    ids = [*tokenizer.encode(example.text), tokenizer.end]
+    odds = read_tokens(example.text, tokenizer)
     assert all(sum(distribution.values()) == pytest.approx(1) for distribution in odds)
     surprise = sum(log2(1 / distribution[token]) for distribution, token in zip(odds, ids, strict=True))
-    assert surprise == pytest.approx(told.bits, abs=1e-9)
+    assert surprise == pytest.approx(example.bits, abs=1e-9)
 
 
 def test_a_tiny_village_by_hand():

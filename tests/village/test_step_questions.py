@@ -4,15 +4,9 @@ import re
 
 import pytest
 
-from companion.village.reasoning import (
-    hand_over_questions,
-    number_word,
-    read_question,
-    step_questions,
-    trace,
-)
+from companion.village.reasoning import hand_over_questions, read_question, step_questions, trace
 from companion.village.steps import answer_reward, judge_trace, step_reward
-from companion.village.words import NUMBERS
+from companion.village.words import NUMBERS, number_word
 
 QUESTION = next(q for q in step_questions(60, 3, [4]) if "together" not in q.question)
 STEPS = [fact.text for fact in QUESTION.steps]

@@ -12,6 +12,7 @@ from companion import village
 from companion.village import VILLAGE, Village, bits, judge, load_split, recalls, story
 from companion.village.__main__ import main
 from companion.village.facts import State
+from companion.village.judge import state_of
 from companion.village.rules import RULES
 from companion.village.words import KINDS, PATTERNS
 
@@ -179,13 +180,12 @@ def test_every_pattern_is_told_and_every_rule_is_used():
 
 def test_facts_hold_what_was_told():
     for example in example_stories()[:200]:
-        facts = example.facts
-        assert set(facts.holder.values()) <= set(facts.role)
-        for thing, name in facts.holder.items():
-            assert facts.where[thing] == facts.where[name]
-            assert thing.split()[1] in example.text and thing.split()[0] in KINDS["color"]
-        for name, (n, goods) in facts.count.items():
-            assert name in facts.role and 1 <= n <= 20 and goods in KINDS["goods"]
+        state = state_of(example.text)
+        assert {*state.thing} <= {*state.role}
+        for thing in state.thing.values():
+            assert thing.noun in example.text and thing.color in KINDS["color"]
+        for name, (n, goods) in state.goods.items():
+            assert name in state.role and 1 <= n <= 20 and goods in KINDS["goods"]
 
 
 # ---- the two readers --------------------------------------------------------------------------------------

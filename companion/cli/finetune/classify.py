@@ -48,7 +48,7 @@ from companion.show import plots
 from companion.training import TrainConfig, Trainer
 
 WORDS = 5000  # the most frequent ones, which word counts use: 10,000 texts take 200 MB
-REPORT = ("report.json", "confusion.png", "calibration.png")
+REPORT = ("report.json", "confusion.png", "calibration.png")  # 0.2.0 drew the last one
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
 OURS |= {"adapter_config.json", "adapter_model.safetensors"}
 
@@ -138,9 +138,9 @@ def run(options: Options) -> None:
             by_words = classes_by_words([texts[i] for i in learned], truth[learned], others)
             report = measured(shares, truth[held_out], truth[learned], by_words, classes)
             save_report(output, report)
-            draw(output, report, calibrated(shares, truth[held_out]))
+            plots.save(output / "confusion.png", plots.confusion, report["confusion"], classes)
     print_report(report)
-    print(f"In {output}: the classifier, report.json, confusion.png, calibration.png.")
+    print(f"In {output}: the classifier, report.json, confusion.png.")
     print("To classify a text, here one that was held out:\n")
     print(f"  {as_typed('companion', 'classify', '--model', output, texts[held_out[0]][:60])}")
 
@@ -222,6 +222,7 @@ def measured(shares, truth, learned, by_words, classes: list[str]) -> dict:
     """
     predicted = shares.argmax(-1)
     right = (predicted == truth).double()
+    confidence = shares.max(-1).values.double().clamp(max=1)
     right_by_words = (by_words == truth).double()
     return {
         "accuracy": right.mean().item(),
@@ -233,21 +234,8 @@ def measured(shares, truth, learned, by_words, classes: list[str]) -> dict:
         "held out": len(truth),
         "classes": classes,
         "confusion": confusion_matrix(truth, predicted, len(classes)).tolist(),  # a row for each true class
-        "calibration error": calibrated(shares, truth).error,
+        "calibration error": calibration(confidence, right).error,
     }
-
-
-def calibrated(shares: torch.Tensor, truth: torch.Tensor):
-    """How confidence and accuracy agree."""
-    right = (shares.argmax(-1) == truth).double()
-    return calibration(shares.max(-1).values.double().clamp(max=1), right)
-
-
-def draw(output: Path, report: dict, found) -> None:
-    """Write the two pictures: of a report's confusion matrix, and of what `calibrated` returned."""
-    plots.save(output / "confusion.png", plots.confusion, report["confusion"], report["classes"])
-    points = (found.confidence, found.accuracy, found.count)
-    plots.save(output / "calibration.png", plots.reliability, *points)
 
 
 def print_report(report: dict) -> None:

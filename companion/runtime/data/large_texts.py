@@ -68,9 +68,8 @@ def write_large(
 
     A document that repeats another (see filters.digest) is left out, and so is one that a rule refuses. A
     document is held out if its digest, as a fraction of the largest, is below val_fraction: it stays so when
-    the text grows. Of the first batch at least one is, and one is not. If that held out the larger part of
-    the first batch, only its shortest document is held out. After an error or a kill, the same call goes on
-    with what is written, also on a text that has grown at its end.
+    the text grows. Of the first batch at least one is, and one is not. After an error or a kill, the same
+    call goes on with what is written, also on a text that has grown at its end.
 
     Args:
         folder: Folder to write to.
@@ -193,12 +192,6 @@ def encode(
         limit = max(limit, np.nextafter(min(places), 1))  # one at least is held out
         limit = min(limit, max(places))  # and one at least is not
     held = [place < limit for place, _ in kept]
-    if batch.first and val_fraction < 0.5:  # and the larger part is not held out
-        sizes = [len(document) for _, document in kept]
-        size_held = sum(size for size, is_held in zip(sizes, held, strict=True) if is_held)
-        if size_held > sum(sizes) / 2:
-            shortest = sizes.index(min(sizes))
-            held = [i == shortest for i in range(len(kept))]
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     for (_, document), is_held in zip(kept, held, strict=True):
         parts["val" if is_held else "train"].append(document)

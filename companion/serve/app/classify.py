@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from companion.runtime.data.labelled_texts import read_texts
+from companion.runtime.data.labelled_texts import check_rows_fit, read_texts
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.classifying import Example, as_csv, check_texts, load_classifier, make_example
+from companion.serve.classifying import Example, as_csv, load_classifier, make_example
 from companion.serve.offered import of_kind
 
 MAX_ROWS = 5000  # of a file
@@ -45,7 +45,7 @@ def texts_of(file, typed: str, column: str) -> tuple[list[str], list[str]]:
 
 def classify(reader, texts: list[str], places: list[str]) -> None:
     """Classify texts; they and the answers stay in the session's state."""
-    check_texts(reader, texts, places)
+    check_rows_fit(reader.rows(texts), places, reader.classifier.model.config.context_length)
     bar = st.progress(0.0, "Classifying …")
     answers = []
     for i in range(0, len(texts), BATCH):

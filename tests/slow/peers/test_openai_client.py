@@ -74,8 +74,8 @@ def test_it_gets_a_call_and_sends_back_what_the_function_returned(client):
     assert choice.finish_reason == "tool_calls" and call.function.name == "give"
     assert type(json.loads(call.function.arguments)["plums"]) is int
     with client.chat.completions.stream(messages=ORDER, **asked) as pieces:
-        [whole] = pieces.get_final_completion().choices
-    assert whole.message.tool_calls[0].function.arguments == call.function.arguments
+        [streamed] = pieces.get_final_completion().choices
+    assert streamed.message.tool_calls[0].function.arguments == call.function.arguments
     result = {"role": "tool", "tool_call_id": call.id, "content": "Tom has two plums."}
     asked |= {"tool_choice": "auto", "max_tokens": 10}
     [choice] = client.chat.completions.create(messages=[*ORDER, choice.message, result], **asked).choices

@@ -385,11 +385,10 @@ def test_the_cache_grows_by_a_column_a_token(opened):
     tokens = page.locator(".teller canvas").first.evaluate("e => e.width")
     assert page.locator(".teller canvas").count() == 2 * config["n_layers"]
     assert f"= {tokens * each:,} bytes" in page.locator(".teller .facts").inner_text()
-    painted = PAINTED
     set_slider(page, "tokens read", 3)
-    assert page.locator(".teller canvas").first.evaluate(painted) == 3
+    assert page.locator(".teller canvas").first.evaluate(PAINTED) == 3
     page.get_by_role("button", name="One on", exact=True).click()
-    assert page.locator(".teller canvas").last.evaluate(painted) == 4
+    assert page.locator(".teller canvas").last.evaluate(PAINTED) == 4
     facts = page.locator(".teller .facts").inner_text()
     blocks = config["n_layers"] * (4 * config["d_model"] ** 2 + 2 * config["d_model"] * config["d_ff"])
     read = [
