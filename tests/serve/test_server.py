@@ -23,9 +23,7 @@ from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
 from companion.serve import server
-from companion.serve.answers import ANSWERS
 from companion.serve.connections import QuietProtocol, check_host, check_token
-from companion.serve.lists import Lists
 from companion.serve.questions import Limits, Refused, StopTexts, read_question
 from companion.serve.server import hosts_of, read_events, running
 from companion.tokenization import BPETokenizer
