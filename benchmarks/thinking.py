@@ -56,7 +56,8 @@ from companion.generation import ended_texts, generate
 from companion.instructions import chat_ends, chat_ids, chat_rows, masked_batches
 from companion.lora import adapter_of, add_lora
 from companion.runtime.text.end_tokens import until
-from companion.serve.formats import Constraint, json_schema, vocabulary_of
+from companion.serve.constraint import Constraint, vocabulary_of
+from companion.serve.formats import json_schema
 from companion.serving import ContinuousBatch, Request
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA

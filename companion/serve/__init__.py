@@ -1,1 +1,1 @@
-"""The model elsewhere: exporters to other engines, a server that speaks HTTP, and the app."""
+"""The chat, a server that speaks HTTP, and the app."""

@@ -55,7 +55,7 @@ class Drawing:
             yield i
 
     def seen(self) -> list[Seen]:
-        """Each token that was drawn, as the model saw it, before temperature and scissors."""
+        """Each token that was drawn, as the model saw it, before temperature, top-k and top-p."""
         return seen(self.teller, self.row[0].tolist(), list(self.ids))
 
 

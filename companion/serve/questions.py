@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from companion.instructions import chat_ends
 from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
-from companion.serve.formats import Constraint, vocabulary_of
+from companion.serve.constraint import Constraint, vocabulary_of
 from companion.serve.thoughts import n_begun
 from companion.serve.tools import (
     Function,
@@ -36,7 +36,7 @@ class Limits:
 
     slots: int = 8  # answers that are generated together
     waiting: int = 32  # requests that wait for a slot; further ones get 429
-    seconds: float = 60.0  # for a request, from its arrival to its last token
+    seconds: float = 300.0  # for a request, from its arrival to its last token
     body: int = 256 * 1024  # bytes of a request
     max_tokens: int = 512  # of an answer, and the default
 

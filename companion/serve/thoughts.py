@@ -3,7 +3,8 @@
 from companion.runtime.text.end_tokens import TextDecoder
 from companion.runtime.text.tokenizer import Tokenizer
 
-THINK, END_THINK = "<think>", "</think>"
+THINK = "<think>"
+END_THINK = "</think>"
 
 
 def n_begun(text: str, marks: list[str]) -> int:

@@ -10,11 +10,10 @@ import torch
 from support.folders import raises_one_line
 
 from companion.generation import sampling_distribution
+from companion.serve.constraint import Constraint, Vocabulary
 from companion.serve.formats import (
     MAX_CHARACTERS,
     MAX_ITEMS,
-    Constraint,
-    Vocabulary,
     json_object,
     json_schema,
     shortest,

@@ -113,7 +113,8 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
     try:
         drawing = Drawing(teller, prompt, **options)
         is_of_village = model.source == "village"
-        story = st.session_state[key] = Story(model.label, prompt, options["seed"], drawing, is_of_village)
+        story = Story(model.label, prompt, options["seed"], drawing, is_of_village)
+        st.session_state[key] = story
         stop = st.empty()
         place = st.empty()
         stop.button("Stop", key=f"stop {key}")
