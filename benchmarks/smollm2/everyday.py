@@ -5,14 +5,18 @@
 For each question, in the order of the file, the log has a row with the name of its topic and four numbers
 for each of three things, in the order of the endings: `sums` is the log-probability of the ending after the
 context, in nats; `blind` is that after the topic alone ("Cooking:"), without the context; `bytes` is the
-length of the ending with the space before it. About three minutes on one core.
+length of the ending with the space before it. `letter` is the most probable of A, B, C and D where the
+question is asked in a chat. About five minutes on one core.
 """
 
 import json
 from dataclasses import replace
 
+import torch
+
 from companion import load
 from companion.evaluation import Example, choice_scores
+from companion.generation import next_logits
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "everyday.json"
@@ -29,8 +33,22 @@ def measure(teller, items) -> list[dict]:
         row["sums"] = [round(score, 3) for score in with_context.tolist()]
         row["blind"] = [round(score, 3) for score in without.tolist()]
         row["bytes"] = [len(choice.encode()) for choice in item.choices]
+        row["letter"] = letter_of(teller, item)
         rows.append(row)
     return rows
+
+
+@torch.no_grad()
+def letter_of(teller, item) -> str:
+    """The letter that the model prefers as its answer, in the chat's template."""
+    lines = [item.prompt + " …"]
+    for letter, choice in zip("ABCD", item.choices, strict=True):
+        lines.append(letter + "." + choice)
+    lines.append("Which ending is right? Answer with A, B, C or D.")
+    ids = teller.tokenizer.chat([{"role": "user", "content": "\n".join(lines)}])
+    logits = next_logits(teller.model, torch.tensor([ids]))[0]  # (V,)
+    letters = [teller.tokenizer.encode(letter)[0] for letter in "ABCD"]
+    return "ABCD"[int(logits[letters].argmax())]
 
 
 def topic_of(item) -> str:
