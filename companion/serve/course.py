@@ -262,7 +262,16 @@ class Course:
         return CourseQuestion(message, entries, unnamed, row, nearness)
 
     def find(self, message: str) -> Answered | None:
-        """The answer of the lists to a question with its words mended; None where they have none."""
+        """The answer of the lists to a question with its words mended; None where they have none.
+
+        Who may answer, by how near the nearest listed question is; the first that has an answer counts:
+
+        - the terms of a chapter: unless it is the SAME;
+        - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms;
+        - the meaning of terms that are all of the question: of one below SAME, of two below CLEAR;
+        - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
+        - the meaning of terms beside other words, and a section: at NONE.
+        """
         asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
         if asked.is_request or not self.is_of_something_else(asked):
@@ -350,7 +359,7 @@ class Course:
 
     def about_chapter(self, message: str) -> Answered | None:
         """The terms of the chapter that a message names, or of the next one; None if it asks for more."""
-        found = re.search(r"(?i)\b(after )?(?:chapter )?(\d+)\b", message)
+        found = re.search(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b", message)
         words = content_words(message) - content_words(SPARE_IN_COURSE)
         if not found or "chapter" not in message.lower():
             return None

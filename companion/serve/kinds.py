@@ -15,6 +15,7 @@ import unicodedata
 import zlib
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -168,6 +169,15 @@ def known_kinds() -> dict[str, str]:
     return {words_of(message): kind for message, kind in read_messages()}
 
 
+class Candidate(NamedTuple):
+    """A kind that a message may have, in the order of what counts."""
+
+    is_no_courtesy: bool
+    is_of_all: bool
+    probability: float
+    kind: str
+
+
 @lru_cache(4096)
 def kind_of(message: str) -> str:
     """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
@@ -183,19 +193,13 @@ def kind_of(message: str) -> str:
     if words and words in known_kinds():
         return known_kinds()[words]
     parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), from_question_word(message)]
-    kinds: dict[str, float] = {}
+    candidates = []
     for part in parts:
         of_part = probabilities(part)
         kind = max(of_part, key=of_part.get)
-        if of_part[kind] < THRESHOLD:
-            continue
-        rank = of_part[kind]
-        if part == message:
-            rank += 1
-        if kind not in COURTESIES:
-            rank += 2
-        kinds[kind] = max(rank, kinds.get(kind, 0))
-    return max(kinds, key=kinds.get, default="unclear")
+        if of_part[kind] >= THRESHOLD:
+            candidates.append(Candidate(kind not in COURTESIES, part == message, of_part[kind], kind))
+    return max(candidates).kind if candidates else "unclear"
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
 
-def with_number_words(text: str) -> str:
+def normalized_order(text: str) -> str:
     """The message with its numbers as words, its typing errors mended, and Mara as a baker or what she is."""
     text = re.sub(r"\b([1-9]|1\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
@@ -68,10 +68,10 @@ def wanted_phrases(order: str) -> list[str]:
     return phrases or (["goat", "goose"] if ONLY_ANIMALS.search(order) else [])
 
 
-def as_order(text: str) -> str:
-    """The order that the model gets: for a story about what a message names of the village, or for any."""
+def as_order(order: str) -> str:
+    """The order that the model gets: for a story about what an order names of the village, or for any."""
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
-    phrases = wanted_phrases(with_number_words(text))
+    phrases = wanted_phrases(order)
     subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in phrases]
     return f"Tell me a story about {' and '.join(subjects)}." if subjects else BARE_ORDER
 
@@ -80,7 +80,7 @@ def with_kept(text: str, last_order: str) -> str:
     """An order such as "another one but with a dog", with what it keeps of the last order."""
     if not KEEPS.match(text):
         return text
-    kinds = kinds_in(" ".join(ordered_phrases(with_number_words(text))))
+    kinds = kinds_in(" ".join(ordered_phrases(text)))
     dropped = village_nouns(" ".join(WITHOUT.findall(text)))
     kept = [phrase for phrase in ordered_phrases(last_order) if not {*dropped} & {*phrase.split()}]
     if not dropped:
@@ -94,9 +94,8 @@ def kinds_in(phrase: str) -> set[str]:
     return {alike.get(kind, kind) for kind in NOUNS for word in phrase.split() if word in KINDS[kind]}
 
 
-def cannot_tell(message: str) -> str:
+def cannot_tell(order: str) -> str:
     """What is said instead of a story of whose subjects the village knows none, else ""."""
-    order = with_number_words(message)
     subjects = " ".join(SUBJECT.findall(order))
     unknown = unknown_words(f"a story about {subjects}", is_order=True)
     if not unknown or ordered_phrases(order):
@@ -161,15 +160,14 @@ def note_on_absent(order: str, story: str) -> str:
     return f"You ordered {' and '.join(map(with_article, absent))}; {instead}."
 
 
-def note_on_order(message: str, story: str, begun: str = "") -> str:
-    """What to say below a story: what of the message it leaves out, and what a program wrote.
+def note_on_order(order: str, story: str, begun: str = "") -> str:
+    """What to say below a story: what of the order it leaves out, and what a program wrote.
 
     Args:
-        message: The order, as it was typed.
+        order: The order, normalized.
         story: What was told.
         begun: The sentences of a program with which the story begins.
     """
-    order = with_number_words(message)
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",

@@ -18,19 +18,17 @@ from companion.serve.orders import (
     as_order,
     cannot_tell,
     faults_of,
+    normalized_order,
     note_on_order,
     wanted_phrases,
     with_kept,
-    with_number_words,
 )
 from companion.serve.story_facts import corrected, places_of, truth_of
-from companion.serve.story_questions import asked_for, kind_in, read, story_and_question
+from companion.serve.story_questions import kind_in, read, story_and_question
 from companion.serve.village_words import (
     TABLE,
-    content_words,
     from_question_word,
     halves,
-    learned_words,
     missing,
     note_of_unknown_words,
     spelled,
@@ -106,44 +104,57 @@ class StoryChat(Chat):
         return " ".join(dict.fromkeys(reply.note for reply in self.replies if reply.note))
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
-        """Yield the answer piece by piece, as `Chat.stream` does."""
+        """Yield the answer, as `Chat.stream` does, in one piece."""
         text = without_lead(text)
-        question = story_and_question(text)[1]
+        said, question = story_and_question(text)
+        question = spelled(question)
         kind = kind_of(question)
-        if kind == "unclear":
-            kind = kind_of(spelled(question))
         if kind == "order" or (kind == "more" and not self.stories()):
             self.replies = (self.tell_story(text, max_new_tokens, seed, **options),)
             yield self.replies[0].text
             return
         parts = halves(text)
         if len(parts) == 1 or not self.stories() or not all(kind_of(part) in ABOUT_STORY for part in parts):
-            parts = [text]
-        replies = [self.answer(part, max_new_tokens, seed, **options) for part in parts]
-        self.replies = tuple(replies)
+            self.replies = (self.answer(said, question, max_new_tokens, seed, **options),)
+            yield self.replies[0].text
+            return
+        replies = []
+        for part in parts:
+            replies.append(self.answer("", spelled(part), max_new_tokens, seed, **options))
+            self.replies = tuple(replies)
         yield "\n".join(reply.text for reply in replies)
+
+    def reset(self) -> None:
+        """Forget what was said."""
+        super().reset()
+        self.replies = ()
+        self.asked = ""
 
     def tell_story(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
         """The story that an order gets, with which the conversation begins anew."""
         last_order = self.messages[0]["content"] if self.stories() else ""
-        order = with_kept(text, last_order)
+        order = with_kept(normalized_order(text), last_order)
         declined = cannot_tell(order)
         if declined:
             return Reply(declined, "rule")
         self.reset()
-        self.asked = ""
         options = {"temperature": TEMPERATURE} | self.options | options
-        wanted = with_number_words(order)
-        story, begun = self.draw_with_all(as_order(order), wanted, max_new_tokens, seed, **options)
+        story, begun = self.draw_with_all(order, max_new_tokens, seed, **options)
         return Reply(story, "model", note_on_order(order, story, begun))
 
-    def answer(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
-        """The answer to one question: of a program or a rule, or else of the model, if it is not false."""
-        text = with_names(self.with_person(self.with_thing(text)))
-        if village_nouns(text):
-            self.asked = text
-        said, question = story_and_question(text)
-        question = spelled(question)
+    def answer(self, said: str, question: str, max_new_tokens: int, seed, **options) -> Reply:
+        """The answer to one question: of a program or a rule, or else of the model, if it is not false.
+
+        Args:
+            said: A story that the message tells, or "".
+            question: What the message asks, with its typing errors mended.
+            max_new_tokens: As for stream.
+            seed: As for stream.
+            options: As for stream.
+        """
+        question = with_names(self.with_person(self.with_thing(question)))
+        if village_nouns(question):
+            self.asked = question
         reply = self.without_model(said, question)
         if reply:
             return reply
@@ -166,25 +177,23 @@ class StoryChat(Chat):
         """
         known = [*self.contents(), said]
         stories = [one for one in known if is_story(one)]
-        kind = kind_in(question, stories)
+        kind = kind_in(question, known)
         question = from_question_word(question)
         if kind == "world":
             return Reply(DECLINE, "rule", note_of_unknown_words(question))
-        if kind not in ABOUT_STORY:
+        if kind not in (*ABOUT_STORY, "learned"):
             return Reply(UNCLEAR, "rule")
         if kind == "truth":
             is_of_program = bool(self.replies) and self.replies[-1].by != "model"
             is_of_story = is_of_program or "story" in question.lower()
             return Reply(truth_of(self.messages, is_of_story) or NO_STORY, "rule")
-        if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
-            if content_words(question) <= learned_words():
-                return None
-            kind = "story"
+        if kind == "learned":
+            return None
         if not stories:
             return Reply(NO_STORY, "rule")
         return Reply(read(kind, question, stories[-1]), "program", READ_NOTE)
 
-    def draw_with_all(self, order: str, wanted: str, max_new_tokens: int, seed, **options) -> tuple[str, str]:
+    def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> tuple[str, str]:
         """Return the first of some stories that has all that is wanted and nothing false, or else the best.
 
         Where the first stories lack something, the next ones begin with sentences of a program that have it.
@@ -192,20 +201,21 @@ class StoryChat(Chat):
         Returns:
             The story, and the sentences of the program with which it begins, or "".
         """
-        phrases = wanted_phrases(wanted)
+        phrases = wanted_phrases(order)
+        short_order = as_order(order)
         best = Draft("", "", (math.inf, math.inf))
         for i in range(DRAWS):
-            drawn = None if seed is None else seed + 1000 * i
+            next_seed = None if seed is None else seed + 1000 * i
             begun = ""
             if i >= DRAWS // 4 and phrases and (best.begun or best.faults[0] > 0):
-                begun = beginning_with(phrases, Random(drawn))
-            story = self.continued(begun, order, max_new_tokens, drawn, **options)
-            draft = Draft(story, begun, faults_of(story, wanted))
+                begun = beginning_with(phrases, Random(next_seed))
+            story = self.continued(begun, short_order, max_new_tokens, next_seed, **options)
+            draft = Draft(story, begun, faults_of(story, order))
             if i == 0 or draft.faults < best.faults:
                 best = draft
             if draft.faults == (0, 0) or options["temperature"] == 0:
                 break
-        self.messages = [*self.messages, *talk(order, best.story)]
+        self.messages = [*self.messages, *talk(short_order, best.story)]
         return best.story, best.begun
 
     def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:

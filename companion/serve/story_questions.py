@@ -1,9 +1,7 @@
 """Questions about a story that a program answers: it reads the judge's record of the story."""
 
 import re
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from companion.serve.answers import SAID
 from companion.serve.course import ASKS
@@ -25,6 +23,7 @@ from companion.serve.village_words import (
     TABLE,
     content_words,
     from_question_word,
+    learned_words,
     missing,
     unknown_words,
     village_forms,
@@ -37,7 +36,7 @@ from companion.village.words import KINDS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
-DID = re.compile(r"(?i)^\W*who (?!is|was|are|were|has|had)\w+")
+WHO_DID = re.compile(r"(?i)^\W*who (?!is|was|are|were|has|had)\w+")
 """How a question begins that asks who did something."""
 WHERE = re.compile(r"(?i)^\W*(where|who (has|holds|owns))\b")
 """How a question begins that asks for places and things."""
@@ -60,8 +59,9 @@ BEFORE = re.compile(
 """What asks how something was before the end of the story."""
 WOULD = re.compile(r"(?i)\b(would|what if)\b")
 """What asks for something that does not happen."""
-DID_IT = re.compile(r"(?i)^\W*(did|didn'?t)\b")
+ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
+ANYTHING = re.compile("")
 NO_REASONS = "I cannot say why: a story tells what happens, and no reasons."
 
 
@@ -86,11 +86,15 @@ def story_and_question(message: str) -> tuple[str, str]:
     return (" ".join(said), question) if is_story(" ".join(said)) else ("", message)
 
 
-def kind_in(question: str, stories: list[str]) -> str:
-    """The kind of a question after some stories, which may decide what `kind_of` leaves open."""
+def kind_in(question: str, known: list[str]) -> str:
+    """The kind of a question after what was said, which may decide what `kind_of` leaves open.
+
+    The kind "learned" is that of the questions that the model learned, about what was said.
+    """
     kind = kind_of(question)
     question = from_question_word(question)
     nouns = village_nouns(question)
+    stories = [one for one in known if is_story(one)]
     story = stories[-1] if stories else ""
     if kind == "more":
         return "next"
@@ -102,7 +106,11 @@ def kind_in(question: str, stories: list[str]) -> str:
         kind = "story"
     if kind in (*LEARNED, "story") and nouns and BEFORE.search(question):
         return "deeds"
-    return "world" if is_about_the_world(kind, question, story) else kind
+    if is_about_the_world(kind, question, story):
+        return "world"
+    if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
+        return "learned" if content_words(question) <= learned_words() else "story"
+    return kind
 
 
 def is_about_the_world(kind: str, question: str, story: str) -> bool:
@@ -122,7 +130,7 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
     if missing(unknown_words(re.sub(r"(?i)\bwho \w+", "who", question)), story):
         return True
     asked = content_words(question) - content_words(SPARE)
-    return not DID.search(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))
+    return not WHO_DID.search(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))
 
 
 # -- readers: each answers questions of one form; "" where it has no answer ----------------------------------
@@ -145,6 +153,11 @@ class StoryQuestion:
     story: str
     nouns: list[str]
     people: dict[str, str]
+
+
+def with_places(answer: str, asked: StoryQuestion) -> str:
+    """An answer, and where those are whom the question names."""
+    return f"{answer} {places_of(asked.story, asked.nouns)}".strip() if asked.nouns else answer
 
 
 def yes_or_no(asked: StoryQuestion) -> str:
@@ -235,19 +248,17 @@ def person(asked: StoryQuestion) -> str:
 
 def reason(asked: StoryQuestion) -> str:
     """That a story gives no reasons, and where those are of whom the question asks."""
-    return f"{NO_REASONS} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
+    return with_places(NO_REASONS, asked)
 
 
 def whereabouts(asked: StoryQuestion) -> str:
-    """Where somebody or something is at the end, and who has what."""
-    asks_for_things = asked.people and HAS_WHAT.search(asked.question)
-    is_asked = WHERE.search(asked.question) or asks_for_things
-    return places_of(asked.story, asked.nouns) if is_asked else ""
+    """Where somebody or something is at the end, with what."""
+    return places_of(asked.story, asked.nouns)
 
 
-def earlier_place(asked: StoryQuestion) -> str:
-    """The sentences that say where something happened."""
-    return sentences_with_words(asked) if BEFORE.search(asked.question) else ""
+def things_of_people(asked: StoryQuestion) -> str:
+    """What those have whom the question names."""
+    return places_of(asked.story, asked.nouns) if asked.people else ""
 
 
 def speech(asked: StoryQuestion) -> str:
@@ -299,12 +310,14 @@ def deeds_with_words(asked: StoryQuestion) -> str:
 
 def other_deeds(asked: StoryQuestion) -> str:
     """That the story does not say what is asked of somebody, and what else is done."""
+    if asked.kind != "deeds":
+        return ""
     return f"{SAID['unsaid'] if verbs_of(asked) else ''} {deeds_with(asked.story, asked.nouns)}".strip()
 
 
 def nobody(asked: StoryQuestion) -> str:
     """That nobody did what a question asks for."""
-    return f"{SAID['nobody_found']} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
+    return with_places(SAID["nobody_found"], asked)
 
 
 def unsaid(asked: StoryQuestion) -> str:
@@ -314,55 +327,44 @@ def unsaid(asked: StoryQuestion) -> str:
     absent = [word for word in missing(named, asked.story) if content_words(word) - content_words(SPARE)]
     words = [f"“{word}”" for word in absent[-2:]]
     nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
-    return f"{nothing} {places_of(asked.story, asked.nouns) if asked.nouns else ''}".strip()
+    return with_places(nothing, asked)
 
 
-class Reader(NamedTuple):
-    """What reads an answer in a story.
-
-    Attributes:
-        kinds: The kinds of questions that it answers; None for all.
-        form: What is in a question that it answers; None for all.
-        read: The answer to a question, or "".
-    """
-
-    kinds: Collection[str] | None
-    form: re.Pattern | None
-    read: Callable[[StoryQuestion], str]
-
-
-READERS = (
-    Reader(None, IS_IT, yes_or_no),
-    Reader(READINGS, None, about_the_story),
-    Reader({"has"}, None, presence),
-    Reader(None, None, absence),
-    Reader({"count"}, None, number),
-    Reader({"who"}, None, person),
-    Reader({"why"}, None, reason),
-    Reader(None, WHERE, earlier_place),
-    Reader(None, None, whereabouts),
-    Reader(None, SPEAKS, speech),
-    Reader(None, IS_IT, unsaid),
-    Reader(None, WOULD, unsaid),
-    Reader(None, DID_IT, happened),
-    Reader(None, None, deeds_of_nouns),
-    Reader(None, None, sentences_with_words),
-    Reader(None, None, deeds_with_words),
-    Reader(None, DID, nobody),
-    Reader({"deeds"}, None, other_deeds),
-    Reader(None, None, unsaid),
+OF_KIND = {
+    **dict.fromkeys(READINGS, (about_the_story, absence)),
+    "has": (presence,),
+    "count": (absence, number),
+    "who": (absence, person),
+    "why": (absence, reason),
+}
+"""What reads the answer to a question of a kind. Questions of other kinds are read by their form."""
+BY_FORM = (
+    (re.compile(f"{WHERE.pattern}.*{BEFORE.pattern[4:]}", re.IGNORECASE), sentences_with_words),
+    (WHERE, whereabouts),
+    (HAS_WHAT, things_of_people),
+    (SPEAKS, speech),
+    (IS_IT, unsaid),
+    (WOULD, unsaid),
+    (ASKS_IF_DONE, happened),
+    (ANYTHING, deeds_of_nouns),
+    (ANYTHING, sentences_with_words),
+    (ANYTHING, deeds_with_words),
+    (WHO_DID, nobody),
+    (ANYTHING, other_deeds),
+    (ANYTHING, unsaid),
 )
-"""The first reader that has an answer counts. Those that ask more of a question stand before the others."""
+"""What reads the answer to a question of a form: the first that has one counts."""
 
 
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind."""
     nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
     asked = StoryQuestion(kind, question, story, nouns, people_of(story, nouns))
-    for kinds, form, reader in READERS:
-        if (kinds and kind not in kinds) or (form and not form.search(question)):
-            continue
+    readers = [yes_or_no] if IS_IT.search(question) else []
+    readers += OF_KIND.get(kind, (absence,))
+    readers += [reader for form, reader in BY_FORM if form.search(question)]
+    for reader in readers:
         answer = reader(asked)
         if answer:
             return answer
-    return SAID["unsaid"]
+    raise AssertionError("unsaid has an answer to each question")

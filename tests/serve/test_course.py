@@ -341,6 +341,7 @@ def test_each_section_is_found_by_its_heading():
     [
         ("what should I read after chapter 8?", 9),
         ("which chapter should i do after 4", 5),
+        ("name 3 terms of chapter 4", 4),
         ("what is chapter 9 about", 9),
     ],
 )

@@ -16,10 +16,10 @@ from companion.serve.orders import (
     absent_from,
     as_order,
     cannot_tell,
+    normalized_order,
     note_on_absent,
     note_on_order,
     with_kept,
-    with_number_words,
 )
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
@@ -54,6 +54,21 @@ WITH_CAST = f"The story has the baker Mara, the fox Bram and the red key. It end
 PLACES = "the baker Mara is at the mill with the red key, and the fox Bram is at the mill"
 FELT = "The story does not say how anybody felt."
 CONTENTS = "It has the baker Mara, the fox Bram and the red key."
+
+
+def ordered(message):
+    """The order that the model gets for a message."""
+    return as_order(normalized_order(message))
+
+
+def declined(message):
+    """What is said instead of a story."""
+    return cannot_tell(normalized_order(message))
+
+
+def noted(message, *told):
+    """What is said below a story."""
+    return note_on_order(normalized_order(message), *told)
 
 
 def program_says(chat, message):
@@ -169,8 +184,8 @@ def test_more_messages_get_a_sensible_answer():
     ],
 )
 def test_an_order_with_unknown_words_gets_the_nearest_story_and_a_note(order, nearest, note):
-    assert kind_of(order) == "order" and as_order(order) == nearest
-    assert note_on_order(order, STORY) == note
+    assert kind_of(order) == "order" and ordered(order) == nearest
+    assert noted(order, STORY) == note
     assert kind_of("Tell me about Berlin.") == "world"
 
 
@@ -185,8 +200,8 @@ def test_an_order_of_which_nothing_is_known_gets_what_can_be_ordered():
     chat = story_chat("Tell me a story.", STORY)
     said = "".join(chat.stream("a story about a king who loses his crown"))
     assert said.startswith("I do not know “king”, “crown”") and "such as a kite" in said
-    assert cannot_tell("once upon a time there was a hen")
-    assert chat.stories() == [STORY] and cannot_tell("a scary story") == cannot_tell("a king and a key") == ""
+    assert declined("once upon a time there was a hen")
+    assert chat.stories() == [STORY] and declined("a scary story") == declined("a king and a key") == ""
 
 
 @pytest.mark.parametrize(
@@ -201,7 +216,7 @@ def test_an_order_of_which_nothing_is_known_gets_what_can_be_ordered():
 )
 def test_another_one_but_keeps_the_rest_of_the_last_order(message, order):
     last = "Tell me a story about the baker Mara and a blue kite."
-    assert as_order(with_kept(message, last)) == order
+    assert ordered(with_kept(message, last)) == order
 
 
 def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
@@ -386,8 +401,8 @@ def test_what_was_ordered_and_is_not_in_the_story_is_said(order, note):
 
 def test_an_order_may_be_short_and_have_figures():
     for order in ("and another", "again please", "story"):
-        assert kind_of(order) == "order" and as_order(order) == BARE_ORDER
-    assert as_order("Tell a story about 9 buns.") == "Tell me a story about nine buns."
+        assert kind_of(order) == "order" and ordered(order) == BARE_ORDER
+    assert ordered("Tell a story about 9 buns.") == "Tell me a story about nine buns."
 
 
 def test_a_story_has_verdicts_and_an_answer_has_none():
@@ -513,10 +528,10 @@ def test_what_the_story_cannot_answer_is_said_with_what_it_has():
 
 def test_typing_errors_in_frequent_words_are_mended():
     mended = "tell me a story about baker Mara and two kites"
-    assert with_number_words("tel me a stroy abuot Mara adn 2 kites") == mended
-    assert with_number_words("the goat Mara") == "the goat Mara"
+    assert normalized_order("tel me a stroy abuot Mara adn 2 kites") == mended
+    assert normalized_order("the goat Mara") == "the goat Mara"
     assert COURSE.find("k whatever bye").answer == ANSWERS["goodbye"]
-    assert as_order("a story about my dog Tim, who died") == "Tell me a story about a dog."
+    assert ordered("a story about my dog Tim, who died") == "Tell me a story about a dog."
 
 
 def test_of_a_false_answer_the_story_is_said_first(monkeypatch):

@@ -45,10 +45,17 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     place = st.empty()
     stop.button("Stop", key="stop chat", on_click=end, args=(turn,))
     try:
-        kind = Chat if teller.tokenizer.is_public else StoryChat
+        of_village = model.source == "village" and not teller.tokenizer.is_public
+        kind = StoryChat if of_village else Chat
         options = teller.tokenizer.sampling
         chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
-        chat.messages = list(st.session_state["messages"])
+        last = st.session_state["chat"]
+        if last:
+            chat.messages = list(last.messages)
+        if isinstance(chat, StoryChat) and isinstance(last, StoryChat):
+            chat.replies = last.replies
+            chat.asked = last.asked
+        messages_before = chat.messages
         for piece in chat.stream(turn.asked):
             turn.answer += reworded(piece, [before.answer for before in st.session_state["turns"][:-1]])
             place.html(html_parts.plain(turn.answer))
@@ -58,8 +65,9 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
             turn.note = chat.note
             names = {"model": model.label, "program": "a program", "rule": "a rule"}
             turn.by = " and ".join(dict.fromkeys(names[reply.by] for reply in chat.replies))
-        if turn.answer.strip() != DECLINE:  # it would take room from the next story
-            st.session_state["messages"] = chat.messages
+        if turn.answer.strip() == DECLINE:  # it would take room from the next story
+            chat.messages = messages_before
+        st.session_state["chat"] = chat
     except parts.FAULTS as error:
         turn.by = "nobody"
         parts.complain(ValueError(f"{error}; Clear begins anew"))
@@ -93,7 +101,7 @@ with st.container(horizontal=True):
     clicked = [one for one in EXAMPLES if st.button(one)]
     if st.button("Clear") or "turns" not in st.session_state:
         st.session_state["turns"] = []  # what the page shows
-        st.session_state["messages"] = []  # what the model reads
+        st.session_state["chat"] = None  # the last one, with what the model reads
         st.session_state["waiting"] = []  # questions, as a message runs this page anew, also during an answer
 turns = st.session_state["turns"]
 waiting = st.session_state["waiting"]
