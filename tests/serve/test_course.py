@@ -21,7 +21,7 @@ COURSE = Lists()
 
 def test_the_rows_are_whole_and_no_question_is_there_twice():
     wordings = [wording for row in ROWS for wording in row.wordings]
-    assert 80 <= len(ROWS) <= 120 and len({wording.lower() for wording in wordings}) == len(wordings)
+    assert 80 <= len(ROWS) <= 220 and len({wording.lower() for wording in wordings}) == len(wordings)
     assert all(wording.strip() for wording in wordings) and all(len(row.answer) > 20 for row in ROWS)
     assert {meant for _, meant in ASKED} <= set(wordings)
 
@@ -213,7 +213,7 @@ def test_the_questions_that_learners_ask_get_their_chapter_as_they_stand():
 
 
 def test_nine_in_ten_of_them_in_other_words_get_their_chapter():
-    """0.91, and the thresholds were set on the same wordings; new ones will do a little worse."""
+    """0.90, and the thresholds were set on the same wordings; new ones will do a little worse."""
     assert share_of_right_chapters(REWORDED) >= 0.9
 
 
