@@ -1,13 +1,16 @@
 """What chapter 14 says about the model that comes with the course, asked again with other data.
 
-    OMP_NUM_THREADS=1 python benchmarks/inside_controls.py      # every row that is missing; five minutes
+    OMP_NUM_THREADS=1 python benchmarks/inside_controls.py      # every row that is missing; ten minutes
 
 Rows are appended to data/models/inside_controls.jsonl, and those that are there are skipped. `questions`: the
 share of 100 other questions that is right without each list of heads. `pairs`: the same for all 120 pairs of
 heads and 50 questions. `patches`: in 20 other pairs of stories, the least share of the answer that moves with
 the state at the name, and the largest that moves with any other state. `probes`: the share of 600 new
 questions in which a probe at the thing finds the holder, and names a person of the story, by layer, by the
-number of questions that it is fitted on, and by its ridge.
+number of questions that it is fitted on, and by its ridge. `changes`: of 30 things that change their holder
+in stories of the validation split, how often the model changes the holder that it expects only once, at the
+new name directly behind the thing (`once`); how often its last change is there (`last`); and at how many ends
+of stories it expects the right one (`right`). The seed is the number of the first story.
 """
 
 import itertools
@@ -21,8 +24,8 @@ from companion import load
 from companion.datasets import pad_batch
 from companion.inside import ablate, ask, hidden_states, patch, probe
 from companion.tokenization import END_OF_TEXT
-from companion.village import DATA, KINDS
-from companion.village.spots import named_things
+from companion.village import DATA, KINDS, load_split
+from companion.village.spots import holders, named_things
 from companion.village.tasks import held, twins
 
 LOG = DATA / "models" / "inside_controls.jsonl"
@@ -133,7 +136,46 @@ def probes(seed: int) -> dict:
     return {"tested_on": N_TEST, "chance": round(chance, 3), "probes": results}
 
 
-SEEDS = {questions: (101, 102, 103), pairs: (101,), patches: (6, 50), probes: (140,)}
+def expected_holders(ids: list[int], words: list[str], thing: str) -> list[str]:
+    """Whom the model expects to have a thing, at each word from the first that names it."""
+    people = sorted(name for name in KINDS["name"] if f" {name}" in words)
+    asked = []
+    for i in range(words.index(f" {thing}"), len(words)):
+        asked.append([*ids[: i + 2], *tokenizer.encode(f" The {thing}")])
+    of_people = ask(model, asked)[:, [token[f" {name}"] for name in people]]
+    return [people[i] for i in of_people.argmax(1).tolist()]
+
+
+def changes(first: int, n: int = 30, longest: int = 150) -> dict:
+    """Things that change their holder: where the holder that the model expects changes."""
+    found = {"things": 0, "once": 0, "last": 0, "right": 0}
+    for text in load_split("val")[first:]:
+        ids = [end, *tokenizer.encode(text)]
+        words = [tokenizer.decode([number]) for number in ids[1:]]
+        letters = [len("".join(words[: i + 1])) - 1 for i in range(len(words))]
+        for thing in sorted(KINDS["thing"]):
+            if f" {thing}" not in words or len(ids) > longest or found["things"] == n:
+                continue
+            if len({name for name in holders(text, thing, letters) if name}) < 2:
+                continue
+            expected = expected_holders(ids, words, thing)
+            start = len(words) - len(expected)
+            at_new_name = []  # for each change, whether it is at the new name directly behind the thing
+            for i in range(1, len(expected)):
+                if expected[i] != expected[i - 1]:
+                    here = words[start + i - 1 : start + i + 1] == [f" {thing}", f" {expected[i]}"]
+                    at_new_name.append(here)
+            [holder] = holders(text, thing, [len(text) + 5])
+            found["things"] += 1
+            found["once"] += at_new_name == [True]
+            found["last"] += at_new_name[-1:] == [True]
+            found["right"] += expected[-1] == holder
+        if found["things"] == n:
+            break
+    return found
+
+
+SEEDS = {questions: (101, 102, 103), pairs: (101,), patches: (6, 50), probes: (140,), changes: (43,)}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --seeds 0 --times 0.5 1 2 4
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --times 1 2
     OMP_NUM_THREADS=1 python benchmarks/modern.py "gpt2, as muon" --times 2
+    OMP_NUM_THREADS=1 python benchmarks/modern.py "untied, copied"
 
 A row is a recipe, a seed, and what the recipe's learning rate is multiplied with (`times`, 1 unless said).
 It is trained on 20,000 stories of the village for the same number of tokens as all others, evaluated on the
@@ -67,6 +68,7 @@ class Recipe:
     mlp_shift: int | None = None
     row: bool = False
     tied: bool = True
+    copied: bool = False
     muon: bool = False
     lr: float = 3.5e-3
     linear: bool = False
@@ -100,10 +102,12 @@ RECIPES = {
     "one shift": Recipe("swift without the second shift, Muon", "swift", mlp_shift=0, **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
     "gpt2, as muon": Recipe("AdamW with Muon's other settings", "gpt2", linear=True, others=0.01),
+    "untied, copied": Recipe("a head of its own, copied", tied=False, copied=True),
 }
-CONTROLS = ["gpt2, as muon"]
+CONTROLS = ["gpt2, as muon", "untied, copied"]
 """Not in --all. AdamW in the place of Muon, with all else that the rows with Muon have: a line to 0, no
-weight decay, and `others`, AdamW's rate beside Muon, for all parameters but the matrices of the blocks."""
+weight decay, and `others`, AdamW's rate beside Muon, for all parameters but the matrices of the blocks. And a
+head of its own that begins as a copy of the token table, the last norm's weight as in a tied model."""
 CROSSED = ["gpt2", "muon", "storyteller, adamw", "storyteller", "swift, adamw", "swift"]
 """Three architectures, each with AdamW and with Muon."""
 
@@ -182,13 +186,16 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
 
 
 def first_weights(model: GPT, r: Recipe) -> GPT:
-    """GPT-2's first weights as chapter 6 has them; 0 for a head of its own."""
+    """GPT-2's first weights as chapter 6 has them; a head of its own is 0, or a copy of the token table."""
     init_gpt2(model)
     for part in model.modules():
         if isinstance(part, Shift):
             nn.init.zeros_(part.weight)
             nn.init.constant_(part.weight[0], 0.5)
-    if not r.tied:
+    if r.copied:
+        with torch.no_grad():
+            model.head.weight.copy_(model.embed.token.weight)
+    elif not r.tied:
         nn.init.zeros_(model.head.weight)
         nn.init.ones_(model.norm.weight)
     return model

@@ -159,7 +159,7 @@ def story(lr: float = 2e-4, steps: int = 36, seed: int = SEED) -> list[dict]:
 
 
 def judged(lr: float = 8e-4, steps: int = 24) -> list[dict]:
-    """GRPO on the judge at the rate and with the prompts of the learned rewards: what the rate alone does."""
+    """GRPO on the judge with the prompts of the learned rewards, at their rate or a quarter of it."""
     teller = shipped()
     game = GRPO(teller, begun(8 * steps, SEED), partial(by_story, size=8), seed=SEED)
     return run(game, trainer_of(game, steps, lr), steps)
@@ -463,6 +463,7 @@ ARMS = {
     "story, seed 118": partial(story, seed=118),
     "story, seed 218": partial(story, seed=218),
     "judged": judged,
+    "judged, slow": partial(judged, 2e-4),
     "truth only": truth_only,
     "several": several,
     "sentence": sentence,
@@ -474,6 +475,7 @@ ARMS = {
     "storyteller, rounds at 2e-04": partial(rounds, 2e-4, "storyteller"),
     "storyteller, rounds at 4e-04": partial(rounds, 4e-4, "storyteller"),
     "learned, kl": partial(learned, kl=0.1),
+    "learned, kl 1": partial(learned, kl=1.0),
     "learned, surprise": partial(learned, features=surprises),
     "learned, ensemble": partial(learned, ensemble=4),
 }
