@@ -28,7 +28,7 @@ from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import lowest_row
 from companion.runtime.terminal import NO_TEXT, amount, cleaned, waiting
-from companion.show import judged_text, plots
+from companion.show import judged_text
 from companion.show.judged_text import Marks
 from companion.village import judge
 from companion.village.measures import gap_left, reference_lines, village_scores
@@ -109,6 +109,8 @@ def first_words(corpus: Corpus) -> str:
 
 def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
+    from companion.show import plots  # here, because matplotlib takes a second, also of a command that errs
+
     folder = plan.folder
     clock = plan.clock
     last = history[-1]
