@@ -275,7 +275,7 @@ class Course:
         asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
         if asked.is_request or not self.is_of_something_else(asked):
-            answerers += [self.meaning_and_section, self.section]
+            answerers += [self.meaning_and_section, self.section, self.question_of_rare_word]
         for answerer in answerers:
             found = answerer(asked)
             if found:
@@ -334,6 +334,12 @@ class Course:
             return of_terms(asked.entries).followed_by(section)
         is_partial = bool(ASKS.match(asked.message)) and (asked.unnamed or WHY.search(asked.message))
         return of_terms(asked.entries, ONLY_TERMS if is_partial else "")
+
+    def question_of_rare_word(self, asked: CourseQuestion) -> Answered | None:
+        """The answer to the listed question with a word of the message that one or two of them have."""
+        rare = {word for word in content_words(asked.message) if self.counts[word] in (1, 2)}
+        row, similarity = self.indexes[1].find(asked.message, rare)
+        return row.answered() if similarity >= LIMITS[Nearness.POSSIBLE] else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -217,12 +217,17 @@ class Index:
                 strange += ((1 + np.log(n)) * self.unseen) ** 2
         return known / max(np.sqrt(known @ known + strange), 1e-12)
 
-    def find(self, question: str) -> tuple[Any, float]:
-        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same."""
+    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Any, float]:
+        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
+
+        Args:
+            question: What is asked.
+            telling: Content words of which one alone tells what the question is about.
+        """
         question = in_words(question.lower())
         asked = content_words(question)
         cosines = self.vectors @ self.vector(pieces(question))  # (N,)
-        cosines *= [is_about(asked, row) for row in self.content]
+        cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
         return self.rows[int(cosines.argmax())], float(cosines.max())
 
 
