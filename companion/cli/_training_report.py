@@ -26,7 +26,7 @@ from companion.runtime.data.prepared import Corpus
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
-from companion.runtime.runs.sessions import lowest_row
+from companion.runtime.runs.sessions import Clock, lowest_row
 from companion.runtime.terminal import NO_TEXT, amount, cleaned, waiting
 from companion.show import judged_text
 from companion.show.judged_text import Marks
@@ -37,6 +37,7 @@ JUDGED = 40  # stories that are judged at a training's end
 SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
 MARKED = 12  # sentences of it whose marks the progress bar shows
+IDLE = 0.8  # of its threads' time, from which a run has a machine to itself: some work takes one thread only
 STORY = 250  # most tokens of the story or sample at a training's end
 FEW_STEPS = 50  # a model of fewer steps writes noise, of which a line is enough
 
@@ -137,15 +138,13 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
         f" {last['tokens']:,} tokens, which is {share}."
     )
     if next(teller.model.parameters()).device.type == "cpu":
-        threads = amount(torch.get_num_threads(), "processor thread")
-        print(f"It had {clock.share:.0%} of the time of {threads}.")
+        print(share_line(clock, gets_better=not is_overfitted(history)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if plan.is_village:
         gap = gap_left(last["bits_per_byte"], lines)
         print(
             f"The floor is {lines['floor']:.3f}, and no model can do better. A perfect model that forgets"
-            f" earlier sentences reaches {lines['forgetful reader']:.3f}. Of the difference between the"
-            f" two, {gap:.0%} is left."
+            f" earlier sentences reaches {lines['forgetful reader']:.3f}. {gap_means(gap)}"
         )
         with waiting(f"Judging {JUDGED} stories"):
             scores = village_scores(teller, JUDGED, seed=1)
@@ -168,6 +167,27 @@ def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[d
 def time_of(seconds: float) -> str:
     """A time in seconds or in minutes."""
     return amount(round(seconds), "second") if seconds < 90 else f"{round(seconds / 60, 1):g} minutes"
+
+
+def share_line(clock: Clock, gets_better: bool = True) -> str:
+    """How much of the processor a run had, and that the machine was busy if more time would help."""
+    n = torch.get_num_threads()
+    line = f"It had {clock.share:.0%} of the time of {n} processor thread{'s' if n > 1 else ''}."
+    if clock.share >= IDLE or not gets_better:
+        return line
+    return f"{line} The machine was busy: with more minutes, or on an idle machine, the model gets better."
+
+
+def gap_means(gap: float) -> str:
+    """What the share of the gap between the forgetful baseline and the floor that is left says of a model."""
+    if gap > 1.05:
+        return "This model is not there yet: it still learns how the village's sentences are written."
+    left = f"Of the difference between the two, {min(gap, 1):.0%} is left:"
+    if gap > 0.5:
+        return f"{left} its sentences are the village's, but it forgets most of who has what."
+    if gap > 0.15:
+        return f"{left} its sentences are the village's, and it remembers part of who has what."
+    return f"{left} its sentences are the village's, and it remembers nearly all of who has what."
 
 
 def is_overfitted(history: list[dict]) -> bool:

@@ -11,10 +11,16 @@ from support.command_line import MINE, TINY, fails, planned
 from companion import load
 from companion.cli import main
 from companion.cli._shared import ABOUT_DOT
-from companion.cli._training_report import is_overfitted, scores_line, shortened
+from companion.cli._training_report import (
+    gap_means,
+    is_overfitted,
+    scores_line,
+    share_line,
+    shortened,
+)
 from companion.runtime.models import devices
 from companion.runtime.runs.resuming import read_log, write_log
-from companion.runtime.runs.sessions import Loss
+from companion.runtime.runs.sessions import Clock, Loss
 from companion.runtime.terminal import cleaned
 from companion.show.judged_text import marks_for
 from companion.training import Trainer
@@ -116,7 +122,22 @@ def test_a_sample_shows_no_byte_that_forms_no_letter():
     assert cleaned("a\rb") == "a·b"  # what follows would be written over what stands there
 
 
-def test_stories_without_an_end_are_not_judged():
+def test_a_busy_machine_is_named(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    clock = Clock(180.0)
+    clock.share = 0.41
+    wanted = "It had 41% of the time of 2 processor threads. The machine was busy: "
+    assert share_line(clock).startswith(wanted)
+    assert share_line(clock, gets_better=False) == "It had 41% of the time of 2 processor threads."
+    clock.share = 0.97
+    assert share_line(clock) == "It had 97% of the time of 2 processor threads."
+
+
+def test_what_a_gap_means_depends_on_it():
+    said = [gap_means(gap) for gap in (3.0, 0.8, 0.4, 0.05)]
+    assert len(set(said)) == 4 and "nearly all" in said[3]
+    assert said[0] == "This model is not there yet: it still learns how the village's sentences are written."
+    assert said[1].startswith("Of the difference between the two, 80% is left: its sentences are")
     assert "train longer" in scores_line({"ended": 0}, 40)
     scores = {"grammar": 1, "memory": 0.9, "consistent": 0.7, "flawless": 0.4}
     assert "Of 30 stories, 70% have no" in scores_line({"ended": 0.75} | scores, 40)
