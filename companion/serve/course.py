@@ -369,6 +369,8 @@ class Course:
         words = content_words(message) - content_words(SPARE_IN_COURSE)
         if not found or "chapter" not in message.lower():
             return None
+        if re.search(r"(?i)\b(start|begin|open|run|do i (do|read))\b", message):
+            return None
         number = int(found[2])
         n_allowed = 2
         if found[1]:  # "after chapter 4"

@@ -25,6 +25,8 @@ def is_about_the_course(message: str, kind: str, course: Course) -> bool:
     nearness = course.nearest(message)[1]
     if kind in OF_COURSE or nearness == Nearness.SAME:
         return True
+    if kind in ("praise", "insult"):  # "you are clever" is no question whether a model thinks
+        return False
     if kind in OPEN and not ASKS_WHERE.match(message):
         entries = course.entries(message)
         n_others = len(course.unnamed(message, entries))

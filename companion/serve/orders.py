@@ -80,6 +80,10 @@ def with_kept(text: str, last_order: str) -> str:
     """An order such as "another one but with a dog", with what it keeps of the last order."""
     if not KEEPS.match(text):
         return text
+    same = re.findall(r"(?i)\bsame (\w+)", text)
+    if village_nouns(" ".join(same)):
+        kept = [phrase for phrase in ordered_phrases(last_order) if {*same} & {*phrase.split()}]
+        return " and ".join([re.sub(r"(?i)\b(the )?same \w+", "", text), *map(with_article, kept)])
     kinds = kinds_in(" ".join(ordered_phrases(text)))
     dropped = village_nouns(" ".join(WITHOUT.findall(text)))
     kept = [phrase for phrase in ordered_phrases(last_order) if not {*dropped} & {*phrase.split()}]

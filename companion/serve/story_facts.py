@@ -26,6 +26,7 @@ def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
     return {
         "story": story,
         "cast": cast_of(story, question, nouns),
+        "deeds": " ".join(deeds_of(story)),
         "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
         "places": places_of(story, nouns),
