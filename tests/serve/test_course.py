@@ -29,8 +29,8 @@ def test_the_rows_are_whole_and_no_question_is_there_twice():
 def test_each_question_finds_its_own_row_and_is_as_near_as_can_be():
     for row in ROWS:
         for wording in row.wordings:
-            found, near = INDEX.find(wording)
-            assert found == row and near == pytest.approx(1), wording
+            found, similarity = INDEX.find(wording)
+            assert found == row and similarity == pytest.approx(1), wording
             assert INDEX.find(f"  {wording.upper()}!?")[0] == row
 
 
@@ -41,8 +41,8 @@ def test_questions_in_other_words_are_found_and_none_wrongly():
     asked, others = halves(ASKED)[1], halves(OTHERS)[1]
     found = [(INDEX.find(question), meant) for question, meant in asked]
     limit = LIMITS[Nearness.POSSIBLE]
-    right = sum(near >= limit and meant in row.wordings for (row, near), meant in found)
-    wrong = sum(near >= limit and meant not in row.wordings for (row, near), meant in found)
+    right = sum(similarity >= limit and meant in row.wordings for (row, similarity), meant in found)
+    wrong = sum(similarity >= limit and meant not in row.wordings for (row, similarity), meant in found)
     assert right >= 22 and wrong == 0, (right, wrong, len(asked))
     assert not any(INDEX.find(question)[1] >= limit for question in others)
 
