@@ -201,6 +201,7 @@ def village_forms() -> dict[str, str]:
     for role_or_thing in (*KINDS["role"], *KINDS["thing"]):
         forms[f"{role_or_thing}s"] = forms[f"{role_or_thing}es"] = role_or_thing
     forms |= {goods.removesuffix("s"): goods for goods in KINDS["goods"]}
+    forms |= {f"{name.lower()}s": name for name in KINDS["name"]}  # "maras job"
     for kind in NOUNS:
         for word in KINDS[kind]:
             forms[word.lower()] = word
