@@ -248,7 +248,7 @@ class Course:
         limit = NEAR_HEADING if words <= of_heading else LIMITS[Nearness.POSSIBLE]
         if similarity < limit:
             return None
-        if len(shared) < 2 and shared not in (words, of_heading):
+        if len(shared) < 2 and shared != words:
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
         answer = f"{chapter} has a section on that: “{row.question}”."

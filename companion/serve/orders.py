@@ -83,6 +83,8 @@ def with_kept(text: str, last_order: str) -> str:
     same = re.findall(r"(?i)\bsame (\w+)", text)
     if village_nouns(" ".join(same)):
         kept = [phrase for phrase in ordered_phrases(last_order) if {*same} & {*phrase.split()}]
+        if not kept:
+            return text
         return " and ".join([re.sub(r"(?i)\b(the )?same \w+", "", text), *map(with_article, kept)])
     kinds = kinds_in(" ".join(ordered_phrases(text)))
     dropped = village_nouns(" ".join(WITHOUT.findall(text)))

@@ -23,7 +23,7 @@ from companion.serve.orders import (
     wanted_phrases,
     with_kept,
 )
-from companion.serve.story_facts import corrected, places_of, truth_of
+from companion.serve.story_facts import corrected, is_summary, places_of, truth_of
 from companion.serve.story_questions import kind_in, read, story_and_question
 from companion.serve.village_words import (
     TABLE,
@@ -137,9 +137,10 @@ class StoryChat(Chat):
         declined = cannot_tell(order)
         if declined:
             return Reply(declined, "rule")
-        self.reset()
         options = {"temperature": TEMPERATURE} | self.options | options
         story, begun = self.draw_with_all(order, max_new_tokens, seed, **options)
+        self.reset()
+        self.messages = talk(as_order(order), story)
         return Reply(story, "model", note_on_order(order, story, begun))
 
     def answer(self, said: str, question: str, max_new_tokens: int, seed, **options) -> Reply:
@@ -159,14 +160,17 @@ class StoryChat(Chat):
         if reply:
             return reply
         question = f"{said} {as_learned(from_question_word(question))}".strip()
+        messages_before = self.messages
         self.make_room(question, max_new_tokens)
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
         nouns = village_nouns(question)
         instead = corrected(self.messages, nouns)
-        is_answer = answered(answer) or answer.startswith("In the end ")
-        if not instead and not is_answer and self.stories():
-            instead = places_of(self.stories()[-1], nouns)
-        return Reply(instead or answer, "model")
+        if instead:
+            return Reply(instead, "model")  # which it quotes
+        if self.stories() and not answered(answer) and not is_summary(answer):
+            self.messages = messages_before
+            return Reply(places_of(self.stories()[-1], nouns), "program", READ_NOTE)
+        return Reply(answer, "model")
 
     def without_model(self, said: str, question: str) -> Reply | None:
         """Return the answer to a question that the model did not learn to answer; else None.
@@ -215,13 +219,12 @@ class StoryChat(Chat):
                 best = draft
             if draft.faults == (0, 0) or options["temperature"] == 0:
                 break
-        self.messages = [*self.messages, *talk(short_order, best.story)]
         return best.story, best.begun
 
     def continued(self, begun: str, order: str, max_new_tokens: int, seed, **options) -> str:
         """A story that begins so, as the model goes on with it."""
         teller = LanguageModel(self.model, self.tokenizer, self.make_cache, self.inline)
-        messages = [*self.messages, {"role": "user", "content": order}]
+        messages = [{"role": "user", "content": order}]
         ids = chat_ids(messages, self.tokenizer, reply=True) + self.tokenizer.encode(begun)
         device = next(self.model.parameters()).device
         row = torch.tensor([within_context(ids, self.model.config)], device=device)  # (1, T)

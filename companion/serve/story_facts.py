@@ -194,6 +194,11 @@ def truth_of(messages: list[dict[str, str]], is_of_story: bool) -> str:
     return f"{JUDGE_FINDS} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
 
 
+def is_summary(answer: str) -> bool:
+    """Whether an answer of the model says how a story ends."""
+    return answer.startswith("In the end ")
+
+
 def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
     """What the story says instead of a false last answer about some nouns, and that answer; else empty."""
     if not messages:
@@ -201,7 +206,7 @@ def corrected(messages: list[dict[str, str]], nouns: list[str]) -> str:
     *earlier, last = messages
     story = joined(earlier)
     answer = last["content"].strip()
-    is_false_summary = answer.startswith("In the end ") and not is_true(answer, story)
+    is_false_summary = is_summary(answer) and not is_true(answer, story)
     if holds(answer, story) is not False and not is_false_summary:
         return ""
     true = true_answer(answer, story)

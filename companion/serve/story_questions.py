@@ -99,7 +99,7 @@ def kind_in(question: str, known: list[str]) -> str:
     if kind == "more":
         return "next"
     if kind in ABOUT_STORY and question.lower().startswith("why "):
-        return "world" if is_about_the_world("why", question, story) else "why"
+        kind = "why"
     if kind == "unclear" and (nouns or (stories and ASKS.match(question))):
         kind = "story"
     if kind == "world" and nouns and story and not missing(nouns, story):
@@ -305,7 +305,8 @@ def sentences_with_words(asked: StoryQuestion) -> str:
 
 def deeds_with_words(asked: StoryQuestion) -> str:
     """The deeds with all words of a question."""
-    return deeds_with(asked.story, content_words(in_past(asked.question)))
+    words = content_words(in_past(asked.question)) - content_words(SPARE)
+    return deeds_with(asked.story, words) if words else ""
 
 
 def other_deeds(asked: StoryQuestion) -> str:
@@ -339,7 +340,8 @@ OF_KIND = {
 }
 """What reads the answer to a question of a kind. Questions of other kinds are read by their form."""
 BY_FORM = (
-    (re.compile(f"{WHERE.pattern}.*{BEFORE.pattern[4:]}", re.IGNORECASE), sentences_with_words),
+    (BEFORE, deeds_of_nouns),
+    (BEFORE, sentences_with_words),
     (WHERE, whereabouts),
     (HAS_WHAT, things_of_people),
     (SPEAKS, speech),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from companion.generation import LanguageModel
 from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
@@ -37,6 +38,20 @@ def lists() -> Lists:
     return Lists()
 
 
+def chat_with(model: parts.OfferedModel, teller: LanguageModel) -> Chat:
+    """The session's chat. With another model it is a new one, which knows what was said."""
+    chat = st.session_state["chat"]
+    if chat and chat.model is teller.model:
+        return chat
+    of_village = model.source == "village" and not teller.tokenizer.is_public
+    kind = StoryChat if of_village else Chat
+    options = teller.tokenizer.sampling
+    new = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
+    new.messages = list(chat.messages) if chat else []
+    st.session_state["chat"] = new
+    return new
+
+
 def answer(turn: Turn, model: parts.OfferedModel) -> None:
     """Let the model answer, live. It reads the session's messages, without those that it declined."""
     teller = parts.opened(model)
@@ -45,16 +60,7 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     place = st.empty()
     stop.button("Stop", key="stop chat", on_click=end, args=(turn,))
     try:
-        of_village = model.source == "village" and not teller.tokenizer.is_public
-        kind = StoryChat if of_village else Chat
-        options = teller.tokenizer.sampling
-        chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.inline, **options)
-        last = st.session_state["chat"]
-        if last:
-            chat.messages = list(last.messages)
-        if isinstance(chat, StoryChat) and isinstance(last, StoryChat):
-            chat.replies = last.replies
-            chat.asked = last.asked
+        chat = chat_with(model, teller)
         messages_before = chat.messages
         for piece in chat.stream(turn.asked):
             turn.answer += reworded(piece, [before.answer for before in st.session_state["turns"][:-1]])
@@ -67,7 +73,6 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
             turn.by = " and ".join(dict.fromkeys(names[reply.by] for reply in chat.replies))
         if turn.answer.strip() == DECLINE:  # it would take room from the next story
             chat.messages = messages_before
-        st.session_state["chat"] = chat
     except parts.FAULTS as error:
         turn.by = "nobody"
         parts.complain(ValueError(f"{error}; Clear begins anew"))

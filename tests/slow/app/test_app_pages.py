@@ -109,7 +109,7 @@ def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened,
     said = drawn(app)
     assert "Answered by models/answerer" in said and "kite Mara" in said and said.count("Answered by") == 3
     assert [turn.by for turn in app.session_state["turns"]][1:] == ["models/answerer"] * 2
-    assert len(app.session_state["messages"]) == 4  # which the model reads again
+    assert len(app.session_state["chat"].messages) == 4  # which the model reads again
     app.checkbox[0].uncheck().run()
     app.chat_input[0].set_value("what's a token").run()
     assert app.session_state["turns"][-1].by == "a rule"  # which declines what the village does not know
