@@ -270,7 +270,7 @@ class Course:
         - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms;
         - the meaning of terms that are all of the question: of one below SAME, of two below CLEAR;
         - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
-        - the meaning of terms beside other words, and a section: at NONE.
+        - the meaning of terms beside other words, a section, and the question of a rare word: at NONE.
         """
         asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]

@@ -1,4 +1,4 @@
-"""Constrained decoding: masks that leave only the tokens after which a text can still become valid.
+"""Grammars of JSON, for constrained decoding.
 
 `json_schema` turns a JSON schema into a grammar, and `json_object` returns the grammar of any object. A
 `Constraint` (constraint.py) follows the drawn tokens through a grammar.
