@@ -41,7 +41,8 @@ from companion.instructions import (
 )
 from companion.rewards import dpo_loss, token_log_probs
 from companion.runtime.data.preference_pairs import matched_pairs, pair_batches
-from companion.serve.village_words import missing, ordered_phrases
+from companion.serve.orders import ordered_phrases
+from companion.serve.village_words import missing
 from companion.training import save_checkpoint
 from companion.village import DATA, abilities
 from companion.village.dialogues import (

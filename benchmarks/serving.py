@@ -30,7 +30,7 @@ from companion.generation import generate
 from companion.gpt import gpt2
 from companion.instructions import chat_ids
 from companion.runtime.generation.sampling_arguments import seeded
-from companion.serve.questions import Limits
+from companion.serve.chat_requests import Limits
 from companion.serve.server import running
 from companion.serving import ContinuousBatch, Request
 from companion.village import DATA

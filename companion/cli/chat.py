@@ -28,8 +28,8 @@ from companion.cli._shared import (
 )
 from companion.runtime.data.conversations import FULL
 from companion.runtime.terminal import is_terminal
-from companion.serve.answers import EXAMPLE, reworded
 from companion.serve.course_lists import Answered
+from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
 from companion.show.judged_text import Marks, marked, marks_for
 from companion.village.dialogues import DECLINE

@@ -49,7 +49,7 @@ class Options(HubOptions):
 
 def run(options: Options) -> None:
     try:
-        from companion.serve.questions import Limits
+        from companion.serve.chat_requests import Limits
         from companion.serve.server import LOCAL, hosts_of, make_app, open_socket, serve
     except ImportError as error:
         raise ImportError(f"the server needs {error.name}: pip install -e '.[serve]'") from None

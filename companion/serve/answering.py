@@ -7,15 +7,45 @@ from contextlib import suppress
 
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from companion.serve.questions import (
-    ChatRequest,
-    Refused,
-    StopTexts,
-    closing,
-)
-from companion.serve.thoughts import Thoughts, ends_with_think, thinking_decoder
+from companion.serve.chat_requests import ChatRequest, Refused, closing
+from companion.serve.thoughts import Thoughts, ends_with_think, n_begun, thinking_decoder
 from companion.serve.tools import tool_call
 from companion.serving import chunk, completion, event, usage
+
+
+class StopTexts:
+    """Text up to the first of some stops. The text comes in pieces.
+
+    Args:
+        stops: The texts that end the answer.
+
+    Attributes:
+        held: Text at the end of the pieces so far that could begin a stop.
+        done: Whether a stop was found.
+    """
+
+    def __init__(self, stops: list[str]):
+        self.stops = stops
+        self.held = ""
+        self.done = False
+
+    def add(self, piece: str) -> str:
+        """Return the text that can be sent now."""
+        text = self.held + piece
+        places = [text.find(stop) for stop in self.stops if stop in text]
+        if places:
+            self.done = True
+            self.held = ""
+            return text[: min(places)]
+        n_known = len(text) - n_begun(text, self.stops)
+        self.held = text[n_known:]
+        return text[:n_known]
+
+    def end(self) -> str:
+        """Return the text that was held back."""
+        held = self.held
+        self.held = ""
+        return held
 
 
 class Answer:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from companion.serve.questions import Refused
+from companion.serve.chat_requests import Refused
 
 QUIET_SECONDS = 10.0
 """How long a connection may take for the head of a request, the time since the last answer included."""

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from companion.runtime.text.tokenizer import Tokenizer, token_bytes
-from companion.serve.formats import NEVER, PLAIN, Place, advance, expand, needed, shortest
+from companion.serve.formats import PLAIN, Place, advance, expand, needed, shortest
 
+NEVER = 2**31 - 1
+"""Bytes that are still needed after a token that is not allowed."""
 NEEDED_BYTES = frozenset({*range(0x20, 0x7F), *range(0x80, 0xC0), *range(0xC2, 0xF1)})
 
 

@@ -26,8 +26,6 @@ FREE_DEPTH = 4  # the same for an object without a schema
 MAX_PROPERTIES = 100  # of an object
 MAX_VALUES = 500  # of an enum
 MAX_SCHEMA = 20_000  # characters
-NEVER = 2**31 - 1
-"""Bytes that are still needed after a token that is not allowed."""
 
 
 class Choice:
@@ -255,7 +253,8 @@ def fixed_values(schema: dict, place: str) -> Choice:
 
 def object_grammar(schema: dict, place: str, depth: int) -> tuple:
     """Return the grammar of an object. The first property that is written has no comma before it."""
-    properties, required = schema.get("properties", {}), schema.get("required", [])
+    properties = schema.get("properties", {})
+    required = schema.get("required", [])
     if not isinstance(properties, dict) or len(properties) > MAX_PROPERTIES:
         raise ValueError(f"{place}.properties must be an object with at most {MAX_PROPERTIES} properties")
     if not isinstance(required, list) or not all(name in list(properties) for name in required):

@@ -1,5 +1,7 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
+Also the answers that are written down in small_talk.toml, by the kinds that they answer.
+
 messages.csv has messages as strangers write them, with their kinds, and faq.csv has questions about the
 course. A message of these files has the kind that it has there. For others, a linear classifier learned the
 kinds by ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits
@@ -11,15 +13,16 @@ Reference:
 
 import csv
 import re
+import tomllib
 import unicodedata
 import zlib
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from companion.serve.answers import SAID
 from companion.serve.course_lists import FAQ, read_glossary, read_questions
 from companion.serve.village_words import LIGHT_WORDS, SHORT_FORMS, TABLE, from_question_word, village_forms
 
@@ -33,9 +36,21 @@ SHARPNESS = 8.0
 THRESHOLD = 0.2
 """The probability below which a message is unclear."""
 
+EXAMPLE = "Tell a story about the baker Mara and a red kite."
+"""An order that the answerer follows."""
+SAID = tomllib.loads(MESSAGES.with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE))
+ANSWERS = {kind: answers[0] for kind, answers in SAID["answers"].items()}
+"""The answers to small talk, by the kinds of messages.csv."""
+UNCLEAR = SAID["unclear"][0]
+"""The answer to a message of no kind."""
+NO_ENTRY = SAID["no_entry"][0]
+"""The answer to a question about the course that no list answers."""
+WORDINGS = {answers[0]: answers for answers in [*SAID["answers"].values(), SAID["unclear"], SAID["no_entry"]]}
+"""The wordings of an answer, by the first one."""
+
 WHOLE_STORY = tuple(SAID["story"])
 """Kinds of questions about the whole of a story."""
-ORDERS = ("order", "more")
+ORDER_KINDS = ("order", "more")
 """Kinds of orders for a story."""
 LEARNED = ("fact", "sentence")
 """Kinds of questions that the model learned to answer."""
@@ -43,8 +58,14 @@ ABOUT_STORY = (*LEARNED, *WHOLE_STORY, "story", "deeds", "has", "count", "who", 
 """Kinds of questions about a story."""
 OF_COURSE = ("course", "chapter")
 """Kinds of questions about the course."""
-OPEN = ("unclear", "simpler", "told", "more", "longer", *WHOLE_STORY)
+MAYBE_COURSE = ("unclear", "simpler", "told", "more", "longer", *WHOLE_STORY)
 """Kinds of messages that are questions about the course where they have a term of it."""
+OF_SETTING = ("cast", "places", "day", "weather", "feelings")
+"""Kinds of questions about what a story has besides its deeds."""
+MAYBE_WORLD = ("unclear", "story", "deeds", "count", "who", "why", *OF_SETTING)
+"""Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
+NO_QUESTIONS = ("praise", "insult")
+"""Kinds of messages that ask nothing, as "you are clever" does not ask whether a model thinks."""
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
 
@@ -102,7 +123,9 @@ def features(message: str) -> np.ndarray:
     Words that are alike also count as one word, so that all questions "who has the …" are alike. The two
     words of a pair are neighbors, or have one word between them.
     """
-    words = (plain(message) + " ?" * ("?" in message)).split()
+    words = plain(message).split()
+    if "?" in message:
+        words.append("?")
     classes = [class_of(word) for word in words]
     found = dict.fromkeys([*words, *classes], 1.0)
     for row in (words, classes):
@@ -200,6 +223,13 @@ def kind_of(message: str) -> str:
         if of_part[kind] >= THRESHOLD:
             candidates.append(Candidate(kind not in COURTESIES, part == message, of_part[kind], kind))
     return max(candidates).kind if candidates else "unclear"
+
+
+def reworded(answer: str, earlier: Iterable[str]) -> str:
+    """Return an answer in its next wording, if it was given earlier and has others."""
+    wordings = WORDINGS.get(answer, [answer])
+    n_given = sum(one in wordings for one in earlier)
+    return wordings[n_given % len(wordings)]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 The kind of a message (`kinds.py`) decides who answers it:
 
-- small talk gets one of the answers to its kind (`answers.py`);
+- small talk gets one of the answers to its kind, which stand in small_talk.toml;
 - a question about the course is answered from the course's lists (`course.py`);
 - an order gets a story that the model tells (`orders.py`);
 - a question about the story is answered by the model if it is of a form that the model learned, and else by a
@@ -12,22 +12,34 @@ The kind of a message (`kinds.py`) decides who answers it:
 the others.
 """
 
-from companion.serve.answers import ANSWERS, NO_ENTRY, SAID
 from companion.serve.course import ASKS, ASKS_WHERE, Course, Nearness
 from companion.serve.course_lists import SMALL_TALK, Answered
-from companion.serve.kinds import ABOUT_STORY, OF_COURSE, OPEN, kind_of
+from companion.serve.kinds import (
+    ABOUT_STORY,
+    ANSWERS,
+    MAYBE_COURSE,
+    NO_ENTRY,
+    NO_QUESTIONS,
+    OF_COURSE,
+    SAID,
+    kind_of,
+)
 from companion.serve.village_words import halves, village_nouns, without_lead
 from companion.show.judged_text import is_story
 
 
 def is_about_the_course(message: str, kind: str, course: Course) -> bool:
-    """Whether a message is of such a kind, is much like a listed question, or has terms of the course."""
+    """Whether a message is a question about the course.
+
+    It is one if its kind says so or it is the same as a listed question. Else it must ask something, and have
+    little besides terms of the course, where its kind leaves that open, or be near a listed question.
+    """
     nearness = course.nearest(message)[1]
     if kind in OF_COURSE or nearness == Nearness.SAME:
         return True
-    if kind in ("praise", "insult"):  # "you are clever" is no question whether a model thinks
+    if kind in NO_QUESTIONS:
         return False
-    if kind in OPEN and not ASKS_WHERE.match(message):
+    if kind in MAYBE_COURSE and not ASKS_WHERE.match(message):
         entries = course.entries(message)
         n_others = len(course.unnamed(message, entries))
         if entries and n_others <= len(entries):

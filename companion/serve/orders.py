@@ -3,18 +3,20 @@
 import math
 import re
 
-from companion.serve.answers import SAID
+from companion.serve.kinds import SAID
 from companion.serve.story_facts import ANIMALS, items_of
 from companion.serve.village_words import (
     NOUNS,
+    PLURALS,
     TABLE,
     missing,
-    note_of_unknown_words,
-    ordered_phrases,
+    order_words,
+    quoted,
     spelled,
     unknown_words,
+    village_forms,
     village_nouns,
-    with_article,
+    words_without,
 )
 from companion.show.judged_text import is_story
 from companion.village import judge
@@ -55,11 +57,51 @@ WITHOUT = re.compile(
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
+OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:|\bstory[.,;-])([^.?!\n]*)")
+"""What follows says what a story is ordered about."""
+STORY_KIND = re.compile(
+    r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
+    r"|\b(?:some|any)thing (\w+)\W*$"
+)
+"""The kind of story that is ordered, as in "a sad story" and "something sad"."""
+
 
 def normalized_order(text: str) -> str:
     """The message with its numbers as words, its typing errors mended, and Mara as a baker or what she is."""
     text = re.sub(r"\b([1-9]|1\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
+
+
+def with_article(phrase: str) -> str:
+    """What was ordered as a sentence has it: "a red kite", "the mill", "nine buns"."""
+    noun = phrase.split()[-1]
+    if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
+        return f"the {phrase}"
+    if noun not in (*KINDS["role"], *KINDS["thing"]):
+        return phrase
+    if phrase.split()[0] in NUMBERS:
+        return phrase.removesuffix(noun) + PLURALS.get(noun, f"{noun}s")
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def ordered_phrases(order: str) -> list[str]:
+    """What an order names: neighboring words of the village, such as "red kite" or "nine buns"."""
+    known = {word: word for word in (*KINDS["color"], *KINDS["number"])} | village_forms() | {"one": ""}
+    phrases: list[list[str]] = [[]]
+    for word in re.findall(r"\w+|[,;.]", order.lower()):
+        if known.get(word):
+            phrases[-1].append(known[word])
+        else:
+            phrases.append([])
+    nouns = village_forms().values()
+    return [" ".join(phrase) for phrase in phrases if phrase and phrase[-1] in nouns]
+
+
+def unknown_in_order(order: str) -> list[str]:
+    """The words of an order that the model cannot follow: of its kind, as in "a sad story", and subject."""
+    parts = [*STORY_KIND.findall(order), OPENS_SUBJECT.findall(order)]
+    subjects = " ".join(word for part in parts for word in part)
+    return words_without(subjects, order_words())
 
 
 def wanted_phrases(order: str) -> list[str]:
@@ -103,10 +145,10 @@ def kinds_in(phrase: str) -> set[str]:
 def cannot_tell(order: str) -> str:
     """What is said instead of a story of whose subjects the village knows none, else ""."""
     subjects = " ".join(SUBJECT.findall(order))
-    unknown = unknown_words(f"a story about {subjects}", is_order=True)
+    unknown = quoted(unknown_in_order(f"a story about {subjects}"))
     if not unknown or ordered_phrases(order):
         return ""
-    return SAID["no_subject"].format(", ".join(f"“{word}”" for word in unknown[:3]))
+    return SAID["no_subject"].format(unknown)
 
 
 def faults_of(story: str, order: str) -> tuple[float, float]:
@@ -174,10 +216,11 @@ def note_on_order(order: str, story: str, begun: str = "") -> str:
         story: What was told.
         begun: The sentences of a program with which the story begins.
     """
+    unknown = quoted(missing(unknown_in_order(WITHOUT.sub("", order)), story))
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",
-        note_of_unknown_words(WITHOUT.sub("", order), is_order=True, story=story),
+        f"I do not know {unknown}, so the story leaves that out." if unknown else "",
         NOT_EVENTS if EVENTS.search(order) else "",
         NOT_LENGTH if LENGTH.search(order) else "",
         NOT_END if ENDS.search(order) and not ("happy" in order and "happily" in story) else "",

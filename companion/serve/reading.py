@@ -54,7 +54,7 @@ class ChatProcess:
             ValueError: If the tokenizer raises it, takes longer than SECONDS, or ends its process.
             Refused: If `close` was called.
         """
-        from companion.serve.questions import closing  # here, because the process needs no PyTorch
+        from companion.serve.chat_requests import closing  # here, because the process needs no PyTorch
 
         if self._closed:
             raise closing()

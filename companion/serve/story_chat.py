@@ -12,8 +12,7 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.answers import EXAMPLE, UNCLEAR
-from companion.serve.kinds import ABOUT_STORY, LEARNED, ORDERS, kind_of
+from companion.serve.kinds import ABOUT_STORY, EXAMPLE, LEARNED, ORDER_KINDS, UNCLEAR, kind_of
 from companion.serve.orders import (
     as_order,
     cannot_tell,
@@ -280,7 +279,7 @@ class StoryChat(Chat):
         return [
             one["content"]
             for one in self.messages
-            if one["role"] != "user" or kind_of(one["content"]) not in ORDERS
+            if one["role"] != "user" or kind_of(one["content"]) not in ORDER_KINDS
         ]
 
     def make_room(self, text: str, max_new_tokens: int) -> None:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
-from companion.serve.answers import SAID
+from companion.serve.kinds import SAID
 from companion.serve.village_words import SPARE, content_words, missing
 from companion.show.judged_text import is_story
 from companion.village import judge

@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from companion.serve.answers import SAID
 from companion.serve.course import ASKS
-from companion.serve.kinds import ABOUT_STORY, LEARNED, kind_of, known_kinds, words_of
+from companion.serve.kinds import ABOUT_STORY, LEARNED, MAYBE_WORLD, SAID, kind_of, known_kinds, words_of
 from companion.serve.story_facts import (
     cast_of,
     contents_of,
@@ -42,8 +41,6 @@ WHERE = re.compile(r"(?i)^\W*(where|who (has|holds|owns))\b")
 """How a question begins that asks for places and things."""
 REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
-OPEN_KINDS = frozenset(TABLE["lists"]["open_kinds"].split())
-"""Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
 IS_IT = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
 """How a question begins that asks whether something is so."""
 HOLDS = re.compile(r"(?i)\b(has|have|had|hold|holds|holding|carry|carrying|owns?)\b")
@@ -119,7 +116,7 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
     One such word is enough if the village does not know it. Of others there must be two. The word for what
     somebody did, as in "who drowned", does not count, nor does a question that messages.csv has.
     """
-    if kind not in OPEN_KINDS or village_nouns(question) or words_of(question) in known_kinds():
+    if kind not in MAYBE_WORLD or village_nouns(question) or words_of(question) in known_kinds():
         return False
     if kind == "unclear" and not ASKS.match(question):
         return False

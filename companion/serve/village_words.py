@@ -17,7 +17,7 @@ from companion.village.dialogues import (
     SUMMARIES,
 )
 from companion.village.machine import VILLAGE
-from companion.village.words import KINDS, NUMBERS
+from companion.village.words import KINDS
 
 TABLE = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
 SHORT_FORMS = TABLE["short"]
@@ -37,8 +37,6 @@ NOUNS = ("name", "role", "thing", "goods", "place")
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
-OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:|\bstory[.,;-])([^.?!\n]*)")
-"""What follows says what a story is ordered about."""
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
 HALVES = re.compile(TABLE["asks"]["halves"])
 """What stands between two questions of a message."""
@@ -47,11 +45,6 @@ LEAD = re.compile(
     r"(?=(wh\w+|how|is|are|was|were|do|does|did|can|could)\b)"
 )
 """What stands before a question and says nothing."""
-STORY_KIND = re.compile(
-    r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
-    r"|\b(?:some|any)thing (\w+)\W*$"
-)
-"""The kind of story that is ordered, as in "a sad story" and "something sad"."""
 
 
 def stems(text: str) -> list[str]:
@@ -145,47 +138,26 @@ def halves(message: str) -> list[str]:
     return [part for part in HALVES.split(message.strip()) if content_words(part)] or [message]
 
 
-def unknown_words(message: str, is_order: bool = False) -> list[str]:
-    """The words of a message that the village does not know, as they are typed.
+def unknown_words(message: str) -> list[str]:
+    """The words of a message that the village does not know, as they are typed."""
+    return words_without(message, question_words())
 
-    Of an order for a story only its kind counts, as in "a sad story", and what follows "about" or the like.
-    """
-    known = question_words()
-    if is_order:
-        known = order_words()
-        parts = [*STORY_KIND.findall(message), OPENS_SUBJECT.findall(message)]
-        message = " ".join(word for part in parts for word in part)
+
+def words_without(message: str, known: set[str]) -> list[str]:
+    """The words of a message with a content word that is not among those known."""
     words = re.findall(r"\w+(?:['’]\w+)?", message)
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
 
-def note_of_unknown_words(message: str, is_order: bool = False, story: str = "") -> str:
-    """A sentence with the first three words that the village does not know; empty where it knows all.
-
-    Args:
-        message: The message.
-        is_order: Whether it orders a story.
-        story: What was told. Words that it has are left out.
-    """
-    words = [word for word in unknown_words(message, is_order) if word.lower() not in SHORT_FORMS]
-    quoted = ", ".join(f"“{word}”" for word in missing(words, story)[:3])
-    if not quoted:
-        return ""
-    if is_order:
-        return f"I do not know {quoted}, so the story leaves that out."
-    return f"The village does not know {quoted}."
+def quoted(words: Iterable[str]) -> str:
+    """The first three of some words in quotation marks, without short forms such as "pls"."""
+    return ", ".join(f"“{word}”" for word in [one for one in words if one.lower() not in SHORT_FORMS][:3])
 
 
-def with_article(phrase: str) -> str:
-    """What was ordered as a sentence has it: "a red kite", "the mill", "nine buns"."""
-    noun = phrase.split()[-1]
-    if noun in KINDS["place"] or (noun in KINDS["name"] and noun != phrase):
-        return f"the {phrase}"
-    if noun not in (*KINDS["role"], *KINDS["thing"]):
-        return phrase
-    if phrase.split()[0] in NUMBERS:
-        return phrase.removesuffix(noun) + PLURALS.get(noun, f"{noun}s")
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+def note_of_unknown_words(message: str) -> str:
+    """A sentence with the first words that the village does not know; empty where it knows all."""
+    words = quoted(unknown_words(message))
+    return f"The village does not know {words}." if words else ""
 
 
 def with_names(message: str) -> str:
@@ -213,19 +185,6 @@ def village_nouns(message: str) -> list[str]:
     named = re.sub(r"\b(?<!the )(?<!a )(well|mine)\b", "", message, flags=re.IGNORECASE)  # mostly no places
     forms = village_forms()
     return [forms[word] for word in re.findall(r"\w+", named.lower()) if word in forms]
-
-
-def ordered_phrases(order: str) -> list[str]:
-    """What an order names: neighboring words of the village, such as "red kite" or "nine buns"."""
-    known = {word: word for word in (*KINDS["color"], *KINDS["number"])} | village_forms() | {"one": ""}
-    phrases: list[list[str]] = [[]]
-    for word in re.findall(r"\w+|[,;.]", order.lower()):
-        if known.get(word):
-            phrases[-1].append(known[word])
-        else:
-            phrases.append([])
-    nouns = village_forms().values()
-    return [" ".join(phrase) for phrase in phrases if phrase and phrase[-1] in nouns]
 
 
 def missing(phrases: Iterable[str], story: str) -> list[str]:

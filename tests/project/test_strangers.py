@@ -5,8 +5,9 @@ import re
 import pytest
 
 from companion.serve.kinds import kind_of
+from companion.serve.orders import ordered_phrases, unknown_in_order
 from companion.serve.story_questions import story_and_question
-from companion.serve.village_words import missing, ordered_phrases, unknown_words
+from companion.serve.village_words import missing, unknown_words
 from companion.village import KINDS
 from companion.village.dialogues import (
     ASKED,
@@ -137,6 +138,7 @@ def test_a_chat_knows_the_words_of_what_is_learned_and_few_of_a_stranger(chats):
     for one in talks:
         for message in one.messages[::2]:
             question = story_and_question(message["content"])[1]
-            assert not unknown_words(message["content"], kind_of(question) == "order"), message
+            unknown = unknown_in_order if kind_of(question) == "order" else unknown_words
+            assert not unknown(message["content"]), message
     said = chats.strange_messages(300, 1, longest=100)
     assert sum(bool(unknown_words(message)) for message in said) > 0.7 * len(said)

@@ -7,10 +7,9 @@ import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion.serve import course
-from companion.serve.answers import NO_ENTRY, SAID
 from companion.serve.course import LIMITS, Nearness
 from companion.serve.course_lists import FAQ, SMALL_TALK, TERM_QUESTIONS, Index, read_glossary, read_questions
-from companion.serve.kinds import kind_of
+from companion.serve.kinds import NO_ENTRY, SAID, kind_of
 from companion.serve.lists import Lists
 from companion.serve.village_words import content_words
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from companion.serve.answers import ANSWERS
 from companion.serve.kinds import (
     ABOUT_STORY,
+    ANSWERS,
     OF_COURSE,
-    ORDERS,
+    ORDER_KINDS,
     fit,
     fitted,
     kind_of,
@@ -22,7 +22,7 @@ def test_the_messages_are_many_and_each_kind_has_an_answer_or_a_place():
     messages = [message.lower() for message, _ in ROWS]
     assert len(ROWS) > 2000 and all(message.strip() for message in messages)
     kinds = {kind for _, kind in ROWS}
-    assert kinds == {*ANSWERS, *ORDERS, *ABOUT_STORY, *OF_COURSE, "world"}
+    assert kinds == {*ANSWERS, *ORDER_KINDS, *ABOUT_STORY, *OF_COURSE, "world"}
     assert min(sum(one == kind for _, one in ROWS) for kind in kinds) >= 10
 
 

@@ -23,8 +23,9 @@ from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
 from companion.serve import server
+from companion.serve.answering import StopTexts
+from companion.serve.chat_requests import Limits, Refused, read_question
 from companion.serve.connections import QuietProtocol, check_host, check_token
-from companion.serve.questions import Limits, Refused, StopTexts, read_question
 from companion.serve.server import hosts_of, read_events, running
 from companion.tokenization import BPETokenizer
 from companion.village import judge

@@ -12,9 +12,9 @@ from companion.cli._shared import ANSWERER
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import add_chat_tokens, chat_ids
-from companion.serve.answers import ANSWERS
+from companion.serve.chat_requests import ChatRequest, Limits, as_messages, with_system
+from companion.serve.kinds import ANSWERS
 from companion.serve.lists import Lists
-from companion.serve.questions import ChatRequest, Limits, as_messages, with_system
 from companion.serve.server import read_events, running
 from companion.serve.thoughts import Thoughts, ends_with_think
 from companion.tokenization import BPETokenizer

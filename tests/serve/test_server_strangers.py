@@ -13,7 +13,7 @@ from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve import reading
-from companion.serve.questions import Limits
+from companion.serve.chat_requests import Limits
 from companion.serve.server import running
 
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"

@@ -6,9 +6,8 @@ from random import Random
 import pytest
 
 from companion.instructions import Chat
-from companion.serve.answers import ANSWERS as SMALL_TALK
-from companion.serve.answers import SAID, UNCLEAR, reworded
-from companion.serve.kinds import ORDERS, kind_of
+from companion.serve.kinds import ANSWERS as SMALL_TALK
+from companion.serve.kinds import ORDER_KINDS, SAID, UNCLEAR, kind_of, reworded
 from companion.serve.lists import Lists
 from companion.serve.orders import (
     BARE_ORDER,
@@ -19,12 +18,13 @@ from companion.serve.orders import (
     normalized_order,
     note_on_absent,
     note_on_order,
+    ordered_phrases,
     with_kept,
 )
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
 from companion.serve.story_questions import NO_REASONS, story_and_question
-from companion.serve.village_words import from_question_word, ordered_phrases, spelled, without_lead
+from companion.serve.village_words import from_question_word, spelled, without_lead
 from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
@@ -90,7 +90,7 @@ def is_sensible(kind, message, *contents):
     """Whether the answer to a message is of the kind that a stranger can use."""
     found = COURSE.find(message)
     if kind == "story":
-        return not found and kind_of(message) in ORDERS
+        return not found and kind_of(message) in ORDER_KINDS
     said = found.answer if found else program_says(story_chat(*contents), message)
     if kind == "has":
         return said.startswith("The story has no ") and said.endswith(contents_of(STORY))

@@ -8,9 +8,9 @@ from companion.generation import LanguageModel
 from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
-from companion.serve.answers import EXAMPLE, reworded
 from companion.serve.app import parts
 from companion.serve.course_lists import Answered
+from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
 from companion.serve.story_chat import StoryChat, story_verdicts
 from companion.village.dialogues import DECLINE

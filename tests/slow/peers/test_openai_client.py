@@ -10,7 +10,7 @@ import pytest
 
 from companion import load
 from companion.instructions import Chat
-from companion.serve.questions import Limits
+from companion.serve.chat_requests import Limits
 from companion.serve.server import running
 from companion.village import DATA
 

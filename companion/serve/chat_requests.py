@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from companion.instructions import chat_ends
 from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
 from companion.serve.constraint import Constraint, vocabulary_of
-from companion.serve.thoughts import n_begun
 from companion.serve.tools import (
     Function,
     NamedTool,
@@ -319,38 +318,3 @@ def _refused(error: ValidationError) -> Refused:
     field = ".".join(str(part) for part in first["loc"])
     value = "" if first["type"] == "missing" else f"={first['input']!r:.40}"
     return Refused(400, f"{field:.60}{value}: {first['msg']:.100}", f"{first['loc'][0]:.40}")
-
-
-class StopTexts:
-    """Text up to the first of some stops. The text comes in pieces.
-
-    Args:
-        stops: The texts that end the answer.
-
-    Attributes:
-        held: Text at the end of the pieces so far that could begin a stop.
-        done: Whether a stop was found.
-    """
-
-    def __init__(self, stops: list[str]):
-        self.stops = stops
-        self.held = ""
-        self.done = False
-
-    def add(self, piece: str) -> str:
-        """Return the text that can be sent now."""
-        text = self.held + piece
-        places = [text.find(stop) for stop in self.stops if stop in text]
-        if places:
-            self.done = True
-            self.held = ""
-            return text[: min(places)]
-        n_known = len(text) - n_begun(text, self.stops)
-        self.held = text[n_known:]
-        return text[:n_known]
-
-    def end(self) -> str:
-        """Return the text that was held back."""
-        held = self.held
-        self.held = ""
-        return held
