@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion import load, village
-from companion.serve import course, course_lists
+from companion.serve import course_lists
+from companion.serve.course_question import LIMITS, Nearness
 
 
 def words_alone(text: str) -> Counter:
@@ -72,8 +73,8 @@ if __name__ == "__main__":
     course_lists.pieces = both
     for half in ((asked, others), (held_asked, held_others)):
         print(
-            course.LIMITS[course.Nearness.POSSIBLE],
+            LIMITS[Nearness.POSSIBLE],
             len(half[0]),
             len(half[1]),
-            found(made["words and letters"][0], course.LIMITS[course.Nearness.POSSIBLE], *half),
+            found(made["words and letters"][0], LIMITS[Nearness.POSSIBLE], *half),
         )

@@ -6,13 +6,10 @@ A model of the village could not answer them.
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import IntEnum
 from functools import lru_cache
 from itertools import product
 
-from companion import village
 from companion.serve.course_lists import (
     FAQ,
     FREQUENT,
@@ -32,6 +29,17 @@ from companion.serve.course_lists import (
     read_glossary,
     read_questions,
 )
+from companion.serve.course_question import (
+    ASKS,
+    CLOSE,
+    COMPARES,
+    LIMITS,
+    SIMPLY,
+    WHY,
+    CourseQuestion,
+    Nearness,
+    nearness_of,
+)
 from companion.serve.village_words import (
     LIGHT_WORDS,
     SPARE,
@@ -45,10 +53,6 @@ from companion.serve.village_words import (
     village_nouns,
 )
 
-CLOSE = 0.8
-"""How near a question what a term is for must be to a message that is not asked so."""
-NEAR_HEADING = 0.25
-"""How near the heading of a section must be that has all words of a message."""
 TWO_TERMS = "My lists do not compare the two. Here is what each of them means, the later chapter first:"
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
@@ -56,79 +60,13 @@ ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 RARE = 6
-"""In how many listed questions a word may be at most, to stand for the term that has it."""
-ASKS = re.compile(
-    r"(?i)\W*((ok|so|and|but) )*"
-    r"(wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have)\b"
+"""In how many listed questions a word may be at most, to stand for the term or the question that has it."""
+CHAPTER_AND_NUMBER = re.compile(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b")
+"""What names a chapter, or the one after it."""
+DOES_CHAPTER = re.compile(
+    r"(?i)\b(start|begin|open|run|do i (do|read)|how (long|much time)|minutes|hours?)\b"
 )
-"""How a question begins."""
-WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
-"""What asks for the purpose of a term."""
-SIMPLY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['simply'])})\b")
-"""What asks for a simple explanation."""
-ASKS_WHERE = re.compile(r"(?i)\W*((and|so|but) )?where\b")
-"""How a question begins that asks for a place, which no term has."""
-COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
-"""What asks how two terms differ."""
-REQUESTS = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['requests'])})\b")
-"""What asks for an explanation without a question word."""
-
-
-class Nearness(IntEnum):
-    """How near the nearest listed question is to a message, by the cosine of `course_lists.Index`."""
-
-    NONE = 0
-    POSSIBLE = 1
-    CLEAR = 2
-    SAME = 3
-
-
-LIMITS = {Nearness.SAME: 0.99, Nearness.CLEAR: 0.6, Nearness.POSSIBLE: 0.35}
-"""The smallest cosine of each: it is the same question; answered before the entry of a term, and whatever the
-kind of the message is; answered at all (benchmarks/faq.py measures this one)."""
-
-
-def nearness_of(similarity: float) -> Nearness:
-    """The nearness for a cosine."""
-    for nearness, limit in LIMITS.items():
-        if similarity >= limit:
-            return nearness
-    return Nearness.NONE
-
-
-@dataclass
-class CourseQuestion:
-    """A question about the course, and what the lists have of it.
-
-    Attributes:
-        message: The question.
-        entries: The glossary's entries of its terms.
-        unnamed: Its content words that are in no name of these.
-        row: The nearest listed question.
-        nearness: How near it is.
-    """
-
-    message: str
-    entries: list[Entry]
-    unnamed: set[str]
-    row: Row
-    nearness: Nearness
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no listed question answers it: none is near, or one may be, but its words are all terms."""
-        is_of_terms = self.nearness == Nearness.POSSIBLE and not self.unnamed
-        return self.nearness == Nearness.NONE or is_of_terms
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether it asks for more than the meaning of a term."""
-        return bool(WHY.search(self.message) or SIMPLY.search(self.message))
-
-    @property
-    def is_request(self) -> bool:
-        """Whether it asks for something, with a question word or without."""
-        return bool(ASKS.match(self.message) or REQUESTS.search(self.message) or self.wants_more)
+"""What asks how a chapter is read, and not what is in it."""
 
 
 class Course:
@@ -158,10 +96,10 @@ class Course:
         self.term_stems = set(stems(" ".join(self.term_words))) - EVERYDAY
         asked = " ".join(wording for row in rows for wording in row.wordings)
         self.long_words = {word for word in re.findall(r"\w+", asked.lower()) if len(word) > 6}
-        self.terms = [(frozenset(stems(name)), entry) for name, entry in names]
-        self.terms += [(frozenset([stem(re.sub(r"\W", "", name.lower()))]), entry) for name, entry in names]
+        names += [(re.sub(r"\W", "", name), entry) for name, entry in names]  # "finetuning"
+        terms = [(frozenset(stems(name)), entry) for name, entry in names]
+        self.terms = sorted(terms, key=lambda term: -len(term[0]))  # "causal mask" comes before "mask"
         self.counts = Counter(word for index in self.indexes for words in index.content for word in words)
-        self.terms.sort(key=lambda term: -len(term[0]))  # "causal mask" comes before "mask"
         self.mended_word = lru_cache(4096)(self._mended_word)
 
     def mended(self, message: str) -> str:
@@ -243,12 +181,8 @@ class Course:
         """The section whose heading is nearest to a message, if it has two of its content words, or all."""
         row, similarity = self.sections.find(asked.message)
         words = content_words(in_words(asked.message))
-        of_heading = content_words(in_words(row.question))
-        shared = words & of_heading
-        limit = NEAR_HEADING if words <= of_heading else LIMITS[Nearness.POSSIBLE]
-        if similarity < limit:
-            return None
-        if len(shared) < 2 and shared != words:
+        shared = words & content_words(in_words(row.question))
+        if similarity < LIMITS[Nearness.POSSIBLE] or (len(shared) < 2 and shared != words):
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
         answer = f"{chapter} has a section on that: “{row.question}”."
@@ -270,7 +204,8 @@ class Course:
         - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms;
         - the meaning of terms that are all of the question: of one below SAME, of two below CLEAR;
         - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
-        - the meaning of terms beside other words, a section, and the question of a rare word: at NONE.
+        - the meaning of terms beside other words, and a section: at NONE;
+        - a question of the chapters with a RARE word of the message: at NONE.
         """
         asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
@@ -333,11 +268,13 @@ class Course:
         if section:
             return of_terms(asked.entries).followed_by(section)
         is_partial = bool(ASKS.match(asked.message)) and (asked.unnamed or WHY.search(asked.message))
-        return of_terms(asked.entries, ONLY_TERMS if is_partial else "")
+        if is_partial:
+            return of_terms(asked.entries, ONLY_TERMS)._replace(is_partial=True)
+        return of_terms(asked.entries)
 
     def question_of_rare_word(self, asked: CourseQuestion) -> Answered | None:
-        """The answer to the listed question with a word of the message that one or two of them have."""
-        rare = {word for word in content_words(asked.message) if self.counts[word] in (1, 2)}
+        """The answer to the nearest question of the chapters with a rare word of the message."""
+        rare = {word for word in content_words(asked.message) if self.counts[word] <= RARE}
         row, similarity = self.indexes[1].find(asked.message, rare)
         return row.answered() if similarity >= LIMITS[Nearness.POSSIBLE] else None
 
@@ -356,31 +293,27 @@ class Course:
             return of_chapter
         entries = self.entries(topic)[:1]
         found = of_terms(entries) if entries else self.find(topic)
-        if found and found.chapter:
-            lead = capitalized(f"{found.chapter}. ")
+        if found:
+            lead = capitalized(f"{found.chapter}. ") if found.chapter else ""
             return found._replace(answer=lead + found.answer.removeprefix(lead))
         strange = [word for word in re.findall(r"\w+", topic) if word.lower() not in self.words]
         none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
         return Answered(none, IN_GLOSSARY) if strange else None
 
     def about_chapter(self, message: str) -> Answered | None:
-        """The terms of the chapter that a message names, or of the next one; None if it asks for more."""
-        found = re.search(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b", message)
-        words = content_words(message) - content_words(SPARE_IN_COURSE)
-        if not found or "chapter" not in message.lower():
+        """The terms of the chapter that a message names, or of the one after it; None if it asks for more.
+
+        It asks for more if it has two other content words.
+        """
+        found = CHAPTER_AND_NUMBER.search(message)
+        if not found or "chapter" not in message.lower() or DOES_CHAPTER.search(message):
             return None
-        if re.search(r"(?i)\b(start|begin|open|run|do i (do|read))\b", message):
+        others = content_words(message) - content_words(f"{found[0]} {SPARE_IN_COURSE} chapter")
+        if len(others) > 1:
             return None
         number = int(found[2])
-        n_allowed = 2
         if found[1]:  # "after chapter 4"
             number += 1
-            n_allowed += 1
-        if len(words) > n_allowed:
-            return None
-        if re.search(r"(?i)\b(how (long|much time)|minutes|hours?)\b", message) and minutes_of(number):
-            answer = f"About {minutes_of(number)} minutes for its main path, without the exercises."
-            return Answered(answer, f"the beginning of chapter {number}")
         entries = [entry for entry in self.glossary if number_of(entry.chapter) == number]
         if not entries:
             return None
@@ -400,14 +333,6 @@ class Course:
         row = rows[(places.get(before.question, -1) + 1) % len(rows)]
         answer = f"“{row.question}” {row.answer}"
         return row.answered()._replace(answer=answer, source=FREQUENT) if is_frequent else row.answered()
-
-
-def minutes_of(number: int) -> int | None:
-    """The minutes of reading that a chapter states at its beginning; None where its text is not here."""
-    for file in (village.DATA.parent / "chapters" / "text").glob(f"{number:02}_*.md"):
-        found = re.search(r"Reading (\d+) minutes", file.read_text(encoding="utf-8"))
-        return int(found[1]) if found else None
-    return None
 
 
 def number_of(chapter: str) -> int:

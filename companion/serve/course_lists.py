@@ -25,8 +25,6 @@ SMALL_TALK = "a list of small talk"
 """Sources of answers."""
 WHAT_IS = re.compile(r"What (?:is|are) (?:an? |the )?(.+)\?")
 """A listed question that asks for the meaning of a term."""
-CHAPTERS = re.compile(r"(?i)chapters? \d+(?: to \d+)?")
-"""The chapters that an answer names."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
@@ -90,8 +88,7 @@ class Row(NamedTuple):
             source = f"the questions that learners ask, {self.chapter}"
             return Answered(answer, source, self.chapter, term, self.question)
         source = f"{FREQUENT}: “{self.question}”"
-        named = CHAPTERS.search(self.answer)
-        return Answered(self.answer, source, named[0] if named else "", term, self.question)
+        return Answered(self.answer, source, term=term, question=self.question)
 
 
 class Entry(NamedTuple):
@@ -235,10 +232,5 @@ def of_terms(entries: list[Entry], lead: str = "") -> Answered:
     """What the terms of a message mean, below a lead."""
     lines = "\n".join(entry.line for entry in entries)
     chapters = dict.fromkeys(f"{IN_GLOSSARY}, {entry.chapter}" for entry in entries)
-    return Answered(
-        f"{lead}\n{lines}".strip(),
-        "; ".join(chapters),
-        chapter=entries[0].chapter,
-        term=entries[0].names[0],
-        is_partial=lead == ONLY_TERMS,
-    )
+    answer = f"{lead}\n{lines}".strip()
+    return Answered(answer, "; ".join(chapters), entries[0].chapter, entries[0].names[0])

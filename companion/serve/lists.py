@@ -12,8 +12,9 @@ The kind of a message (`kinds.py`) decides who answers it:
 the others.
 """
 
-from companion.serve.course import ASKS, ASKS_WHERE, Course, Nearness
+from companion.serve.course import Course
 from companion.serve.course_lists import SMALL_TALK, Answered
+from companion.serve.course_question import ASKS, ASKS_WHERE, Nearness
 from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,

@@ -40,9 +40,10 @@ SENTENCES = r"(?<=[.!?])\s+"
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
 HALVES = re.compile(TABLE["asks"]["halves"])
 """What stands between two questions of a message."""
+BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
 LEAD = re.compile(
     r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so)\s+)?"
-    r"(?=(wh\w+|how|is|are|was|were|do|does|did|can|could)\b)"
+    rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""
 
@@ -135,7 +136,8 @@ def without_lead(message: str) -> str:
 
 def halves(message: str) -> list[str]:
     """The questions and sentences of a message."""
-    return [part for part in HALVES.split(message.strip()) if content_words(part)] or [message]
+    parts = [without_lead(part) for part in HALVES.split(message.strip())]
+    return [part for part in parts if content_words(part)] or [message]
 
 
 def unknown_words(message: str) -> list[str]:
@@ -171,7 +173,8 @@ def village_forms() -> dict[str, str]:
     """The words of the village by what is typed for them: "Mara" by "mara", "plums" by "plum"."""
     forms = {plural: noun for noun, plural in PLURALS.items()} | {"cherry": "cherries"}
     for role_or_thing in (*KINDS["role"], *KINDS["thing"]):
-        forms[f"{role_or_thing}s"] = forms[f"{role_or_thing}es"] = role_or_thing
+        forms[f"{role_or_thing}s"] = role_or_thing
+        forms[f"{role_or_thing}es"] = role_or_thing
     forms |= {goods.removesuffix("s"): goods for goods in KINDS["goods"]}
     forms |= {f"{name.lower()}s": name for name in KINDS["name"]}  # "maras job"
     for kind in NOUNS:

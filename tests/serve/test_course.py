@@ -7,8 +7,8 @@ import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion.serve import course
-from companion.serve.course import LIMITS, Nearness
 from companion.serve.course_lists import FAQ, SMALL_TALK, TERM_QUESTIONS, Index, read_glossary, read_questions
+from companion.serve.course_question import LIMITS, Nearness
 from companion.serve.kinds import NO_ENTRY, SAID, kind_of
 from companion.serve.lists import Lists
 from companion.serve.village_words import content_words
@@ -397,10 +397,3 @@ def test_a_difference_is_answered_or_its_lack_is_said(question, beginning):
 def test_the_questions_about_terms_name_chapters_as_the_glossary_does():
     chapters = {entry.chapter for entry in read_glossary()}
     assert {row.chapter for row in read_questions(TERM_QUESTIONS)} <= chapters
-
-
-@pytest.mark.parametrize("question", ["how long is chapter 4", "how many minutes does chapter 4 take?"])
-def test_the_minutes_of_a_chapter_are_those_at_its_beginning(question):
-    text = (FAQ.parents[1] / "chapters" / "text" / "04_attention.md").read_text("utf-8")
-    minutes = re.search(r"Reading (\d+) minutes", text)[1]
-    assert COURSE.find(question).answer.startswith(f"About {minutes} minutes")
