@@ -4,7 +4,7 @@ import math
 import re
 
 from companion.serve.kinds import SAID
-from companion.serve.story_facts import ANIMALS, items_of
+from companion.serve.story_facts import items_of
 from companion.serve.village_words import (
     NOUNS,
     PLURALS,
@@ -21,7 +21,7 @@ from companion.serve.village_words import (
 from companion.show.judged_text import is_story
 from companion.village import judge
 from companion.village.judge import state_of
-from companion.village.words import KINDS, NUMBERS
+from companion.village.words import ANIMALS, KINDS, NUMBERS
 
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
@@ -46,7 +46,7 @@ ONLY_ANIMALS = re.compile(
 )
 """What orders a story without people."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
-SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b(.*)")
+SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b([^.?!\n]*)")
 """What a story is ordered about."""
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
@@ -144,8 +144,7 @@ def kinds_in(phrase: str) -> set[str]:
 
 def cannot_tell(order: str) -> str:
     """What is said instead of a story of whose subjects the village knows none, else ""."""
-    subjects = " ".join(SUBJECT.findall(order))
-    unknown = quoted(unknown_in_order(f"a story about {subjects}"))
+    unknown = quoted(words_without(" ".join(SUBJECT.findall(order)), order_words()))
     if not unknown or ordered_phrases(order):
         return ""
     return SAID["no_subject"].format(unknown)
@@ -154,6 +153,7 @@ def cannot_tell(order: str) -> str:
 def faults_of(story: str, order: str) -> tuple[float, float]:
     """How much of an order a story lacks, and how many sentences are false, broken or told twice.
 
+    What it lacks counts twice where it lacks the noun, too: "a blue kite", and there is no kite at all.
     A story that begins in mid-sentence, or has a word that the village does not have, is the worst.
     """
     verdicts = judge(story)
@@ -186,7 +186,7 @@ def unwanted_in(story: str, order: str) -> list[str]:
     """What a story has although it was ordered without."""
     nouns = {*village_nouns(" ".join(WITHOUT.findall(order)))}
     if ONLY_ANIMALS.search(order):
-        nouns.update(KINDS["role"][: KINDS["role"].index(ANIMALS[0])])
+        nouns.update(set(KINDS["role"]) - set(ANIMALS))
     if re.search(r"(?i)\b(no|without( any)?) animals\b", order):
         nouns.update(ANIMALS)
     return [item for item in items_of(story) if nouns.intersection(item.split())]

@@ -91,11 +91,11 @@ class StoryChat(Chat):
 
     Attributes:
         replies: The last answers: one, or one for each question of the last message.
-        asked: The last question that named something of the village.
+        last_question: The last question that named something of the village.
     """
 
     replies: tuple[Reply, ...] = ()
-    asked = ""
+    last_question = ""
 
     @property
     def note(self) -> str:
@@ -127,7 +127,7 @@ class StoryChat(Chat):
         """Forget what was said."""
         super().reset()
         self.replies = ()
-        self.asked = ""
+        self.last_question = ""
 
     def tell_story(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
         """The story that an order gets, with which the conversation begins anew."""
@@ -154,7 +154,7 @@ class StoryChat(Chat):
         """
         question = with_names(self.with_person(self.with_thing(question)))
         if village_nouns(question):
-            self.asked = question
+            self.last_question = question
         reply = self.without_model(said, question)
         if reply:
             return reply
@@ -235,24 +235,18 @@ class StoryChat(Chat):
         """A question about "it" and nothing else, with the thing that was asked about before."""
         if village_nouns(text) or kind_of(text) not in (*LEARNED, "story", "deeds", "why", "unclear"):
             return text
-        asked = [one["content"] for one in self.messages if one["role"] == "user"]
-        things: set[str] = set()
-        for message in (*asked, self.asked):
-            things = self.things_in(message) or things
+        typed = [one["content"] for one in self.messages if one["role"] == "user"]
+        things: list[str] = []
+        for message in (*typed, self.last_question):
+            things = things_in(message) or things
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
-        thing = things.pop()
         return re.sub(
             r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b",
-            rf"\1\2the {thing}",
+            rf"\1\2the {things[0]}",
             text,
             count=1,
         )
-
-    @staticmethod
-    def things_in(message: str) -> set[str]:
-        """The things and goods that a message names."""
-        return {*village_nouns(message)}.intersection((*KINDS["thing"], *KINDS["goods"]))
 
     def with_person(self, text: str) -> str:
         """A question about "she" or "he" and nobody else, with the last name that was said."""
@@ -262,12 +256,12 @@ class StoryChat(Chat):
         if not pronoun or not stories or somebody:
             return text
         roles = state_of(self.messages[stories[-1]]["content"]).role
-        people = {name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")}
+        people = [name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")]
         later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
         named = [name for name in village_nouns(with_names(later)) if name in people]
-        if not people or (not named and len(people) > 1):
+        if not named and len(people) != 1:
             return text
-        name = named[-1] if named else people.pop()
+        name = named[-1] if named else people[0]
         return re.sub(r"(?i)\b(she|he|him)\b", name, text)
 
     def stories(self) -> list[str]:
@@ -287,21 +281,27 @@ class StoryChat(Chat):
 
         Where even that is not enough, `Chat.stream` drops the story, too.
         """
-        n_kept = 3 if self.messages and self.messages[0]["role"] == "system" else 2
-        story, later = self.messages[:n_kept], self.messages[n_kept:]
-        if not story or not is_story(story[-1]["content"]):
+        told = self.messages[:2]  # an order and its story
+        later = self.messages[2:]
+        if not told or not is_story(told[-1]["content"]):
             return
         context_length = self.model.config.context_length
         limit = context_length + 1 - min(max_new_tokens, context_length // 8)
         question = {"role": "user", "content": text}
-        while later and len(chat_ids([*story, *later, question], self.tokenizer, reply=True)) > limit:
+        while later and len(chat_ids([*told, *later, question], self.tokenizer, reply=True)) > limit:
             later = later[2:]  # a question and its answer
-        self.dropped += (len(self.messages) - len(story) - len(later)) // 2
-        self.messages = [*story, *later]
+            self.dropped += 1
+        self.messages = [*told, *later]
+
+
+def things_in(message: str) -> list[str]:
+    """The things and goods that a message names, each once."""
+    things = (*KINDS["thing"], *KINDS["goods"])
+    return [noun for noun in dict.fromkeys(village_nouns(message)) if noun in things]
 
 
 def as_learned(question: str) -> str:
-    """A question in the words that the model learned: of now, and from its question word on."""
+    """A question in the words that the model learned, such as "is" for "was"."""
     for typed, learned in TABLE["learned"].items():
         question = re.sub(typed, learned, question, flags=re.IGNORECASE)
     return question

@@ -11,9 +11,8 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import KINDS, NUMBERS
+from companion.village.words import ANIMALS, NUMBERS
 
-ANIMALS = KINDS["role"][KINDS["role"].index("goat") :]
 DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
 PEOPLE = ("people", "persons", "characters", "villagers", "friends")
@@ -225,7 +224,9 @@ def true_answer(answer: str, story: str) -> str:
     """The true answer at the end of a story to what a false one answers; "" where it does not say so."""
     words = re.findall(r"\w+", answer)
     found = answered(answer)
-    for x, y, z in facts_of(state_of(story))[found[0]] if found else ():
+    if not found:
+        return ""
+    for x, y, z in facts_of(state_of(story))[found[0]]:
         if x in words and (not z or z in words):
             return ASKED[found[0]].answer.format(x=x, y=y, z=z)
     return ""

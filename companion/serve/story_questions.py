@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from companion.serve.course import ASKS
+from companion.serve.course_question import ASKS
 from companion.serve.kinds import ABOUT_STORY, LEARNED, MAYBE_WORLD, SAID, kind_of, known_kinds, words_of
 from companion.serve.story_facts import (
     cast_of,
@@ -43,8 +43,10 @@ REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 IS_IT = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
 """How a question begins that asks whether something is so."""
-HOLDS = re.compile(r"(?i)\b(has|have|had|hold|holds|holding|carry|carrying|owns?)\b")
-"""What says that somebody has something."""
+IS = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t)\b(?! there)")
+"""How a question begins that asks whether something is so, in a form of "be"."""
+HAS_IT = re.compile(r"(?i)^\W*((has|had)\b(?! there)|does(n'?t)?\b.*\b(have|hold|carry|own)\b)")
+"""What asks whether somebody has something."""
 HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
 """What asks for the things of somebody."""
 SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
@@ -86,7 +88,15 @@ def story_and_question(message: str) -> tuple[str, str]:
 def kind_in(question: str, known: list[str]) -> str:
     """The kind of a question after what was said, which may decide what `kind_of` leaves open.
 
-    The kind "learned" is that of the questions that the model learned, about what was said.
+    It is changed in this order:
+
+    - "more" is "next", which asks how the story goes on;
+    - a kind of questions about a story is "why", where the question begins so;
+    - "unclear" is "story", where it names something of the village, or is a question after a story;
+    - "world" is "story", where all that it names of the village is in the story;
+    - "fact", "sentence" and "story" are "deeds", where it asks how something was before the end;
+    - a kind that leaves it open is "world", where the question is about the world;
+    - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "story".
     """
     kind = kind_of(question)
     question = from_question_word(question)
@@ -151,44 +161,68 @@ class StoryQuestion:
     nouns: list[str]
     people: dict[str, str]
 
+    @property
+    def words(self) -> set[str]:
+        """The content words of the question, with its verbs as a story has them: "find" as "found"."""
+        in_past = re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), self.question)
+        return content_words(in_past) - content_words(SPARE)
+
+    @property
+    def verbs(self) -> set[str]:
+        """Those that are no nouns of the village, such as what somebody did."""
+        return self.words - content_words(" ".join(self.nouns))
+
 
 def with_places(answer: str, asked: StoryQuestion) -> str:
     """An answer, and where those are whom the question names."""
     return f"{answer} {places_of(asked.story, asked.nouns)}".strip() if asked.nouns else answer
 
 
-def yes_or_no(asked: StoryQuestion) -> str:
-    """Whether a color, a role, a place or a holder is as the question says, and what is so."""
-    begun = IS_IT.search(asked.question)
-    if BEFORE.search(asked.question):
+def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str) -> str:
+    """Whether it is so, and what is so, to a question that names one subject, a word of a kind, and no more.
+
+    Args:
+        asked: The question.
+        kind: The kind of words that are right or wrong, such as "color".
+        facts: The right word for each subject.
+        form: A sentence about a subject and its word.
+    """
+    names = {role: name for name, role in state_of(asked.story).role.items()}
+    words = re.findall(r"\w+", IS_IT.sub("", asked.question).lower())
+    words = [village_forms().get(word, word) for word in words]
+    if kind != "role":
+        words = [names.get(word, word) for word in words]  # the baker is Mara
+    subjects = [word for word in words if word in facts]
+    proposed = {*words}.intersection((*KINDS[kind], *TABLE["other"].get(kind, "").split()))
+    others = content_words(" ".join(words)) - content_words(" ".join([*subjects, *proposed, SPARE]))
+    if len(subjects) != 1 or not proposed or others or BEFORE.search(asked.question):
         return ""
+    right = facts[subjects[0]]
+    return f"{'Yes' if right in proposed else 'No'}, {form.format(subjects[0], right)}."
+
+
+def has_color(asked: StoryQuestion) -> str:
+    """Whether a thing has a color."""
     state = state_of(asked.story)
-    names = {role: name for name, role in state.role.items()}
     colors = {noun: color for noun, (color, _) in state.lying.items()}
     colors |= {held.noun: held.color for held in state.thing.values()}
-    holders = {held.noun: name for name, held in state.thing.items()}
-    facts = {
-        "color": ("the {} is {}", colors),
-        "role": ("{} is the {}", state.role),
-        "place": ("{} is at the {}", state.place),
-        "name": ("{1} has the {0}", holders),
-    }
-    words = re.findall(r"\w+", asked.question[begun.end() :].lower())
-    words = [village_forms().get(word, word) for word in words]
-    if begun[1].lower() in ("does", "has", "had"):
-        if not HOLDS.search(asked.question):  # "does Mara like the kite"
-            return ""
-        facts = {"name": facts["name"]}
-    for kind, (form, values) in facts.items():
-        named = words if kind == "role" else [names.get(word, word) for word in words]
-        known = {*KINDS[kind], *TABLE["other"].get(kind, "").split()}
-        for subject in set(named) & set(values):
-            proposed = [word for word in named if word in known and word != subject]
-            others = content_words(" ".join(named)) - content_words(f"{subject} {' '.join(proposed)} {SPARE}")
-            if proposed and not others:
-                answer = "Yes" if values[subject] in proposed else "No"
-                return f"{answer}, {form.format(subject, values[subject])}."
-    return ""
+    return yes_or_no(asked, "color", colors, "the {} is {}")
+
+
+def has_role(asked: StoryQuestion) -> str:
+    """Whether somebody has a role."""
+    return yes_or_no(asked, "role", state_of(asked.story).role, "{} is the {}")
+
+
+def is_at_place(asked: StoryQuestion) -> str:
+    """Whether somebody is at a place."""
+    return yes_or_no(asked, "place", state_of(asked.story).place, "{} is at the {}")
+
+
+def has_thing(asked: StoryQuestion) -> str:
+    """Whether somebody has a thing."""
+    holders = {held.noun: name for name, held in state_of(asked.story).thing.items()}
+    return yes_or_no(asked, "name", holders, "{1} has the {0}")
 
 
 def about_the_story(asked: StoryQuestion) -> str:
@@ -265,20 +299,10 @@ def speech(asked: StoryQuestion) -> str:
     return f"The story says: {' … '.join(spoken[:4])}" if spoken else SAID["unsaid"]
 
 
-def in_past(question: str) -> str:
-    """A question with its verbs as a story has them: "find" as "found"."""
-    return re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), question)
-
-
-def verbs_of(asked: StoryQuestion) -> set[str]:
-    """The content words of a question that are no nouns of the village, such as what somebody did."""
-    return content_words(in_past(asked.question)) - content_words(f"{SPARE} {' '.join(asked.nouns)}")
-
-
 def happened(asked: StoryQuestion) -> str:
     """Whether something happened: the deeds or sentences with all words of the question."""
     done = deeds_with(asked.story, asked.people) if asked.people else ""
-    if not verbs_of(asked):  # "did Mara do anything"
+    if not asked.verbs:  # "did Mara do anything"
         return done
     deeds = deeds_with_words(asked)
     if deeds:
@@ -288,29 +312,27 @@ def happened(asked: StoryQuestion) -> str:
 
 def deeds_of_nouns(asked: StoryQuestion) -> str:
     """What is done by or with the nouns of a question that names no deed."""
-    is_asked = asked.nouns and not verbs_of(asked)
+    is_asked = asked.nouns and not asked.verbs
     return deeds_with(asked.story, asked.nouns) if is_asked else ""
 
 
 def sentences_with_words(asked: StoryQuestion) -> str:
     """The first true sentences with all content words of a question."""
-    words = content_words(in_past(asked.question)) - content_words(SPARE)
-    found = [one.sentence for one in judge(asked.story) if one.kind in ("ok", "misplaced")]
-    found = [sentence for sentence in found if words <= content_words(sentence)]
-    return f"The story says: {' … '.join(found[:4])}" if words and found else ""
+    true = [one.sentence for one in judge(asked.story) if one.kind in ("ok", "misplaced")]
+    found = [sentence for sentence in true if asked.words <= content_words(sentence)]
+    return f"The story says: {' … '.join(found[:4])}" if asked.words and found else ""
 
 
 def deeds_with_words(asked: StoryQuestion) -> str:
     """The deeds with all words of a question."""
-    words = content_words(in_past(asked.question)) - content_words(SPARE)
-    return deeds_with(asked.story, words) if words else ""
+    return deeds_with(asked.story, asked.words) if asked.words else ""
 
 
 def other_deeds(asked: StoryQuestion) -> str:
     """That the story does not say what is asked of somebody, and what else is done."""
     if asked.kind != "deeds":
         return ""
-    return f"{SAID['unsaid'] if verbs_of(asked) else ''} {deeds_with(asked.story, asked.nouns)}".strip()
+    return f"{SAID['unsaid'] if asked.verbs else ''} {deeds_with(asked.story, asked.nouns)}".strip()
 
 
 def nobody(asked: StoryQuestion) -> str:
@@ -328,6 +350,8 @@ def unsaid(asked: StoryQuestion) -> str:
     return with_places(nothing, asked)
 
 
+YES_OR_NO = ((IS, has_color), (IS, has_role), (IS, is_at_place), (IS, has_thing), (HAS_IT, has_thing))
+"""What reads whether it is so, by the form of the question."""
 OF_KIND = {
     **dict.fromkeys(READINGS, (about_the_story, absence)),
     "has": (presence,),
@@ -335,7 +359,7 @@ OF_KIND = {
     "who": (absence, person),
     "why": (absence, reason),
 }
-"""What reads the answer to a question of a kind. Questions of other kinds are read by their form."""
+"""What reads the answer to a question of a kind."""
 BY_FORM = (
     (BEFORE, deeds_of_nouns),
     (BEFORE, sentences_with_words),
@@ -352,14 +376,14 @@ BY_FORM = (
     (ANYTHING, other_deeds),
     (ANYTHING, unsaid),
 )
-"""What reads the answer to a question of a form: the first that has one counts."""
+"""What reads the answer to a question of a form."""
 
 
 def read(kind: str, question: str, story: str) -> str:
-    """The answer that a program reads in a story to a question of some kind."""
+    """The answer that a program reads in a story to a question of some kind: the first that there is."""
     nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
     asked = StoryQuestion(kind, question, story, nouns, people_of(story, nouns))
-    readers = [yes_or_no] if IS_IT.search(question) else []
+    readers = [reader for form, reader in YES_OR_NO if form.search(question)]
     readers += OF_KIND.get(kind, (absence,))
     readers += [reader for form, reader in BY_FORM if form.search(question)]
     for reader in readers:

@@ -24,9 +24,13 @@ NAMES: list[str] = []
 for _she, _he in zip(SHE, HE, strict=True):
     NAMES += [_she, _he]
 
+TRADES = _TABLE["trades"].split()
+ANIMALS = _TABLE["animals"].split()
+
 KINDS: dict[str, list[str]] = {
     "name": NAMES,
     "pronoun": ["she", "he"],
+    "role": [*TRADES, *ANIMALS],
     **{kind: text.split() for kind, text in _TABLE["words"].items()},
     **{kind: lines(text) for kind, text in _TABLE["phrases"].items()},
 }

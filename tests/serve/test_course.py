@@ -137,6 +137,7 @@ def test_the_reading_time_is_readmes():
         ("do i have to read all the chapters", "Do I have to read all chapters?"),
         ("how do i know when the training is done", "When do I stop training?"),
         ("how long is a chapter", "How long does a chapter take?"),
+        ("how many minutes does chapter 4 take?", "How long does a chapter take?"),
         ("Where is the village?", "What is the village?"),
     ],
 )
@@ -291,6 +292,7 @@ def test_small_talk_is_answered_and_not_the_course():
 def test_how_many_chapters_there_are_is_no_question_about_a_story():
     found = COURSE.find("how many chapters are there")
     assert "Twenty-six, from 0 to 25" in found.answer
+    assert COURSE.find("which chapters are there").answer == found.answer
     assert kind_of("how many chapters are there") == "course"
     assert kind_of("how many plums are there") == "count"
 

@@ -286,6 +286,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("isn't the key red", "Yes, the key is red."),
         ("is Mara a miller?", "No, Mara is the baker."),
         ("does the fox have the key", "No, Mara has the key."),
+        ("is the key with Bram", "No, Mara has the key."),
         ("was bram at the mill", "Yes, Bram is at the mill."),
         ("what does mara do for a living", "Mara is the baker."),
         ("whats the name of the baker", "Mara is the baker."),
