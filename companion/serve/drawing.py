@@ -16,8 +16,13 @@ class Seen(NamedTuple):
     """A token's text, its probability where it stands, and the likeliest tokens there with theirs."""
 
     text: str
-    share: float
+    probability: float
     likeliest: tuple[tuple[str, float], ...]
+
+    @property
+    def others(self) -> list[tuple[str, float]]:
+        """The likeliest tokens without the one that was drawn."""
+        return [one for one in self.likeliest if one[0] != self.text]
 
 
 class Drawing:
@@ -70,17 +75,17 @@ def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]
     tokens = torch.tensor([[*before, *ids[:-1]]], device=next(teller.model.parameters()).device)
     with eval_mode(teller.model):
         hidden = teller.model.hidden(tokens)[0, len(before) - 1 :]  # (n, C), one for each of ids
-        shares = teller.model.logits(hidden).float().softmax(-1).cpu()  # (n, V)
-    top = shares.topk(min(OTHERS + 1, shares.shape[-1]))
+        probabilities = teller.model.logits(hidden).float().softmax(-1).cpu()  # (n, V)
+    top = probabilities.topk(min(OTHERS + 1, probabilities.shape[-1]))
     found = []
-    for i, row, largest, which in zip(ids, shares, top.values, top.indices, strict=True):
-        pairs = zip(which.tolist(), largest.tolist(), strict=True)
-        likeliest = tuple((spelled(teller, j), share) for j, share in pairs)
-        found.append(Seen(spelled(teller, i), row[i].item(), likeliest))
+    for i, row, largest, top_ids in zip(ids, probabilities, top.values, top.indices, strict=True):
+        pairs = zip(top_ids.tolist(), largest.tolist(), strict=True)
+        likeliest = tuple((token_text(teller, j), probability) for j, probability in pairs)
+        found.append(Seen(token_text(teller, i), row[i].item(), likeliest))
     return found
 
 
-def spelled(teller: LanguageModel, i: int) -> str:
+def token_text(teller: LanguageModel, i: int) -> str:
     """A token's text; bytes that are no whole character are shown as question marks."""
     token = drawn_token(teller.tokenizer, i)
     return token if isinstance(token, str) else token.decode("utf-8", "replace")

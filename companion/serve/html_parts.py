@@ -92,11 +92,9 @@ def tokens(prompt: str, seen: Sequence[Seen]) -> str:
     """A text token by token: the less probable, the bluer; the pointer over one shows its numbers."""
     spans = []
     for one in seen:
-        others = ", ".join(
-            f"{visible(text)} {share:.3f}" for text, share in one.likeliest if text != one.text
-        )
-        title = escape(f"{visible(one.text)} {one.share:.3f}; others: {others}")
-        doubt = f"--doubt:{50 * (1 - one.share):.0f}%"
+        others = ", ".join(f"{visible(text)} {p:.3f}" for text, p in one.others)
+        title = escape(f"{visible(one.text)} {one.probability:.3f}; others: {others}")
+        doubt = f"--doubt:{50 * (1 - one.probability):.0f}%"
         spans.append(f'<span class="c-token" style="{doubt}" title="{title}">{escape(one.text)}</span>')
     return f'<div class="c-text">{escape(prompt)}{"".join(spans)}</div>'
 
@@ -110,10 +108,9 @@ def token_table(seen: Sequence[Seen], by: str) -> str:
     """The same numbers as a table, for readers without a pointer. `by` is the model, to name the table."""
     rows = []
     for n, one in enumerate(seen, 1):
-        others = [(text, share) for text, share in one.likeliest if text != one.text]
-        listed = ", ".join(f"<code>{escape(visible(text))}</code> {share:.3f}" for text, share in others)
+        others = ", ".join(f"<code>{escape(visible(text))}</code> {p:.3f}" for text, p in one.others)
         token = f'<th scope="row"><code>{escape(visible(one.text))}</code></th>'
-        rows.append(f"<tr><td>{n}</td>{token}<td>{one.share:.3f}</td><td>{listed}</td></tr>")
+        rows.append(f"<tr><td>{n}</td>{token}<td>{one.probability:.3f}</td><td>{others}</td></tr>")
     return table(f"Tokens and their probabilities, {by}", ("", "token", "probability", "others"), rows)
 
 

@@ -146,13 +146,13 @@ def find_offered(folders: Iterable[str | Path], named: Mapping[str, str | Path])
     for root in map(Path, folders):
         below = sorted(folders_below(root), key=lambda folder: folder.name != "village")  # which comes first
         for folder in below:
-            kind = kind_of(folder)
+            kind = model_kind(folder)
             if kind:
                 name = "/".join([root.resolve().name, *folder.relative_to(root).parts])
                 name = folder.as_posix() if name in found else name
                 found[name] = described(name, folder, kind)
     for name, place in named.items():
-        kind = kind_of(Path(place))
+        kind = model_kind(Path(place))
         if kind:
             found[name] = described(name, Path(place), kind)
     return list(found.values())
@@ -174,7 +174,7 @@ def folders_below(root: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-def kind_of(folder: Path) -> str | None:
+def model_kind(folder: Path) -> str | None:
     """tells, answers or classifies; None for what holds no model that can be loaded from here.
 
     Chapter 25's models have no kind: they tell no stories, and `companion chat --think` asks them.

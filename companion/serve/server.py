@@ -27,12 +27,7 @@ from starlette.requests import ClientDisconnect
 from companion.instructions import chat_ids
 from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve.answering import Answer, Events, fixed_answer
-from companion.serve.chat_requests import (
-    Limits,
-    Refused,
-    check_model,
-    read_question,
-)
+from companion.serve.chat_requests import Limits, Refused, check_model, read_question
 from companion.serve.connections import MAX_CONNECTIONS, Gate, QuietProtocol, error_response
 from companion.serve.reading import ChatProcess
 from companion.serving import Engine, completion

@@ -237,7 +237,7 @@ def test_a_drawing_tells_what_the_model_tells_and_its_probabilities_are_the_mode
         shares = teller.model(torch.tensor([row]))[0].softmax(-1)
     for n, one in enumerate(seen):
         at = len(row) - len(seen) + n
-        assert one.share == pytest.approx(shares[at - 1, row[at]].item(), rel=1e-4)
+        assert one.probability == pytest.approx(shares[at - 1, row[at]].item(), rel=1e-4)
         assert one.likeliest[0][1] == pytest.approx(shares[at - 1].max().item(), rel=1e-4)
 
 

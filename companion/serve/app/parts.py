@@ -89,7 +89,7 @@ class Story:
     Attributes:
         drawing: Where its tokens are, until seen has them with their probabilities.
         judged: Whether the model tells of the village, so that the judge has its say.
-        ended: None while it is drawn, or if a click stopped it.
+        ended: How it ended, for the line below it. A click may stop it at any time.
     """
 
     by: str
@@ -99,7 +99,7 @@ class Story:
     judged: bool = True
     text: str = ""
     seconds: float = 0.0
-    ended: bool | None = None
+    ended: str = "stopped"
     seen: list[Seen] = field(default_factory=list)
 
 
@@ -123,7 +123,8 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
             story.text += piece
             story.seconds = time.perf_counter() - start
             place.html(html_parts.plain(prompt + story.text))
-        story.ended = len(drawing.ids) < drawing.n
+        is_whole = len(drawing.ids) < drawing.n
+        story.ended = "told to its end" if is_whole else "cut at the largest number"
         stop.empty()
         place.empty()
     except FAULTS as error:
@@ -146,9 +147,10 @@ def show(story: Story) -> None:
         story.drawing = None
     text = story.prompt + story.text
     show_text(text, judge(text) if story.judged else [])
-    end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[story.ended]
     rate = f"{len(story.seen) / story.seconds:,.0f} a second" if story.seconds else "at once"
-    st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, seed {story.seed}, {end}."))
+    st.html(
+        html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, seed {story.seed}, {story.ended}.")
+    )
     st.html(html_parts.heading("Token probabilities"))
     st.html(
         html_parts.note(
