@@ -12,6 +12,8 @@ The kind of a message (`kinds.py`) decides who answers it:
 the others.
 """
 
+import re
+
 from companion.serve.course import Course
 from companion.serve.course_lists import SMALL_TALK, Answered
 from companion.serve.course_question import ASKS, ASKS_WHERE, Nearness
@@ -27,6 +29,9 @@ from companion.serve.kinds import (
 )
 from companion.serve.village_words import halves, village_nouns, without_lead
 from companion.show.judged_text import is_story
+
+REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
+"""What means somebody or something that was named before."""
 
 
 def is_about_the_course(message: str, kind: str, course: Course) -> bool:
@@ -57,6 +62,22 @@ def is_from_lists(found: Answered | None) -> bool:
     return bool(found and found.source != SMALL_TALK and not found.is_partial)
 
 
+def are_about_the_village(parts: list[str]) -> bool:
+    """Whether the first part names something of the village, and the others do so, or say "it"."""
+    return bool(village_nouns(parts[0])) and all(
+        village_nouns(part) or REFERS.search(part) for part in parts[1:]
+    )
+
+
+def joined(found: list[Answered], n_parts: int) -> Answered:
+    """The answers to questions of a message as one, with what is said where some have none."""
+    answers = list(dict.fromkeys(one.answer for one in found))
+    if len(found) < n_parts:
+        answers.append(SAID["rest"])
+    sources = dict.fromkeys(one.source for one in found)
+    return found[-1]._replace(answer="\n".join(answers), source="; ".join(sources))
+
+
 class Lists:
     """What can be answered without a model: small talk, and questions about the course."""
 
@@ -81,24 +102,23 @@ class Lists:
         parts = halves(message)
         if len(parts) == 1:
             return answer
+        if are_about_the_village(parts):
+            return None
+        found = self.found_of_parts(parts, before)
         if is_from_lists(answer) and not any(map(village_nouns, parts)):
-            return answer
-        return self.find_parts(parts, before) or answer
+            is_one_question = self.course.nearest(message)[1] >= Nearness.CLEAR
+            if is_one_question or len(found) < len(parts):
+                return answer
+        return joined(found, len(parts)) if found else answer
 
-    def find_parts(self, parts: list[str], before: Answered | None = None) -> Answered | None:
+    def found_of_parts(self, parts: list[str], before: Answered | None = None) -> list[Answered]:
         """The answers to those questions of a message that the lists answer."""
         found: list[Answered] = []
         for part in parts:
             answered = self.find_one(part, found[-1] if found else before)
-            if is_from_lists(answered):
+            if answered and is_from_lists(answered):
                 found.append(answered)
-        if not found:
-            return None
-        answers = [one.answer for one in found]
-        if len(found) < len(parts):
-            answers.append(SAID["rest"])
-        sources = dict.fromkeys(one.source for one in found)
-        return found[-1]._replace(answer="\n".join(answers), source="; ".join(sources))
+        return found
 
     def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
         """The answer to a message as a whole."""

@@ -45,6 +45,8 @@ ONLY_ANIMALS = re.compile(
     r"(?i)\b(only|just) (with )?animals\b|\b(no|without( any)?) (people|persons?|humans?)\b"
 )
 """What orders a story without people."""
+PERSON = re.compile(r"(?i)\b(boys?|girls?|man|men|woman|women|lady|child|children|kids?|grandma|grandpa)\b")
+"""Words for people that the village does not have."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b([^.?!\n]*)")
 """What a story is ordered about."""
@@ -99,6 +101,7 @@ def ordered_phrases(order: str) -> list[str]:
 
 def unknown_in_order(order: str) -> list[str]:
     """The words of an order that the model cannot follow: of its kind, as in "a sad story", and subject."""
+    order = ENDS.sub("", order)
     parts = [*STORY_KIND.findall(order), OPENS_SUBJECT.findall(order)]
     subjects = " ".join(word for part in parts for word in part)
     return words_without(subjects, order_words())
@@ -144,7 +147,8 @@ def kinds_in(phrase: str) -> set[str]:
 
 def cannot_tell(order: str) -> str:
     """What is said instead of a story of whose subjects the village knows none, else ""."""
-    unknown = quoted(words_without(" ".join(SUBJECT.findall(order)), order_words()))
+    subjects = " ".join(SUBJECT.findall(ENDS.sub("", order)))
+    unknown = quoted(words_without(subjects, order_words()))
     if not unknown or ordered_phrases(order):
         return ""
     return SAID["no_subject"].format(unknown)
@@ -174,6 +178,9 @@ def absent_from(story: str, order: str) -> list[str]:
     true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
     absent = missing(wanted_phrases(order), true)
     roles = list(state_of(story).role.values())
+    named = [role for name, role in state_of(story).role.items() if name in village_nouns(order)]
+    if PERSON.search(order) and set(named) & {*ANIMALS}:
+        absent.append("a person")
     number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
     if number and number[2] == "animals":
         roles = [role for role in roles if role in ANIMALS]
@@ -208,6 +215,12 @@ def note_on_absent(order: str, story: str) -> str:
     return f"You ordered {' and '.join(map(with_article, absent))}; {instead}."
 
 
+def with_color(word: str, order: str) -> str:
+    """A word with the color that an order has before it."""
+    found = re.search(rf"(?i)\b({'|'.join(KINDS['color'])}) {re.escape(word)}\b", order)
+    return found[0] if found else word
+
+
 def note_on_order(order: str, story: str, begun: str = "") -> str:
     """What to say below a story: what of the order it leaves out, and what a program wrote.
 
@@ -216,7 +229,8 @@ def note_on_order(order: str, story: str, begun: str = "") -> str:
         story: What was told.
         begun: The sentences of a program with which the story begins.
     """
-    unknown = quoted(missing(unknown_in_order(WITHOUT.sub("", order)), story))
+    unknown = missing(unknown_in_order(WITHOUT.sub("", order)), story)
+    unknown = quoted([with_color(word, order) for word in unknown])
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",

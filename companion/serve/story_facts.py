@@ -11,11 +11,12 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import ANIMALS, NUMBERS
+from companion.village.words import ANIMALS, KINDS, NUMBERS
 
 DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
-PEOPLE = ("people", "persons", "characters", "villagers", "friends")
+SCENE = re.compile(r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b")
+"""What asks for the places of a whole story, and not for those of its end."""
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
 
 
@@ -25,12 +26,12 @@ def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
     return {
         "story": story,
         "cast": cast_of(story, question, nouns),
-        "deeds": " ".join(deeds_of(story)),
+        "deeds": in_one_sentence(deeds_of(story)) or contents_of(story),
         "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
-        "places": places_of(story, nouns),
-        "day": state.day or "not named",
-        "weather": state.weather or "not named",
+        "places": scenes_of(story) if SCENE.search(question) else places_of(story, nouns),
+        "day": f"It is {state.day}." if state.day else f"{SAID['unsaid']} It names no day and no hour.",
+        "weather": f"The weather: {state.weather}." if state.weather else f"{SAID['unsaid']} It names no weather.",
         "feelings": feelings_in(story, nouns),
     }
 
@@ -70,6 +71,11 @@ def joined_items(items: list[str]) -> str:
     return f"{others} and {items[-1]}" if others else items[0]
 
 
+def in_one_sentence(deeds: list[str]) -> str:
+    """Short sentences as one: "Mara found the kite, and Otto came to the well."."""
+    return f"{joined_items([deed.removesuffix('.') for deed in deeds])}." if deeds else ""
+
+
 def contents_of(story: str) -> str:
     """A sentence with the people and things of a story; empty where the judge finds none."""
     items = items_of(story)
@@ -105,16 +111,26 @@ def places_of(story: str, words: Collection[str]) -> str:
     return f"At the end of the story, {', and '.join(named)}." if named else ""
 
 
+def scenes_of(story: str) -> str:
+    """The places of a story, in the order in which it names them."""
+    found = dict.fromkeys(word for word in re.findall(r"\w+", story) if word in KINDS["place"])
+    scenes = ", then ".join(f"at the {place}" for place in found)
+    return f"The story happens {scenes}." if found else f"{SAID['unsaid']} It names no place."
+
+
 def counts_of(story: str) -> Counter[str]:
     """How many people, things, places, sentences and words a story has, and of each role, thing and goods."""
     state = state_of(story)
     roles = list(state.role.values())
     things = [*state.lying, *[held.noun for held in state.thing.values()]]
     counts = Counter([*roles, *things])
-    for word in PEOPLE:
+    n_animals = sum(role in ANIMALS for role in roles)
+    for word in ("characters", "villagers", "friends"):
         counts[word] = len(roles)
+    for word in ("people", "persons"):
+        counts[word] = len(roles) - n_animals
     counts["things"] = len(things)
-    counts["animals"] = sum(role in ANIMALS for role in roles)
+    counts["animals"] = n_animals
     counts["places"] = len(set(state.place.values()))
     counts["sentences"] = len(sentences_of(story))
     counts["words"] = len(story.split())

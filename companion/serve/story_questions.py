@@ -9,6 +9,7 @@ from companion.serve.story_facts import (
     cast_of,
     contents_of,
     counts_of,
+    deeds_of,
     deeds_with,
     lacking,
     people_of,
@@ -51,6 +52,8 @@ HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carryin
 """What asks for the things of somebody."""
 SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
 """What asks for what somebody says."""
+WANTS = re.compile(r"(?i)\bwhat (did|does|do) .*\b(want|wish)\b")
+"""What asks for the wish of somebody."""
 BEFORE = re.compile(
     r"(?i)\b(before|first|originally|earlier|beginning|used to)\b"
     r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
@@ -283,8 +286,9 @@ def reason(asked: StoryQuestion) -> str:
 
 
 def whereabouts(asked: StoryQuestion) -> str:
-    """Where somebody or something is at the end, with what."""
-    return places_of(asked.story, asked.nouns)
+    """Where somebody or something is at the end, with what; that the story has no "pie", if it is asked for."""
+    absent = missing(asked_for(asked.question), asked.story)
+    return lacking(asked.story, absent[-1]) if absent else places_of(asked.story, asked.nouns)
 
 
 def things_of_people(asked: StoryQuestion) -> str:
@@ -335,6 +339,13 @@ def other_deeds(asked: StoryQuestion) -> str:
     return f"{SAID['unsaid'] if asked.verbs else ''} {deeds_with(asked.story, asked.nouns)}".strip()
 
 
+def wishes(asked: StoryQuestion) -> str:
+    """What somebody wanted, or that the story does not say it, and what they did."""
+    deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.split())]
+    wanted = [deed for deed in deeds if " wanted " in deed]
+    return " ".join(wanted or [SAID["unsaid"], *deeds])
+
+
 def nobody(asked: StoryQuestion) -> str:
     """That nobody did what a question asks for."""
     return with_places(SAID["nobody_found"], asked)
@@ -366,6 +377,7 @@ BY_FORM = (
     (WHERE, whereabouts),
     (HAS_WHAT, things_of_people),
     (SPEAKS, speech),
+    (WANTS, wishes),
     (IS_IT, unsaid),
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),

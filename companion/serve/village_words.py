@@ -46,6 +46,8 @@ LEAD = re.compile(
     rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""
+IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
+"""How a question begins that asks whether something is true."""
 
 
 def stems(text: str) -> list[str]:
@@ -130,8 +132,8 @@ def from_question_word(message: str) -> str:
 
 
 def without_lead(message: str) -> str:
-    """A question without a word such as "ok, and" before it."""
-    return LEAD.sub("", message.strip())
+    """A question without a word such as "ok, and" before it; "is it true that Ada is old" asks "is Ada old"."""
+    return IF_TRUE.sub(r"\2 \1 ", LEAD.sub("", message.strip()))
 
 
 def halves(message: str) -> list[str]:
