@@ -62,7 +62,7 @@ EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 VERY_RARE = 2
-"""The same for the question that has it. With 6, of 8,146 messages 4 got a worse answer, and 1 a better one."""
+"""The same for the question that has it. With 6, 4 of 8,146 messages got a worse answer, and 1 a better."""
 CHAPTER_AND_NUMBER = re.compile(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b")
 """What names a chapter, or the one after it."""
 DOES_CHAPTER = re.compile(
