@@ -8,7 +8,7 @@ from companion.serve.course_lists import Entry, Row
 from companion.serve.village_words import BEGINS_QUESTION, TABLE
 
 ASKS = re.compile(rf"(?i)\W*({BEGINS_QUESTION})\b")
-"""How a question begins."""
+"""What begins as a question does."""
 WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
 """What asks for the purpose of a term."""
 SIMPLY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['simply'])})\b")

@@ -108,19 +108,17 @@ class StoryChat(Chat):
         said, question = story_and_question(text)
         question = spelled(question)
         kind = kind_of(question)
-        if kind == "order" or (kind == "more" and not self.stories()):
-            self.replies = (self.tell_story(text, max_new_tokens, seed, **options),)
-            yield self.replies[0].text
-            return
         parts = halves(text)
-        if len(parts) == 1 or not self.stories() or not all(kind_of(part) in ABOUT_STORY for part in parts):
-            self.replies = (self.answer(said, question, max_new_tokens, seed, **options),)
-            yield self.replies[0].text
-            return
         replies = []
-        for part in parts:
-            replies.append(self.answer("", spelled(part), max_new_tokens, seed, **options))
-            self.replies = tuple(replies)
+        if kind == "order" or (kind == "more" and not self.stories()):
+            replies.append(self.tell_story(text, max_new_tokens, seed, **options))
+        elif len(parts) > 1 and self.stories() and all(kind_of(part) in ABOUT_STORY for part in parts):
+            for part in parts:
+                replies.append(self.answer("", spelled(part), max_new_tokens, seed, **options))
+                self.replies = tuple(replies)  # the next part may ask whether this is true
+        else:
+            replies.append(self.answer(said, question, max_new_tokens, seed, **options))
+        self.replies = tuple(replies)
         yield "\n".join(reply.text for reply in replies)
 
     def reset(self) -> None:

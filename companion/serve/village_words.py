@@ -41,6 +41,7 @@ QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|w
 HALVES = re.compile(TABLE["asks"]["halves"])
 """What stands between two questions of a message."""
 BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
+"""How a question begins."""
 LEAD = re.compile(
     r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so)\s+)?"
     rf"(?=({BEGINS_QUESTION})\b)"
@@ -155,7 +156,8 @@ def words_without(message: str, known: set[str]) -> list[str]:
 
 def quoted(words: Iterable[str]) -> str:
     """The first three of some words in quotation marks, without short forms such as "pls"."""
-    return ", ".join(f"“{word}”" for word in [one for one in words if one.lower() not in SHORT_FORMS][:3])
+    shown = [word for word in words if word.lower() not in SHORT_FORMS]
+    return ", ".join(f"“{word}”" for word in shown[:3])
 
 
 def note_of_unknown_words(message: str) -> str:
