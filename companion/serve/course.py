@@ -59,6 +59,8 @@ ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
 EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
+IN_CHAPTER = "chapter cover covers deal deals handle discuss"
+"""Words with which a chapter is asked for."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
 VERY_RARE = 2
@@ -290,7 +292,7 @@ class Course:
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
-        of_chapter = self.about_chapter(topic)
+        of_chapter = self.about_chapter(self.by_number(topic))
         if of_chapter:
             return of_chapter
         entries = self.entries(topic)[:1]
@@ -303,6 +305,14 @@ class Course:
         strange = [word for word in re.findall(r"\w+", topic) if word.lower() not in self.words]
         none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
         return Answered(none, IN_GLOSSARY) if strange else None
+
+    def by_number(self, message: str) -> str:
+        """A message that asks for a chapter by its title and nothing else, with the number in its place."""
+        words = content_words(message) - content_words(f"{SPARE_IN_COURSE} {IN_CHAPTER}")
+        for chapter in {entry.chapter for entry in self.glossary}:
+            if content_words(chapter.partition(": ")[2]) == words:
+                return f"chapter {number_of(chapter)}"
+        return message
 
     def about_chapter(self, message: str) -> Answered | None:
         """The terms of the chapter that a message names, or of the one after it; None if it asks for more.

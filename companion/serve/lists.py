@@ -106,8 +106,8 @@ class Lists:
             return None
         found = self.found_of_parts(parts, before)
         if is_from_lists(answer) and not any(map(village_nouns, parts)):
-            is_one_question = self.course.nearest(message)[1] >= Nearness.CLEAR
-            if is_one_question or len(found) < len(parts):
+            are_questions = all(self.course.nearest(part)[1] >= Nearness.CLEAR for part in parts)
+            if not are_questions or self.course.nearest(message)[1] == Nearness.SAME:
                 return answer
         return joined(found, len(parts)) if found else answer
 

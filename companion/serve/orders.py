@@ -229,8 +229,8 @@ def note_on_order(order: str, story: str, begun: str = "") -> str:
         story: What was told.
         begun: The sentences of a program with which the story begins.
     """
-    unknown = missing(unknown_in_order(WITHOUT.sub("", order)), story)
-    unknown = quoted([with_color(word, order) for word in unknown])
+    words = missing(unknown_in_order(WITHOUT.sub("", order)), story)
+    unknown = quoted([with_color(word, order) for word in words])
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",

@@ -31,7 +31,9 @@ def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
         "last": sentences_of(story)[-1],
         "places": scenes_of(story) if SCENE.search(question) else places_of(story, nouns),
         "day": f"It is {state.day}." if state.day else f"{SAID['unsaid']} It names no day and no hour.",
-        "weather": f"The weather: {state.weather}." if state.weather else f"{SAID['unsaid']} It names no weather.",
+        "weather": f"The weather: {state.weather}."
+        if state.weather
+        else f"{SAID['unsaid']} It names no weather.",
         "feelings": feelings_in(story, nouns),
     }
 
@@ -72,8 +74,8 @@ def joined_items(items: list[str]) -> str:
 
 
 def in_one_sentence(deeds: list[str]) -> str:
-    """Short sentences as one: "Mara found the kite, and Otto came to the well."."""
-    return f"{joined_items([deed.removesuffix('.') for deed in deeds])}." if deeds else ""
+    """Short sentences as one: "Mara found the kite, Otto came to the well."."""
+    return f"{', '.join(deed.removesuffix('.') for deed in deeds)}." if deeds else ""
 
 
 def contents_of(story: str) -> str:

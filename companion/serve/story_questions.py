@@ -286,7 +286,7 @@ def reason(asked: StoryQuestion) -> str:
 
 
 def whereabouts(asked: StoryQuestion) -> str:
-    """Where somebody or something is at the end, with what; that the story has no "pie", if it is asked for."""
+    """Where somebody or something is at the end, with what, or that it is not there."""
     absent = missing(asked_for(asked.question), asked.story)
     return lacking(asked.story, absent[-1]) if absent else places_of(asked.story, asked.nouns)
 

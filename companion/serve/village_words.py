@@ -133,7 +133,7 @@ def from_question_word(message: str) -> str:
 
 
 def without_lead(message: str) -> str:
-    """A question without a word such as "ok, and" before it; "is it true that Ada is old" asks "is Ada old"."""
+    """A question without a word such as "ok, and" before it, and without "is it true that"."""
     return IF_TRUE.sub(r"\2 \1 ", LEAD.sub("", message.strip()))
 
 
