@@ -239,12 +239,8 @@ class StoryChat(Chat):
             things = things_in(message) or things
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
-        return re.sub(
-            r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b",
-            rf"\1\2the {things[0]}",
-            text,
-            count=1,
-        )
+        asks_it = r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b"
+        return re.sub(asks_it, rf"\1\2the {things[0]}", text, count=1)
 
     def with_person(self, text: str) -> str:
         """A question about "she" or "he" and nobody else, with the last name that was said."""
