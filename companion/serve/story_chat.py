@@ -164,9 +164,11 @@ class StoryChat(Chat):
         instead = corrected(self.messages, nouns)
         if instead:
             return Reply(instead, "model")  # which it quotes
-        if self.stories() and not answered(answer) and not is_summary(answer):
-            self.messages = messages_before
-            return Reply(places_of(self.stories()[-1], nouns), "program", READ_NOTE)
+        stories = self.stories()
+        if stories and not answered(answer) and not is_summary(answer):
+            if not said:  # else the story that the message tells would be forgotten, too
+                self.messages = messages_before
+            return Reply(places_of(stories[-1], nouns), "program", READ_NOTE)
         return Reply(answer, "model")
 
     def without_model(self, said: str, question: str) -> Reply | None:
