@@ -67,9 +67,7 @@ VERY_RARE = 2
 """The same for the question that has it. With 6, 4 of 8,146 messages got a worse answer, and 1 a better."""
 CHAPTER_AND_NUMBER = re.compile(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b")
 """What names a chapter, or the one after it."""
-DOES_CHAPTER = re.compile(
-    r"(?i)\b(start|begin|open|run|do i (do|read)|how (long|much time)|minutes|hours?)\b"
-)
+DOES_CHAPTER = re.compile(r"(?i)\b(start|begin|open|run|do i (do|read)|how (long|much)|minutes|hours?)\b")
 """What asks how a chapter is read, and not what is in it."""
 
 
@@ -285,9 +283,8 @@ class Course:
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""
         names = product(*(entry.names for entry in entries))
-        row, similarity = max(
-            [self.term_questions.find(form.format(*some)) for some in names], key=lambda one: one[1]
-        )
+        found = [self.term_questions.find(form.format(*some)) for some in names]
+        row, similarity = max(found, key=lambda one: one[1])
         return row.answered() if similarity >= LIMITS[Nearness.CLEAR] else None
 
     def chapter_for(self, topic: str) -> Answered | None:

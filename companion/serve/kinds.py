@@ -1,11 +1,11 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
-Also the answers that are written down in small_talk.toml, by the kinds that they answer.
-
 messages.csv has messages as strangers write them, with their kinds, and faq.csv has questions about the
 course. A message of these files has the kind that it has there. For others, a linear classifier learned the
 kinds by ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits
 it again, in some seconds, and writes kinds.npz. The chat only reads these files.
+
+small_talk.toml has the answers that are written down, by the kinds of the messages that get them.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".

@@ -165,11 +165,8 @@ def faults_of(story: str, order: str) -> tuple[float, float]:
         return math.inf, math.inf
     n_twice = len(verdicts) - len({one.sentence for one in verdicts})
     absent = absent_from(story, order)
-    n_absent = (
-        len(absent)
-        + len(unwanted_in(story, order))
-        + len(missing([phrase.split()[-1] for phrase in absent], story))
-    )
+    absent_nouns = missing([phrase.split()[-1] for phrase in absent], story)
+    n_absent = len(absent) + len(absent_nouns) + len(unwanted_in(story, order))
     return n_absent, n_twice + sum(one.kind != "ok" for one in verdicts)
 
 

@@ -164,9 +164,11 @@ class StoryChat(Chat):
         instead = corrected(self.messages, nouns)
         if instead:
             return Reply(instead, "model")  # which it quotes
-        if self.stories() and not answered(answer) and not is_summary(answer):
-            self.messages = messages_before
-            return Reply(places_of(self.stories()[-1], nouns), "program", READ_NOTE)
+        stories = self.stories()
+        if stories and not answered(answer) and not is_summary(answer):
+            if not said:  # else the story that the message tells would be forgotten, too
+                self.messages = messages_before
+            return Reply(places_of(stories[-1], nouns), "program", READ_NOTE)
         return Reply(answer, "model")
 
     def without_model(self, said: str, question: str) -> Reply | None:
@@ -239,12 +241,8 @@ class StoryChat(Chat):
             things = things_in(message) or things
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
-        return re.sub(
-            r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b",
-            rf"\1\2the {things[0]}",
-            text,
-            count=1,
-        )
+        asks_it = r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b"
+        return re.sub(asks_it, rf"\1\2the {things[0]}", text, count=1)
 
     def with_person(self, text: str) -> str:
         """A question about "she" or "he" and nobody else, with the last name that was said."""

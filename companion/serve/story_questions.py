@@ -64,6 +64,7 @@ WOULD = re.compile(r"(?i)\b(would|what if)\b")
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
 ANYTHING = re.compile("")
+"""The form of every question."""
 NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
 
 

@@ -305,11 +305,8 @@ def test_whoever_begins_begins_with_chapter_0_and_it_is_the_term_of_the_last_ans
 
 
 def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_none():
-    assert (
-        COURSE.find("What is attention?")
-        .with_source()
-        .endswith("\n(From the glossary, chapter 4: Attention.)")
-    )
+    with_source = COURSE.find("What is attention?").with_source()
+    assert with_source.endswith("\n(From the glossary, chapter 4: Attention.)")
     assert COURSE.find("thank you").with_source() == COURSE.find("thank you").answer
     assert COURSE.find("Who has the kite?") is None
 

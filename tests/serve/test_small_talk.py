@@ -144,11 +144,7 @@ def test_more_messages_get_a_sensible_answer():
             "I cannot choose how a story ends.",
         ),
         ("something sad", BARE_ORDER, "I do not know “sad”, so the story leaves that out."),
-        (
-            "tell me a bedtime story",
-            BARE_ORDER,
-            "",
-        ),
+        ("tell me a bedtime story", BARE_ORDER, ""),
         (
             "a story for my daughter Mara",
             "Tell me a story about the baker Mara.",
@@ -506,13 +502,26 @@ def test_typing_errors_in_frequent_words_are_mended():
     assert ordered("a story about my dog Tim, who died") == "Tell me a story about a dog."
 
 
-def test_of_a_false_answer_the_story_is_said_first(monkeypatch):
-    def answering(self, text, *given, **options):
-        self.messages = [*self.messages, *talk(text, "Bram has the key.")]
-        yield "Bram has the key."
+def let_the_model_say(answer, monkeypatch):
+    """Let each answer of a model be this."""
 
-    monkeypatch.setattr(Chat, "stream", answering)
+    def stream(self, text, *given, **options):
+        self.messages = [*self.messages, *talk(text, answer)]
+        yield answer
+
+    monkeypatch.setattr(Chat, "stream", stream)
     monkeypatch.setattr(StoryChat, "make_room", lambda *given: None)
+
+
+def test_where_the_model_declines_a_program_reads_the_story_that_the_message_tells(monkeypatch):
+    let_the_model_say("Nobody said.", monkeypatch)
+    chat = story_chat()
+    assert "".join(chat.stream(f"{STORY} Who has the key?")).startswith("At the end of the story, the baker")
+    assert len(chat.stories()) == 1
+
+
+def test_of_a_false_answer_the_story_is_said_first(monkeypatch):
+    let_the_model_say("Bram has the key.", monkeypatch)
     chat = story_chat("Tell me a story.", STORY)
     said = "".join(chat.stream("Who has the key?"))
     assert said.startswith("At the end of the story: “Mara has the key.” (The model said “Bram has the key.”")
