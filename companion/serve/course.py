@@ -289,10 +289,13 @@ class Course:
 
     def chapter_for(self, topic: str) -> Answered | None:
         """The chapter that explains a topic, and then what the lists say of it."""
-        of_chapter = self.about_chapter(self.by_number(topic))
+        of_chapter = self.about_chapter(topic)
         if of_chapter:
             return of_chapter
         entries = self.entries(topic)[:1]
+        titled = self.titled(topic)
+        if titled and titled not in [entry.chapter for entry in entries]:
+            return self.about_chapter(titled.partition(":")[0])
         found = of_terms(entries) if entries else self.find(topic)
         if found and found.chapter:
             lead = capitalized(f"{found.chapter}. ")
@@ -303,13 +306,11 @@ class Course:
         none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
         return Answered(none, IN_GLOSSARY) if strange else None
 
-    def by_number(self, message: str) -> str:
-        """A message that asks for a chapter by its title and nothing else, with the number in its place."""
+    def titled(self, message: str) -> str:
+        """The chapter with the title that a message names and besides it nothing; "" for none."""
         words = content_words(message) - content_words(f"{SPARE_IN_COURSE} {IN_CHAPTER}")
-        for chapter in {entry.chapter for entry in self.glossary}:
-            if content_words(chapter.partition(": ")[2]) == words:
-                return f"chapter {number_of(chapter)}"
-        return message
+        chapters = {entry.chapter for entry in self.glossary}
+        return next((one for one in chapters if content_words(one.partition(": ")[2]) == words), "")
 
     def about_chapter(self, message: str) -> Answered | None:
         """The terms of the chapter that a message names, or of the one after it; None if it asks for more.

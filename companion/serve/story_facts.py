@@ -30,10 +30,8 @@ def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
         "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
         "places": scenes_of(story) if SCENE.search(question) else places_of(story, nouns),
-        "day": f"It is {state.day}." if state.day else f"{SAID['unsaid']} It names no day and no hour.",
-        "weather": f"The weather: {state.weather}."
-        if state.weather
-        else f"{SAID['unsaid']} It names no weather.",
+        "day": f"It is {state.day}." if state.day else "The story names no day and no hour.",
+        "weather": f"The weather: {state.weather}." if state.weather else "The story names no weather.",
         "feelings": feelings_in(story, nouns),
     }
 

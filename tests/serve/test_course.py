@@ -264,7 +264,7 @@ def test_dropout_is_explained():
     "question, chapter",
     [
         ("which chapter explains attention?", "4: Attention. Attention: "),
-        ("wich chapter covers LoRA", "17: LoRA. LoRA: "),
+        ("which chapter covers scaling", "12: Scaling. It explains: "),
         ("where do I learn about quantisation", "19: Quantization. Quantization, "),
         ("what chapter is about rewards?", "18: Rewards. Reward: "),
         ("Where can I find out about mixture of experts?", "24: Mixture of experts. "),
@@ -292,8 +292,9 @@ def test_small_talk_is_answered_and_not_the_course():
 def test_how_many_chapters_there_are_is_no_question_about_a_story():
     found = COURSE.find("how many chapters are there")
     assert "Twenty-six, from 0 to 25" in found.answer
-    assert COURSE.find("which chapters are there").answer == found.answer
+    assert COURSE.find("which chapters are there").answer.startswith("0 Start, 1 Tokenization")
     assert kind_of("how many chapters are there") == "course"
+    assert "16 hours" in COURSE.find("how many chapters are there and how long will it take me").answer
     assert kind_of("how many plums are there") == "count"
 
 

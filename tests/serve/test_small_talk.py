@@ -134,9 +134,9 @@ def test_more_messages_get_a_sensible_answer():
             "I do not know “robot”, so the story leaves that out.",
         ),
         (
-            "Tell me a story about a princess.",
+            "Tell me a story about a red princess.",
             BARE_ORDER,
-            "I do not know “princess”, so the story leaves that out.",
+            "I do not know “red princess”, so the story leaves that out.",
         ),
         (
             "tell me a story with a happy ending about a key",
@@ -156,9 +156,9 @@ def test_more_messages_get_a_sensible_answer():
             "You ordered three keys; the story has the red key.",
         ),
         (
-            "once upon a time there was a king with two horses",
-            BARE_ORDER,
-            "I do not know “horses”, so the story leaves that out.",
+            "once upon a time there was a boy called Bram",
+            "Tell me a story about Bram.",
+            "You ordered a person; that is not in the story.",
         ),
         ("another one", BARE_ORDER, ""),
         (
@@ -232,7 +232,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("why is there a key", f"{NO_REASONS} At the end of the story, {PLACES.partition(',')[0]}."),
         ("Which words in the story are hard for a beginner?", "The story says nothing of “beginner”."),
         ("what did Bram do?", "Bram came to the mill and met Mara."),
-        ("what happened to bram", "Bram came to the mill and met Mara."),
+        ("what did mara want", f"{UNSAID} Mara found the key."),
         ("what happened", "Mara found the key. Bram came to the mill and met Mara."),
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
@@ -257,10 +257,10 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
             "The number of things: 0. At the end of the story, the fox Bram is at the mill.",
         ),
         ("My son asks who Mara is", "Mara is the baker."),
-        ("My son asks where the dragon is", f"The story has no dragon. {CONTENTS}"),
+        ("My son asks where the pie was", f"The story has no pie. {CONTENTS}"),
         ("How many plums were there?", f"The story has no plums. {CONTENTS}"),
         ("tell it again please", STORY),
-        ("where did it happen?", f"At the end of the story, {PLACES}."),
+        ("where did it happen?", "The story happens at the mill."),
         ("did they fight?", UNSAID),
         ("and who gave it away?", NOBODY_FOUND),
         (
@@ -268,7 +268,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
             f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
         ),
         ("who is the fox in the story", "Bram is the fox."),
-        ("what day was it", "The day in the story: not named."),
+        ("what day was it", "The story names no day and no hour."),
         ("is the key blue?", "No, the key is red."),
         ("is the key orange", "No, the key is red."),
         ("was mara a queen", "No, Mara is the baker."),
@@ -280,7 +280,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
         ("is bram still there", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("isn't the key red", "Yes, the key is red."),
-        ("is Mara a miller?", "No, Mara is the baker."),
+        ("is it true that Mara is a miller?", "No, Mara is the baker."),
         ("does the fox have the key", "No, Mara has the key."),
         ("is the key with Bram", "No, Mara has the key."),
         ("was bram at the mill", "Yes, Bram is at the mill."),
@@ -302,7 +302,7 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     place = "At the end of the story, the goose Nell is at the mill with three plums."
     assert program_says(after, "Where are the plums now?") == place
     assert program_says(after, "how many plums?").startswith("The number of plums: 3. It has the baker Mara")
-    assert program_says(after, "how was the weather?") == "The weather in the story: not named."
+    assert program_says(after, "how was the weather?") == "The story names no weather."
 
 
 def test_what_happens_next_is_nothing_and_the_last_story_is_the_one_that_is_read():
