@@ -14,7 +14,6 @@ because the words of a story are not independent.
 import argparse
 import json
 from collections.abc import Callable
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -52,16 +51,15 @@ def read_once() -> None:
 
     All of them must have the same tokenizer: that of the village.
     """
-    read_tokens = excess_bits.read_tokens
+    read = excess_bits.read_words_and_tokens
     known = {}
 
-    def read_tokens_once(text, tokenizer):
+    def read_a_story_once(text, tokenizer):
         if text not in known:
-            known[text] = read_tokens(text, tokenizer)
+            known[text] = read(text, tokenizer)
         return known[text]
 
-    excess_bits.read_story = cache(excess_bits.read_story)
-    excess_bits.read_tokens = read_tokens_once
+    excess_bits.read_words_and_tokens = read_a_story_once
 
 
 def group_of(word: WordLoss) -> str:

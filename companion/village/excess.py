@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from companion.village.reader import END, Word, read_story, read_tokens
+from companion.village.reader import END, PerfectReader, Word, read_story, read_tokens, word_ids
 
 RESAMPLES = 2000
 RESAMPLES_SEED = 61
@@ -58,9 +58,9 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
     device = next(teller.model.parameters()).device
     was_training = teller.model.training
     for text in texts:
-        words = [*read_story(text), Word(END, "end", 0, 0.0)]
+        words, odds = read_words_and_tokens(text, tokenizer)
+        words = [*words, Word(END, "end", 0, 0.0)]
         ids = [*tokenizer.encode(text), teller.end]
-        odds = read_tokens(text, tokenizer)
         teller.model.eval()
         logits = teller.model(torch.tensor([[teller.end, *ids[:-1]]], device=device))[0]  # (T, V)
         teller.model.train(was_training)
@@ -69,7 +69,7 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
         first = 0
         for word in words:
             spaced = word.text if word.text == END or not first else f" {word.text}"
-            n = 1 if word.text == END else len(tokenizer.encode(spaced))
+            n = len(word_ids(tokenizer, spaced))
             places = range(first, first + n)
             unavoidable = sum(log2(1 / odds[i][ids[i]]) for i in places)
             loss = nats[first : first + n].sum().item() / log(2)
@@ -77,6 +77,12 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
             first += n
         stories.append(measured)
     return stories
+
+
+def read_words_and_tokens(text: str, tokenizer) -> tuple[list[Word], list[dict[int, float]]]:
+    """What `read_story` and `read_tokens` say of a story, which is read once for both."""
+    reader = PerfectReader()
+    return read_story(text, reader), read_tokens(text, tokenizer, reader)
 
 
 class Part(NamedTuple):

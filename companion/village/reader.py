@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import lru_cache
 from math import inf, log2
 from typing import NamedTuple
 
@@ -59,17 +60,20 @@ class PerfectReader:
         self.whole: list[str] = []  # the words of the sentence before
         self.last: Draft | None = None  # the same sentence
         self._after: dict[str, PerfectReader] = {}  # the readers that `after` has made
+        self._next: dict[str, float] = {}  # what `next_words` has found
         self._begin()
 
     def next_words(self) -> dict[str, float]:
         """The probability of each word that can come next; `END` alone where the story is over."""
         if self.state.over:
             return {END: 1.0}
-        weights = {}
-        for word, drafts in self.drafts.items():
-            weights[word] = sum([draft.probability for draft in drafts])
-        total = sum(weights.values())
-        return {word: weight / total for word, weight in weights.items()}
+        if not self._next:
+            weights = {}
+            for word, drafts in self.drafts.items():
+                weights[word] = sum([draft.probability for draft in drafts])
+            total = sum(weights.values())
+            self._next = {word: weight / total for word, weight in weights.items()}
+        return self._next
 
     def read(self, word: str) -> None:
         """Read one word.
@@ -85,6 +89,7 @@ class PerfectReader:
             raise ValueError(f"{word!r} cannot come after {self.last_words()!r} in a story of the village")
         self.sentence = [*self.sentence, word]
         self._after = {}
+        self._next = {}
         if drafts[0].text == word:  # a sentence is whole, and no text is two sentences
             self.last = drafts[0]
             self.state = self.state.copy()  # another reader may hold it, see `after`
@@ -167,11 +172,13 @@ def surprise(distribution: dict[str, float], word: str) -> float:
     return log2(1 / p) if p else inf
 
 
-def read_story(text: str) -> list[Word]:
+def read_story(text: str, reader: PerfectReader | None = None) -> list[Word]:
     """Read a whole story as the perfect reader does.
 
     Args:
         text: A story of the village, with one space between two words.
+        reader: A reader that has read nothing, or None for a new one. It keeps what it finds, so if
+            `read_tokens` gets the same reader, it need not read the story again.
 
     Returns:
         Its words in order. The sum of their surprises is `bits(text)`.
@@ -179,13 +186,13 @@ def read_story(text: str) -> list[Word]:
     Raises:
         ValueError: If the village could not have told the text, or the story has no end.
     """
-    reader = PerfectReader()
+    reader = reader or PerfectReader()
     words = []
     last_said = {}
     kinds: list[str] = []
     for i, word in enumerate(text.split(" ")):
         odds = reader.next_words()
-        reader.read(word)
+        reader = reader.after(word)
         bare = word.strip(PUNCTUATION)
         back = i - last_said.get(bare, i)
         last_said[bare] = i
@@ -215,13 +222,14 @@ def kinds_of_words(draft: Draft) -> list[str]:
 # ---- tokens instead of words ------------------------------------------------------------------------------
 
 
-def read_tokens(text: str, tokenizer) -> list[dict[int, float]]:
+def read_tokens(text: str, tokenizer, reader: PerfectReader | None = None) -> list[dict[int, float]]:
     """Read a story, or its beginning, token by token, as the perfect reader does.
 
     Args:
         text: The story, with one space between two words. A beginning may end within a word.
         tokenizer: Has `encode(text)`, which begins a new token at each space, and `end`, the id of
             <|endoftext|>.
+        reader: As for `read_story`.
 
     Returns:
         For each token of the text, and for what comes after the last, the exact distribution: the probability
@@ -230,18 +238,17 @@ def read_tokens(text: str, tokenizer) -> list[dict[int, float]]:
     Raises:
         ValueError: If the village could not have told the text.
     """
-    return list(token_distributions(text, tokenizer))
+    return list(token_distributions(text, tokenizer, reader))
 
 
-def token_distributions(text: str, tokenizer) -> Iterator[dict[int, float]]:
+def token_distributions(
+    text: str, tokenizer, reader: PerfectReader | None = None
+) -> Iterator[dict[int, float]]:
     """Yield what `read_tokens` returns, as far as the village could have told the text."""
-    reader = PerfectReader()
-    known = {END: [tokenizer.end]}
+    reader = reader or PerfectReader()
 
     def encode(word: str) -> list[int]:
-        if word not in known:
-            known[word] = tokenizer.encode(word)
-        return known[word]
+        return word_ids(tokenizer, word)
 
     yield next_tokens(reader, encode, [])
     words = text.split(" ") if text else []
@@ -253,6 +260,12 @@ def token_distributions(text: str, tokenizer) -> Iterator[dict[int, float]]:
         if not ids or not distributions[-1]:
             raise ValueError(f"{word!r} cannot come after {reader.last_words()!r} in a story of the village")
         yield from distributions
+
+
+@lru_cache(maxsize=10_000)
+def word_ids(tokenizer, word: str) -> list[int]:
+    """The tokens of a word, with the space before it, or of `END`. Do not change the list."""
+    return [tokenizer.end] if word == END else tokenizer.encode(word)
 
 
 def next_tokens(
