@@ -7,13 +7,14 @@ manual (pydoc, in pieces of 200 tokens), which differs a little between Pythons,
 `wide` is dense with as many parameters in all as the experts; `dense, longer` makes the steps that dense
 makes in the experts' time. The rows `rate 0` and `rate 0.01` differ only in the step of the biases. They
 were trained later, on the manual of another Python, so they are comparable only with one another, and their
-seconds with none. `dense, again`, `dense, 0.06` and `unbalanced, 0.06` are on that manual as well, the last
-two at twice the learning rate; `rate 0` is their `unbalanced` at the usual rate. `dense, stories, longer`
-makes the steps that dense makes in the experts' time on the stories alone. `bits_per_byte` is on held-out
-stories and pieces; `gap`, for the stories alone, is what is left of the way from the forgetful reader to the
-floor. `shares` has, for each kind of text and each layer, the share of choices that each expert got at the
-end; `by_step` that of all tokens in the last layer, after some steps. `early` is the mean loss of the first
-steps on the stories alone, which the chapter computes again. Seconds are processor time.
+seconds with none; the batches of `rate 0.01, mixed` are not sorted by length. `dense, again`, `dense, 0.06`
+and `unbalanced, 0.06` are on that manual as well, the last two at twice the learning rate; `rate 0` is their
+`unbalanced` at the usual rate. `dense, stories, longer` makes the steps that dense makes in the experts' time
+on the stories alone. `bits_per_byte` is on held-out stories and pieces; `gap`, for the stories alone, is what
+is left of the way from the forgetful reader to the floor. `shares` has, for each kind of text and each layer,
+the share of choices that each expert got at the end; `by_step` that of all tokens in the last layer, after
+some steps. `early` is the mean loss of the first steps on the stories alone, which the chapter computes
+again. Seconds are processor time.
 """
 
 import random
@@ -47,6 +48,7 @@ class Run(NamedTuple):
     steps: int = STEPS
     text: str = "both"
     lr: float = LR
+    pool: int = 8  # batches that are sorted by length together
 
 
 RUNS = {
@@ -63,6 +65,8 @@ RUNS = {
 for rate in (0.0, 0.01):
     RUNS[f"rate {rate:g}"] = Run("experts", {"balance": rate})
     RUNS[f"rate {rate:g}, one"] = Run("experts", {"n_active": 1, "balance": rate})
+# Batches of both texts: without a pool, rows are not sorted by length, and so not by the kind of text.
+RUNS["rate 0.01, mixed"] = Run("experts", {"balance": 0.01}, pool=1)
 # The comparison at equal steps again, on the manual of the rows above and at twice the learning rate.
 RUNS["dense, again"] = Run("storyteller")
 RUNS["dense, 0.06"] = Run("storyteller", lr=0.06)
@@ -71,7 +75,7 @@ RUNS["unbalanced, 0.06"] = Run("experts", {"balance": 0.0}, lr=0.06)
 RUNS["dense, stories, longer"] = Run("storyteller", steps=350, text="village")
 RUNS["dense, stories, 0.015"] = Run("storyteller", text="village", lr=0.015)
 RUNS["dense, stories, 0.06"] = Run("storyteller", text="village", lr=0.06)
-ONE_SEED = ("one", "one, unbalanced", "dense, stories, 0.015", "dense, stories, 0.06")
+ONE_SEED = ("one", "one, unbalanced", "dense, stories, 0.015", "dense, stories, 0.06", "rate 0.01, mixed")
 ROWS = [(name, seed) for name in RUNS for seed in (0, 1, 2) if seed == 0 or name not in ONE_SEED]
 LOOKS = (0, 10, 25, 50, 100, 250)
 """Steps after which a row notes the shares."""
@@ -106,7 +110,7 @@ def make_trainer(name: str, split, seed: int) -> Trainer:
         steps=run.steps, batch_size=BATCH, lr=run.lr, min_lr=0.0, warmup_steps=20, seed=seed, device="cpu",
         dtype="float32",
     )  # fmt: skip
-    batches = partial(training_batches, split, config)
+    batches = partial(training_batches, split, config, pool=run.pool)
     return Trainer(model, batches, config, optimizers=beside_adamw(Muon, model, run.lr))
 
 

@@ -6,6 +6,7 @@
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --seeds 0 --times 0.5 1 2 4
     OMP_NUM_THREADS=1 python benchmarks/modern.py --crossed --times 1 2
     OMP_NUM_THREADS=1 python benchmarks/modern.py "gpt2, as muon" --times 2
+    OMP_NUM_THREADS=1 python benchmarks/modern.py "storyteller, as muon" "swift, as muon" --times 2
     OMP_NUM_THREADS=1 python benchmarks/modern.py "untied, copied"
 
 A row is a recipe, a seed, and what the recipe's learning rate is multiplied with (`times`, 1 unless said).
@@ -102,9 +103,13 @@ RECIPES = {
     "one shift": Recipe("swift without the second shift, Muon", "swift", mlp_shift=0, **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
     "gpt2, as muon": Recipe("AdamW with Muon's other settings", "gpt2", linear=True, others=0.01),
+    "storyteller, as muon": Recipe(
+        "storyteller, AdamW with Muon's other settings", "storyteller", linear=True, others=0.01
+    ),
+    "swift, as muon": Recipe("swift, AdamW with Muon's other settings", "swift", linear=True, others=0.01),
     "untied, copied": Recipe("a head of its own, copied", tied=False, copied=True),
 }
-CONTROLS = ["gpt2, as muon", "untied, copied"]
+CONTROLS = ["gpt2, as muon", "storyteller, as muon", "swift, as muon", "untied, copied"]
 """Not in --all. AdamW in the place of Muon, with all else that the rows with Muon have: a line to 0, no
 weight decay, and `others`, AdamW's rate beside Muon, for all parameters but the matrices of the blocks. And a
 head of its own that begins as a copy of the token table, the last norm's weight as in a tied model."""
