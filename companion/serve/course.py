@@ -204,10 +204,13 @@ class Course:
 
         - the terms of a chapter: unless it is the SAME;
         - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms;
-        - the meaning of terms that are all of the question: of one below SAME, of two below CLEAR;
+        - the meaning of terms that are all of the question: of one below SAME, of two below CLEAR, as of one
+          in a comparison;
         - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
         - the meaning of terms beside other words, and a section: at NONE;
         - a question of the chapters with a VERY_RARE word of the message: at NONE.
+
+        The last two answer no message about something else that requests nothing.
         """
         asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
@@ -315,7 +318,7 @@ class Course:
     def about_chapter(self, message: str) -> Answered | None:
         """The terms of the chapter that a message names, or of the one after it; None if it asks for more.
 
-        It asks for more if it has two other content words.
+        It asks for more if it has two other content words, or asks what to do in the chapter.
         """
         found = CHAPTER_AND_NUMBER.search(message)
         if not found or "chapter" not in message.lower() or DOES_CHAPTER.search(message):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -192,7 +192,7 @@ class Index:
     Source: Salton & Buckley, 1988 (Information Processing & Management 24), section 2.
     """
 
-    def __init__(self, rows: Sequence[Any]):
+    def __init__(self, rows: Sequence[Row]):
         self.rows = [row for row in rows for _ in row.wordings]
         asked = [in_words(wording.lower()) for row in rows for wording in row.wordings]
         counted = [pieces(question) for question in asked]
@@ -214,7 +214,7 @@ class Index:
                 strange += ((1 + np.log(n)) * self.unseen) ** 2
         return known / max(np.sqrt(known @ known + strange), 1e-12)
 
-    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Any, float]:
+    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Row, float]:
         """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
 
         Args:

@@ -6,7 +6,7 @@ The kind of a message (`kinds.py`) decides who answers it:
 - a question about the course is answered from the course's lists (`course.py`);
 - an order gets a story that the model tells (`orders.py`);
 - a question about the story is answered by the model if it is of a form that the model learned, and else by a
-  program that reads the story (`story_questions.py`).
+  program that reads the story (`question_kind.py`, `story_questions.py`).
 
 `Lists` gives the first two, in the terminal, in the app and in the server, and `StoryChat` (`story_chat.py`)
 the others.
@@ -26,6 +26,8 @@ from companion.serve.kinds import (
     OF_COURSE,
     SAID,
     kind_of,
+    known_kinds,
+    words_of,
 )
 from companion.serve.village_words import halves, village_nouns, without_lead
 from companion.show.judged_text import is_story
@@ -37,13 +39,14 @@ REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
 def is_about_the_course(message: str, kind: str, course: Course) -> bool:
     """Whether a message is a question about the course.
 
-    It is one if its kind says so or it is the same as a listed question. Else it must ask something, and have
-    little besides terms of the course, where its kind leaves that open, or be near a listed question.
+    It is one if its kind says so or it is the same as a listed question, and none if messages.csv has it with
+    another kind. Else it must have little besides terms of the course, where its kind leaves that open, or be
+    near a listed question.
     """
     nearness = course.nearest(message)[1]
     if kind in OF_COURSE or nearness == Nearness.SAME:
         return True
-    if kind in NO_QUESTIONS:
+    if kind in NO_QUESTIONS or words_of(message) in known_kinds():
         return False
     if kind in MAYBE_COURSE and not ASKS_WHERE.match(message):
         entries = course.entries(message)

@@ -49,9 +49,12 @@ PERSON = re.compile(r"(?i)\b(boys?|girls?|man|men|woman|women|lady|child|childre
 """Words for people that the village does not have."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b([^.?!\n]*)")
-"""What a story is ordered about."""
+"""What follows a story is about: of a subject without a word of the village no story is told."""
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
+OF_NOUN = "|".join([*KINDS["color"], *KINDS["role"]])
+SAME = re.compile(rf"(?i)\b(?:the )?same ((?:(?:{OF_NOUN}) )?(?:{'|'.join(village_forms())}))\b")
+"""What an order keeps of the last one: "the same red kite"."""
 WITHOUT = re.compile(
     r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?|any|baker(?= mara)))* (\w+)"
 )
@@ -60,7 +63,7 @@ MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
 OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:|\bstory[.,;-])([^.?!\n]*)")
-"""What follows says what a story is ordered about."""
+"""What follows may have words that the note below a story names as unknown."""
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
     r"|\b(?:some|any)thing (\w+)\W*$"
@@ -102,8 +105,8 @@ def ordered_phrases(order: str) -> list[str]:
 def unknown_in_order(order: str) -> list[str]:
     """The words of an order that the model cannot follow: of its kind, as in "a sad story", and subject."""
     order = ENDS.sub("", order)
-    parts = [*STORY_KIND.findall(order), OPENS_SUBJECT.findall(order)]
-    subjects = " ".join(word for part in parts for word in part)
+    kinds = [word for words in STORY_KIND.findall(order) for word in words]
+    subjects = " ".join([*kinds, *OPENS_SUBJECT.findall(order)])
     return words_without(subjects, order_words())
 
 
@@ -125,12 +128,10 @@ def with_kept(text: str, last_order: str) -> str:
     """An order such as "another one but with a dog", with what it keeps of the last order."""
     if not KEEPS.match(text):
         return text
-    same = re.findall(r"(?i)\bsame (\w+)", text)
-    if village_nouns(" ".join(same)):
-        kept = [phrase for phrase in ordered_phrases(last_order) if {*same} & {*phrase.split()}]
-        if not kept:
-            return text
-        return " and ".join([re.sub(r"(?i)\b(the )?same \w+", "", text), *map(with_article, kept)])
+    same = set(village_nouns(" ".join(SAME.findall(text))))
+    if same:
+        kept = [phrase for phrase in ordered_phrases(last_order) if same & set(phrase.split())]
+        return " and ".join([SAME.sub("", text), *map(with_article, kept)]) if kept else text
     kinds = kinds_in(" ".join(ordered_phrases(text)))
     dropped = village_nouns(" ".join(WITHOUT.findall(text)))
     kept = [phrase for phrase in ordered_phrases(last_order) if not {*dropped} & {*phrase.split()}]
@@ -147,7 +148,7 @@ def kinds_in(phrase: str) -> set[str]:
 
 def cannot_tell(order: str) -> str:
     """What is said instead of a story of whose subjects the village knows none, else ""."""
-    subjects = " ".join(SUBJECT.findall(ENDS.sub("", order)))
+    subjects = " ".join(SUBJECT.findall(LENGTH.sub("", ENDS.sub("", order))))
     unknown = quoted(words_without(subjects, order_words()))
     if not unknown or ordered_phrases(order):
         return ""
@@ -171,7 +172,7 @@ def faults_of(story: str, order: str) -> tuple[float, float]:
 
 
 def absent_from(story: str, order: str) -> list[str]:
-    """What an order names and a story does not have, with a number of people, such as "three people"."""
+    """What an order names and a story does not have, with a number of people and "a person" of a name."""
     true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
     absent = missing(wanted_phrases(order), true)
     roles = list(state_of(story).role.values())

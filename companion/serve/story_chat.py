@@ -22,8 +22,9 @@ from companion.serve.orders import (
     wanted_phrases,
     with_kept,
 )
+from companion.serve.question_kind import kind_in, story_and_question
 from companion.serve.story_facts import corrected, is_summary, places_of, truth_of
-from companion.serve.story_questions import kind_in, read, story_and_question
+from companion.serve.story_questions import read
 from companion.serve.village_words import (
     TABLE,
     from_question_word,
@@ -104,12 +105,24 @@ class StoryChat(Chat):
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer, as `Chat.stream` does, in one piece."""
+        messages_before = self.messages
+        dropped_before = self.dropped
+        try:
+            self.replies = tuple(self.replies_to(text, max_new_tokens, seed, **options))
+        except BaseException:  # Ctrl-C, too: what was not shown is not remembered
+            self.messages = messages_before
+            self.dropped = dropped_before
+            raise
+        yield "\n".join(reply.text for reply in self.replies)
+
+    def replies_to(self, text: str, max_new_tokens: int, seed, **options) -> list[Reply]:
+        """The answers to the questions of a message, or the story that it orders."""
         text = without_lead(text)
         said, question = story_and_question(text)
         question = spelled(question)
         kind = kind_of(question)
         parts = halves(text)
-        replies = []
+        replies: list[Reply] = []
         if kind == "order" or (kind == "more" and not self.stories()):
             replies.append(self.tell_story(text, max_new_tokens, seed, **options))
         elif len(parts) > 1 and self.stories() and all(kind_of(part) in ABOUT_STORY for part in parts):
@@ -118,8 +131,7 @@ class StoryChat(Chat):
                 self.replies = tuple(replies)  # the next part may ask whether this is true
         else:
             replies.append(self.answer(said, question, max_new_tokens, seed, **options))
-        self.replies = tuple(replies)
-        yield "\n".join(reply.text for reply in replies)
+        return replies
 
     def reset(self) -> None:
         """Forget what was said."""
@@ -130,6 +142,8 @@ class StoryChat(Chat):
     def tell_story(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
         """The story that an order gets, with which the conversation begins anew."""
         last_order = self.messages[0]["content"] if self.stories() else ""
+        if is_story(last_order):  # the user told one, and asked about it
+            last_order = ""
         order = with_kept(normalized_order(text), last_order)
         declined = cannot_tell(order)
         if declined:
@@ -158,6 +172,7 @@ class StoryChat(Chat):
             return reply
         question = f"{said} {as_learned(from_question_word(question))}".strip()
         messages_before = self.messages
+        dropped_before = self.dropped
         self.make_room(question, max_new_tokens)
         answer = "".join(super().stream(question, max_new_tokens, seed, **options))
         nouns = village_nouns(question)
@@ -168,6 +183,7 @@ class StoryChat(Chat):
         if stories and not answered(answer) and not is_summary(answer):
             if not said:  # else the story that the message tells would be forgotten, too
                 self.messages = messages_before
+                self.dropped = dropped_before
             return Reply(places_of(stories[-1], nouns), "program", READ_NOTE)
         return Reply(answer, "model")
 
@@ -252,13 +268,15 @@ class StoryChat(Chat):
         if not pronoun or not stories or somebody:
             return text
         roles = state_of(self.messages[stories[-1]]["content"]).role
-        people = [name for name in roles if (name in SHE) == (pronoun[0].lower() == "she")]
+        is_she = pronoun[0].lower() == "she"
+        people = [name for name in roles if (name in SHE) == is_she]
         later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
         named = [name for name in village_nouns(with_names(later)) if name in people]
         if not named and len(people) != 1:
             return text
         name = named[-1] if named else people[0]
-        return re.sub(r"(?i)\b(she|he|him)\b", name, text)
+        replaced = r"(?i)\bshe\b" if is_she else r"(?i)\b(he|him)\b"
+        return re.sub(replaced, name, text)
 
     def stories(self) -> list[str]:
         """The stories of the conversation."""
@@ -277,17 +295,17 @@ class StoryChat(Chat):
 
         Where even that is not enough, `Chat.stream` drops the story, too.
         """
-        told = self.messages[:2]  # an order and its story
+        story_turn = self.messages[:2]  # an order and its story
         later = self.messages[2:]
-        if not told or not is_story(told[-1]["content"]):
+        if not story_turn or not is_story(story_turn[-1]["content"]):
             return
         context_length = self.model.config.context_length
         limit = context_length + 1 - min(max_new_tokens, context_length // 8)
         question = {"role": "user", "content": text}
-        while later and len(chat_ids([*told, *later, question], self.tokenizer, reply=True)) > limit:
+        while later and len(chat_ids([*story_turn, *later, question], self.tokenizer, reply=True)) > limit:
             later = later[2:]  # a question and its answer
             self.dropped += 1
-        self.messages = [*told, *later]
+        self.messages = [*story_turn, *later]
 
 
 def things_in(message: str) -> list[str]:

@@ -111,11 +111,15 @@ def places_of(story: str, words: Collection[str]) -> str:
     return f"At the end of the story, {', and '.join(named)}." if named else ""
 
 
-def scenes_of(story: str) -> str:
+def place_names(story: str) -> list[str]:
     """The places of a story, in the order in which it names them."""
-    found = dict.fromkeys(word for word in re.findall(r"\w+", story) if word in KINDS["place"])
-    scenes = ", then ".join(f"at the {place}" for place in found)
-    return f"The story happens {scenes}." if found else f"{SAID['unsaid']} It names no place."
+    return list(dict.fromkeys(word for word in re.findall(r"\w+", story) if word in KINDS["place"]))
+
+
+def scenes_of(story: str) -> str:
+    """Where a story happens, from its first place to its last."""
+    scenes = ", then ".join(f"at the {place}" for place in place_names(story))
+    return f"The story happens {scenes}." if scenes else f"{SAID['unsaid']} It names no place."
 
 
 def counts_of(story: str) -> Counter[str]:
@@ -131,7 +135,7 @@ def counts_of(story: str) -> Counter[str]:
         counts[word] = len(roles) - n_animals
     counts["things"] = len(things)
     counts["animals"] = n_animals
-    counts["places"] = len(set(state.place.values()))
+    counts["places"] = len(place_names(story))
     counts["sentences"] = len(sentences_of(story))
     counts["words"] = len(story.split())
     for n, goods in state.goods.values():

@@ -1,10 +1,13 @@
-"""Questions about a story that a program answers: it reads the judge's record of the story."""
+"""Questions about a story that a program answers: it reads the judge's record of the story.
+
+Each reader answers questions of one form, with "" where it has no answer.
+"""
 
 import re
 from dataclasses import dataclass
 
-from companion.serve.course_question import ASKS
-from companion.serve.kinds import ABOUT_STORY, LEARNED, MAYBE_WORLD, SAID, kind_of, known_kinds, words_of
+from companion.serve.kinds import LEARNED, SAID
+from companion.serve.question_kind import BEFORE, WHO_DID, asked_for
 from companion.serve.story_facts import (
     cast_of,
     contents_of,
@@ -18,30 +21,22 @@ from companion.serve.story_facts import (
     sentences_of,
 )
 from companion.serve.village_words import (
-    SENTENCES,
     SPARE,
     TABLE,
     content_words,
-    from_question_word,
-    learned_words,
     missing,
     unknown_words,
     village_forms,
     village_nouns,
 )
-from companion.show.judged_text import is_story
 from companion.village import judge
 from companion.village.judge import state_of
 from companion.village.words import KINDS
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
-WHO_DID = re.compile(r"(?i)^\W*who (?!is|was|are|were|has|had)\w+")
-"""How a question begins that asks who did something."""
 WHERE = re.compile(r"(?i)^\W*(where|who (has|holds|owns))\b")
 """How a question begins that asks for places and things."""
-REFERRING = frozenset(TABLE["lists"]["referring"].split())
-"""Words with which a question means the story, or somebody or something in it."""
 IS_IT = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
 """How a question begins that asks whether something is so."""
 IS = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t)\b(?! there)")
@@ -54,11 +49,6 @@ SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\
 """What asks for what somebody says."""
 WANTS = re.compile(r"(?i)\bwhat (did|does|do) .*\b(want|wish)\b")
 """What asks for the wish of somebody."""
-BEFORE = re.compile(
-    r"(?i)\b(before|first|originally|earlier|beginning|used to)\b"
-    r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
-)
-"""What asks how something was before the end of the story."""
 WOULD = re.compile(r"(?i)\b(would|what if)\b")
 """What asks for something that does not happen."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
@@ -66,85 +56,6 @@ ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 ANYTHING = re.compile("")
 """The form of every question."""
 NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
-
-
-def asked_for(question: str) -> list[str]:
-    """What a question names: the village's nouns, words after "the" or "a", and words it does not know."""
-    forms = village_forms()
-    spare = content_words(SPARE)
-    unknown = unknown_words(question)
-    words = re.findall(r"\w+", question)
-    found = []
-    for before, word in zip(["", *words], words, strict=False):
-        is_noun = before.lower() in ("the", "a", "an") and content_words(word) - spare
-        is_unknown = word in unknown and before.lower() != "who"  # "who killed" names a deed
-        if is_noun or is_unknown or word.lower() in forms:
-            found.append(forms.get(word.lower(), word))
-    return found
-
-
-def story_and_question(message: str) -> tuple[str, str]:
-    """The story that a message tells and its last sentence, which asks; else "" and the message."""
-    *said, question = re.split(SENTENCES, message.strip())
-    return (" ".join(said), question) if is_story(" ".join(said)) else ("", message)
-
-
-def kind_in(question: str, known: list[str]) -> str:
-    """The kind of a question after what was said, which may decide what `kind_of` leaves open.
-
-    It is changed in this order:
-
-    - "more" is "next", which asks how the story goes on;
-    - a kind of questions about a story is "why", where the question begins so;
-    - "unclear" is "story", where it names something of the village, or is a question after a story;
-    - "world" is "story", where all that it names of the village is in the story;
-    - "fact", "sentence" and "story" are "deeds", where it asks how something was before the end;
-    - a kind that leaves it open is "world", where the question is about the world;
-    - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "story".
-    """
-    kind = kind_of(question)
-    question = from_question_word(question)
-    nouns = village_nouns(question)
-    stories = [one for one in known if is_story(one)]
-    story = stories[-1] if stories else ""
-    if kind == "more":
-        return "next"
-    if kind in ABOUT_STORY and question.lower().startswith("why "):
-        kind = "why"
-    if kind == "unclear" and (nouns or (stories and ASKS.match(question))):
-        kind = "story"
-    if kind == "world" and nouns and story and not missing(nouns, story):
-        kind = "story"
-    if kind in (*LEARNED, "story") and nouns and BEFORE.search(question):
-        return "deeds"
-    if is_about_the_world(kind, question, story):
-        return "world"
-    if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
-        return "learned" if content_words(question) <= learned_words() else "story"
-    return kind
-
-
-def is_about_the_world(kind: str, question: str, story: str) -> bool:
-    """Whether a question names nobody and nothing of the village, and words that the story does not have.
-
-    One such word is enough if the village does not know it. Of others there must be two. The word for what
-    somebody did, as in "who drowned", does not count, nor does a question that messages.csv has.
-    """
-    if kind not in MAYBE_WORLD or village_nouns(question) or words_of(question) in known_kinds():
-        return False
-    if kind == "unclear" and not ASKS.match(question):
-        return False
-    if kind == "who" and story and len(unknown_words(question)) == 1:  # "who is Ada"
-        return False
-    if REFERRING.intersection(re.findall(r"\w+", question.lower())):
-        return False
-    if missing(unknown_words(re.sub(r"(?i)\bwho \w+", "who", question)), story):
-        return True
-    asked = content_words(question) - content_words(SPARE)
-    return not WHO_DID.search(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))
-
-
-# -- readers: each answers questions of one form; "" where it has no answer ----------------------------------
 
 
 @dataclass
@@ -199,7 +110,8 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
     subjects = [word for word in words if word in facts]
     proposed = {*words}.intersection((*KINDS[kind], *TABLE["other"].get(kind, "").split()))
     others = content_words(" ".join(words)) - content_words(" ".join([*subjects, *proposed, SPARE]))
-    if len(subjects) != 1 or not proposed or others or BEFORE.search(asked.question):
+    is_plain = not BEFORE.search(asked.question) and not re.search(r"(?i)\bnot\b", asked.question)
+    if len(subjects) != 1 or len(proposed) != 1 or others or not is_plain:
         return ""
     right = facts[subjects[0]]
     return f"{'Yes' if right in proposed else 'No'}, {form.format(subjects[0], right)}."
@@ -259,8 +171,10 @@ def number(asked: StoryQuestion) -> str:
     counts = counts_of(asked.story)
     state = state_of(asked.story)
     if asked.people:
-        goods_of = {name: n for name, (n, _) in state.goods.items()}
-        counts["things"] = sum((name in state.thing) + goods_of.get(name, 0) for name in asked.people)
+        had = [state.goods[name] for name in asked.people if name in state.goods]
+        for goods in KINDS["goods"]:
+            counts[goods] = sum(n for n, kind in had if kind == goods)
+        counts["things"] = sum(name in state.thing for name in asked.people)
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():

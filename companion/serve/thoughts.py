@@ -2,9 +2,7 @@
 
 from companion.runtime.text.end_tokens import TextDecoder
 from companion.runtime.text.tokenizer import Tokenizer
-
-THINK = "<think>"
-END_THINK = "</think>"
+from companion.village.reasoning import END_THINK, THINK
 
 
 def n_begun(text: str, marks: list[str]) -> int:

@@ -13,7 +13,6 @@ from companion.serve.course_lists import Answered
 from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
 from companion.serve.story_chat import StoryChat, story_verdicts
-from companion.village.dialogues import DECLINE
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
 EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
@@ -53,7 +52,7 @@ def chat_with(model: parts.OfferedModel, teller: LanguageModel) -> Chat:
 
 
 def answer(turn: Turn, model: parts.OfferedModel) -> None:
-    """Let the model answer, live. It reads the session's messages, without those that it declined."""
+    """Let the model answer, live. It reads the session's messages."""
     teller = parts.opened(model)
     turn.by = f"{model.label}, stopped"
     stop = st.empty()
@@ -61,7 +60,6 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     stop.button("Stop", key="stop chat", on_click=end, args=(turn,))
     try:
         chat = chat_with(model, teller)
-        messages_before = chat.messages
         for piece in chat.stream(turn.asked):
             turn.answer += reworded(piece, [before.answer for before in st.session_state["turns"][:-1]])
             place.html(html_parts.plain(turn.answer))
@@ -71,8 +69,6 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
             turn.note = chat.note
             names = {"model": model.label, "program": "a program", "rule": "a rule"}
             turn.by = " and ".join(dict.fromkeys(names[reply.by] for reply in chat.replies))
-        if turn.answer.strip() == DECLINE:  # it would take room from the next story
-            chat.messages = messages_before
     except parts.FAULTS as error:
         turn.by = "nobody"
         parts.complain(ValueError(f"{error}; Clear begins anew"))
