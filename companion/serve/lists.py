@@ -20,6 +20,7 @@ from companion.serve.course_question import ASKS, ASKS_WHERE, Nearness
 from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,
+    COURTESIES,
     MAYBE_COURSE,
     NO_ENTRY,
     NO_QUESTIONS,
@@ -102,17 +103,29 @@ class Lists:
             return Answered(ANSWERS["language"], SMALL_TALK)
         message = without_lead(message)
         answer = self.find_one(message, before)
-        parts = halves(message)
-        if len(parts) == 1:
+        parts = [part for part in halves(message) if kind_of(part) not in COURTESIES]
+        if len(parts) < 2:
             return answer
         if are_about_the_village(parts):
             return None
         found = self.found_of_parts(parts, before)
-        if is_from_lists(answer) and not any(map(village_nouns, parts)):
-            are_questions = all(self.course.nearest(part)[1] >= Nearness.CLEAR for part in parts)
-            if not are_questions or self.course.nearest(message)[1] == Nearness.SAME:
-                return answer
-        return joined(found, len(parts)) if found else answer
+        if not found or (is_from_lists(answer) and self.is_one_question(message, parts, answer, found)):
+            return answer
+        return joined(found, len(parts))
+
+    def is_one_question(
+        self, message: str, parts: list[str], answer: Answered, found: list[Answered]
+    ) -> bool:
+        """Whether an answer to a whole message is better than those found to its parts.
+
+        It is for a listed question, and where it answers no single part and a part is no listed question.
+        """
+        if any(map(village_nouns, parts)):
+            return False
+        if self.course.nearest(message)[1] == Nearness.SAME:
+            return True
+        of_one_part = answer.answer in [one.answer for one in found]
+        return not of_one_part and any(self.course.nearest(part)[1] < Nearness.CLEAR for part in parts)
 
     def found_of_parts(self, parts: list[str], before: Answered | None = None) -> list[Answered]:
         """The answers to those questions of a message that the lists answer."""
@@ -126,7 +139,8 @@ class Lists:
     def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
         """The answer to a message as a whole."""
         mended = self.course.mended(message)
-        if kind_of(mended) not in ABOUT_STORY:  # where "it" is the story
+        is_known = words_of(mended) in known_kinds()
+        if not is_known and kind_of(mended) not in ABOUT_STORY:  # where "it" is the story
             mended = self.course.with_term(mended, before)
         kind = kind_of(mended)
         following = self.course.following(before) if before and kind == "more" else None

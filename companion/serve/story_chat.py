@@ -287,7 +287,7 @@ class StoryChat(Chat):
         return [
             one["content"]
             for one in self.messages
-            if one["role"] != "user" or kind_of(one["content"]) not in ORDER_KINDS
+            if one["role"] != "user" or is_story(one["content"]) or kind_of(one["content"]) not in ORDER_KINDS
         ]
 
     def make_room(self, text: str, max_new_tokens: int) -> None:

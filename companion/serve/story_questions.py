@@ -297,6 +297,7 @@ BY_FORM = (
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),
     (ANYTHING, deeds_of_nouns),
+    (WHO_DID, deeds_with_words),
     (ANYTHING, sentences_with_words),
     (ANYTHING, deeds_with_words),
     (WHO_DID, nobody),

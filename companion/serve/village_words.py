@@ -155,8 +155,8 @@ def words_without(message: str, known: set[str]) -> list[str]:
 
 
 def quoted(words: Iterable[str]) -> str:
-    """The first three of some words in quotation marks, without short forms such as "pls"."""
-    shown = [word for word in words if word.lower() not in SHORT_FORMS]
+    """The first three of some words in quotation marks, without numbers and short forms such as "pls"."""
+    shown = [word for word in words if word.lower() not in SHORT_FORMS and not word.isdecimal()]
     return ", ".join(f"“{word}”" for word in shown[:3])
 
 

@@ -242,7 +242,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what would happen without bram", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
-        ("who found the key?", f"The story says: {STORY.partition(' One')[0]}"),
+        ("who found the key?", "Mara found the key."),
         ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("was there a fox?", f"Yes: “{LAST}”"),
         (
