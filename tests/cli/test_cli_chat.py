@@ -149,11 +149,11 @@ def test_what_the_lists_answer_needs_no_model(monkeypatch, capsys):
     )
 
 
-def test_the_model_is_loaded_once_and_a_terminal_says_so(monkeypatch, capsys):
+def test_after_a_reset_the_model_is_asked_and_is_loaded_once_and_a_terminal_says_so(monkeypatch, capsys):
     monkeypatch.setattr("companion.cli.chat.is_terminal", lambda: True)
-    asked = "thanks\ntell me a story\nanother one\n"
+    asked = "What is attention?\n/reset\ntell me more\nanother one\n"
     out = chat(monkeypatch, capsys, ANSWERER, asked, "--marks", "off").splitlines()
-    assert out[0].startswith("You are welcome") and out[1] == "(The model is being loaded …)"
+    assert out[2] == "(forgotten)" and out[3] == "(The model is being loaded …)"
     assert sum("being loaded" in line for line in out) == 1
 
 
