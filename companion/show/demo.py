@@ -2,7 +2,7 @@
 
 Each of PARTS takes a Subject, a model with the sentence that it reads, and yields lines. Nothing is worked
 out here that a chapter works out: rows, streams and logits are those of the model's own modules, and the
-attention map is the one that `companion.show.widgets` draws from CausalSelfAttention.project.
+attention map is the one that `companion.show.measures` takes from CausalSelfAttention.project.
 """
 
 import textwrap
@@ -19,8 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
-from companion.show.measures import recorded_calls
-from companion.show.widgets import attention_layers, attention_weights
+from companion.show.measures import attention_layers, attention_weights, recorded_calls
 from companion.village.reader import token_distributions
 
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"

@@ -24,13 +24,16 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import regex
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
+from companion.runtime.models.modules import eval_mode
 from companion.show import plots
+from companion.show.measures import attention_layers, attention_weights
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
 
@@ -287,50 +290,8 @@ def count(tokens: int) -> str:
 # Attention
 
 
-def attention_layers(model) -> list:
-    """A model's attention layers, in order: its parts with project(x)."""
-    return [part for part in model.modules() if callable(getattr(part, "project", None))]
-
-
-def attention_weights(model, tokens):
-    """What each head looks at while a model reads tokens.
-
-    Row i of a head's matrix has the weights that token i gives to tokens 0 to i. Each row sums to 1. The
-    weights are the causal softmax of the scaled products of the queries and keys that the layer's project
-    gives, within the layer's window if it has one. A key that several heads share counts for each of them.
-
-    Args:
-        model: Takes tokens (1, T) int64.
-        tokens: The tokens, (1, T) int64.
-
-    Returns:
-        The weights of each layer, (H, T, T).
-    """
-    import torch
-
-    from companion.show.measures import recorded_calls
-
-    weights = []
-    all_pairs = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
-    with recorded_calls(model) as calls:
-        model(tokens)
-        inputs = {part: x for part, x, _ in calls}
-        for layer in attention_layers(model):
-            q, k, _ = layer.project(inputs[layer])
-            unseen = all_pairs.triu(1)  # (T, T)
-            window = getattr(layer, "window", None)
-            if window is not None:
-                unseen = unseen | all_pairs.tril(-window)
-            k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
-            scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
-            weights.append(scores.masked_fill(unseen, float("-inf")).softmax(-1))
-    return weights
-
-
 def begin(model, tokenizer, text: str):
     """What begins every text, and this text's tokens, (1, T) int64, on the model's device."""
-    import torch
-
     ids = [*tokenizer.begin, *tokenizer.encode(text)]
     return torch.tensor([ids], device=next(model.parameters()).device)
 
@@ -448,10 +409,6 @@ def next_logits(model, tokenizer, prompt: str):
     Raises:
         ValueError: If the prompt is longer than the model's context.
     """
-    import torch
-
-    from companion.runtime.models.modules import eval_mode
-
     tokens = begin(model, tokenizer, prompt)
     limit = model.config.context_length
     if tokens.shape[1] > limit:
