@@ -73,8 +73,11 @@ def run(options: Options) -> None:
             pieces.append(piece)
             yield cleaned(piece)
 
-    for shown in marked(drawn(), marks_for(options.marks)) if of_village else drawn():
-        print(shown, end="", flush=True)
+    shown = drawn()
+    if of_village:
+        shown = marked(shown, marks_for(options.marks))
+    for piece in shown:
+        print(piece, end="", flush=True)
     print()
     text = "".join(pieces)
     if NO_TEXT.search(text):

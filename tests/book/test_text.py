@@ -82,7 +82,7 @@ def test_headings_are_carried_forward_and_comments_in_code_are_none():
         (None, "book.toml is missing; run this in the repository's root"),
         ("", "book.toml: a block has no part; add it"),
         ('title = "x"\nrepository = ""\n[[part]]\n', "book.toml: a block has no title; add it"),
-        ("title = 1 2", "book.toml is not TOML: .*; mend it"),
+        ("title = 1 2", "book.toml cannot be read: .*; mend it"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path, capsys, manifest, message):

@@ -89,9 +89,8 @@ def test_without_any_input_it_ends(made, monkeypatch, capsys):
 
 
 def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
-    out = chat(
-        monkeypatch, capsys, made[2], "Who has the key?\n/reset\n/history\n/help\n\n/exit\nAnd the hat?\n"
-    )
+    typed = "Who has the key?\n/reset\n/history\n/help\n\n/exit\nAnd the hat?\n"
+    out = chat(monkeypatch, capsys, made[2], typed)
     assert out.splitlines()[:2] == ["Mara.", "(forgotten)"] and len(out.splitlines()) == 3
     assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
 
@@ -144,9 +143,8 @@ def test_a_model_of_another_text_answers_by_itself(made, monkeypatch, capsys):
 
 def test_what_the_lists_answer_needs_no_model(monkeypatch, capsys):
     monkeypatch.setattr("companion.load", None)
-    assert "Attention: " in chat(
-        monkeypatch, capsys, ANSWERER, "What is attention?\nthanks\n/reset\n/history\n"
-    )
+    typed = "What is attention?\nthanks\n/reset\n/history\n"
+    assert "Attention: " in chat(monkeypatch, capsys, ANSWERER, typed)
 
 
 def test_after_a_reset_the_model_is_asked_and_is_loaded_once_and_a_terminal_says_so(monkeypatch, capsys):

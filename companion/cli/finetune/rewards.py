@@ -202,7 +202,9 @@ def add_defaults(options: Options, model: GPT, n_pairs: int) -> None:
     if n_pairs:
         take(options, {"steps": 2 * math.ceil(n_pairs / BATCH), "lr": 1e-5, "beta": 0.1})
         return
-    take(options, {"method": "dpo"} | ({"lr": 1e-3} if model.config.architecture == "swift" else {}))
+    take(options, {"method": "dpo"})
+    if model.config.architecture == "swift":
+        take(options, {"lr": 1e-3})
     take(options, JUDGED[options.method])
 
 
@@ -262,8 +264,12 @@ def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> t
 
 def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     """What the model does now: with the pairs that it learns from, and of stories of the village."""
-    found = {"chosen likelier": chosen_likelier(teller, pairs[:ASKED])} if pairs else {}
-    return found | (look(teller, asked, seed) if asked else {})
+    found = {}
+    if pairs:
+        found["chosen likelier"] = chosen_likelier(teller, pairs[:ASKED])
+    if asked:
+        found |= look(teller, asked, seed)
+    return found
 
 
 def print_figures(n_pairs: int, n_stories: int, figures: dict[str, dict]) -> None:
@@ -358,7 +364,9 @@ def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> 
         samples = game.texts if options.method == "dpo" else game.samples.texts
         return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
 
-    batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
+    batches, loss = game.batches, game.loss
+    if options.mixed:
+        batches, loss = mix(game, teller, before, options)
     trainer = trainer_of(options, teller.model, batches, loss)
     return trainer, progress, f"the village's judge, {options.method}"
 
