@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
-from companion.cli._parsing import Positional, Range
+from companion.cli._options import Positional, Range
 from companion.cli._shared import PREPARED, each_once, memorized, refuse, texts_named
 from companion.datasets import hold_out, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large

@@ -15,7 +15,7 @@ from torch import nn
 
 from companion import BUILDERS, load, village
 from companion.cli import prepare
-from companion.cli._parsing import Range
+from companion.cli._options import Range
 from companion.cli._shared import DRAWING, RUNS, VILLAGE, refuse
 from companion.cli._training_report import (
     Reporter,
