@@ -16,7 +16,7 @@ from companion.cli import COMMANDS, main
 from companion.cli._options import find_class, texts_of
 from companion.cli._parsing import find_command, words_in
 from companion.cli._shared import SHIPPED, table
-from companion.cli.train import PRESETS
+from companion.cli._training_plan import PRESETS
 from companion.runtime.runs.resuming import read_log
 from companion.show.judged_text import marks_for, story
 from companion.training import TrainConfig
