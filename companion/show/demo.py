@@ -18,15 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from companion.runtime.files.arguments import whole_number
-from companion.show.columns import (
-    LABEL,
-    bar,
-    fit,
-    grid,
-    places,
-    shape,
-    spell,
-)
+from companion.show.columns import LABEL, bar, fit, grid, places, shape, spell
 from companion.show.measures import attention_layers, attention_weights, recorded_calls
 from companion.village.reader import token_distributions
 

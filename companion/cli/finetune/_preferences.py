@@ -8,12 +8,7 @@ from typing import Any
 
 import torch
 
-from companion.cli._learning import (
-    Rewards,
-    Row,
-    text_batch,
-    trainer_of,
-)
+from companion.cli._learning import Rewards, Row, text_batch, trainer_of
 from companion.datasets import pad_batch
 from companion.generation import LanguageModel
 from companion.gpt import GPT
