@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from logs import append_row, machine
 
-from companion.cli.train import PRESETS
+from companion.cli._training_plan import PRESETS
 from companion.datasets import pad_batch
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.inside import ask, attention_maps, head_scores, hidden_states, probe

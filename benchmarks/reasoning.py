@@ -461,7 +461,9 @@ def measured(teller: LanguageModel, n: int, seed: int) -> dict:
         least = [least_calls(len(search.people), len(search.places)) for search in found]
         within = [yes and k <= most for yes, k, most in zip(right, calls, least, strict=True)]
         by_program = sum(len(episode(search)) for search in found)
-        in_order = sum(search.in_order() for search in found)
+        in_order = 0  # the calls of somebody who looks place after place, until only one is left
+        for search in found:
+            in_order += min(search.places.index(search.place) + 1, len(search.places) - 1)
         cells[name] = [n, sum(right), sum(within), sum(calls), by_program, in_order, sum(least)]
         shown.append([[search.prompt, text] for search, text in zip(found[:10], texts, strict=False)])
     return {"cells": cells, "shown": shown}

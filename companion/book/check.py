@@ -8,13 +8,12 @@ from nbformat import NotebookNode
 
 from companion.book import BookError
 from companion.book.elsewhere import repository_files
+from companion.book.export import LINE_LENGTH
 from companion.book.manifest import GENERATED, Book, Chapter
 from companion.book.overviews import imported_modules, overview_files, parse_code, taught_cells
 from companion.book.sync import IGNORED, chapter_files, keep_outputs, make_notebook
 from companion.book.text import code_cells, read_notebook, tags
 
-LETTERS = 110
-"""Letters of a line of code: more are wider than a page."""
 SECONDS = 60
 """What a notebook may take on one thread."""
 DIRECTIVE = re.compile(r"^\s*(:::|`{3,}\s*\{)", re.MULTILINE)
@@ -95,8 +94,8 @@ def of_code(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
         if {"hide-cell", "hide-input"} & set(tags(cell)) and not cell.source.lstrip().startswith("#"):
             yield f"code cell {number} is folded, and its first line shows; begin it with a comment"
         letters = max(map(len, cell.source.split("\n")))
-        if letters > LETTERS:
-            yield f"code cell {number} has a line of {letters} letters, over {LETTERS}; wrap it"
+        if letters > LINE_LENGTH:
+            yield f"code cell {number} has a line of {letters} letters, over {LINE_LENGTH}; wrap it"
 
 
 def has_image(cell: NotebookNode) -> bool:

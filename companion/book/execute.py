@@ -38,7 +38,12 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
     Raises:
         CellFailed: At the first failing cell.
     """
-    running = [0]
+    running = 0  # the cell that runs, among all cells
+
+    def note(cell: NotebookNode, cell_index: int) -> None:
+        nonlocal running
+        running = cell_index
+
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -47,7 +52,7 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning for each kernel started
         resources={"metadata": {"path": str(chapter.notebook.parent)}},
-        on_cell_start=lambda cell, cell_index: running.append(cell_index),
+        on_cell_start=note,
     )
     path = os.pathsep.join(filter(None, [str(chapter.root), os.environ.get("PYTHONPATH")]))
     environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
@@ -62,7 +67,7 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
     try:
         client.execute(env=environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise failure(notebook.cells[running[-1]], f"{error}") from None
+        raise failure(notebook.cells[running], f"{error}") from None
     seconds = time.perf_counter() - begin
     notebook.metadata = nbformat.from_dict(METADATA)  # the kernel wrote its version there
     for cell in code_cells(notebook):

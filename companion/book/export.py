@@ -12,6 +12,7 @@ from companion.book.manifest import Chapter
 from companion.book.text import code_cells, headings, tags
 
 LINE_LENGTH = 110
+"""Letters of a line of code: more are wider than a page."""
 
 
 def ruff(command: list[str], code: str) -> str:
@@ -104,8 +105,9 @@ def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
                 if chapter.module is None:
                     raise BookError(f"tagged export, but {chapter.name} has no module in book.toml; add one")
                 cell_names = defined_names(cell)
-                for name in set(cell_names) & set(names):
-                    raise BookError(f"{name} is exported twice; every name is defined once")
+                twice = set(cell_names) & set(names)
+                if twice:
+                    raise BookError(f"{min(twice)} is exported twice; every name is defined once")
                 names += cell_names
                 source = cell.source.removeprefix(package_line(chapter)).strip()
                 blocks.append(f"# Cell {cell.get('id')}, under “{under[id(cell)]}”\n{source}\n")

@@ -119,7 +119,7 @@ class Book:
         except KeyError as error:
             raise BookError(f"book.toml: a block has no {error.args[0]}; add it") from None
         except ValueError as error:
-            raise BookError(f"book.toml is not TOML: {error}; mend it") from None
+            raise BookError(f"book.toml cannot be read: {error}; mend it") from None
 
     def find(self, key: str) -> Chapter:
         """The chapter with this key.

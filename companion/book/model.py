@@ -9,6 +9,9 @@ import numpy as np
 
 from companion.book import BookError
 from companion.book.manifest import Book
+from companion.village.judge import LONGEST_SENTENCE, introduced
+from companion.village.machine import VILLAGE
+from companion.village.words import KINDS
 
 CHECKPOINT = Path("data/models/village")
 MODEL, WEIGHTS, MARKS = "model.json", "weights.safetensors", "marks.json"
@@ -63,7 +66,6 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     from safetensors.numpy import save_file
 
     from companion.tokenization import GPT2_PATTERN
-    from companion.village.judge import as_data
 
     config, tokenizer, tensors = shipped(book)
     if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
@@ -73,10 +75,33 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     described = {"config": config, "tokenizer": words}
     folder.mkdir()
     save_file(rounded_model(tensors), folder / WEIGHTS)
-    for name, data in [(MODEL, described), (MARKS, as_data())]:
+    for name, data in [(MODEL, described), (MARKS, marks_data())]:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         (folder / name).write_bytes(text.encode("utf-8"))
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+
+
+def marks_data() -> dict:
+    """The patterns as data for other languages, in a form that JSON can hold.
+
+    The page of the web book uses regular expressions alone to ask two of the judge's questions: whether a
+    sentence is one of the village, and whether each name in it was told before. Only the judge knows what is
+    true.
+
+    Returns:
+        "kinds" has the words of each kind. "patterns" has for each pattern, in turn, a literal text and the
+        kind of the word that follows, which is "+name" for a name that the sentence introduces. "longest" is
+        the number of words after which a text that is no sentence is cut.
+    """
+    patterns = []
+    for pattern in VILLAGE.patterns:
+        letters = [slot.letter for slot in pattern.slots]
+        new = [letters.index(letter) for letter, _ in introduced(pattern)]  # of each such letter, the first
+        parts = [pattern.pieces[0]]
+        for i, (slot, piece) in enumerate(zip(pattern.slots, pattern.pieces[1:], strict=True)):
+            parts += ["+name" if i in new else slot.kind, piece]
+        patterns.append(parts)
+    return {"kinds": KINDS, "patterns": patterns, "longest": LONGEST_SENTENCE}
 
 
 def page_model(config: dict, tensors: dict[str, np.ndarray]) -> Any:

@@ -4,6 +4,7 @@ import copy
 import posixpath
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,7 +14,7 @@ from nbformat.v4 import new_markdown_cell
 from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
 from companion.book.terms import Linker, Term
-from companion.book.text import FOLDED, NOTEBOOK_ONLY, tags
+from companion.book.text import FENCED, FOLDED, NOTEBOOK_ONLY, blank_code, tags
 
 BUILT = "What you built"
 """The section whose names lead to the package's pages."""
@@ -29,7 +30,6 @@ LOST = re.compile(r"!?\[(?P<label>(?:[^\[\]]|\[[^\[\]]*\])*)\]\(\0[^)]*\)")
 REMOTE_IMAGE = re.compile(r"!\[([^\]]*)\]\(https?:[^)]*\)")
 ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
 CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)")
-FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
 
 
 def outside_code(change, source: str) -> str:
@@ -44,14 +44,8 @@ def outside_code(change, source: str) -> str:
 
 def sections(source: str) -> list[str]:
     """A cell's Markdown, cut before each heading of the second level."""
-    parts = [""]
-    fenced = False
-    for line in source.splitlines(keepends=True):
-        fenced ^= line.startswith(("```", "~~~"))
-        if line.startswith("## ") and not fenced:
-            parts.append("")
-        parts[-1] += line
-    return parts
+    starts = [found.start() for found in re.finditer("^## ", blank_code(source), re.MULTILINE)]
+    return [source[start:end] for start, end in pairwise([0, *starts, len(source)])]
 
 
 def guides(book: Book) -> list[Path]:
@@ -193,6 +187,6 @@ def chapter_page(
             page.cells.insert(page.cells.index(head) + 1, new_markdown_cell(where))
         else:
             page.cells[place].source = PROMISE.sub(
-                lambda found: f"{found[0][:-1]}* {where}", page.cells[place].source, count=1
+                lambda found: f"{found[0]} {where}", page.cells[place].source, count=1
             )
     return page

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def stage(book: Book, folder: Path) -> None:
     sizes = write_model(book, static / "model") if ships(book) else {}
     if sizes:
         write_example(book, static / "teller" / "example.json", EXAMPLES["flow"][0])
-        write_truth(book, static / "teller" / "truth.json", sum(EXAMPLES.values(), []))
+        write_truth(book, static / "teller" / "truth.json", list(chain.from_iterable(EXAMPLES.values())))
     pages = {
         "index.md": cover_page(book, read_log(book), sizes),
         "glossary.md": glossary_page(terms),

@@ -1,4 +1,4 @@
-"""The glossary: terms and meanings, gathered from what each chapter built, and linked where they occur."""
+"""What readers look up, from the chapters: terms, which are linked, and questions and headings as CSV."""
 
 import csv
 import io
@@ -167,9 +167,10 @@ def section_rows(notebooks: dict[Chapter, NotebookNode]) -> str:
     """
     found = []
     for chapter, notebook in notebooks.items():
-        for heading in sum(map(heading_lines, notebook.cells), []):
-            if heading != chapter.title and not EXERCISE.match(heading):
-                found.append((heading, chapter))
+        for cell in notebook.cells:
+            for heading in heading_lines(cell):
+                if heading != chapter.title and not EXERCISE.match(heading):
+                    found.append((heading, chapter))
     times = Counter(heading for heading, _ in found)
     rows = [(heading, chapter.number, chapter.title) for heading, chapter in found if times[heading] == 1]
     return as_csv([("question", "chapter", "title"), *rows])

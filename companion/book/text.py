@@ -36,6 +36,8 @@ FOLDED = {"hide-cell", "hide-input", "solution"}
 
 hide-input leaves what a cell prints and draws in sight: for code whose figure matters, and not its lines."""
 
+FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*[ ]*$|\Z)", re.MULTILINE | re.DOTALL)
+"""A block of code, which ends with the text where its fence is not closed."""
 
 NAVIGATION = "navigation"
 """The tag of the cells that link to the chapters before and after. Only notebooks have them."""
@@ -130,14 +132,17 @@ def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
             taken.add(cell.id)
 
 
+def blank_code(source: str) -> str:
+    """A cell's Markdown with spaces for what is in code blocks, as long as before."""
+    return FENCED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
+
+
 def headings_in(source: str) -> list[tuple[int, str]]:
     """The levels and words of the headings in a cell's Markdown; a comment in a code block is none."""
     found = []
-    fenced = False
-    for line in source.split("\n"):
-        fenced ^= line.startswith(("```", "~~~"))
+    for line in blank_code(source).split("\n"):
         match = re.match(r"(#{1,6}) +(.+)", line)
-        if match and not fenced:
+        if match:
             found.append((len(match[1]), match[2].strip()))
     return found
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from companion import village
-from companion.cli._parsing import Alias, Range
+from companion.cli._options import Alias, Range
 from companion.runtime.terminal import as_typed
+from companion.runtime.text.documents import load_text
 from companion.tokenization import Tokenizer
 from companion.village.reasoning import END_THINK, THINK
 
@@ -120,6 +121,23 @@ def each_once(found: Sequence, what: str, key: Callable = lambda one: one) -> li
     return list(kept.values())
 
 
+def texts_named(option: str, name: str, skip: Callable | None = None) -> list[str]:
+    """The texts of a file, a folder or a corpus, as load_text finds them.
+
+    Args:
+        option: What stands before the name on the command line, such as "--data=", to be in the errors.
+        name: The file, the folder or the corpus.
+        skip: As load_text takes it.
+
+    Raises:
+        ValueError: If it is none of these, or no text.
+    """
+    try:
+        return load_text(name, skip=skip)
+    except ValueError as error:
+        raise ValueError(str(error).replace("name_or_path=", option, 1)) from None
+
+
 SMALL_TEXT = 100_000  # bytes of a text that is too short to teach a model more than itself
 
 
@@ -142,7 +160,8 @@ def check_answers(name: Path, teller) -> None:
     """Check that a model was taught to answer.
 
     Raises:
-        ValueError: If its tokenizer has no chat tokens and no template. The message says what teaches it.
+        ValueError: If its tokenizer has no chat tokens and no template; the message says what teaches it. Or
+            if its template refuses a message.
     """
     from companion.instructions import chat_ids  # here, because it imports training
 

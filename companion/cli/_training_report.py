@@ -7,7 +7,6 @@ It prints a line at each evaluation, and at its end what the figures mean. It wr
 import dataclasses
 import json
 import math
-import re
 import textwrap
 from collections.abc import Mapping
 from functools import partial
@@ -20,9 +19,9 @@ from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache, inline
 from companion.cli._shared import ABOUT_DOT, CONFIG, DRAWING, VILLAGE, memorized
+from companion.cli._training_plan import TrainPlan
 from companion.generation import LanguageModel
 from companion.modern import INLINED_MODERN
-from companion.runtime.data.prepared import Corpus
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.models.devices import pick_device, pick_dtype
 from companion.runtime.runs.resuming import BEST
@@ -49,10 +48,10 @@ class Reporter:
 
     Args:
         corpus: The prepared text.
-        plan: A TrainPlan.
+        plan: The training.
     """
 
-    def __init__(self, corpus: Any, plan: Any):
+    def __init__(self, corpus: Any, plan: TrainPlan):
         self.corpus = corpus
         self.plan = plan
         self.dot_is_explained = False
@@ -100,15 +99,7 @@ def shortened(sample: str, marks: Marks | None) -> str:
     return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
 
 
-def first_words(corpus: Corpus) -> str:
-    """The first words of a held-out document, at most five and of its first line."""
-    start, end = corpus.val.starts[:2]
-    tokens = corpus.val.tokens[start + 1 : min(end, start + 65)]
-    words = re.match(r"\S+(?: +\S+){0,4}", corpus.tokenizer.decode(tokens.tolist()).strip())
-    return words[0][:60] if words else ""
-
-
-def print_results(plan: Any, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
+def print_results(plan: TrainPlan, teller: LanguageModel, corpus: Any, history: list[dict]) -> None:
     """Draw the curve; print a sample, the loss, and what that loss means."""
     from companion.show import plots  # here, because matplotlib takes a second, also of a command that errs
 
@@ -251,13 +242,13 @@ def in_toml(value: Any) -> str:
     return repr(value)
 
 
-def write_run_settings(plan: Any) -> None:
+def write_run_settings(plan: TrainPlan) -> None:
     """Write the file in the folder of a run that repeats the run.
 
     The number format is written as this machine chose it.
 
     Args:
-        plan: A TrainPlan.
+        plan: The training.
     """
     start = plan.start
     shape = {}

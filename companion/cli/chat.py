@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from companion.cli._parsing import Alias, MayBeEmpty, Range
+from companion.cli._options import Alias, MayBeEmpty, Range
 from companion.cli._shared import (
     ANSWERER,
     REASONER,
@@ -151,14 +151,13 @@ def open_model(talk: Talk) -> "Chat":
     tokenizer = teller.tokenizer
     given = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
     drawing = tokenizer.sampling | {name: x for name, x in given.items() if x is not None}
-    of_village = not (tokenizer.is_public or options.model_only) and tells_of_the_village(
-        options.model, tokenizer
-    )
+    tells = tells_of_the_village(options.model, tokenizer)
+    of_village = tells and not (tokenizer.is_public or options.model_only)
     if of_village and talk.lists is None:
         talk.lists = Lists()
     kind = StoryChat if of_village else Chat
     talk.chat = kind(teller.model, tokenizer, teller.make_cache, teller.inline, **drawing)
-    if tells_of_the_village(options.model, tokenizer):
+    if tells:
         talk.marks = marks_for(options.marks)
     return talk.chat
 
@@ -171,6 +170,7 @@ def converse(talk: Talk, greeting: str) -> None:
         if line == "/reset":
             if talk.chat is not None:
                 talk.chat.reset()
+            talk.answers.clear()
             print("(forgotten)")
         elif line == "/history":
             if talk.chat is not None:

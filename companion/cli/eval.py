@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from companion import load, village
 from companion.cli._learning import ask_for_steps, loss_on
-from companion.cli._parsing import Range
+from companion.cli._options import Range
 from companion.cli._shared import (
     CONFIG,
     ModelOptions,
@@ -52,6 +52,7 @@ MEASURES = {
     "distinct": "stories that are unlike all earlier ones",
 }
 """What the judge measures of stories, in the order of `village_scores`."""
+EXAMPLES = 200
 SPLIT_STORIES = 200
 """Stories whose loss is split into its unavoidable and its avoidable part, word by word."""
 
@@ -136,7 +137,7 @@ def run(options: Options) -> None:
     if tasks and STEPS in names:
         print()
     if STEPS in names:
-        measure_steps(teller, options.examples or 200, SEEDS + options.seed)
+        measure_steps(teller, options.examples or EXAMPLES, SEEDS + options.seed)
 
 
 # -- what can be wrong, found before any work begins --------------------
@@ -158,7 +159,7 @@ def names_of_tasks(typed: str) -> list[str]:
 
 def examples_of(name: str, options: Options) -> list[Example]:
     """Questions of a kind, each about another new story, after as many answered ones as --shots says."""
-    n = options.examples or 200
+    n = options.examples or EXAMPLES
     shots = options.shots or 0
     drawn = questions(n + shots, SEEDS + options.seed, [KINDS[name]])
     answered = [f"{asked.prompt}{asked.answer}{asked.rest}\n\n" for asked in drawn]

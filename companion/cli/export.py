@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._parsing import Positional
+from companion.cli._options import Positional
 from companion.cli._shared import OfModel, refuse
 from companion.generation import LanguageModel
 from companion.lora import merge

@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from companion import load
-from companion.cli._parsing import MayBeEmpty, Range
-from companion.cli._shared import (
-    ABOUT_DOT,
-    DRAWING,
-    DrawingOptions,
-    source_of,
-    tells_of_the_village,
-)
+from companion.cli._options import MayBeEmpty, Range
+from companion.cli._shared import ABOUT_DOT, DRAWING, DrawingOptions, source_of, tells_of_the_village
 from companion.runtime.terminal import NO_TEXT, cleaned, is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
@@ -73,8 +67,11 @@ def run(options: Options) -> None:
             pieces.append(piece)
             yield cleaned(piece)
 
-    for shown in marked(drawn(), marks_for(options.marks)) if of_village else drawn():
-        print(shown, end="", flush=True)
+    shown = drawn()
+    if of_village:
+        shown = marked(shown, marks_for(options.marks))
+    for piece in shown:
+        print(piece, end="", flush=True)
     print()
     text = "".join(pieces)
     if NO_TEXT.search(text):

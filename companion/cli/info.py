@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from companion import load
-from companion.cli._parsing import find_class, texts_of
+from companion.cli._options import find_class, texts_of
 from companion.cli._shared import HubOptions, table
 from companion.experts import MixtureOfExperts
 from companion.models.names import folder_of, provenance_of
@@ -31,10 +31,11 @@ def run(options: Options) -> None:
         ("model", options.model.as_posix()),
         ("architecture", config.architecture),
         ("parameters", f"{total:,}"),
-        *([("active parameters per token", f"{active:,}")] if active < total else []),
-        ("tokens in the vocabulary", f"{teller.tokenizer.vocab_size:,}"),
-        ("tokens that it reads at once", f"{config.context_length:,}"),
     ]
+    if active < total:
+        about.append(("active parameters per token", f"{active:,}"))
+    about.append(("tokens in the vocabulary", f"{teller.tokenizer.vocab_size:,}"))
+    about.append(("tokens that it reads at once", f"{config.context_length:,}"))
     print(table(about))
     print("\nIts configuration\n")
     meanings = texts_of(find_class("companion.cli.train", "Options")[1])

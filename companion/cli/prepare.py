@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
-from companion.cli._parsing import Positional, Range
-from companion.cli._shared import PREPARED, each_once, memorized, refuse
-from companion.datasets import hold_out, load_text, prepare, token_stream
+from companion.cli._options import Positional, Range
+from companion.cli._shared import PREPARED, each_once, memorized, refuse, texts_named
+from companion.datasets import hold_out, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
@@ -101,7 +101,7 @@ def run(options: Options) -> None:
         source = source_of(options.text)
         documents = []
         for name in options.text:
-            documents += documents_of(name, skip)
+            documents += texts_named("", name, skip)
         documents = each_once(documents, "documents")
         hold_out(documents, share)  # raises for what is too short
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
@@ -142,18 +142,6 @@ def check_together(options: Options, files: list[str]) -> None:
     if files and options.tokenizer in ("char", "word"):
         rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
         raise ValueError(f"--tokenizer={options.tokenizer} {rule}")
-
-
-def documents_of(name: str, skip: Callable | None) -> list[str]:
-    """The documents of a file, a folder or a corpus.
-
-    Raises:
-        ValueError: If it is none of these, or no text.
-    """
-    try:
-        return load_text(name, skip=skip)
-    except ValueError as error:
-        raise ValueError(str(error).removeprefix("name_or_path=")) from None
 
 
 def open_shards(options: Options, files: list[str], skip: Callable | None) -> tuple[str, Documents]:

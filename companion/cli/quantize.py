@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._learning import bits_of, text_batch
-from companion.cli._parsing import Range
-from companion.cli._shared import OfModel
-from companion.datasets import load_text
+from companion.cli._options import Range
+from companion.cli._shared import OfModel, texts_named
 from companion.models.names import floats_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.arguments import check_output, holds_only
@@ -58,8 +57,8 @@ def run(options: Options) -> None:
     group = options.group or (32 if options.bits == 4 else None)
     quantize(build(config, meta=True), options.bits, group)  # raises for what does not fit
     check_output("--output", options.output, is_quantized, options.overwrite)
-    teller = load(folder, device="cpu")
     calibration, measured = texts_of(options.data)
+    teller = load(folder, device="cpu")
     if sum(p.numel() for p in teller.model.parameters()) > LARGE:
         measured = measured[:FEW]
     float_bytes = sum(p.numel() * p.element_size() for p in teller.model.parameters())
@@ -101,11 +100,11 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
     """Texts to calibrate with, and others to measure with.
 
     Raises:
-        ValueError: If there are fewer than two texts.
+        ValueError: If there is no such text, or if there are fewer than two.
     """
     if name == "village":
         return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
-    found = load_text(name)
+    found = texts_named("--data=", name)
     if len(found) < 2:
         found = [part for part in "".join(found).split("\n\n") if part.strip()]
     if len(found) < 2:

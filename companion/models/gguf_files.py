@@ -45,7 +45,6 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
         ValueError: In one line and before any work, for another kind, for a model with parts that llama.cpp
             does not have, such as swift's shifts or an adapter, and for a tokenizer whose rule of cutting
             text is not in PRE. Later, without leaving a file, for a number that the kind cannot hold.
-        ImportError: If the library `gguf` is missing. It is raised when this module is imported.
     """
     header = gguf_header(model.config, tokenizer, kind)
     check_parts(model)

@@ -11,7 +11,7 @@ import torch
 from companion.models.gguf_reader import GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
-from companion.runtime.models.devices import without_numbers
+from companion.runtime.models.devices import empty_model
 
 ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
 """What general.architecture may be -> the family of chapter 11 whose parts it has."""
@@ -39,8 +39,7 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
         raise ValueError(f"{path} has {max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows")
-    with without_numbers():
-        model = build(config)
+    model = empty_model(config, build)  # raises if it does not fit into memory
     fill_from_gguf(file, model, FAMILIES[ARCHITECTURES[file.header["general.architecture"]]].places(model))
     return model.eval(), tokenizer
 

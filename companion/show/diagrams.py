@@ -163,9 +163,11 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
     left, middle, right = _columns(steps, boxes, _width(f"x  {shape}", NOTE) + 0.3)
 
     _, ax = plt.subplots(layout="none")
-    y = start = 0.12
+    y = 0.12
+    label = f"x  {shape}"
     for step in steps:
-        _note(ax, left - 0.1, y + 0.14, f"x  {shape}" if y == start else shape, "right")
+        _note(ax, left - 0.1, y + 0.14, label, "right")
+        label = shape
         y = _draw_step(ax, y, step, boxes, left, middle, gap=0.36)
     _line(ax, (left, y), (left, y + 0.36))
     _note(ax, left - 0.1, y + 0.2, f"y  {shape}", "right")
@@ -203,7 +205,8 @@ def gpt_diagram(model: nn.Module) -> Axes:
     y = ledger.sum(left)
     _note(ax, left + 0.1, y + 0.14, "tokens  (B, T)")
     y = _draw_rows(ax, y, rows, left, ledger)
-    y = begin = _edge(ax, left, y, stream)
+    begin = _edge(ax, left, y, stream)
+    y = begin
     for step in steps:
         y = _draw_step(ax, y, step, boxes, left, max(middle, 2.0), gap=0.2)
     for box in boxes.values():
@@ -377,7 +380,8 @@ def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
     inside = {part: name for name, part in module.named_modules() if isinstance(part, nn.Linear) and name}
     used = [i for i, call in enumerate(calls) if call[0] in inside]
     rows = [list(row) for _, row in groupby(used, key=lambda i: id(calls[i][1]))]  # by what they read
-    for row, after in zip(rows, [*(row[0] for row in rows[1:]), last], strict=False):
+    for n, row in enumerate(rows):
+        after = rows[n + 1][0] if n + 1 < len(rows) else last
         shapes = [_shape(calls[i][2]) for i in row]
         given = shapes[0] if len(row) == 1 else f"{len(row)} × {shapes[0]}"
         given = given if len(set(shapes)) == 1 else ", ".join(shapes)
@@ -449,9 +453,13 @@ def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple
             else:
                 inline.append(boxes[name].width / 2)
     left = max([margin, *(half + 0.15 for half in inline)])
-    halves = [0.3 + box.width / 2 for box in beside] + [0.15 + _width(box.gives, NOTE) for box in beside]
-    middle = left + max(halves, default=0)
-    return left, middle, max([left + half for half in inline] + [middle + box.width / 2 for box in beside])
+    halves = [0.0]
+    for box in beside:
+        halves += [0.3 + box.width / 2, 0.15 + _width(box.gives, NOTE)]
+    middle = left + max(halves)
+    ends = [left + half for half in inline]
+    ends += [middle + box.width / 2 for box in beside]
+    return left, middle, max(ends)
 
 
 def _draw_step(ax: Axes, y: float, step: _Step, boxes: dict, left: float, middle: float, gap: float) -> float:

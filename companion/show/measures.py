@@ -91,6 +91,42 @@ def recorded_calls(module: nn.Module) -> Iterator[list[tuple]]:
             hook.remove()
 
 
+def attention_layers(model) -> list:
+    """A model's attention layers, in order: its parts with project(x)."""
+    return [part for part in model.modules() if callable(getattr(part, "project", None))]
+
+
+def attention_weights(model, tokens):
+    """What each head looks at while a model reads tokens.
+
+    Row i of a head's matrix has the weights that token i gives to tokens 0 to i. Each row sums to 1. The
+    weights are the causal softmax of the scaled products of the queries and keys that the layer's project
+    gives, within the layer's window if it has one. A key that several heads share counts for each of them.
+
+    Args:
+        model: Takes tokens (1, T) int64.
+        tokens: The tokens, (1, T) int64.
+
+    Returns:
+        The weights of each layer, (H, T, T).
+    """
+    weights = []
+    all_pairs = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
+    with recorded_calls(model) as calls:
+        model(tokens)
+        inputs = {part: x for part, x, _ in calls}
+        for layer in attention_layers(model):
+            q, k, _ = layer.project(inputs[layer])
+            unseen = all_pairs.triu(1)  # (T, T)
+            window = getattr(layer, "window", None)
+            if window is not None:
+                unseen = unseen | all_pairs.tril(-window)
+            k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
+            scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
+            weights.append(scores.masked_fill(unseen, float("-inf")).softmax(-1))
+    return weights
+
+
 @torch.no_grad()
 def name_probability(model: nn.Module, tokenizer, text: str, name: str, *cache) -> float:
     """Compute the probability that a name comes next after a text.

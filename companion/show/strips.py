@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from companion.show.plots import GRAY, INK, RULE, WIDTH, legible
 
-LETTERS = 84
+LETTERS = 69
 """Letters in a line, of a typeface whose letters are all as wide."""
 
 
@@ -39,16 +39,17 @@ def strips(
         rows: By name, a cell for each word: None, or a pair of the name of a color and how sure the row is,
             from 0 to 1. A row whose name ends in "(true)" has a thin strip, which is labelled "true".
         colors: Colors by name. They are written above as the key.
-        letters: Letters in a line, at most LETTERS. Fewer letters move the line breaks.
+        letters: Letters in a line; more than LETTERS count as LETTERS. Fewer move the line breaks.
     """
-    lines = lines_of(words, letters)
+    lines = lines_of(words, min(letters, LETTERS))
     left = max(len(name) for name in rows if not name.endswith("(true)")) + 2
-    heights = [0.35 if name.endswith("(true)") else 0.75 for name in rows]
+    thin = [name.endswith("(true)") for name in rows]
+    heights = [0.5 if is_thin else 0.75 for is_thin in thin]
     tall = 1.5 + sum(heights) + 0.1 * len(rows)  # a line of text, its strips, a gap
     fig, ax = plt.subplots(figsize=(WIDTH, 0.35 + 0.165 * tall * len(lines)))
     ax.set(xlim=(-left, LETTERS), ylim=(tall * len(lines) + 0.2, -1.6))
     ax.set_axis_off()
-    type_ = {"family": "DejaVu Sans Mono", "fontsize": 7.4, "va": "center"}
+    type_ = {"family": "DejaVu Sans Mono", "fontsize": 9, "va": "center"}
     x = 0.0
     for name, color in colors.items():
         ax.add_patch(Rectangle((x, -1.3), 1.6, 0.75, color=color, linewidth=0))
@@ -58,9 +59,9 @@ def strips(
         for i, column in line:
             ax.text(column, n * tall + 0.3, words[i].rstrip("\n"), color=INK, **type_)
         y = n * tall + 1.0
-        for (name, cells), height in zip(rows.items(), heights, strict=True):
-            label, size = (name, 7.4) if height > 0.5 else ("true", 5.6)
-            ax.text(-left, y + height / 2, label, color=legible(GRAY), **type_ | {"fontsize": size})
+        for (name, cells), is_thin, height in zip(rows.items(), thin, heights, strict=True):
+            label = "true" if is_thin else name
+            ax.text(-left, y + height / 2, label, color=legible(GRAY), **type_)
             for i, column in line:
                 shape = ((column, y), len(words[i]), height)
                 ax.add_patch(Rectangle(*shape, color=RULE, alpha=0.5, linewidth=0))

@@ -20,17 +20,22 @@ from functools import lru_cache
 from html import escape
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 import matplotlib.pyplot as plt
 import regex
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
+from companion.runtime.models.modules import eval_mode
+from companion.runtime.terminal import amount
 from companion.show import plots
+from companion.show.measures import attention_layers, attention_weights
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
 
@@ -127,7 +132,7 @@ def drawable() -> frozenset[str]:
     return frozenset.intersection(*(frozenset(map(chr, font)) for font in fonts))
 
 
-def spell(token: bytes | str) -> list[str]:
+def signs_of(token: bytes | str) -> list[str]:
     """A token's characters, or its bytes as two hex digits each where it is no text that can be drawn."""
     raw = token.encode() if isinstance(token, str) else token
     text = raw.decode("utf-8", errors="replace")
@@ -157,14 +162,14 @@ def merge_steps(tokenizer, text: str) -> list[tuple[int, list[bytes]]]:
         pieces.append([bytes([byte]) for byte in piece.encode()])
     if not pieces:
         raise ValueError("The text is empty: type a few words.")
-    tokens = sum(pieces, [])
+    tokens = list(chain.from_iterable(pieces))
     length = row_width(tokens)
     if length > ROW:
         raise ValueError(f"The text takes {length} places, and the picture has {ROW}: shorten it.")
     steps = [(0, tokens)]
     for learned, pair in enumerate(tokenizer.merges, start=1):
         pieces = [join(piece, pair) for piece in pieces]
-        merged = sum(pieces, [])
+        merged = list(chain.from_iterable(pieces))
         if len(merged) < len(steps[-1][1]):
             steps.append((learned, merged))
     return steps
@@ -183,7 +188,7 @@ def join(tokens: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
 
 def row_width(tokens: Sequence[bytes]) -> int:
     """The places that tokens take in a row: one for a character, two for a byte in digits."""
-    return sum(len("".join(spell(token))) for token in tokens)
+    return sum(len("".join(signs_of(token))) for token in tokens)
 
 
 def draw_tokens(ax: Axes, row: int, tokens: Sequence[bytes], new: bytes | None = None) -> None:
@@ -196,13 +201,14 @@ def draw_tokens(ax: Axes, row: int, tokens: Sequence[bytes], new: bytes | None =
             line = {"edgecolor": plots.INK, "linewidth": 1.4}
         color = (*to_rgb((plots.SKY, plots.ORANGE)[i % 2]), 0.45)
         ax.barh(row, width - 0.15, left=place + 0.08, height=0.72, color=color, **line)
-        for sign in spell(token):
+        for sign in signs_of(token):
             small = {"fontsize": 8} if len(sign) > 1 else {}
             middle = place + len(sign) / 2
             ax.text(middle, row, sign, ha="center", va="center_baseline", family="DejaVu Sans Mono", **small)
             place += len(sign)
     end = ax.get_yaxis_transform()
-    ax.annotate(count(len(tokens)), (1, row), (5, 0), end, textcoords="offset points", va="center_baseline")
+    words = amount(len(tokens), "token")
+    ax.annotate(words, (1, row), (5, 0), end, textcoords="offset points", va="center_baseline")
 
 
 def draw_merges(ax: Axes, rows: Mapping[int, Sequence[bytes]], new: bytes | None = None) -> None:
@@ -241,12 +247,12 @@ def merges_panel(tokenizer, text: str) -> Panel:
         done = [step for step in steps if step[0] <= merges]
         if len(done) == 1:
             draw_merges(figure.subplots(), dict(done))
-            return f"No merge yet: {count(len(done[0][1]))}, one for each byte."
+            return f"No merge yet: {amount(len(done[0][1]), 'token')}, one for each byte."
         learned, tokens = done[-1]
         a, b = tokenizer.merges[learned - 1]
         draw_merges(figure.subplots(), dict(done[-2:]), new=a + b)
-        pair = " and ".join(f"“{''.join(spell(token))}”" for token in (a, b))
-        return f"Merge {learned:,} of {len(tokenizer.merges):,} joins {pair}: {count(len(tokens))}."
+        pair = " and ".join(f"“{''.join(signs_of(token))}”" for token in (a, b))
+        return f"Merge {learned:,} of {len(tokenizer.merges):,} joins {pair}: {amount(len(tokens), 'token')}."
 
     def follow(_change):  # another text has other merges
         try:
@@ -279,58 +285,11 @@ def merges(tokenizer, text: str, states: Sequence[int]) -> None:
     show(lambda: merges_panel(tokenizer, text))
 
 
-def count(tokens: int) -> str:
-    """A number of tokens in words."""
-    return f"{tokens:,} token" + "s" * (tokens != 1)
-
-
 # Attention
-
-
-def attention_layers(model) -> list:
-    """A model's attention layers, in order: its parts with project(x)."""
-    return [part for part in model.modules() if callable(getattr(part, "project", None))]
-
-
-def attention_weights(model, tokens):
-    """What each head looks at while a model reads tokens.
-
-    Row i of a head's matrix has the weights that token i gives to tokens 0 to i. Each row sums to 1. The
-    weights are the causal softmax of the scaled products of the queries and keys that the layer's project
-    gives, within the layer's window if it has one. A key that several heads share counts for each of them.
-
-    Args:
-        model: Takes tokens (1, T) int64.
-        tokens: The tokens, (1, T) int64.
-
-    Returns:
-        The weights of each layer, (H, T, T).
-    """
-    import torch
-
-    from companion.show.measures import recorded_calls
-
-    weights = []
-    all_pairs = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
-    with recorded_calls(model) as calls:
-        model(tokens)
-        inputs = {part: x for part, x, _ in calls}
-        for layer in attention_layers(model):
-            q, k, _ = layer.project(inputs[layer])
-            unseen = all_pairs.triu(1)  # (T, T)
-            window = getattr(layer, "window", None)
-            if window is not None:
-                unseen = unseen | all_pairs.tril(-window)
-            k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
-            scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
-            weights.append(scores.masked_fill(unseen, float("-inf")).softmax(-1))
-    return weights
 
 
 def begin(model, tokenizer, text: str):
     """What begins every text, and this text's tokens, (1, T) int64, on the model's device."""
-    import torch
-
     ids = [*tokenizer.begin, *tokenizer.encode(text)]
     return torch.tensor([ids], device=next(model.parameters()).device)
 
@@ -339,7 +298,7 @@ def label(tokenizer, token: int) -> str:
     """A token in a picture: what it spells, with <|endoftext|> cut short."""
     if token == tokenizer.end:
         return "<end>"
-    return "".join(spell(tokenizer.vocab[token]))
+    return "".join(signs_of(tokenizer.vocab[token]))
 
 
 def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
@@ -352,7 +311,7 @@ def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
         raise ValueError("The sentence is empty: type a few words.")
     tokens = begin(model, tokenizer, sentence)
     if tokens.shape[1] > MAP:
-        raise ValueError(f"The sentence has {count(tokens.shape[1])}, the picture holds {MAP}: shorten it.")
+        raise ValueError(f"The sentence has {tokens.shape[1]:,} tokens, the picture holds {MAP}: shorten it.")
     labels = [label(tokenizer, i).strip() or "␣" for i in tokens[0].tolist()]
     return attention_weights(model, tokens), labels
 
@@ -394,7 +353,9 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     """Any sentence, and any head of any layer."""
     from ipywidgets import IntSlider, Text
 
-    found = lru_cache(1)(lambda sentence: heads_of(model, tokenizer, sentence))
+    @lru_cache(1)
+    def found(sentence):
+        return heads_of(model, tokenizer, sentence)
 
     def draw(figure, sentence, head, layer=0):
         layers, labels = found(sentence)
@@ -448,14 +409,12 @@ def next_logits(model, tokenizer, prompt: str):
     Raises:
         ValueError: If the prompt is longer than the model's context.
     """
-    import torch
-
-    from companion.runtime.models.modules import eval_mode
-
     tokens = begin(model, tokenizer, prompt)
     limit = model.config.context_length
     if tokens.shape[1] > limit:
-        raise ValueError(f"The prompt has {count(tokens.shape[1])}, and the model reads {limit}: shorten it.")
+        raise ValueError(
+            f"The prompt has {tokens.shape[1]:,} tokens, and the model reads {limit}: shorten it."
+        )
     with torch.no_grad(), eval_mode(model):
         return model(tokens)[0, -1].float().cpu()
 
@@ -478,12 +437,12 @@ def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, s
     before = probabilities(logits, temperature=setting.get("temperature", 1.0))  # (V,)
     after = probabilities(logits, **setting)  # (V,)
     shown = list(names)
+    rows = range(len(shown) + 1)
     outline = {"fill": False, "edgecolor": plots.INK, "linewidth": 0.8}
     for p, style in ((after, {"color": [plots.BLUE] * len(shown) + [plots.GRAY]}), (before, outline)):
-        bars = [*p[shown].tolist(), max(0.0, 1 - p[shown].sum().item())]
-        ax.barh(range(len(bars)), bars, height=0.76, **style)
-    ax.set_yticks(range(len(bars)), [*names.values(), "all others"], parse_math=False)
-    ax.set(ylim=(len(bars) - 0.4, -0.6), xlabel="probability")
+        ax.barh(rows, [*p[shown].tolist(), max(0.0, 1 - p[shown].sum().item())], height=0.76, **style)
+    ax.set_yticks(rows, [*names.values(), "all others"], parse_math=False)
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel="probability")
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     cuts = [f"{name.replace('_', '-')} {setting[name]:g}" for name in ("top_k", "top_p") if name in setting]
@@ -516,7 +475,9 @@ def sampling_panel(probabilities: Callable, model, tokenizer, prompt: str, state
     """Any prompt, and any setting of temperature, top-k and top-p."""
     from ipywidgets import FloatSlider, SelectionSlider, Text
 
-    logits_of = lru_cache(1)(lambda prompt: next_logits(model, tokenizer, prompt))
+    @lru_cache(1)
+    def logits_of(prompt):
+        return next_logits(model, tokenizer, prompt)
 
     def draw(figure, prompt, temperature, top_k, top_p):
         logits = logits_of(prompt)

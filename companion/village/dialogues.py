@@ -88,7 +88,10 @@ class Dialogue(NamedTuple):
 
 def talk(*contents: str) -> list[dict[str, str]]:
     """Messages of these texts, the user's and the assistant's in turn."""
-    return [{"role": role, "content": text} for role, text in zip(cycle(("user", "assistant")), contents)]  # noqa: B905
+    messages = []
+    for i, text in enumerate(contents):
+        messages.append({"role": "assistant" if i % 2 else "user", "content": text})
+    return messages
 
 
 # -- facts ---------------------------------------------------------------------------------------------------
@@ -256,8 +259,10 @@ def orders(
     found = []
     while len(found) < n:
         story = next(stories)
-        early = next((s.copy() for i, (s, _) in enumerate(VILLAGE.moments(story)) if i == 3), None)
-        if early is None or not early.thing:
+        early = State()
+        for state, _ in islice(VILLAGE.moments(story), 3, 4):
+            early = state.copy()
+        if not early.thing:
             continue
         name, role = next(iter(early.role.items()))
         held = rng.choice(list(early.thing.values()))
@@ -341,13 +346,18 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
             things[found["thing"]] = found.get("color") or free["color"].pop()
         if "goods" in found:
             goods[found["goods"]] = found.get("several") or free["several"].pop()
-    carried = [("finds", f"{color} {noun}") for noun, color in list(things.items())[:1]] or [("opens", "")]
-    carried += [("brings", f"{color} {noun}") for noun, color in list(things.items())[1:]]
-    carried += [("goods", f"{number} {noun}") for noun, number in goods.items()]
-    others = [(None, None)] * (max(2, len(carried)) - len(people))
-    people = [*others, *people] if goods else [*people, *others]
-    carried += [("meets", "")] * (len(people) - len(carried))
-    taken = {word for person in people for word in person}
+    carried: list[tuple[str, str]] = []
+    for noun, color in things.items():
+        carried.append(("brings" if carried else "finds", f"{color} {noun}"))
+    if not carried:
+        carried.append(("opens", ""))
+    for noun, number in goods.items():
+        carried.append(("goods", f"{number} {noun}"))
+    while len(people) < max(2, len(carried)):
+        people.insert(0 if goods else len(people), (None, None))
+    while len(carried) < len(people):
+        carried.append(("meets", ""))
+    taken = {word for person in people for word in person if word}
     sentences: list[str] = []
     first = ""
     for (role, name), (event, what) in zip(people, carried, strict=True):
@@ -365,7 +375,7 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
 
 def has_both(order: str, story: str) -> bool:
     """Whether a story has what one of `ORDERS` named: the person with the role, the thing with its color."""
-    parts = next(filter(None, (_parts(form, order) for form in ORDERS)))
+    parts = next(found for found in (_parts(form, order) for form in ORDERS) if found)
     return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
 
 

@@ -9,6 +9,7 @@ can be lucky.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from itertools import chain
 from math import log, log2
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ import torch
 from companion.village.reader import END, PerfectReader, Word, read_story, read_tokens, word_ids
 
 RESAMPLES = 2000
-RESAMPLES_SEED = 61
 """How often the stories are resampled for an interval."""
+RESAMPLES_SEED = 61
 
 
 class WordLoss(NamedTuple):
@@ -53,30 +54,33 @@ def word_losses(teller, texts: Iterable[str]) -> list[list[WordLoss]]:
     Raises:
         ValueError: If the village could not have told a text.
     """
-    stories = []
-    tokenizer = teller.tokenizer
-    device = next(teller.model.parameters()).device
     was_training = teller.model.training
-    for text in texts:
-        words, odds = read_words_and_tokens(text, tokenizer)
-        words = [*words, Word(END, "end", 0, 0.0)]
-        ids = [*tokenizer.encode(text), teller.end]
-        teller.model.eval()
-        logits = teller.model(torch.tensor([[teller.end, *ids[:-1]]], device=device))[0]  # (T, V)
+    teller.model.eval()
+    try:
+        return [losses_of_story(teller, text) for text in texts]
+    finally:
         teller.model.train(was_training)
-        nats = -logits.float().log_softmax(-1).cpu()[range(len(ids)), ids]  # (T,)
-        measured = []
-        first = 0
-        for word in words:
-            spaced = word.text if word.text == END or not first else f" {word.text}"
-            n = len(word_ids(tokenizer, spaced))
-            places = range(first, first + n)
-            unavoidable = sum(log2(1 / odds[i][ids[i]]) for i in places)
-            loss = nats[first : first + n].sum().item() / log(2)
-            measured.append(WordLoss(word.text, word.kind, word.back, unavoidable, loss))
-            first += n
-        stories.append(measured)
-    return stories
+
+
+def losses_of_story(teller, text: str) -> list[WordLoss]:
+    """The losses of the words of a story, and of its end, with the model in evaluation mode."""
+    tokenizer = teller.tokenizer
+    words, odds = read_words_and_tokens(text, tokenizer)
+    words = [*words, Word(END, "end", 0, 0.0)]
+    ids = [*tokenizer.encode(text), teller.end]
+    tokens = torch.tensor([[teller.end, *ids[:-1]]], device=next(teller.model.parameters()).device)
+    nats = -teller.model(tokens)[0].float().log_softmax(-1).cpu()[range(len(ids)), ids]  # (T,)
+    measured = []
+    first = 0
+    for word in words:
+        spaced = word.text if word.text == END or not first else f" {word.text}"
+        n = len(word_ids(tokenizer, spaced))
+        places = range(first, first + n)
+        unavoidable = sum(log2(1 / odds[i][ids[i]]) for i in places)
+        loss = nats[first : first + n].sum().item() / log(2)
+        measured.append(WordLoss(word.text, word.kind, word.back, unavoidable, loss))
+        first += n
+    return measured
 
 
 def read_words_and_tokens(text: str, tokenizer) -> tuple[list[Word], list[dict[int, float]]]:
@@ -117,7 +121,7 @@ def parts(stories: list[list[WordLoss]], key: Callable[[WordLoss], Hashable]) ->
             total += word.excess
     rows = {}
     for name, of_stories in groups.items():
-        words = sum(of_stories, [])
+        words = list(chain.from_iterable(of_stories))
         n = len(words)
         excess = sum(word.excess for word in words)
         unavoidable = sum(word.unavoidable for word in words)

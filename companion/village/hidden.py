@@ -64,10 +64,6 @@ class Search:
         later = self.chain[self.chain.index(name) + 1 :]
         return f"I gave it to {later[0]}." if later else f"I hid it at the {self.place}."
 
-    def in_order(self) -> int:
-        """The calls of somebody who looks at the places in their order, until only one is left."""
-        return min(self.places.index(self.place) + 1, len(self.places) - 1)
-
 
 @cache
 def least_calls(people: int, places: int) -> int:

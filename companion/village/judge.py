@@ -318,34 +318,3 @@ def avoided(step: Step) -> str:
     """The first word that the village would not say in a sentence that is not false, and why."""
     choice = next(choice for choice in step.choices if not choice.is_right)
     return manners(step, choice)[1].format(word=choice.word)
-
-
-# ---- for the web book -------------------------------------------------------------------------------------
-
-
-def introducing(pattern: Pattern) -> list[int]:
-    """The slots of a pattern that introduce somebody, by their numbers: of each such letter, the first."""
-    letters = [slot.letter for slot in pattern.slots]
-    return [letters.index(letter) for letter, _ in introduced(pattern)]
-
-
-def as_data() -> dict:
-    """The patterns as data for other languages, in a form that JSON can hold.
-
-    The page of the web book uses regular expressions alone to ask two of the judge's questions: whether a
-    sentence is one of the village, and whether each name in it was told before. Only the judge knows what is
-    true.
-
-    Returns:
-        "kinds" has the words of each kind. "patterns" has for each pattern, in turn, a literal text and the
-        kind of the word that follows, which is "+name" for a name that the sentence introduces. "longest" is
-        the number of words after which a text that is no sentence is cut.
-    """
-    patterns = []
-    for pattern in VILLAGE.patterns:
-        new = introducing(pattern)
-        parts = [pattern.pieces[0]]
-        for i, (slot, piece) in enumerate(zip(pattern.slots, pattern.pieces[1:], strict=True)):
-            parts += ["+name" if i in new else slot.kind, piece]
-        patterns.append(parts)
-    return {"kinds": KINDS, "patterns": patterns, "longest": LONGEST_SENTENCE}

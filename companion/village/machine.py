@@ -202,7 +202,8 @@ class Village:
                 for slot in group[0].needs:
                     words = options.get(slot.rule)
                     if words is None:
-                        words = options[slot.rule] = slot.allowed(state, self.kinds[slot.kind])
+                        words = slot.allowed(state, self.kinds[slot.kind])
+                        options[slot.rule] = words
                     if not words:
                         break
                 else:

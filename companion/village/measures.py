@@ -107,7 +107,9 @@ def recalled_places(texts: Iterable[str], starts, tokens, decode: Callable[[list
         for a, b in recalls(text):
             before = [found.start() for found in finditer(rf"\b{escape(text[a:b])}\b", text[:a])]
             if before:
-                said, first, last = (bisect_right(ends, letter) + 1 for letter in (before[-1], a, b - 1))
+                said = bisect_right(ends, before[-1]) + 1
+                first = bisect_right(ends, a) + 1
+                last = bisect_right(ends, b - 1) + 1
                 places.append((story, first, last, first - said))
     return places
 

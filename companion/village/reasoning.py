@@ -196,7 +196,9 @@ class Ledger:
     def ask(self, names: list[str]) -> StepQuestion:
         """The question how many somebody has, or two people together."""
         goals = [self.latest[name] for name in names]
-        steps = sum(map(history, goals), [])
+        steps = []
+        for goal in goals:
+            steps += history(goal)
         facts = list(self.facts)
         who = f"does {names[0]} have now"
         if len(names) == 2:
@@ -211,7 +213,10 @@ class Ledger:
 
 def history(fact: Fact) -> list[Fact]:
     """A count's facts from its beginning to this one."""
-    return [*(history(fact.premises[0]) if fact.premises else []), fact]
+    facts = [fact]
+    while facts[0].premises:
+        facts.insert(0, facts[0].premises[0])
+    return facts
 
 
 def ledger_of(rng: Random, n: int) -> Ledger:

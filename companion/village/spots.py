@@ -91,8 +91,9 @@ def question_masks(
     right = tokens == torch.tensor([tokenizer.encode(question.answer)[0] for question in questions])[:, None]
     each = torch.arange(len(tokens))
     last = real.sum(1) - 1
-    masks = {"from a thing to its holder": named & right, "… to the other names": named & ~right}
-    for what, keys in masks.items():
+    keys_of = {"from a thing to its holder": named & right, "… to the other names": named & ~right}
+    masks = {}
+    for what, keys in keys_of.items():
         masks[what] = torch.zeros(*tokens.shape, tokens.shape[1], dtype=torch.bool)
         masks[what][each, last] = keys
     return masks

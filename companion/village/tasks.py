@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from companion.village.facts import State
-from companion.village.judge import cut, judge
+from companion.village.judge import cut, judge, state_of
 from companion.village.machine import VILLAGE, Pattern, fresh
 from companion.village.words import KINDS, NUMBERS, SHE
 
@@ -102,7 +102,7 @@ def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
 def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
     """A question of this kind at every point of the story where one with two choices or more can stand."""
     beginning, letter = QUESTIONS[kind]
-    (pattern,) = (pattern for pattern in VILLAGE.patterns if pattern.text.startswith(beginning))
+    pattern = next(pattern for pattern in VILLAGE.patterns if pattern.text.startswith(beginning))
     at = [slot.letter for slot in pattern.slots].index(letter)
     heard: dict[str, dict[str, None]] = {"name": {}, "place": {}}  # kind -> its words so far
     for state, step in VILLAGE.moments(text):
@@ -114,7 +114,8 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
                 choices = rng.sample(choices, len(choices))
                 yield _question(kind, text[: step.start], pattern, words, at, choices)
         for choice in step.choices:
-            heard.get(choice.slot.kind, {})[choice.word] = None
+            if choice.slot.kind in heard:
+                heard[choice.slot.kind][choice.word] = None
 
 
 def _fill(pattern: Pattern, state: State, rng: Random) -> list[str]:
@@ -202,7 +203,8 @@ def twins(n: int, seed: int, difference: str = "name") -> list[tuple[Question, Q
         ]
         other = list(lines)
         if difference == "name":
-            del lines[2], other[2]
+            del lines[2]
+            del other[2]
             other[1] = other[1].replace(f"{x} {a}", f"{x} {b}")
         else:
             other[1] = other[1].replace(x, y)
@@ -259,7 +261,7 @@ def singers(n: int, seed: int) -> list[tuple[str, int]]:
 def crowds(n: int, seed: int) -> list[tuple[str, int]]:
     """n new stories, and whether three people or more are in them: 1 or 0. The same for the same seed."""
     stories = islice(fresh(seed), n)
-    return [(text, int(len(list(VILLAGE.moments(text))[-1][0].role) > 2)) for text in stories]
+    return [(text, int(len(state_of(text).role) > 2)) for text in stories]
 
 
 def _twin(question: Question) -> list[tuple[str, str]] | None:

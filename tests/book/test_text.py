@@ -71,7 +71,7 @@ def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, metadata):
 
 
 def test_headings_are_carried_forward_and_comments_in_code_are_none():
-    code = "```python\n# a comment\n```\n"
+    code = "````python\n```\n# a comment\n```\n````\n"
     sources = ["text", f"# One\n\n{code}", "x", "#no heading\n## Two", f"{code}\n### Three\n\n{code}"]
     assert headings(notebook_of(sources, ("markdown",))) == ["", "One", "One", "Two", "Three"]
 
@@ -82,7 +82,7 @@ def test_headings_are_carried_forward_and_comments_in_code_are_none():
         (None, "book.toml is missing; run this in the repository's root"),
         ("", "book.toml: a block has no part; add it"),
         ('title = "x"\nrepository = ""\n[[part]]\n', "book.toml: a block has no title; add it"),
-        ("title = 1 2", "book.toml is not TOML: .*; mend it"),
+        ("title = 1 2", "book.toml cannot be read: .*; mend it"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path, capsys, manifest, message):

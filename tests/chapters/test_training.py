@@ -218,7 +218,7 @@ def test_defaults():
     assert [TrainConfig(steps=n).warmup_steps for n in (1, 7, 99, 1000)] == [0, 3, 49, 50]
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:-1"])
+@pytest.mark.parametrize("name", ["cpu:", "gpu", "cuda:-1"])
 def test_a_device_that_is_none_is_named(name):
     with pytest.raises(ValueError, match="must be auto, cpu, cuda"):
         pick_device(name)

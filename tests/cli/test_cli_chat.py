@@ -89,9 +89,8 @@ def test_without_any_input_it_ends(made, monkeypatch, capsys):
 
 
 def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
-    out = chat(
-        monkeypatch, capsys, made[2], "Who has the key?\n/reset\n/history\n/help\n\n/exit\nAnd the hat?\n"
-    )
+    typed = "Who has the key?\n/reset\n/history\n/help\n\n/exit\nAnd the hat?\n"
+    out = chat(monkeypatch, capsys, made[2], typed)
     assert out.splitlines()[:2] == ["Mara.", "(forgotten)"] and len(out.splitlines()) == 3
     assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
 
@@ -144,16 +143,15 @@ def test_a_model_of_another_text_answers_by_itself(made, monkeypatch, capsys):
 
 def test_what_the_lists_answer_needs_no_model(monkeypatch, capsys):
     monkeypatch.setattr("companion.load", None)
-    assert "Attention: " in chat(
-        monkeypatch, capsys, ANSWERER, "What is attention?\nthanks\n/reset\n/history\n"
-    )
+    typed = "What is attention?\nthanks\n/reset\n/history\n"
+    assert "Attention: " in chat(monkeypatch, capsys, ANSWERER, typed)
 
 
-def test_the_model_is_loaded_once_and_a_terminal_says_so(monkeypatch, capsys):
+def test_after_a_reset_the_model_is_asked_and_is_loaded_once_and_a_terminal_says_so(monkeypatch, capsys):
     monkeypatch.setattr("companion.cli.chat.is_terminal", lambda: True)
-    asked = "thanks\ntell me a story\nanother one\n"
+    asked = "What is attention?\n/reset\ntell me more\nanother one\n"
     out = chat(monkeypatch, capsys, ANSWERER, asked, "--marks", "off").splitlines()
-    assert out[0].startswith("You are welcome") and out[1] == "(The model is being loaded …)"
+    assert out[2] == "(forgotten)" and out[3] == "(The model is being loaded …)"
     assert sum("being loaded" in line for line in out) == 1
 
 

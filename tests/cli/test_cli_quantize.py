@@ -65,6 +65,7 @@ def test_what_is_wrong_is_found_first(folder, text, tmp_path, capsys):
         ([folder, "--output", new, "--bits", "3"], "--bits"),
         ([folder, "--output", new, "--bits", "4", "--group", "7"], "group=7 must divide 32"),
         ([folder, "--output", new, "--data", one], "one text"),
+        ([folder, "--output", new, "--data", "vilage"], "--data='vilage' is no file"),
     ):
         capsys.readouterr()
         assert command(*args) == 2

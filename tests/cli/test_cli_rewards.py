@@ -134,7 +134,7 @@ def test_a_prompt_without_a_word_is_no_message(tmp_path, capsys):
     save_checkpoint(tmp_path / "model", gpt2(GPTConfig(tokenizer.vocab_size, 96, 1, 2, 16)), tokenizer)
     data = write(tmp_path / "pairs.jsonl", ASKED, ASKED | {"prompt": " "})
     argv = ["finetune", "rewards", "--model", tmp_path / "model", "--output", tmp_path / "out", "--data"]
-    fails(capsys, [*argv, data], 2, "line 2[0], the user's, is empty")
+    fails(capsys, [*argv, data], 2, "line 2: a message of the user is empty")
 
 
 @pytest.mark.gate
@@ -161,7 +161,7 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(pupil, tmp_path
 
     scores = iter([*range(4), *range(4, 8), *[0] * 100])
     monkeypatch.setattr(
-        "companion.cli.finetune.rewards.true_story", lambda text, ended=True: next(scores, 0) / 8
+        "companion.cli.finetune._preferences.true_story", lambda text, ended=True: next(scores, 0) / 8
     )
     # before: 4 stories are looked at; then the first round's four; from the second on all are equal
     assert finetune(pupil, "--output", tmp_path / "out", *small) == 0

@@ -58,9 +58,10 @@ def test_importing_the_package_imports_no_chapter_and_the_village_no_torch():
     assert "torch" not in printed
 
 
-def test_the_command_line_is_read_before_torch_is_imported():
+def test_the_command_line_is_read_before_torch_and_generate_needs_no_matplotlib():
     """Torch takes two seconds, and reads some of its settings, such as what it warns of, only as it comes."""
     assert run("import sys, companion.cli; print('torch' in sys.modules)") == "False\n"
+    assert run("import sys, companion.cli.generate; print('matplotlib' in sys.modules)") == "False\n"
 
 
 @pytest.mark.parametrize(("own", "found"), [(None, "3000"), ("77", "77")])

@@ -11,8 +11,8 @@ from support.command_line import MINE, fails, planned
 
 from companion.cli import main
 from companion.cli._parsing import words_of
+from companion.cli._training_plan import PRESETS
 from companion.cli._training_report import write_run_settings, write_settings
-from companion.cli.train import PRESETS
 
 
 def write(here, text):

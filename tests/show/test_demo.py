@@ -12,7 +12,8 @@ from support.command_line import TINY, fails
 from companion import load
 from companion.cli import main
 from companion.cli._shared import SHIPPED
-from companion.show.demo import LABEL, PARTS, TEXT, TOLD, Subject, grid, odds_of_tokens, places
+from companion.show.columns import LABEL, grid, places
+from companion.show.demo import PARTS, TEXT, TOLD, Subject, odds_of_tokens
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
 from companion.village import load_split

@@ -78,8 +78,8 @@ def test_the_merges_strip_has_a_box_for_each_token_and_says_how_many(tokenizer):
 
 
 def test_what_the_font_lacks_is_shown_as_bytes():
-    assert widgets.spell("é".encode()) == ["é"] and widgets.spell(b"\xc3") == ["c3"]
-    assert widgets.spell("🙂") == ["f0", "9f", "99", "82"] and widgets.spell(b" a\n") == ["20", "61", "0a"]
+    shown = [widgets.signs_of(token) for token in ("é".encode(), b"\xc3", "🙂", b" a\n")]
+    assert shown == [["é"], ["c3"], ["f0", "9f", "99", "82"], ["20", "61", "0a"]]
 
 
 def test_the_merges_controls_go_from_step_to_step(tokenizer):
@@ -223,7 +223,7 @@ def test_the_sampling_strip_has_the_probabilities_of_each_state(tokenizer, model
         assert bars == pytest.approx(after, abs=1e-5) and outlines == pytest.approx(before, abs=1e-5)
         assert ax.get_title(loc="left").endswith(f"\n{kept} kept")
     assert fig.axes[2].get_title(loc="left").startswith("T = 0.7\ntop-p 0.6\n")
-    names = ["".join(widgets.spell(tokenizer.vocab[i])).replace(" ", "·") for i in shown[:-1]]
+    names = ["".join(widgets.signs_of(tokenizer.vocab[i])).replace(" ", "·") for i in shown[:-1]]
     assert labels(fig.axes[0].get_yticklabels())[-1] == "all others"
     assert any("·" in name for name in names)
     assert labels(fig.axes[0].get_yticklabels())[:-2] == names

@@ -62,13 +62,6 @@ def test_the_program_stays_within_the_least_number_and_reaches_it():
     assert worst == {size: least_calls(*size) for size in worst}
 
 
-def test_looking_in_order():
-    assert [WORLD.in_order()] + [
-        Search(("Mara",), ("mill", "barn", "well"), ("Mara",), place, ("mill",)).in_order()
-        for place in ("mill", "barn", "well")
-    ] == [2, 1, 2, 2]
-
-
 def test_searches_are_reproducible_and_of_all_sizes():
     assert searches(5, 1, [2], [3]) == searches(9, 1, [2], [3])[:5]
     found = searches(400, 2, [1, 3], [2, 5])

@@ -22,9 +22,8 @@ from companion.cli._learning import (
     save_report,
     take_all_steps,
 )
-from companion.cli._parsing import Range
-from companion.cli._shared import each_once, refuse, take
-from companion.datasets import load_text
+from companion.cli._options import Range
+from companion.cli._shared import each_once, refuse, take, texts_named
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
@@ -229,7 +228,7 @@ def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[list
     if name == VILLAGE:
         texts = fresh_stories(TEXTS, 190 + options.seed)
     else:
-        texts = each_once(load_text(name), "plain texts")
+        texts = each_once(texts_named("--replay=", name), "plain texts")
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
     return rows[n_test:TEXTS], rows[:n_test]

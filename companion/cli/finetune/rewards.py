@@ -2,14 +2,12 @@
 of a file are preferred."""
 
 import math
-import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from tqdm import tqdm
@@ -17,7 +15,6 @@ from tqdm import tqdm
 from companion import load
 from companion.cli._learning import (
     LearningOptions,
-    Rewards,
     Row,
     bits_of,
     check_turn_end,
@@ -26,31 +23,25 @@ from companion.cli._learning import (
     rows_of,
     save_report,
     take_steps,
-    text_batch,
-    trainer_of,
     with_interval,
 )
-from companion.cli._parsing import Range
+from companion.cli._options import Range
 from companion.cli._shared import REASONER, SHIPPED, refuse, take
 from companion.cli.finetune._checked_steps import by_checker, measured_steps, print_steps
-from companion.datasets import pad_batch
+from companion.cli.finetune._preferences import BATCH, batch_of, by_judge, by_pairs, text_log_probs
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
-from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.models.names import floats_of, origin_of
-from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
+from companion.rewards import sample_groups
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
 from companion.runtime.files.atomic import claim
 from companion.runtime.terminal import amount, as_typed, waiting
-from companion.training import Trainer, next_token_loss, save_checkpoint
+from companion.training import Trainer, save_checkpoint
 from companion.village import load_split
-from companion.village.dialogues import lessons
-from companion.village.machine import fresh
-from companion.village.tasks import begun, false_parts, patterns, true_story
+from companion.village.tasks import begun, patterns, true_story
 
-BATCH = 16  # pairs in a step
 ASKED = 200  # stories, or pairs, to measure with unless --asked says otherwise
 STRANGER = 0.5
 """Bits per byte of the village's stories from which on a model tells no true one. The floor is 0.19, a model
@@ -202,7 +193,9 @@ def add_defaults(options: Options, model: GPT, n_pairs: int) -> None:
     if n_pairs:
         take(options, {"steps": 2 * math.ceil(n_pairs / BATCH), "lr": 1e-5, "beta": 0.1})
         return
-    take(options, {"method": "dpo"} | ({"lr": 1e-3} if model.config.architecture == "swift" else {}))
+    take(options, {"method": "dpo"})
+    if model.config.architecture == "swift":
+        take(options, {"lr": 1e-3})
     take(options, JUDGED[options.method])
 
 
@@ -262,8 +255,12 @@ def take_possible_steps(trainer: Trainer, progress: Callable[[float], str]) -> t
 
 def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     """What the model does now: with the pairs that it learns from, and of stories of the village."""
-    found = {"chosen likelier": chosen_likelier(teller, pairs[:ASKED])} if pairs else {}
-    return found | (look(teller, asked, seed) if asked else {})
+    found = {}
+    if pairs:
+        found["chosen likelier"] = chosen_likelier(teller, pairs[:ASKED])
+    if asked:
+        found |= look(teller, asked, seed)
+    return found
 
 
 def print_figures(n_pairs: int, n_stories: int, figures: dict[str, dict]) -> None:
@@ -293,26 +290,6 @@ def chosen_likelier(teller: LanguageModel, pairs: list[tuple[Row, Row]]) -> floa
     return right / len(pairs)
 
 
-def batch_of(teller: LanguageModel, pairs: list[tuple[Row, Row]]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """The chosen texts and the rejected texts of pairs, each as tokens and what of them is learned.
-
-    Shape:
-        tokens: (N, T) int64; learned: (N, T - 1) bool.
-    """
-    device = next(teller.model.parameters()).device
-    sides = []
-    for rows in zip(*pairs, strict=True):
-        tokens, _ = pad_batch([ids for ids, _ in rows], pad_id=teller.end)  # (N, T)
-        marks, _ = pad_batch([marks for _, marks in rows], pad_id=0)  # (N, T), padding is not learned
-        sides.append((tokens.to(device), marks[:, 1:].bool().to(device)))
-    return sides
-
-
-def text_log_probs(model: GPT, tokens: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
-    """The log-probability of the learned tokens of each text, (N,)."""
-    return token_log_probs(model, tokens).where(learned, 0.0).sum(1)
-
-
 def look(teller: LanguageModel, n: int, seed: int) -> dict:
     """What a model's ends of n begun stories are, at temperature 0.8, and its loss on n of the test split."""
     generator = torch.Generator().manual_seed(seed)
@@ -340,76 +317,3 @@ def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> Non
     with torch.no_grad():
         for name, weight in teller.model.state_dict().items():
             weight.lerp_(weights[name], share)
-
-
-def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Rewards:
-    """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
-    n_prompts = min(5000, options.steps * options.prompts)
-    prompts = begun(n_prompts, options.seed + 100, longest=3 if options.method == "dpo" else 6)
-    half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
-    prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
-    if options.method == "dpo":
-        game: Any = DPO(teller, prompts, true_story, options.size, options.prompts, seed=options.seed)
-    else:
-        blame = partial(sentence_credit, teller=teller, false=false_parts)
-        game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=options.seed)
-
-    def progress(_):
-        samples = game.texts if options.method == "dpo" else game.samples.texts
-        return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
-
-    batches, loss = mix(game, teller, before, options) if options.mixed else (game.batches, game.loss)
-    trainer = trainer_of(options, teller.model, batches, loss)
-    return trainer, progress, f"the village's judge, {options.method}"
-
-
-def mix(
-    game: DPO | GRPO, teller: LanguageModel, before: LanguageModel, options: Options
-) -> tuple[Callable, Callable]:
-    """(batches, loss) of a game, mixed with true stories; an answerer stays as it was on questions."""
-    stories = fresh(options.seed + 101)
-    chats = []
-    if teller.tokenizer.has_chat_tokens:
-        messages = [lesson.messages for lesson in lessons(400, options.seed + 102, stories=400)]
-        chats = chat_rows(messages, teller.tokenizer, teller.model.config.context_length, shorten=True)
-
-    def batches(first):
-        asked = masked_batches(chats, BATCH, options.seed, first) if chats else None
-        for batch in game.batches(first):
-            texts = text_batch(teller, sorted(islice(stories, 32), key=len))
-            yield batch, texts, next(asked) if chats else None
-
-    def loss(model, batch):
-        of_game, texts, asked = batch
-        found, n = game.loss(model, of_game)
-        if asked:
-            surprise, m = kept_loss(before.model, 1.0, model, (texts, asked))
-        else:
-            surprise, m = next_token_loss(model, texts)
-        return found / n + options.mixed * surprise / m, 1
-
-    return batches, loss
-
-
-def by_pairs(
-    options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[Row, Row]]
-) -> Rewards:
-    """DPO on the file's pairs, in new orders."""
-    rng = random.Random(options.seed)
-
-    def batches(first):
-        while True:
-            order = rng.sample(pairs, len(pairs))
-            for i in range(0, len(order), BATCH):
-                yield batch_of(teller, order[i : i + BATCH])
-
-    def loss(model, batch):
-        chosen, rejected = batch
-        with torch.no_grad():
-            chosen_before = text_log_probs(before.model, *chosen)
-            rejected_before = text_log_probs(before.model, *rejected)
-        chosen_now = text_log_probs(model, *chosen)
-        rejected_now = text_log_probs(model, *rejected)
-        return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
-
-    return trainer_of(options, teller.model, batches, loss), "loss {:.3f}".format, "pairs"

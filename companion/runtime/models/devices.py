@@ -25,9 +25,10 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = next(kind for kind in there if there[kind])
     kind, _, number = name.partition(":")
-    if kind not in there or not (number or "0").isdecimal():
+    if kind not in there or (":" in name and not number.isdecimal()):
         raise ValueError(f"device={name!r} must be auto, cpu, cuda, cuda:0 (or another) or mps")
-    if not there[kind] or int(number or 0) >= max(1, torch.cuda.device_count()):
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not there[kind] or int(number or 0) >= count:
         here = ", ".join(k for k in there if there[k]) + "; use one of these, or auto"
         raise ValueError(f"device={name!r} is not there: PyTorch sees only {here}")
     return torch.device(name)

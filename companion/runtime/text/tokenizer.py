@@ -193,6 +193,7 @@ class Tokenizer:
         Raises:
             ValueError: For a token that the vocabulary lacks, if special_tokens lacks <unk>.
         """
+        tokens = list(tokens)
         found = [self.ids.get(token, self.special_tokens.get(UNKNOWN)) for token in tokens]
         if None in found:
             new = next(token for token in tokens if token not in self.ids)

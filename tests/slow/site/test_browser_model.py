@@ -11,7 +11,8 @@ from companion.caching import KVCache
 from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import VILLAGE, judge, load_split, story
-from companion.village.judge import cut, introducing
+from companion.village.judge import cut
+from companion.village.judge import introduced as introduced_by
 
 LOAD = r"""
 async () => {
@@ -178,7 +179,8 @@ def marks_of(text: str) -> list[list]:
         names = []
         if matched:
             pattern, found = matched
-            new = introducing(pattern)
+            letters = [slot.letter for slot in pattern.slots]
+            new = [letters.index(letter) for letter, _ in introduced_by(pattern)]
             for i in (i for i, slot in enumerate(pattern.slots) if slot.kind == "name"):
                 word = found[i + 1]
                 state = "new" if i in new else "known" if word in introduced else "unknown"
