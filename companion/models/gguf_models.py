@@ -11,7 +11,7 @@ import torch
 from companion.models.gguf_reader import GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
-from companion.runtime.models.devices import without_numbers
+from companion.runtime.models.devices import empty_model
 
 ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
 """What general.architecture may be -> the family of chapter 11 whose parts it has."""
@@ -32,15 +32,14 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
 
     Raises:
         ValueError: In one line and before anything is built, for a file that is damaged, of another
-            architecture, or has parts that ours cannot compute.
+            architecture, has parts that ours cannot compute, or holds a model too large for the memory.
     """
     file = GGUFFile(path)
     config, build = gguf_shape(file)
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
         raise ValueError(f"{path} has {max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows")
-    with without_numbers():
-        model = build(config)
+    model = empty_model(config, build)
     fill_from_gguf(file, model, FAMILIES[ARCHITECTURES[file.header["general.architecture"]]].places(model))
     return model.eval(), tokenizer
 

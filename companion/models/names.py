@@ -154,9 +154,11 @@ def read_parts(name: str | Path, revision: str | None) -> tuple[nn.Module, Token
 
 def read_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     """Return the model and the tokenizer in a folder or GGUF file, ours or public."""
+    if is_gguf(folder):
+        return load_gguf(folder)
     if is_public(folder):
         empty_model(*shape_of(folder))  # raises if it does not fit into memory
-        return load_gguf(folder) if is_gguf(folder) else load_pretrained(folder)
+        return load_pretrained(folder)
     quantize: Callable | None = None
     if "quantization" in read_config(folder):
         from companion.quantization import quantize
