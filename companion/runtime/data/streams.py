@@ -19,7 +19,7 @@ from companion.runtime.terminal import similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
-INSTALL = "pip install 'datasets==5.2.0'"
+INSTALL = "pip install -e '.[hub]'"
 BATCH = 1000  # rows of a Parquet file that are read at a time
 
 
@@ -78,20 +78,24 @@ def no_text(value: Any) -> str | None:
 def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
     """Yield each row of a file, or of HUB: where it stands, and the value of the column, or the whole row."""
     is_parquet = file in HUB or file.lower().endswith(".parquet")
+    for number, row in _numbered(file, column, is_parquet):
+        place = f"{file}, {'row' if is_parquet else 'line'} {number:,}"
+        if not isinstance(row, dict):
+            raise ValueError(f"{place} is {row!r:.40}, and no object; mend it")
+        if column is not None and column not in row:
+            known = ", ".join(map(repr, row)) or "no column at all"
+            raise ValueError(f"{place} has no column {column!r}; it has {known:.200}: choose with --column")
+        yield place, row if column is None else row[column]
+
+
+def _numbered(file: str, column: str | None, is_parquet: bool) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a file, or of HUB, each with its number; one line for what cannot be read."""
     number = 0
     try:
         for number, row in parquet(file, column) if is_parquet else json_lines(file):
-            place = f"{file}, {'row' if is_parquet else 'line'} {number:,}"
-            if not isinstance(row, dict):
-                raise KeyError(f"{place} is {row!r:.40}, and no object; mend it")
-            if column is not None and column not in row:
-                known = ", ".join(map(repr, row)) or "no column at all"
-                raise KeyError(f"{place} has no column {column!r}; it has {known:.200}: choose with --column")
-            yield place, row if column is None else row[column]
+            yield number, row
     except ImportError:
         raise
-    except KeyError as error:
-        raise ValueError(error.args[0]) from None
     except Exception as error:  # the library's, its network's or its parser's own
         problem = " ".join(str(error).split())
         if file in HUB:
