@@ -184,7 +184,7 @@ class Tokenizer:
         """The ids of a text, special tokens' names in it taken as ordinary text."""
         raise NotImplementedError(f"{type(self).__name__} must define encode_ordinary(text)")
 
-    def known_ids(self, tokens: Iterable[str]) -> list[int]:
+    def known_ids(self, tokens: Sequence[str]) -> list[int]:
         """Return the id of each token, and the id of <unk> for a token that the vocabulary lacks.
 
         Args:
