@@ -15,7 +15,7 @@ from typing import Any
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.hub import HUB
-from companion.runtime.terminal import similar_path
+from companion.runtime.terminal import in_one_line, similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -97,15 +97,14 @@ def _numbered(file: str, column: str | None, is_parquet: bool) -> Iterator[tuple
     except ImportError:
         raise
     except Exception as error:  # the library's, its network's or its parser's own
-        problem = " ".join(str(error).split())
+        problem = in_one_line(error)
         if file in HUB:
-            raise ConnectionError(
-                f"{file} could not be read from the hub ({problem:.120}); try again later"
-            ) from None
+            why = f"could not be read from the hub ({problem})"
+            raise ConnectionError(f"{file} {why}; try again later") from None
         if isinstance(error, OSError) and error.strerror:
             raise ValueError(f"{file} cannot be read ({error.strerror}); leave it out") from None
         kind = "Parquet" if is_parquet else "JSON Lines"
-        rule = f"is no {kind}, or cut off after row {number:,} ({problem:.100})"
+        rule = f"is no {kind}, or cut off after row {number:,} ({problem})"
         raise ValueError(f"{file} {rule}; convert it, or fetch it again") from None
 
 
