@@ -101,7 +101,7 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     if tokenizer is not None:
         ends = [tokenizer.named_end, *tokenizer.ends]
         if tokenizer.has_chat_tokens:
-            ends.append(tokenizer.special_tokens["<|end|>"])
+            ends.append(tokenizer.special_tokens["<|end|>"])  # <|user|> begins a turn, and ends none
         ends = list(dict.fromkeys(ends))
         found |= {"bos_token_id": tokenizer.named_start, "eos_token_id": ends if len(ends) > 1 else ends[0]}
         found |= tokenizer.model_ids
