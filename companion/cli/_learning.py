@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from companion.cli._outputs import check_output, holds_only
 from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, ModelOptions
 from companion.datasets import encode_documents
@@ -22,7 +23,6 @@ from companion.lora import add_lora
 from companion.reasoning import draw_texts
 from companion.runtime.data.preference_pairs import drawn_rows
 from companion.runtime.data.prepared import Split
-from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
+from companion.cli._outputs import check_unused, check_writable
 from companion.cli._parsing import Positional, Range
 from companion.cli._shared import PREPARED, each_once, memorized, refuse
 from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
-from companion.runtime.files.arguments import check_unused, check_writable
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.storage.hub import HUB

@@ -15,6 +15,7 @@ from torch import nn
 
 from companion import BUILDERS, load, village
 from companion.cli import prepare
+from companion.cli._outputs import check_unused, check_writable, visible_names
 from companion.cli._parsing import Range
 from companion.cli._shared import DRAWING, RUNS, VILLAGE, refuse
 from companion.cli._training_report import (
@@ -32,7 +33,6 @@ from companion.gpt import GPTConfig
 from companion.models import names as model_names
 from companion.modern import LlamaConfig, Muon
 from companion.runtime.data.prepared import Corpus, prepared_source
-from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.runs.distributed import broadcast, check_shares, is_main, shared_device, world_size

@@ -11,8 +11,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.files.arguments import check_sampling, replace_surrogates, whole_number
+from companion.runtime.files.arguments import replace_surrogates, whole_number
 from companion.runtime.files.atomic import read_json, write_atomic
+from companion.runtime.generation.sampling_arguments import check_sampling
 from companion.runtime.terminal import in_one_line
 from companion.runtime.text.chat_templates import GUARD, check_messages, guarded, render
 from companion.runtime.text.tokenizer import (
