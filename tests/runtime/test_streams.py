@@ -87,16 +87,8 @@ def test_without_the_library_one_line_says_what_to_install(monkeypatch):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = (
-        "s/b/0.jsonl",
-        "s/a.jsonl.gz",
-        "s/c.parquet",
-        "s/.d.jsonl",
-        "s/.git/e.jsonl",
-        "s/README.md",
-        "one.JSONL",
-    )
-    for name in (*names, "mine.txt", "texts/a.txt"):
+    names = ("s/b/0.jsonl", "s/a.jsonl.gz", "s/c.parquet", "s/.d.jsonl", "s/.git/e.jsonl", "s/README.md")
+    for name in (*names, "one.JSONL", "mine.txt", "texts/a.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     return tmp_path
