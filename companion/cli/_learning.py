@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from companion.cli._options import Range
-from companion.cli._shared import RUNS, ModelOptions
+from companion.cli._shared import RUNS, ModelOptions, check_output, holds_only
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel
 from companion.gpt import GPT
@@ -22,7 +22,6 @@ from companion.lora import add_lora
 from companion.reasoning import draw_texts
 from companion.runtime.data.preference_pairs import drawn_rows
 from companion.runtime.data.prepared import Split
-from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once

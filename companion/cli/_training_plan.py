@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from companion import BUILDERS, village
-from companion.cli._shared import DRAWING, RUNS, VILLAGE, refuse
+from companion.cli._shared import DRAWING, RUNS, VILLAGE, check_unused, check_writable, refuse, visible_names
 from companion.datasets import load_prepared
 from companion.gpt import GPTConfig
 from companion.models import names as model_names
 from companion.modern import LlamaConfig
 from companion.runtime.data.prepared import Corpus, prepared_source
-from companion.runtime.files.arguments import check_unused, check_writable, visible_names
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.runs.distributed import broadcast, check_shares, is_main, shared_device, world_size

@@ -9,8 +9,7 @@ from typing import Annotated
 from companion.cli import COMMANDS
 from companion.cli._options import Range
 from companion.cli._parsing import carry_out
-from companion.cli._shared import RUNS
-from companion.runtime.files.arguments import check_unused, visible_names
+from companion.cli._shared import RUNS, check_unused, visible_names
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._options import Positional
-from companion.cli._shared import OfModel, refuse
+from companion.cli._shared import OfModel, check_writable, holds_only, refuse
+from companion.cli._shared import check_output as check_folder
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models.gguf_files import write_gguf
@@ -15,8 +16,6 @@ from companion.models.gguf_reader import is_gguf
 from companion.models.names import floats_of, is_export, is_public
 from companion.models.onnx_graphs import write_onnx
 from companion.pretrained import save_pretrained
-from companion.runtime.files.arguments import check_output as check_folder
-from companion.runtime.files.arguments import check_writable, holds_only
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
 from companion.runtime.storage.hub import SMALL

@@ -11,12 +11,19 @@ from tqdm import tqdm
 
 from companion import village
 from companion.cli._options import Positional, Range
-from companion.cli._shared import PREPARED, each_once, memorized, refuse, texts_named
+from companion.cli._shared import (
+    PREPARED,
+    check_unused,
+    check_writable,
+    each_once,
+    memorized,
+    refuse,
+    texts_named,
+)
 from companion.datasets import hold_out, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
-from companion.runtime.files.arguments import check_unused, check_writable
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.storage.hub import HUB

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 from companion import load
 from companion.cli._learning import bits_of, text_batch
 from companion.cli._options import Range
-from companion.cli._shared import OfModel, texts_named
+from companion.cli._shared import OfModel, check_output, holds_only, texts_named
 from companion.models.names import floats_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
-from companion.runtime.files.arguments import check_output, holds_only
 from companion.runtime.files.atomic import claim
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
 from companion.runtime.terminal import as_typed, waiting

@@ -173,36 +173,38 @@ def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
     return header | tokenizer_to_gguf(tokenizer, config.vocab_size)
 
 
-def shape_in_gguf(c) -> dict[str, Any]:
+def shape_in_gguf(config) -> dict[str, Any]:
     """Return the header's part about the model's shape.
 
     Raises:
         ValueError: For a model that llama.cpp cannot run.
     """
-    a = model_type_of(c)  # refuses the shifts
-    if a not in ARCHITECTURES:
-        why = "a window of positions" if a == "mistral" else f"architecture={c.architecture}"
+    architecture = model_type_of(config)  # refuses the shifts
+    if architecture not in ARCHITECTURES:
+        why = "a window of positions" if architecture == "mistral" else f"architecture={config.architecture}"
         raise ValueError(f"{why} is not written as GGUF; there are {', '.join(ARCHITECTURES)}")
     header = {
-        "general.architecture": a,
-        f"{a}.context_length": c.context_length,
-        f"{a}.embedding_length": c.d_model,
-        f"{a}.feed_forward_length": c.d_ff,
-        f"{a}.block_count": c.n_layers,
-        f"{a}.attention.head_count": c.n_heads,
+        "general.architecture": architecture,
+        f"{architecture}.context_length": config.context_length,
+        f"{architecture}.embedding_length": config.d_model,
+        f"{architecture}.feed_forward_length": config.d_ff,
+        f"{architecture}.block_count": config.n_layers,
+        f"{architecture}.attention.head_count": config.n_heads,
     }
-    if a == "gpt2":
+    if architecture == "gpt2":
         return header | {"gpt2.attention.layer_norm_epsilon": 1e-5}
-    if c.rope_factor != 1 and a != "llama":
-        raise ValueError(f"rope_factor={c.rope_factor} has no place in a {a} GGUF; only a llama's has one")
-    if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
-        raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} must be d_model={c.d_model}")
+    if config.rope_factor != 1 and architecture != "llama":
+        rule = f"has no place in a {architecture} GGUF; only a llama's has one"
+        raise ValueError(f"rope_factor={config.rope_factor} {rule}")
+    if architecture == "qwen2" and config.n_heads * config.head_width != config.d_model:
+        product = f"n_heads={config.n_heads} times head_width={config.head_width}"
+        raise ValueError(f"{product} must be d_model={config.d_model}")
     return header | {
-        f"{a}.attention.key_length": c.head_width,
-        f"{a}.attention.value_length": c.head_width,
-        f"{a}.rope.dimension_count": c.head_width,
-        f"{a}.attention.head_count_kv": c.n_kv_heads,
-        f"{a}.attention.layer_norm_rms_epsilon": float(c.norm_eps),
-        f"{a}.rope.freq_base": float(c.rope_theta),
-        f"{a}.vocab_size": c.vocab_size,
+        f"{architecture}.attention.key_length": config.head_width,
+        f"{architecture}.attention.value_length": config.head_width,
+        f"{architecture}.rope.dimension_count": config.head_width,
+        f"{architecture}.attention.head_count_kv": config.n_kv_heads,
+        f"{architecture}.attention.layer_norm_rms_epsilon": float(config.norm_eps),
+        f"{architecture}.rope.freq_base": float(config.rope_theta),
+        f"{architecture}.vocab_size": config.vocab_size,
     }

@@ -32,14 +32,14 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
 
     Raises:
         ValueError: In one line and before anything is built, for a file that is damaged, of another
-            architecture, or has parts that ours cannot compute.
+            architecture, has parts that ours cannot compute, or holds a model too large for the memory.
     """
     file = GGUFFile(path)
     config, build = gguf_shape(file)
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
         raise ValueError(f"{path} has {max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows")
-    model = empty_model(config, build)  # raises if it does not fit into memory
+    model = empty_model(config, build)
     fill_from_gguf(file, model, FAMILIES[ARCHITECTURES[file.header["general.architecture"]]].places(model))
     return model.eval(), tokenizer
 
@@ -60,10 +60,10 @@ def gguf_shape(file: GGUFFile) -> tuple[Any, Any]:
 def shape_in(file: GGUFFile) -> tuple[str, dict[str, Any]]:
     """Return a family, and the fields of its configuration, as a header has them."""
     tensors = file.tensors
-    a = file.header.get("general.architecture")
-    if a not in ARCHITECTURES:
-        raise ValueError(f"general.architecture={a!r:.40}; read are {', '.join(ARCHITECTURES)}")
-    header = {key.removeprefix(f"{a}."): value for key, value in file.header.items()}
+    architecture = file.header.get("general.architecture")
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"general.architecture={architecture!r:.40}; read are {', '.join(ARCHITECTURES)}")
+    header = {key.removeprefix(f"{architecture}."): value for key, value in file.header.items()}
     fields = {
         "vocab_size": tensors[ROWS].shape[0],
         "context_length": header["context_length"],
@@ -72,7 +72,7 @@ def shape_in(file: GGUFFile) -> tuple[str, dict[str, Any]]:
         "d_model": header["embedding_length"],
         "d_ff": header["feed_forward_length"],
     }
-    if a == "gpt2":
+    if architecture == "gpt2":
         check_same("layer_norm_epsilon", shortest(header.get("attention.layer_norm_epsilon", 1e-5)), 1e-5)
         return "gpt2", fields
     theta = shortest(header.get("rope.freq_base", 10000.0))

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from gguf import GGUFValueType
 
+from companion.runtime.terminal import in_one_line
+
 SUFFIX = ".gguf"
 READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """What a tensor may be held in, in the library's words."""
@@ -80,8 +82,8 @@ class GGUFFile:
             fields = {key: field for key, field in reader.fields.items() if not key.startswith("GGUF.")}
             self.header: dict[str, Any] = {key: field.contents() for key, field in fields.items()}
         except Exception as error:  # the library checks little, and says so in many ways
-            problem = " ".join(str(error).split())
-            raise ValueError(f"{path} is no whole GGUF file ({problem:.120}); fetch it again") from None
+            problem = in_one_line(error)
+            raise ValueError(f"{path} is no whole GGUF file ({problem}); fetch it again") from None
         n_parts = self.header.get("split.count", 1)
         if n_parts != 1:
             raise ValueError(f"{path} is one of {n_parts} parts; join them first: llama-gguf-split --merge")

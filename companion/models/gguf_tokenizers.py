@@ -11,14 +11,10 @@ Reference:
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from companion.runtime.text.hugging_face import (
-    PublicTokenizer,
-    byte_level_file,
-    content,
-    halves,
-    tokenizer_files,
-)
+from companion.runtime.terminal import in_one_line
+from companion.runtime.text.hugging_face import PublicTokenizer, tokenizer_files
 from companion.runtime.text.tokenizer import Tokenizer
+from companion.runtime.text.tokenizer_json import byte_level_file, content, halves
 
 # What a token is, in a GGUF file.
 NORMAL = 1  # text
@@ -72,8 +68,8 @@ def tokenizer_from_gguf(header: dict[str, Any], path: str | Path) -> PublicToken
     try:
         tokenizer = read_header({key.removeprefix("tokenizer.ggml."): value for key, value in header.items()})
     except Exception as error:  # the library raises nothing more special
-        problem = " ".join(str(error).split())
-        raise ValueError(f"{path}: its tokenizer cannot be read ({problem:.200}); take another") from None
+        problem = in_one_line(error, 200)
+        raise ValueError(f"{path}: its tokenizer cannot be read ({problem}); take another") from None
     tokenizer.template_file = str(path)
     tokenizer.check_end(path)
     return tokenizer

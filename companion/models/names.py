@@ -68,10 +68,8 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
     path = expand_user(name)
     if not path.is_dir() and is_installable(name):
         path = installed_file(name)
-    if is_public(path) and not is_gguf(path):
+    if revision is not None or (is_public(path) and not is_gguf(path)):
         return find_model(name, revision)
-    if revision is not None:
-        raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
     return path
 
 

@@ -18,28 +18,13 @@ from torch import nn
 
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.files.atomic import staged
+from companion.runtime.terminal import in_one_line
 from companion.runtime.text.hugging_face import write_tokenizer
 
 FILE = "model.onnx"
 OPSET = 20  # the version of the operators: the first with GELU
 LARGEST = 1_900_000_000
 """Bytes that one protobuf file may hold, less some room; weights above it go into a file beside the graph."""
-INSTALL = "pip install -e '.[serve]'"
-
-
-def libraries():
-    """Return onnxruntime, after a check that the libraries for the export are installed as well.
-
-    Raises:
-        ImportError: If a library is missing. The message names the remedy.
-    """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"ONNX graphs need the library {error.name}: {INSTALL}") from None
-    return onnxruntime
 
 
 # -- the graph ---------------------------------------------------------------------------
@@ -144,9 +129,7 @@ def write_onnx(model, tokenizer, folder: str | Path) -> None:
     Raises:
         ValueError: In one line and before any work, for a model with a window of positions or with a mixture
             of experts, and for a tokenizer that is not byte-level BPE.
-        ImportError: If a library is missing.
     """
-    libraries()
     check_onnx(model.config)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of libraries that it lacks
     with staged(folder) as new, torch.no_grad(), warnings.catch_warnings():
@@ -186,21 +169,21 @@ class OnnxModel:
 
     Raises:
         ValueError: In one line, for a folder without a whole graph of ours.
-        ImportError: If a library is missing.
     """
 
     def __init__(self, folder: str | Path):
-        runtime = libraries()
+        import onnxruntime  # takes half a second, and no other export needs it
+
         path = Path(folder) / FILE
-        options = runtime.SessionOptions()
+        options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors alone
         try:
-            self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             self.context_length = int(self.session.get_modelmeta().custom_metadata_map["context_length"])
         except Exception as error:  # onnxruntime has its own, without a common base
-            why = " ".join(str(error).split())
-            raise ValueError(f"{path} is no whole graph that write_onnx wrote ({why:.80})") from None
+            why = in_one_line(error, 80)
+            raise ValueError(f"{path} is no whole graph that write_onnx wrote ({why})") from None
         self.inputs = self.session.get_inputs()[1:]  # without the tokens
 
     def empty_past(self, n_rows: int) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 
 from companion.generation import LanguageModel, generate
 from companion.models.gguf_reader import is_gguf
-from companion.runtime.terminal import waiting
+from companion.runtime.terminal import one_line, waiting
 
 PROMPT = "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
 N_TOKENS = 20  # tokens that both sides add to the prompt
@@ -16,16 +16,9 @@ TOLERANCE = 1e-4  # by how much a logit may differ in float32, where the order o
 
 
 def peer() -> Any:
-    """Return the library `transformers`, quiet.
+    """Return the library `transformers`, quiet."""
+    import transformers  # takes seconds
 
-    Raises:
-        ImportError: In one line, if it is missing.
-    """
-    try:
-        import transformers
-    except ImportError:
-        rule = "pip install transformers"
-        raise ImportError(f"verify compares with transformers, which is not installed: {rule}") from None
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers
@@ -80,8 +73,7 @@ def _their_model(folder: Path) -> Any:
     try:
         return peer().AutoModelForCausalLM.from_pretrained(folder, **options).eval()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        why = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(f"transformers cannot read {folder}: {why:.200}") from None
+        raise ValueError(f"transformers cannot read {folder}: {one_line(error):.200}") from None
 
 
 def _their_tokens(theirs: Any, rows: torch.Tensor) -> list[int]:

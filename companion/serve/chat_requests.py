@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from companion.instructions import chat_ends
-from companion.runtime.files.arguments import SMALLEST_TEMPERATURE
+from companion.runtime.generation.sampling_arguments import SMALLEST_TEMPERATURE
 from companion.serve.constraint import Constraint, vocabulary_of
 from companion.serve.tools import (
     Function,

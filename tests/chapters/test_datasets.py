@@ -267,7 +267,7 @@ def test_a_document_is_cut_between_lines_or_words():
     ("documents", "fraction", "words"),
     [
         (["elm", "oak"], 1, "val_fraction=1"),
-        (["Hm."], 0.1, "too short a text to hold 0.1 of them out; give at least 6$"),
+        (["Hm."], 0.1, "too short a text to hold 0.1 of them out; give a longer one$"),
     ],
 )
 def test_a_share_or_a_text_that_leaves_nothing_is_an_error(documents, fraction, words):

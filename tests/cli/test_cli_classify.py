@@ -11,7 +11,7 @@ from companion.cli import main
 from companion.cli.finetune.classify import share, verdict
 from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
-from companion.runtime.storage.classifier_files import ADAPTER, HEAD, MODEL, read_head
+from companion.runtime.storage.classifier_files import ADAPTER_FILES, HEAD, MODEL_FILES, read_head
 from companion.serve.classifying import load_classifier
 
 SUNNY = ["day {}, the sea is warm", "day {}, the hill lies warm", "{} hours of sun, warm"]
@@ -59,7 +59,7 @@ LEARN = {
     "lora": ["--method", "lora", "--rank", 2, "--passes", 4, "--lr", 0.02],
 }
 LORA = LEARN["lora"]
-KINDS = {"full": ([], MODEL), "lora": (LORA, ADAPTER)}
+KINDS = {"full": ([], MODEL_FILES), "lora": (LORA, ADAPTER_FILES)}
 
 
 @pytest.mark.gate

@@ -134,7 +134,7 @@ def test_a_prompt_without_a_word_is_no_message(tmp_path, capsys):
     save_checkpoint(tmp_path / "model", gpt2(GPTConfig(tokenizer.vocab_size, 96, 1, 2, 16)), tokenizer)
     data = write(tmp_path / "pairs.jsonl", ASKED, ASKED | {"prompt": " "})
     argv = ["finetune", "rewards", "--model", tmp_path / "model", "--output", tmp_path / "out", "--data"]
-    fails(capsys, [*argv, data], 2, "line 2: a message of the user is empty")
+    fails(capsys, [*argv, data], 2, "line 2: the user's ' ' is empty")
 
 
 @pytest.mark.gate

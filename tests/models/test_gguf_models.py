@@ -1,5 +1,7 @@
 """Models out of GGUF files: what was ours comes back equal, and what cannot be is one line."""
 
+from unittest.mock import Mock
+
 import gguf
 import pytest
 import test_gguf_files
@@ -12,9 +14,10 @@ import companion
 from companion.instructions import chat_ids
 from companion.models.gguf_files import interleaved, read_gguf, write_gguf
 from companion.models.gguf_models import load_gguf, separated
-from companion.models.gguf_reader import GGUFFile
+from companion.models.gguf_reader import FastReader, GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
 from companion.modern import LlamaConfig, llama
+from companion.runtime.models import devices
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.tokenization import GPT2_PATTERN
@@ -81,6 +84,17 @@ def test_a_model_of_ours_comes_back_equal(name, tmp_path):
     assert read.model.state_dict().keys() == model.state_dict().keys()
     for path, numbers in model.state_dict().items():
         assert torch.equal(read.model.state_dict()[path], numbers), path
+
+
+def test_a_header_is_read_once_and_the_memory_is_asked_before_a_weight_is_read(tmp_path, monkeypatch):
+    write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
+    opened = Mock(wraps=FastReader)
+    monkeypatch.setattr("companion.models.gguf_reader.FastReader", opened)
+    companion.load(tmp_path / "a.gguf", "cpu")
+    assert opened.call_count == 1
+    monkeypatch.setattr(devices, "memory", lambda: 1e4)
+    with pytest.raises(ValueError, match="GB of this machine"):
+        load_gguf(tmp_path / "a.gguf")
 
 
 def test_the_order_of_a_llamas_queries_is_undone():

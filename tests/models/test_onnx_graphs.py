@@ -1,6 +1,5 @@
 """ONNX graphs: logits as ours, whatever the past, and the tokens that follow; what is refused."""
 
-import sys
 from dataclasses import replace
 
 import onnx
@@ -138,14 +137,6 @@ def test_what_has_no_place_is_one_line_before_any_work(tmp_path):
     with pytest.raises(ValueError, match="of kind 'char' has no place"):
         write_onnx(few, letters, tmp_path / "b")
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
-
-
-@pytest.mark.parametrize("library", ["onnxruntime", "onnxscript", "onnx"])
-def test_without_a_library_one_line_says_what_brings_it(library, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ImportError, match=rf"the library {library}: pip install -e '\.\[serve\]'"):
-        write_onnx(made("gpt2"), TOKENIZER, tmp_path)
-    assert not any(tmp_path.iterdir())
 
 
 def test_what_is_no_graph_of_ours_is_one_line(tmp_path):

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from companion.runtime.files.arguments import check_output, check_unused, holds_only
+from companion.cli._shared import check_output, check_unused, holds_only
 from companion.runtime.files.atomic import PART, claim, finish_renames, read_json, staged, write_atomic
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 

@@ -59,7 +59,8 @@ def test_a_system_message_stays_one_for_the_models_that_know_it(tmp_path):
         ({"text": "Hi"}, "is no conversation: it must have"),
         ({"messages": [{"role": "wizard", "content": "Hi"}, HI[1]]}, "unknown role 'wizard'"),
         ({"messages": [{"role": "user"}, HI[1]]}, "must have the texts 'role' and 'content'"),
-        ({"messages": [HI[1], HI[0]]}, "row 2: the assistant's '.+' comes after the assistant's or"),
+        ({"messages": [HI[1], HI[0]]}, "the assistant's '.*' comes after the assistant's or before any"),
+        ({"messages": [SYSTEM, HI[0], HI[0]]}, "row 2: the user's 'Hi' comes after the user's"),
         ({"messages": [HI[0], HI[1] | {"weight": 0}]}, r"messages\[1\] has weight=0, which is not learned"),
         ({"messages": [HI[0], HI[1] | {"reasoning_content": "Hm"}]}, "has reasoning_content='Hm'"),
         ({"messages": HI, "train": False}, "has train=False"),
@@ -67,7 +68,7 @@ def test_a_system_message_stays_one_for_the_models_that_know_it(tmp_path):
         ({"instruction": "Hi", "output": "Good day", "history": [["Hi", "Yes"]]}, "has history="),
         ({"instruction": "Hi", "output": "Good day", "input": ["Hi"]}, "input must be a text"),
         ({"messages": HI[:1]}, "must end with a message of the assistant"),
-        ({"messages": [HI[0], HI[1] | {"content": " "}]}, "row 2: a message of the assistant is empty"),
+        ({"messages": [HI[0], {"role": "assistant", "content": " "}]}, "the assistant's ' ' is empty"),
     ],
 )
 def test_a_fault_in_a_row_is_one_line_that_names_the_place(tmp_path, row, said):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from companion import BUILDERS
-from companion.runtime.models.devices import without_numbers
+from companion.runtime.models.devices import pick_device, without_numbers
 
 SMALL = {"vocab_size": 50, "context_length": 16, "n_layers": 2, "n_heads": 2, "d_model": 16}
 
@@ -38,6 +38,12 @@ def test_what_is_not_on_the_meta_device_is_computed():
     with without_numbers():
         numbers = torch.arange(3, dtype=torch.float32, device="cpu")
         assert (numbers * 2.0).tolist() == [0, 2, 4] and numbers.mul_(3).tolist() == [0, 3, 6]
+
+
+@pytest.mark.parametrize("name", ["cpu:", "cpu:1", "cpu:x", "mps:1", "tpu"])
+def test_a_device_that_is_none_is_named(name):
+    with pytest.raises(ValueError, match=f"device='{name}'"):
+        pick_device(name)
 
 
 CODE = """

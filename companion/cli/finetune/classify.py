@@ -40,7 +40,7 @@ from companion.models.names import floats_of, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
-from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_classifier
+from companion.runtime.storage.classifier_files import ADAPTER_FILES, MODEL_FILES, write_classifier
 from companion.runtime.storage.hub import is_installable
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import words_of
@@ -130,9 +130,9 @@ def run(options: Options) -> None:
         if options.method == "lora":
             base = options.model if is_installable(options.model) else folder.resolve()
             adapter = partial(save_adapter, classifier.model, base=base)
-            write_classifier(output, classifier, tokenizer, classes, about, MODEL + REPORT, adapter)
+            write_classifier(output, classifier, tokenizer, classes, about, MODEL_FILES + REPORT, adapter)
         else:
-            write_classifier(output, classifier, tokenizer, classes, about, ADAPTER + REPORT)
+            write_classifier(output, classifier, tokenizer, classes, about, ADAPTER_FILES + REPORT)
         with measuring(output):
             others = [texts[i] for i in held_out]
             by_words = classes_by_words([texts[i] for i in learned], truth[learned], others)

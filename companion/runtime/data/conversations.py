@@ -47,14 +47,14 @@ def check_turns(messages, place: str = "messages", open_end: bool = False) -> li
     found = system_joined(check_messages(messages))
     for i, message in enumerate(found):
         role = message["role"]
-        text = f"{message['content']!r:.40}"
+        said = f"{message['content']!r:.40}"
         expected = "user" if i % 2 == 0 else "assistant"
         if role not in ("user", "assistant"):
-            raise ValueError(f"{place}: {text} has the role {role!r:.40}; the roles are user and assistant")
+            raise ValueError(f"{place}: {said} has the role {role!r:.40}; the roles are user and assistant")
         if role != expected:
-            raise ValueError(f"{place}: the {role}'s {text} comes after the {role}'s or before any; {ASKS}")
+            raise ValueError(f"{place}: the {role}'s {said} comes after the {role}'s or before any; {ASKS}")
         if not message["content"].strip():
-            raise ValueError(f"{place}: a message of the {role} is empty; fill it in, or leave the row out")
+            raise ValueError(f"{place}: the {role}'s {said} is empty; fill it in, or leave the row out")
     if (found[-1]["role"] == "user") != open_end:
         who = "user" if open_end else "assistant"
         whose = "answered" if open_end else "learned"

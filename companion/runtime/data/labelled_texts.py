@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from companion.runtime.data.streams import check_format, is_shard, no_text, rows
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.text.documents import decode_utf8
 
-csv.field_size_limit(2**28)  # Python's own is 131,072 characters, and a text may be longer
+LONGEST = 2**28  # characters of a field of a CSV; Python's own limit is 131,072, and a text may be longer
 FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
 
 
@@ -34,11 +35,14 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
     """
     check_format(path, FORMATS)
     columns = {text: "--column", label: "--label"}
+    in_shard = is_shard(path)
+    placed = rows(str(path)) if in_shard else _rows(path.read_bytes(), str(path), columns)
     found = []
-    for place, row in rows(str(path)) if is_shard(path) else _rows(path.read_bytes(), str(path), columns):
-        _check_columns(place, row, columns)
+    for place, row in placed:
+        if in_shard:
+            _check_columns(place, row, columns)
         mark = row[label]
-        if isinstance(mark, (bool, int)) or (isinstance(mark, float) and mark == mark):
+        if isinstance(mark, (bool, int)) or (isinstance(mark, float) and not math.isnan(mark)):
             mark = str(mark)
         mark = _text(mark, f"{place}: {label}").strip()
         found.append(Labelled(_text(row[text], f"{place}: {text}"), mark, place))
@@ -120,6 +124,7 @@ def check_rows_fit(rows: Sequence, places: Sequence[str], longest: int, remedy: 
 
 def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
     """Yield the rows of a CSV's bytes, each with its last line, after a check by _check_columns."""
+    csv.field_size_limit(LONGEST)
     reader = csv.DictReader(io.StringIO(decode_utf8(data, name), newline=""), strict=True)
     try:
         names = list(reader.fieldnames or [])

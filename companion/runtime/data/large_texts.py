@@ -33,6 +33,7 @@ from companion.runtime.text.tokenizer import tokenizer_fingerprint
 BATCH_BYTES = 2**20  # UTF-8 bytes of the text that a process takes at a time
 SAVE_EVERY = 64  # batches after which a run that is killed goes on: some 15 million tokens
 SAMPLE_BYTES = 2**24
+WORK: Callable[["Batch"], tuple]  # what a process of the pool does: see start
 
 
 @dataclass
@@ -226,13 +227,14 @@ def encoded(batches: Iterable[Batch], work: Callable[[Batch], tuple], processes:
 
 def start(work: Callable[[Batch], tuple]) -> None:
     """Prepare a process: it keeps its tokenizer, and Ctrl-C is for the one that reads."""
+    global WORK
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    globals()["WORK"] = work
+    WORK = work
 
 
 def in_process(batch: Batch) -> tuple:
     """Do the work of a process of the pool."""
-    return globals()["WORK"](batch)
+    return WORK(batch)
 
 
 def sample_of(documents: Iterable[str]) -> list[str]:

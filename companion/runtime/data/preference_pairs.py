@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from companion.runtime.data.streams import check_format, rows
+from companion.runtime.data.streams import SHARDS, check_format, rows
 from companion.runtime.files.arguments import at_least_one, replace_surrogates
 
 LARGEST = 1e100  # largest size of a reward: its square must still be a number
@@ -159,14 +159,14 @@ def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
 
 
 def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
-    """Where it stands, and (prompt, chosen, rejected), of each row of a file with these names.
+    """Where it stands, and (prompt, chosen, rejected), of each row of a file of SHARDS with these names.
 
     chosen and rejected follow the prompt, or both repeat it at their beginning.
     """
-    check_format(path, (".jsonl", ".jsonl.gz", ".parquet"))
+    check_format(path, SHARDS)
     pairs = [(place, _pair(row, place)) for place, row in rows(str(path))]
     if not pairs:
-        raise ValueError(f"--data={path} has no pairs; it must have a line for each")
+        raise ValueError(f"--data={path} has no pairs; it must have a row for each")
     return pairs
 
 

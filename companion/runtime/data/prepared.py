@@ -18,7 +18,7 @@ import numpy as np
 
 from companion.runtime.files.arguments import at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
-from companion.runtime.terminal import similar_path
+from companion.runtime.terminal import in_one_line, similar_path
 from companion.runtime.text.tokenizer import Tokenizer, tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
@@ -36,16 +36,18 @@ class Split:
         tokens: (N,) integers, in memory or mapped: <|endoftext|>, then each document followed by one.
         starts: (documents + 1,) positions of those <|endoftext|>s.
         n_bytes: UTF-8 bytes of the documents, and one for each closing <|endoftext|>.
+        sha256: Of a prepared folder, the SHA-256 of the tokens that its meta.json has.
     """
 
     tokens: np.ndarray
     starts: np.ndarray
     n_bytes: int
+    sha256: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of the tokens; of a prepared folder, as its meta.json has it."""
-        return tokens_fingerprint(self.tokens)
+        return self.sha256 or tokens_fingerprint(self.tokens)
 
 
 def tokens_fingerprint(tokens) -> str:
@@ -160,8 +162,7 @@ def read_prepared(folder: str | Path) -> Corpus:
     except PermissionError:  # the file may be undamaged
         raise
     except Exception as error:  # whatever is wrong with one of six files
-        problem = " ".join(str(error).split())
-        rule = f"is damaged, or of an older version ({problem:.200}); prepare it again"
+        rule = f"is damaged, or of an older version ({in_one_line(error, 200)}); prepare it again"
         raise ValueError(f"folder='{folder}' {rule}") from None
     return Corpus(train, val, tokenizer, meta)
 
@@ -177,9 +178,7 @@ def open_split(folder: Path, name: str, meta: dict) -> Split:
     expected = (meta[name]["n_tokens"], meta[name]["n_documents"])
     if (len(tokens), len(starts) - 1) != expected or starts[-1] != len(tokens) - 1:
         raise ValueError(f"{name}.bin and {name}_starts.npy do not fit meta.json")
-    split = Split(tokens, starts, meta[name]["n_bytes"])
-    split.fingerprint = meta[name]["sha256"]
-    return split
+    return Split(tokens, starts, meta[name]["n_bytes"], meta[name]["sha256"])
 
 
 def is_prepared(folder: str | Path) -> bool:

@@ -15,11 +15,11 @@ from typing import Any
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.hub import HUB
-from companion.runtime.terminal import similar_path
+from companion.runtime.terminal import in_one_line, similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
-INSTALL = "pip install 'datasets==5.2.0'"
+INSTALL = "pip install -e '.[hub]'"
 BATCH = 1000  # rows of a Parquet file that are read at a time
 
 
@@ -78,30 +78,33 @@ def no_text(value: Any) -> str | None:
 def rows(file: str, column: str | None = None) -> Iterator[tuple[str, Any]]:
     """Yield each row of a file, or of HUB: where it stands, and the value of the column, or the whole row."""
     is_parquet = file in HUB or file.lower().endswith(".parquet")
+    for number, row in _numbered(file, column, is_parquet):
+        place = f"{file}, {'row' if is_parquet else 'line'} {number:,}"
+        if not isinstance(row, dict):
+            raise ValueError(f"{place} is {row!r:.40}, and no object; mend it")
+        if column is not None and column not in row:
+            known = ", ".join(map(repr, row)) or "no column at all"
+            raise ValueError(f"{place} has no column {column!r}; it has {known:.200}: choose with --column")
+        yield place, row if column is None else row[column]
+
+
+def _numbered(file: str, column: str | None, is_parquet: bool) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a file, or of HUB, each with its number; one line for what cannot be read."""
     number = 0
     try:
         for number, row in parquet(file, column) if is_parquet else json_lines(file):
-            place = f"{file}, {'row' if is_parquet else 'line'} {number:,}"
-            if not isinstance(row, dict):
-                raise KeyError(f"{place} is {row!r:.40}, and no object; mend it")
-            if column is not None and column not in row:
-                known = ", ".join(map(repr, row)) or "no column at all"
-                raise KeyError(f"{place} has no column {column!r}; it has {known:.200}: choose with --column")
-            yield place, row if column is None else row[column]
+            yield number, row
     except ImportError:
         raise
-    except KeyError as error:
-        raise ValueError(error.args[0]) from None
     except Exception as error:  # the library's, its network's or its parser's own
-        problem = " ".join(str(error).split())
+        problem = in_one_line(error)
         if file in HUB:
-            raise ConnectionError(
-                f"{file} could not be read from the hub ({problem:.120}); try again later"
-            ) from None
+            why = f"could not be read from the hub ({problem})"
+            raise ConnectionError(f"{file} {why}; try again later") from None
         if isinstance(error, OSError) and error.strerror:
             raise ValueError(f"{file} cannot be read ({error.strerror}); leave it out") from None
         kind = "Parquet" if is_parquet else "JSON Lines"
-        rule = f"is no {kind}, or cut off after row {number:,} ({problem:.100})"
+        rule = f"is no {kind}, or cut off after row {number:,} ({problem})"
         raise ValueError(f"{file} {rule}; convert it, or fetch it again") from None
 
 

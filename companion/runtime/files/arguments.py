@@ -1,11 +1,8 @@
 """Checks of what callers give. Each raises an error of one line that says what to give instead."""
 
 import operator
-import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from numbers import Real
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -52,44 +49,6 @@ def at_most(name: str, value: int, limit: str, most: int) -> None:
     """Raise ValueError unless 1 <= value <= most, TypeError unless both are whole numbers."""
     if whole_number(name, value) > whole_number(limit, most):
         raise ValueError(f"{name}={value} must be at most {limit}={most}; lower it")
-
-
-SMALLEST_TEMPERATURE = 1e-30
-"""Logits up to hundreds of millions, divided by this, are still numbers in float32."""
-
-
-def check_sampling(
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    repetition_penalty: float = 1.0,
-    previous: Any = (),
-) -> None:
-    """Check the settings of sampling.
-
-    Args:
-        temperature: 0, or a number of at least SMALLEST_TEMPERATURE.
-        top_k: None, or a whole number of at least 1.
-        top_p: None, or a number above 0 and at most 1.
-        repetition_penalty: A number from 1 to 1,000.
-        previous: The tokens that a repetition penalty is for. None means that they are missing.
-
-    Raises:
-        ValueError: For a setting out of its range, and for a repetition penalty other than 1 without
-            previous.
-        TypeError: For a setting that is no number.
-    """
-    least = SMALLEST_TEMPERATURE
-    rule = f"0 (the likeliest token) or a number from {least:g} on; try 0.8"
-    number("temperature", temperature, rule, lambda t: t == 0 or least <= t < float("inf"))
-    if top_k is not None:
-        whole_number("top_k", top_k, 1, "leave it out to draw from all tokens")
-    if top_p is not None:
-        number("top_p", top_p, "above 0 and at most 1; try 0.95", lambda p: 0 < p <= 1)
-    rule = "from 1 (no penalty) to 1,000; try 1.1"
-    number("repetition_penalty", repetition_penalty, rule, lambda x: 1 <= x <= 1000)
-    if repetition_penalty != 1 and previous is None:
-        raise ValueError(f"repetition_penalty={repetition_penalty} needs previous, the tokens so far, (B, T)")
 
 
 def token_row(tokens) -> np.ndarray:
@@ -201,46 +160,3 @@ def finite(name: str, values, remedy: str = "the model's weights or logits are n
         return values
     first = numbers[~numbers.isfinite()].flatten()[0].item()
     raise ValueError(f"{name} holds {first}, must hold finite numbers only; {remedy}")
-
-
-# -- the folder that a command is asked to write to, before it works for hours --------
-
-
-def visible_names(folder: Path) -> set[str]:
-    """The names in a folder without hidden ones; none if there is no folder."""
-    if not folder.is_dir():
-        return set()
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-
-
-def holds_only(folder: Path, mark: str, names: Collection[str]) -> bool:
-    """Return whether a folder holds the file `mark`, and nothing but files of these names."""
-    held = visible_names(folder)
-    return mark in held and held <= set(names)
-
-
-def check_writable(option: str, folder: Path) -> None:
-    """Raise ValueError unless files can be written in a folder, or where it would be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    try:
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        raise ValueError(f"{option}={folder} cannot be written ({error.strerror}); name another") from None
-
-
-def check_unused(option: str, folder: Path, allowed: Collection[str] = ()) -> None:
-    """Raise ValueError unless a folder can be written and holds nothing but files of these names."""
-    others = visible_names(folder) - set(allowed)
-    if others:
-        raise ValueError(f"{option}={folder} holds something else ({min(others)}); name another folder")
-    check_writable(option, folder)
-
-
-def check_output(option: str, folder: Path, is_replaceable: Callable, overwrite: bool = False) -> None:
-    """Raise ValueError unless a folder is empty, or holds what --overwrite may replace."""
-    if not visible_names(folder):
-        check_writable(option, folder)
-    elif not is_replaceable(folder):
-        check_unused(option, folder)
-    elif not overwrite:
-        raise ValueError(f"{option}={folder} holds a model already; name another folder, or add --overwrite")

@@ -1,12 +1,50 @@
-"""What generation needs and chapters 8 and 23 do not teach: checks of arguments, seeds, padded batches."""
+"""What generation needs and chapters 8 and 23 do not teach: checks of arguments, seeds, caches that fit."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from companion.runtime.files.arguments import check_sampling, finite, whole_number
+from companion.runtime.files.arguments import finite, number, whole_number
 from companion.runtime.text.end_tokens import stop_ids
+
+SMALLEST_TEMPERATURE = 1e-30
+"""Logits up to hundreds of millions, divided by this, are still numbers in float32."""
+
+
+def check_sampling(
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    previous: Any = (),
+) -> None:
+    """Check the settings of sampling.
+
+    Args:
+        temperature: 0, or a number of at least SMALLEST_TEMPERATURE.
+        top_k: None, or a whole number of at least 1.
+        top_p: None, or a number above 0 and at most 1.
+        repetition_penalty: A number from 1 to 1,000.
+        previous: The tokens that a repetition penalty is for. None means that they are missing.
+
+    Raises:
+        ValueError: For a setting out of its range, and for a repetition penalty other than 1 without
+            previous.
+        TypeError: For a setting that is no number.
+    """
+    least = SMALLEST_TEMPERATURE
+    rule = f"0 (the likeliest token) or a number from {least:g} on; try 0.8"
+    number("temperature", temperature, rule, lambda t: t == 0 or least <= t < float("inf"))
+    if top_k is not None:
+        whole_number("top_k", top_k, 1, "leave it out to draw from all tokens")
+    if top_p is not None:
+        number("top_p", top_p, "above 0 and at most 1; try 0.95", lambda p: 0 < p <= 1)
+    rule = "from 1 (no penalty) to 1,000; try 1.1"
+    number("repetition_penalty", repetition_penalty, rule, lambda x: 1 <= x <= 1000)
+    if repetition_penalty != 1 and previous is None:
+        raise ValueError(f"repetition_penalty={repetition_penalty} needs previous, the tokens so far, (B, T)")
 
 
 def check_generation(

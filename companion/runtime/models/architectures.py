@@ -10,31 +10,32 @@ from torch import nn
 SIZES = ("vocab_size", "context_length", "n_layers", "n_heads", "n_kv_heads", "d_model", "d_ff", "head_width")
 
 
-def check_shape(c: Any) -> None:
+def check_shape(config: Any) -> None:
     """Raise ValueError, in one line, for the first field of a LlamaConfig that is out of its range.
 
     head_width, n_kv_heads and d_ff may be None: they follow from the others.
     """
-    given = SIZES if c.window is None else (*SIZES, "window")
+    given = SIZES if config.window is None else (*SIZES, "window")
     for name in given:
-        value = getattr(c, name)
+        value = getattr(config, name)
         follows = value is None and name in ("n_kv_heads", "d_ff", "head_width")
         if not follows and (type(value) is not int or value < 1):
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-    if c.head_width is None and c.d_model % c.n_heads:
-        raise ValueError(f"n_heads={c.n_heads} must divide d_model={c.d_model}, or give head_width")
-    if c.head_width is None and c.d_model // c.n_heads % 2:
-        raise ValueError(f"d_model={c.d_model} must be a multiple of 2 n_heads={2 * c.n_heads}; change one")
-    if c.head_width is not None and c.head_width % 2:
-        raise ValueError(f"head_width={c.head_width} must be even: its numbers turn in pairs")
-    if c.n_kv_heads is not None and c.n_heads % c.n_kv_heads:
-        raise ValueError(f"n_kv_heads={c.n_kv_heads} must divide n_heads={c.n_heads}; change one")
-    if type(c.shift) is not int or c.shift < 0:
-        raise ValueError(f"shift={c.shift!r} must be a whole number of at least 0; 0 leaves it out")
-    if not 0 <= c.dropout < 1:
-        raise ValueError(f"dropout={c.dropout} must be at least 0 and below 1; try 0.0")
+    if config.head_width is None and config.d_model % config.n_heads:
+        raise ValueError(f"n_heads={config.n_heads} must divide d_model={config.d_model}, or give head_width")
+    if config.head_width is None and config.d_model // config.n_heads % 2:
+        twice = 2 * config.n_heads
+        raise ValueError(f"d_model={config.d_model} must be a multiple of 2 n_heads={twice}; change one")
+    if config.head_width is not None and config.head_width % 2:
+        raise ValueError(f"head_width={config.head_width} must be even: its numbers turn in pairs")
+    if config.n_kv_heads is not None and config.n_heads % config.n_kv_heads:
+        raise ValueError(f"n_kv_heads={config.n_kv_heads} must divide n_heads={config.n_heads}; change one")
+    if type(config.shift) is not int or config.shift < 0:
+        raise ValueError(f"shift={config.shift!r} must be a whole number of at least 0; 0 leaves it out")
+    if not 0 <= config.dropout < 1:
+        raise ValueError(f"dropout={config.dropout} must be at least 0 and below 1; try 0.0")
     for name in ("norm_eps", "rope_theta", "rope_factor", "rope_original"):
-        value = getattr(c, name)
+        value = getattr(config, name)
         if not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise ValueError(f"{name}={value!r} must be a number above 0")
 

@@ -24,11 +24,11 @@ def pick_device(name: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind in there if there[kind])
-    kind, _, number = name.partition(":")
-    if kind not in there or (":" in name and not number.isdecimal()):
+    kind, colon, number = name.partition(":")
+    if kind not in there or (colon and not number.isdecimal()):
         raise ValueError(f"device={name!r} must be auto, cpu, cuda, cuda:0 (or another) or mps")
-    count = torch.cuda.device_count() if kind == "cuda" else 1
-    if not there[kind] or int(number or 0) >= count:
+    n_devices = torch.cuda.device_count() if kind == "cuda" else 1
+    if not there[kind] or int(number or 0) >= n_devices:
         here = ", ".join(k for k in there if there[k]) + "; use one of these, or auto"
         raise ValueError(f"device={name!r} is not there: PyTorch sees only {here}")
     return torch.device(name)

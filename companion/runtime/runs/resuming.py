@@ -52,10 +52,9 @@ def run_identity(trainer: Any, data: dict) -> dict:
         data: See validation.data_identity.
     """
     settings = dataclasses.asdict(trainer.config)
-    config = getattr(unwrapped(trainer.model), "config", None)
+    config = unwrapped(trainer.model).config
     kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
-    if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        kept |= {f"model.{name}": value for name, value in dataclasses.asdict(config).items()}
+    kept |= {f"model.{name}": value for name, value in dataclasses.asdict(config).items()}
     kept["optimizer"] = [type(optimizer).__name__ for optimizer in trainer.optimizers]
     return json.loads(json.dumps(kept | data, default=float))
 
@@ -182,10 +181,10 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedR
     saved = read_config(folder)
     shape = dict(saved["config"])
     provenance = saved["provenance"]
-    architecture = shape.pop("architecture", "gpt2")
-    if architecture not in builders:
+    architecture = shape.pop("architecture", "architecture")
+    if not isinstance(architecture, str) or architecture not in builders:
         known = ", ".join(builders)
-        raise ValueError(f"architecture={architecture!r} of {folder} is not known; there are {known}")
+        raise ValueError(f"{folder}: {architecture!r:.60} is missing or unknown; architectures here: {known}")
     if asked not in (None, architecture):
         raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
     if "train" not in provenance:

@@ -206,8 +206,8 @@ def open_run(
         bar = tqdm(initial=trainer.steps, unit="step", disable=not is_shown, file=screen)
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        run = Run(trainer, data, folder, identity, bar, signaled, clock or Clock(), origin)
-        run.prints_lines = is_shown and not in_terminal
+        prints_lines = is_shown and not in_terminal
+        run = Run(trainer, data, folder, identity, bar, signaled, clock or Clock(), origin, prints_lines)
         run.plan()
         yield run
         run.clock.stop()
@@ -218,7 +218,7 @@ def open_run(
 class Run:
     """A run in its folder, if it has one: its time, its line of progress, its history and its saves."""
 
-    def __init__(self, trainer, data, folder, identity, bar, signaled, clock, origin):
+    def __init__(self, trainer, data, folder, identity, bar, signaled, clock, origin, prints_lines):
         self.trainer = trainer
         self.data = data
         self.folder = None if folder is None else Path(folder)
@@ -230,7 +230,7 @@ class Run:
         self.origin = origin
         self.clock.start()
         self.stepped_at = self.printed_at = self.clock.elapsed()
-        self.prints_lines = False
+        self.prints_lines = prints_lines
         self.marks = ""  # the judge's marks on the last sample
 
     def interrupted(self) -> bool:
@@ -302,7 +302,7 @@ class Run:
             return
         step = self.trainer.steps
         best = lowest_row(self.trainer.history)["step"]
-        if best == self.saved_at != step:  # the weights in the folder are the best ones, and make way
+        if best == self.saved_at and best != step:  # the best weights are in the folder, and make way
             self.copy_to_best()
         save_run(self.folder, self.trainer, self.data.tokenizer, self.identity, self.provenance())
         self.saved_at = step

@@ -24,9 +24,23 @@ CONFIG = ADAPTER
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 ANY_VALUE = (
-    *("task_type", "auto_mapping", "peft_version", "inference_mode", "base_model_name_or_path", "revision"),
-    *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "lora_dropout", "fan_in_fan_out"),
-    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    "task_type",
+    "auto_mapping",
+    "peft_version",
+    "inference_mode",
+    "base_model_name_or_path",
+    "revision",
+    "r",
+    "lora_alpha",
+    "rank_pattern",
+    "alpha_pattern",
+    "use_rslora",
+    "lora_dropout",
+    "fan_in_fan_out",
+    "target_modules",
+    "exclude_modules",
+    "layers_to_transform",
+    "layers_pattern",
 )
 """Fields of adapter_config.json that are read, or that the names and shapes of the matrices repeat."""
 PLAIN: dict[str, list] = {
@@ -266,7 +280,8 @@ def read_config(folder: str | Path) -> dict:
     config = {"peft_type": None} | read_json(path, "copy the adapter again")
     for name, value in config.items():
         known = PLAIN.get(name, [None, False, [], {}])
-        if name not in ANY_VALUE and repr(value) not in map(repr, known):  # 0 == False
+        is_known = any(type(value) is type(each) and value == each for each in known)  # 0 == False
+        if name not in ANY_VALUE and not is_known:
             rule = f"must be {known[0]!r}" if name in PLAIN else "must be left out"
             raise ValueError(f"{path}: {name}={value!r:.40} {rule}; only plain LoRA is read")
     return config

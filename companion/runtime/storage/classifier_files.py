@@ -15,8 +15,8 @@ from companion.runtime.storage import adapters, checkpoints
 from companion.runtime.storage.checkpoints import read_safetensors, write_model, write_safetensors
 
 HEAD = "head.safetensors"
-MODEL = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
-ADAPTER = (adapters.CONFIG, adapters.WEIGHTS)
+MODEL_FILES = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
+ADAPTER_FILES = (adapters.CONFIG, adapters.WEIGHTS)
 """What stands beside the head, of either kind. Without the first of them neither is loaded."""
 
 
@@ -61,7 +61,7 @@ def write_classifier(
         tokenizer: The model's.
         classes: The names of the classes.
         provenance: As in write_model.
-        gone: Names of files that are removed then, such as those of an ADAPTER. A kill in between leaves
+        gone: Names of files that are removed then, such as ADAPTER_FILES. A kill in between leaves
             both kinds, which are refused.
         save_adapter: Writes the adapter into a folder, in place of the model.
     """

@@ -22,10 +22,17 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 PARTS = "model-*.safetensors"
 INDEX = "model.safetensors.index.json"
-SMALL = (
-    "config.json generation_config.json model.safetensors.index.json tokenizer.json tokenizer_config.json "
-    "chat_template.jinja special_tokens_map.json vocab.json merges.txt"
-).split()
+SMALL = [
+    CONFIG,
+    INDEX,
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+]
 """What is fetched of a model besides its weights, where it is there."""
 SHORT = {"gpt2": "openai-community/gpt2"}  # models of the hub that have a name without an owner
 
@@ -173,7 +180,9 @@ DOWNLOADS = {name: (table["url"], table["sha256"]) for name, table in TABLES["fi
 """By name: address, SHA-256."""
 GPT2_WEIGHTS = (TABLES["gpt2"]["url"], TABLES["gpt2"]["sha256"])
 """The same of GPT-2 small."""
-HUB = {name: tuple(table.values()) for name, table in TABLES["hub"].items()}
+HUB = {
+    name: (table["repository"], table["revision"], table["files"]) for name, table in TABLES["hub"].items()
+}
 """Corpora of the hub, by name: repository, revision, files."""
 
 

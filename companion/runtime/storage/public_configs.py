@@ -101,7 +101,7 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     if tokenizer is not None:
         ends = [tokenizer.named_end, *tokenizer.ends]
         if tokenizer.has_chat_tokens:
-            ends.append(tokenizer.special_tokens["<|end|>"])
+            ends.append(tokenizer.special_tokens["<|end|>"])  # <|user|> begins a turn, and ends none
         ends = list(dict.fromkeys(ends))
         found |= {"bos_token_id": tokenizer.named_start, "eos_token_id": ends if len(ends) > 1 else ends[0]}
         found |= tokenizer.model_ids
@@ -125,22 +125,23 @@ def family_of(config: Any) -> str:
     return KINDS[model_type_of(config)]["family"]
 
 
-def model_type_of(c: Any) -> str:
+def model_type_of(config: Any) -> str:
     """Return the model_type whose parts a configuration's model has.
 
     Raises:
         ValueError: If no model_type has them.
     """
-    if c.architecture in ("gpt2", "neox"):
-        return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
-    if c.architecture == "experts" or c.shift:
-        part = "experts" if c.architecture == "experts" else "shifts"
+    if config.architecture in ("gpt2", "neox"):
+        return {"gpt2": "gpt2", "neox": "gpt_neox"}[config.architecture]
+    if config.architecture == "experts" or config.shift:
+        part = "experts" if config.architecture == "experts" else "shifts"
         rule = f"no other engine has its {part}; train one with --architecture storyteller"
-        raise ValueError(f"architecture={c.architecture}: {rule}")
-    asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
+        raise ValueError(f"architecture={config.architecture}: {rule}")
+    asked = {"qwen3": config.qk_norm, "qwen2": config.qkv_bias, "mistral": config.window is not None}
     kinds = [kind for kind, is_so in asked.items() if is_so]
     if len(kinds) > 1:
-        raise ValueError(f"architecture={c.architecture}: no public family is {' and '.join(kinds)} at once")
+        rule = f"no public family is {' and '.join(kinds)} at once"
+        raise ValueError(f"architecture={config.architecture}: {rule}")
     return kinds[0] if kinds else "llama"
 
 

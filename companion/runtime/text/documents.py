@@ -3,7 +3,6 @@
 A document is a str. Documents travel as lists, and nothing here knows of tokens.
 """
 
-import math
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -233,8 +232,6 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
             cut = found + 1
             break
     if not (text[:cut].strip() and text[cut:].strip()):
-        n = sum(sizes)
-        least = max(math.floor(0.5 / min(val_fraction, 1 - val_fraction)), n) + 1
-        rule = f"too short a text to hold {val_fraction} of them out; give at least {least}"
-        raise ValueError(f"documents have {n} characters in all, {rule}")
+        rule = f"too short a text to hold {val_fraction} of them out; give a longer one"
+        raise ValueError(f"documents have {sum(sizes)} characters in all, {rule}")
     return [*documents[:longest], text[:cut], *documents[longest + 1 :]], [text[cut:]]

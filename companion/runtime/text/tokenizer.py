@@ -17,6 +17,7 @@ import tiktoken
 
 from companion.runtime.files.arguments import replace_surrogates, whole_number
 from companion.runtime.files.atomic import write_atomic
+from companion.runtime.terminal import in_one_line
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -184,7 +185,7 @@ class Tokenizer:
         """The ids of a text, special tokens' names in it taken as ordinary text."""
         raise NotImplementedError(f"{type(self).__name__} must define encode_ordinary(text)")
 
-    def known_ids(self, tokens: Iterable[str]) -> list[int]:
+    def known_ids(self, tokens: Sequence[str]) -> list[int]:
         """Return the id of each token, and the id of <unk> for a token that the vocabulary lacks.
 
         Args:
@@ -193,7 +194,6 @@ class Tokenizer:
         Raises:
             ValueError: For a token that the vocabulary lacks, if special_tokens lacks <unk>.
         """
-        tokens = list(tokens)
         found = [self.ids.get(token, self.special_tokens.get(UNKNOWN)) for token in tokens]
         if None in found:
             new = next(token for token in tokens if token not in self.ids)
@@ -239,7 +239,7 @@ class Tokenizer:
         try:
             tokenizer: Any = from_state(json.loads(data), cls)
         except Exception as error:  # whatever a constructor finds wrong with the file
-            problem = f"{type(error).__name__}: {' '.join(str(error).split()):.120}"
+            problem = f"{type(error).__name__}: {in_one_line(error)}"
             where = f"path={str(path)!r} is no tokenizer that .save wrote"
             raise ValueError(f"{where} ({problem}); save it again") from None
         tokenizer.special_tokens.source = str(path)
@@ -544,7 +544,7 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
     try:
         return tiktoken.Encoding("companion", pat_str=pattern, **parts)
     except ValueError as error:
-        rule = f"is no regular expression to tiktoken: {' '.join(str(error).split())}"
+        rule = f"is no regular expression to tiktoken: {in_one_line(error)}"
         raise ValueError(f"pattern={pattern!r} {rule}; use encode, or another pattern") from None
 
 
