@@ -237,7 +237,7 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     return "\n".join(lines)
 
 
-# -- the folder that a command is asked to write to, checked before it works for hours ------------------------
+# -- the folder that a command is asked to write to ----------------------------------------------------------
 
 
 def visible_names(folder: Path) -> set[str]:
