@@ -23,7 +23,7 @@ from companion.serve.orders import (
     with_kept,
 )
 from companion.serve.question_kind import kind_in, story_and_question
-from companion.serve.story_facts import corrected, is_summary, places_of, truth_of
+from companion.serve.story_facts import corrected, is_summary, people_of, places_of, truth_of
 from companion.serve.story_questions import read
 from companion.serve.village_words import (
     TABLE,
@@ -180,7 +180,8 @@ class StoryChat(Chat):
         if instead:
             return Reply(instead, "model")  # which it quotes
         stories = self.stories()
-        if stories and not answered(answer) and not is_summary(answer):
+        is_declined = not answered(answer) and not is_summary(answer)
+        if stories and (is_declined or is_of_another(answer, question, stories[-1])):
             if not said:  # else the story that the message tells would be forgotten, too
                 self.messages = messages_before
                 self.dropped = dropped_before
@@ -312,6 +313,12 @@ def things_in(message: str) -> list[str]:
     """The things and goods that a message names, each once."""
     things = (*KINDS["thing"], *KINDS["goods"])
     return [noun for noun in dict.fromkeys(village_nouns(message)) if noun in things]
+
+
+def is_of_another(answer: str, question: str, story: str) -> bool:
+    """Whether an answer says where somebody is, but nobody whom the question names, as "the goose"."""
+    named = people_of(story, village_nouns(question))
+    return question.lower().startswith("where") and bool(named) and not any(name in answer for name in named)
 
 
 def as_learned(question: str) -> str:

@@ -183,7 +183,8 @@ def number(asked: StoryQuestion) -> str:
     if counted not in counts:
         return f"The story does not count {typed or 'that'}. {places_of(asked.story, asked.people)}".strip()
     has = places_of(asked.story, asked.people) if asked.people else contents_of(asked.story)
-    return f"The number of {typed}: {counts[counted]}. {has}"
+    animals = f", and of animals: {counts['animals']}" if counted in ("people", "persons") else ""
+    return f"The number of {typed}: {counts[counted]}{animals}. {has}"
 
 
 def person(asked: StoryQuestion) -> str:

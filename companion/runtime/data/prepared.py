@@ -150,7 +150,7 @@ def read_prepared(folder: str | Path) -> Corpus:
     if not is_prepared(folder):
         if (folder / BEGUN).is_dir():
             raise ValueError(f"folder='{folder}' is not prepared to its end; run the same prepare to go on")
-        problem = "holds no prepared text" if folder.is_dir() else f"is not there{similar_path(folder)}"
+        problem = "holds no prepared text" if folder.exists() else f"is not there{similar_path(folder)}"
         raise ValueError(f"folder='{folder}' {problem}; companion prepare makes it")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
