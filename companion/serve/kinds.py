@@ -66,6 +66,8 @@ MAYBE_WORLD = ("unclear", "story", "deeds", "count", "who", "why", *OF_SETTING)
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
 NO_QUESTIONS = ("praise", "insult")
 """Kinds of messages that ask nothing, as "you are clever" does not ask whether a model thinks."""
+MAYBE_TERM = ("unclear", "doubt", "simpler", "misunderstood")
+"""The kinds of messages whose "it" may be a term that was explained."""
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
 
@@ -189,7 +191,7 @@ def probabilities(message: str) -> dict[str, float]:
 @cache
 def known_kinds() -> dict[str, str]:
     """The kinds of the file's messages, by their words: each of them has the kind that it has there."""
-    return {words_of(message): kind for message, kind in read_messages()}
+    return {words_of(message): kind for message, kind in read_messages() if words_of(message)}
 
 
 class Candidate(NamedTuple):
@@ -213,7 +215,7 @@ def kind_of(message: str) -> str:
     if is_foreign(message):
         return "language"
     words = words_of(message)
-    if words and words in known_kinds():
+    if words in known_kinds():
         return known_kinds()[words]
     parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), from_question_word(message)]
     candidates = []

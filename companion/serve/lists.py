@@ -22,6 +22,7 @@ from companion.serve.kinds import (
     ANSWERS,
     COURTESIES,
     MAYBE_COURSE,
+    MAYBE_TERM,
     NO_ENTRY,
     NO_QUESTIONS,
     OF_COURSE,
@@ -41,8 +42,8 @@ def is_about_the_course(message: str, kind: str, course: Course) -> bool:
     """Whether a message is a question about the course.
 
     It is one if its kind says so or it is the same as a listed question, and none if messages.csv has it with
-    another kind. Else it must have little besides terms of the course, where its kind leaves that open, or be
-    near a listed question.
+    another kind or its kind is of no questions. Else it must have little besides terms of the course, where
+    its kind leaves that open, or ask with a term and no word of the village, or be near a listed question.
     """
     nearness = course.nearest(message)[1]
     if kind in OF_COURSE or nearness == Nearness.SAME:
@@ -119,6 +120,7 @@ class Lists:
         """Whether an answer to a whole message is better than those found to its parts.
 
         It is for a listed question, and where it answers no single part and a part is no listed question.
+        It is not where a part names something of the village.
         """
         if any(map(village_nouns, parts)):
             return False
@@ -139,8 +141,9 @@ class Lists:
     def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
         """The answer to a message as a whole."""
         mended = self.course.mended(message)
-        is_known = words_of(mended) in known_kinds()
-        if not is_known and kind_of(mended) not in ABOUT_STORY:  # where "it" is the story
+        kind = kind_of(mended)
+        is_known = words_of(mended) in known_kinds() and kind not in MAYBE_TERM
+        if not is_known and kind not in ABOUT_STORY:  # where "it" is the story
             mended = self.course.with_term(mended, before)
         kind = kind_of(mended)
         following = self.course.following(before) if before and kind == "more" else None

@@ -26,7 +26,6 @@ from companion.village.words import ANIMALS, KINDS, NUMBERS
 BARE_ORDER = "Tell me a story."
 NOT_EVENTS = "I cannot follow what should happen in a story."
 NOT_END = "I cannot choose how a story ends."
-NOT_SAME = "It is a new story: the rest of the last one does not stay."
 NOT_LENGTH = "I cannot choose the length of a story."
 EVENTS = re.compile(
     r"(?i)\b(who|that|which|where|when|because|until) "
@@ -49,10 +48,10 @@ PERSON = re.compile(r"(?i)\b(boys?|girls?|man|men|woman|women|lady|child|childre
 """Words for people that the village does not have."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b([^.?!\n]*)")
-"""What follows a story is about: of a subject without a word of the village no story is told."""
+"""What a story is about. Where that has unknown words, and the order no word of the village, none is told."""
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
-OF_NOUN = "|".join([*KINDS["color"], *KINDS["role"]])
+OF_NOUN = "|".join([*KINDS["color"], *KINDS["number"], *KINDS["role"]])
 SAME = re.compile(rf"(?i)\b(?:the )?same ((?:(?:{OF_NOUN}) )?(?:{'|'.join(village_forms())}))\b")
 """What an order keeps of the last one: "the same red kite"."""
 WITHOUT = re.compile(
@@ -128,7 +127,7 @@ def with_kept(text: str, last_order: str) -> str:
     """An order such as "another one but with a dog", with what it keeps of the last order."""
     if not KEEPS.match(text):
         return text
-    same = set(village_nouns(" ".join(SAME.findall(text))))
+    same = {village_forms()[phrase.split()[-1].lower()] for phrase in SAME.findall(text)}
     if same:
         kept = [phrase for phrase in ordered_phrases(last_order) if same & set(phrase.split())]
         return " and ".join([SAME.sub("", text), *map(with_article, kept)]) if kept else text
@@ -172,7 +171,10 @@ def faults_of(story: str, order: str) -> tuple[float, float]:
 
 
 def absent_from(story: str, order: str) -> list[str]:
-    """What an order names and a story does not have, with a number of people and "a person" of a name."""
+    """What an order names and a story does not have, with a number of people.
+
+    "A person" is absent where an order has such a word, and its name is an animal's.
+    """
     true = " ".join(one.sentence for one in judge(story) if one.kind != "contradiction")
     absent = missing(wanted_phrases(order), true)
     roles = list(state_of(story).role.values())
@@ -236,7 +238,6 @@ def note_on_order(order: str, story: str, begun: str = "") -> str:
         NOT_EVENTS if EVENTS.search(order) else "",
         NOT_LENGTH if LENGTH.search(order) else "",
         NOT_END if ENDS.search(order) and not ("happy" in order and "happily" in story) else "",
-        NOT_SAME if KEEPS.match(order) and re.search(r"(?i)\bsame\b", order) else "",
         f"You ordered a story without that; it has {' and '.join(unwanted)}." if unwanted else "",
         note_on_absent(order, story),
     ]

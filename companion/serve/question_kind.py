@@ -18,7 +18,7 @@ from companion.serve.village_words import (
 )
 from companion.show.judged_text import is_story
 
-WHO_DID = re.compile(r"(?i)^\W*who (?!is|was|are|were|has|had)\w+")
+WHO_DID = re.compile(r"^\W*(?i:who) (?!(?:is|was|are|were|has|had)\b)[a-z]\w*")
 """How a question begins that asks who did something."""
 REFERRING = frozenset(TABLE["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
@@ -99,7 +99,7 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
         return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False
-    if missing(unknown_words(re.sub(r"(?i)\bwho \w+", "who", question)), story):
+    if missing(unknown_words(WHO_DID.sub("who", question)), story):
         return True
     asked = content_words(question) - content_words(SPARE)
     return not WHO_DID.search(question) and len(asked) > 1 and asked.isdisjoint(content_words(story))

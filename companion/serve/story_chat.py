@@ -88,7 +88,8 @@ class StoryChat(Chat):
     Stories are told at `TEMPERATURE`, answers are given at 0. The model answers only questions of the forms
     that it learned, about what the story has. A program answers other questions about the story, and a rule
     declines what is about something else. Where the model's answer is false in the story, what the story says
-    comes first, and then what the model said; so an answer comes as one piece.
+    comes first, and then what the model said; so an answer comes as one piece. What the model declines is not
+    remembered.
 
     Attributes:
         replies: The last answers: one, or one for each question of the last message.
@@ -107,11 +108,15 @@ class StoryChat(Chat):
         """Yield the answer, as `Chat.stream` does, in one piece."""
         messages_before = self.messages
         dropped_before = self.dropped
+        replies_before = self.replies
+        question_before = self.last_question
         try:
             self.replies = tuple(self.replies_to(text, max_new_tokens, seed, **options))
         except BaseException:  # Ctrl-C, too: what was not shown is not remembered
             self.messages = messages_before
             self.dropped = dropped_before
+            self.replies = replies_before
+            self.last_question = question_before
             raise
         yield "\n".join(reply.text for reply in self.replies)
 

@@ -110,7 +110,7 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
     subjects = [word for word in words if word in facts]
     proposed = {*words}.intersection((*KINDS[kind], *TABLE["other"].get(kind, "").split()))
     others = content_words(" ".join(words)) - content_words(" ".join([*subjects, *proposed, SPARE]))
-    is_plain = not BEFORE.search(asked.question) and not re.search(r"(?i)\bnot\b", asked.question)
+    is_plain = not BEFORE.search(asked.question) and not re.search(r"(?i)\b(not?|never)\b", asked.question)
     if len(subjects) != 1 or len(proposed) != 1 or others or not is_plain:
         return ""
     right = facts[subjects[0]]
@@ -174,7 +174,11 @@ def number(asked: StoryQuestion) -> str:
         had = [state.goods[name] for name in asked.people if name in state.goods]
         for goods in KINDS["goods"]:
             counts[goods] = sum(n for n, kind in had if kind == goods)
-        counts["things"] = sum(name in state.thing for name in asked.people)
+        held = [state.thing[name].noun for name in asked.people if name in state.thing]
+        for thing in KINDS["thing"]:
+            counts[thing] = held.count(thing)
+        counts["things"] = len(held)
+        counts["friends"] -= 1
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():
@@ -310,7 +314,7 @@ BY_FORM = (
 
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind: the first that there is."""
-    nouns = village_nouns(re.sub(r"\b[Ww]ho [a-z]\w*", "who", question))  # "who rings the bell"
+    nouns = village_nouns(WHO_DID.sub("who", question))  # "who rings the bell"
     asked = StoryQuestion(kind, question, story, nouns, people_of(story, nouns))
     readers = [reader for form, reader in YES_OR_NO if form.search(question)]
     readers += OF_KIND.get(kind, (absence,))

@@ -303,6 +303,8 @@ def test_whoever_begins_begins_with_chapter_0_and_it_is_the_term_of_the_last_ans
     assert "chapters/00_start.ipynb" in COURSE.find(asked).answer
     found = COURSE.find("ok and why do we need it", COURSE.find("What is a tokenizer?"))
     assert "chapter 1: Tokenization" in found.source
+    found = COURSE.find("what does that mean", COURSE.find("What is a tokenizer?"))
+    assert found.source != SMALL_TALK
 
 
 def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_none():

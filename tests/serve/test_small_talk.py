@@ -161,7 +161,6 @@ def test_more_messages_get_a_sensible_answer():
         (
             "same again but with a goose",
             "Tell me a story about a goose.",
-            "It is a new story: the rest of the last one does not stay. "
             "You ordered a goose; that is not in the story.",
         ),
     ],
@@ -256,7 +255,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("where did it happen?", "The story happens at the mill."),
         ("and who gave it away?", NOBODY_FOUND),
         (
-            "who lost the key?",
+            "who washed the key?",
             f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
         ),
         ("what day was it", "The story names no day and no hour."),
@@ -266,7 +265,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
             f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
         ),
         ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
-        ("is bram not there", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
+        ("is bram no fox", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
         ("is it true that Mara is a miller?", "No, Mara is the baker."),
         ("does the fox have the key", "No, Mara has the key."),
         ("is the key with Bram", "No, Mara has the key."),
@@ -291,6 +290,7 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     assert program_says(after, "how many plums did Mara have left?").startswith(
         "The number of plums: 0. At the end"
     )
+    assert program_says(after, "how many keys does Bram have left?").startswith("The number of keys: 0.")
     assert program_says(after, "how was the weather?") == "The story names no weather."
 
 
