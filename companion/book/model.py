@@ -14,7 +14,9 @@ from companion.village.machine import VILLAGE
 from companion.village.words import KINDS
 
 CHECKPOINT = Path("data/models/village")
-MODEL, WEIGHTS, MARKS = "model.json", "weights.safetensors", "marks.json"
+MODEL = "model.json"
+WEIGHTS = "weights.safetensors"
+MARKS = "marks.json"
 
 
 def ships(book: Book) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, ModelOptions, check_output, holds_only
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel

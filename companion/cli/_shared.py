@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from companion import village
-from companion.cli._options import Alias, Range
+from companion.cli._parsing import Alias, Range
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import load_text
 from companion.tokenization import Tokenizer

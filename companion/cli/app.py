@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from companion import village
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, in_url
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from companion.cli._options import Alias, MayBeEmpty, Range
+from companion.cli._parsing import Alias, MayBeEmpty, Range
 from companion.cli._shared import (
     ANSWERER,
     REASONER,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from companion.cli._options import MayBeEmpty, Positional
+from companion.cli._parsing import MayBeEmpty, Positional
 from companion.runtime.data.labelled_texts import check_rows_fit
 from companion.runtime.models.devices import pick_device
 from companion.serve.classifying import load_classifier

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from companion.cli import COMMANDS
-from companion.cli._options import Range
-from companion.cli._parsing import carry_out
+from companion.cli._parsing import Range, carry_out
 from companion.cli._shared import RUNS, check_unused, visible_names
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.checkpoints import holds_model

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._options import MayBeEmpty, Positional, Range
+from companion.cli._parsing import MayBeEmpty, Positional, Range
 from companion.cli._shared import ModelOptions, refuse
 from companion.show.demo import PARTS, TEXT, TOLD, Subject
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from companion import load, village
 from companion.cli._learning import ask_for_steps, loss_on
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import (
     CONFIG,
     ModelOptions,

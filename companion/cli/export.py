@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._options import Positional
+from companion.cli._parsing import Positional
 from companion.cli._shared import OfModel, check_writable, holds_only, refuse
 from companion.cli._shared import check_output as check_folder
 from companion.generation import LanguageModel

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from companion import load
-from companion.cli._options import MayBeEmpty, Range
+from companion.cli._parsing import MayBeEmpty, Range
 from companion.cli._shared import ABOUT_DOT, DRAWING, DrawingOptions, source_of, tells_of_the_village
 from companion.runtime.terminal import NO_TEXT, cleaned, is_terminal
 from companion.serve.village_words import note_of_unknown_words

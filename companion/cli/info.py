@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from companion import load
-from companion.cli._options import find_class, texts_of
+from companion.cli._parsing import find_class, texts_of
 from companion.cli._shared import HubOptions, table
 from companion.experts import MixtureOfExperts
 from companion.models.names import folder_of, provenance_of

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
-from companion.cli._options import Positional, Range
+from companion.cli._parsing import Positional, Range
 from companion.cli._shared import (
     PREPARED,
     check_unused,

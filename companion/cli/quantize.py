@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._learning import bits_of, text_batch
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import OfModel, check_output, holds_only, texts_named
 from companion.models.names import floats_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from companion import load
-from companion.cli._options import Alias, Range
+from companion.cli._parsing import Alias, Range
 from companion.cli._shared import ANSWERER, HubOptions, check_answers, in_url, tells_of_the_village
 from companion.serve.lists import Lists
 

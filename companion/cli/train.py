@@ -12,7 +12,7 @@ from torch import nn
 
 from companion import load
 from companion.cli import prepare
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import RUNS, VILLAGE
 from companion.cli._training_plan import TrainPlan, make_plan
 from companion.cli._training_report import (

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from companion import load
-from companion.cli._options import Positional
+from companion.cli._parsing import Positional
 from companion.models import names, verification
 
 

@@ -67,7 +67,7 @@ MAYBE_WORLD = ("unclear", "story", "deeds", "count", "who", "why", *OF_SETTING)
 NO_QUESTIONS = ("praise", "insult")
 """Kinds of messages that ask nothing, as "you are clever" does not ask whether a model thinks."""
 MAYBE_TERM = ("unclear", "doubt", "simpler", "misunderstood")
-"""The kinds of messages whose "it" may be a term that was explained."""
+"""Kinds of which even a message of messages.csv may mean a term with "it"."""
 COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
 """The kinds of what is often said beside something else."""
 

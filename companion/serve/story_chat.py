@@ -88,8 +88,8 @@ class StoryChat(Chat):
     Stories are told at `TEMPERATURE`, answers are given at 0. The model answers only questions of the forms
     that it learned, about what the story has. A program answers other questions about the story, and a rule
     declines what is about something else. Where the model's answer is false in the story, what the story says
-    comes first, and then what the model said; so an answer comes as one piece. What the model declines is not
-    remembered.
+    comes first, and then what the model said; so an answer comes as one piece. What the model declines after
+    a story is not remembered.
 
     Attributes:
         replies: The last answers: one, or one for each question of the last message.
@@ -321,7 +321,7 @@ def things_in(message: str) -> list[str]:
 
 
 def is_of_another(answer: str, question: str, story: str) -> bool:
-    """Whether an answer says where somebody is, but nobody whom the question names, as "the goose"."""
+    """Whether a question begins with "where" and names people of a story, and an answer none of them."""
     named = people_of(story, village_nouns(question))
     return question.lower().startswith("where") and bool(named) and not any(name in answer for name in named)
 

@@ -167,7 +167,7 @@ def absence(asked: StoryQuestion) -> str:
 
 
 def number(asked: StoryQuestion) -> str:
-    """How many of something a story has at its end, or that it does not count that."""
+    """How many of something a story has at its end, or those whom a question names; or that it has none."""
     counts = counts_of(asked.story)
     state = state_of(asked.story)
     if asked.people:
@@ -178,7 +178,7 @@ def number(asked: StoryQuestion) -> str:
         for thing in KINDS["thing"]:
             counts[thing] = held.count(thing)
         counts["things"] = len(held)
-        counts["friends"] -= 1
+        counts["friends"] -= len(asked.people)
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():

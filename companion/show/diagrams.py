@@ -34,17 +34,19 @@ from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, R
 
 __all__ = ["block_diagram", "gpt_diagram", "heads_diagram"]
 
-NAME, NOTE = 10.5, 9.5
-"""Points: the names of parts; their classes, shapes and counts."""
+NAME = 10.5  # points: the names of parts
+NOTE = 9.5  # points: their classes, shapes and counts
 
-BATCH, TIME = 2, 3
+BATCH = 2
+TIME = 3
 """The shape of what is sent through a block; where an output begins with it, a label says B, T."""
 
-CELL, GAP, HEADS = 0.1, 0.09, (BLUE, ORANGE, GREEN, PURPLE)
-"""Inches: the side of a square, which is a number, and what lies between parts; the colors of the heads."""
+CELL = 0.1  # inches: the side of a square, which is a number
+GAP = 0.09  # inches between parts
+HEADS = (BLUE, ORANGE, GREEN, PURPLE)  # the colors of the heads
 
-ADDING, NONLINEAR = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "silu")
-"""Functions that a diagram knows: sums in the stream, and the nonlinearities between linear maps."""
+ADDING = (operator.add, operator.iadd, torch.add)  # sums in the stream
+NONLINEAR = ("gelu", "relu", "silu")  # the functions between linear maps
 
 
 def heads_diagram(d_model: int, n_heads: int) -> Axes:
@@ -65,8 +67,8 @@ def heads_diagram(d_model: int, n_heads: int) -> Axes:
     piece = D * CELL
     full = C * CELL
     head = max(3 * piece + 4 * GAP, tall + piece + 0.22 + 2 * GAP, _width("head 0", NOTE) + piece + 4 * GAP)
-    box = _Box("q_proj").width
-    step = max(box, full) + 2 * GAP
+    box = _Box("q_proj")
+    step = max(box.width, full) + 2 * GAP
     span = max(H * head + (H - 1) * GAP, 3 * step - 2 * GAP)
     middle = 0.15 + span / 2
     lefts = [middle - (H * head + (H - 1) * GAP) / 2 + h * (head + GAP) for h in range(H)]
@@ -86,12 +88,12 @@ def heads_diagram(d_model: int, n_heads: int) -> Axes:
     note(y + tall / 2, "x  (B, T, C)")
     y += tall
     _line(ax, (middle, y), (middle, y + 0.14), arrow=False)
-    inputs = y + 0.32 + 0.28 + 0.18
+    inputs = y + 0.32 + box.height + 0.18
     for i, name in enumerate(("q_proj", "k_proj", "v_proj")):
         x = middle + (i - 1) * step
         _line(ax, (middle, y + 0.14), (x, y + 0.14), (x, y + 0.32))
-        _Box(name, color=BLUE).draw(ax, x, y + 0.32)
-        _line(ax, (x, y + 0.6), (x, inputs))
+        top = _Box(name, color=BLUE).draw(ax, x, y + 0.32)
+        _line(ax, (x, top), (x, inputs))
         _grid(ax, x - full / 2, inputs, T, stripes)
     note(inputs + tall / 2, "3 × (B, T, C)")
 

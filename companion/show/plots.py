@@ -33,16 +33,24 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
-BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
-PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+ORANGE = "#E69F00"
+PURPLE = "#CC79A7"
+SKY = "#56B4E9"
+YELLOW = "#F0E442"
 """The palette of Okabe and Ito (2008), which the common kinds of color blindness keep apart. Orange, sky and
 yellow are too pale on the card for thin lines and small type: fill areas with them."""
 
-INK, GRAY, RULE, CARD = "#2B2B2B", "#757575", "#DDDBD3", "#FBFAF6"
-"""Text; what matters less; rules and grids; the card under everything."""
+INK = "#2B2B2B"  # text
+GRAY = "#757575"  # what matters less
+RULE = "#DDDBD3"  # rules and grids
+CARD = "#FBFAF6"  # the card under everything
 
-FLOOR, FORGETFUL, COUNTS = GREEN, "#A86F00", GRAY
-"""Levels that recur, always in the same color: the village's entropy, the forgetful reader, word counts."""
+FLOOR = GREEN  # the village's entropy: a level that recurs, always in the same color
+FORGETFUL = "#A86F00"  # so does the forgetful reader
+COUNTS = GRAY  # and so do word counts
 
 HEAT = LinearSegmentedColormap.from_list("heat", [CARD, "#9CC9E3", BLUE, "#06304D"])
 """From nothing (the card) to much: for attention maps and other amounts, none of them negative."""

@@ -12,7 +12,7 @@ LETTERS = 69
 """Letters in a line, of a typeface whose letters are all as wide."""
 
 
-def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[int, int]]]:
+def lines_of(words: Sequence[str]) -> list[list[tuple[int, int]]]:
     """Words broken into lines.
 
     Returns:
@@ -21,7 +21,7 @@ def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[in
     lines = [[]]
     column = 0
     for i, word in enumerate(words):
-        if lines[-1] and column + len(word) > letters:
+        if lines[-1] and column + len(word) > LETTERS:
             lines.append([])
             column = 0
         lines[-1].append((i, column))
@@ -29,9 +29,7 @@ def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[in
     return lines
 
 
-def strips(
-    words: Sequence[str], rows: Mapping[str, Sequence], colors: Mapping[str, str], letters: int = LETTERS
-) -> Figure:
+def strips(words: Sequence[str], rows: Mapping[str, Sequence], colors: Mapping[str, str]) -> Figure:
     """Draw words with a strip below them for each row, named at the left of every line.
 
     Args:
@@ -39,9 +37,8 @@ def strips(
         rows: By name, a cell for each word: None, or a pair of the name of a color and how sure the row is,
             from 0 to 1. A row whose name ends in "(true)" has a thin strip, which is labelled "true".
         colors: Colors by name. They are written above as the key.
-        letters: Letters in a line; more than LETTERS count as LETTERS. Fewer move the line breaks.
     """
-    lines = lines_of(words, min(letters, LETTERS))
+    lines = lines_of(words)
     left = max(len(name) for name in rows if not name.endswith("(true)")) + 2
     thin = [name.endswith("(true)") for name in rows]
     heights = [0.5 if is_thin else 0.75 for is_thin in thin]

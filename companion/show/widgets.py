@@ -43,7 +43,8 @@ ROW = 60
 """How many characters a row of tokens has room for."""
 
 MAP = 40
-"""How many tokens an attention map has room for, with labels that can be read."""
+"""How many tokens an attention map has room for. From 17 on in a strip, and 30 in a panel, its labels are
+below 9 points."""
 
 BARS = 12
 """How many tokens have a bar of their own."""
@@ -202,7 +203,7 @@ def draw_tokens(ax: Axes, row: int, tokens: Sequence[bytes], new: bytes | None =
         color = (*to_rgb((plots.SKY, plots.ORANGE)[i % 2]), 0.45)
         ax.barh(row, width - 0.15, left=place + 0.08, height=0.72, color=color, **line)
         for sign in signs_of(token):
-            small = {"fontsize": 8} if len(sign) > 1 else {}
+            small = {"fontsize": 9} if len(sign) > 1 else {}
             middle = place + len(sign) / 2
             ax.text(middle, row, sign, ha="center", va="center_baseline", family="DejaVu Sans Mono", **small)
             place += len(sign)

@@ -1,4 +1,5 @@
-"""Conversations about the village, whose answers the simulator knows: questions, orders, summaries.
+"""Conversations about the village, whose answers the simulator knows: questions, orders and how an ordered
+story begins, summaries.
 
 A conversation is a list of messages, as the field writes them: `[{"role": "user", "content": …},
 {"role": "assistant", "content": …}]`. A user tells a story and asks about it, in words that are not the
@@ -354,7 +355,10 @@ def beginning_with(phrases: Iterable[str], rng: Random) -> str:
     for noun, number in goods.items():
         carried.append(("goods", f"{number} {noun}"))
     while len(people) < max(2, len(carried)):
-        people.insert(0 if goods else len(people), (None, None))
+        if goods:
+            people.insert(0, (None, None))
+        else:
+            people.append((None, None))
     while len(carried) < len(people):
         carried.append(("meets", ""))
     taken = {word for person in people for word in person if word}

@@ -21,7 +21,10 @@ from companion.village.words import KINDS, PATTERNS, Sentence
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
 LONGEST = 100  # words after which only a closing sentence may come
-EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh against each other
+EVENT = 6  # how the parts of the table weigh against each other: this one, and the three below
+SCENE = 5
+ARRIVAL = 2
+CLOSING = 2
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within

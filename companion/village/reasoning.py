@@ -33,8 +33,10 @@ from typing import ClassVar
 
 from companion.village.words import KINDS, NUMBER_WORDS, SHE, number, number_word
 
-THINK, END_THINK = "<think>", "</think>"
-TOOL, END_TOOL = "<tool>", "</tool>"
+THINK = "<think>"
+END_THINK = "</think>"
+TOOL = "<tool>"
+END_TOOL = "</tool>"
 MARKS = (THINK, END_THINK, TOOL, END_TOOL)
 """Special tokens: around the steps, and around what is written to and by a tool."""
 
@@ -42,8 +44,10 @@ NAMES = tuple(KINDS["name"][:12])
 GOODS = ("plums", "pears", "nuts", "buns")
 PEOPLE = 3
 THINGS = ("key", "cup", "drum", "bell", "book", "kite")
-HOLDERS, HELD = 8, 3  # people and things of a story in which things are handed over
-LARGEST_COUNT, LARGEST_CHANGE = 20, 5
+HOLDERS = 8  # people of a story in which things are handed over
+HELD = 3  # its things
+LARGEST_COUNT = 20
+LARGEST_CHANGE = 5
 MOST_STEPS = 9
 FORMS = (
     "write “Otto has five plums.”, “Otto found two.”, “Otto ate one.” or “Otto gave Mara two.”, and then"

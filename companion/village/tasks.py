@@ -1,4 +1,4 @@
-"""The village's tasks: questions about a story, whose answers the simulator knows.
+"""The village's tasks, whose answers the simulator knows: questions, labels, rewards, another wording.
 
 A question is asked in the village's own words, at a point of a new story where the village could have asked
 it: `"Who has the key?" "` can be followed by one name alone. So a model of these stories, which has never

@@ -13,8 +13,7 @@ from support.command_line import MINE, TINY, fails, said
 import companion
 from companion import BUILDERS, load, village
 from companion.cli import COMMANDS, main
-from companion.cli._options import find_class, texts_of
-from companion.cli._parsing import find_command, words_in
+from companion.cli._parsing import find_class, find_command, texts_of, words_in
 from companion.cli._shared import SHIPPED, table
 from companion.cli._training_plan import PRESETS
 from companion.runtime.runs.resuming import read_log

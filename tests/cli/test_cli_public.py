@@ -5,7 +5,6 @@ What is asked of the hub itself is in tests/runtime/test_hub.py; tests/slow/peer
 
 import json
 import re
-import sys
 import tomllib
 from pathlib import Path
 
@@ -405,14 +404,6 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     fails(capsys, [*repeat, "--preset", "text"], 2, "--preset describes a new model")
     found = tomllib.loads(Path("runs/mine/config.toml").read_text(encoding="utf-8"))
     assert found["init"] == "public/smol" and "model" not in found and found["training"]["steps"] == 5
-
-
-# -- export hf ------------------------------------------------------------------
-
-
-def test_verify_without_transformers_is_one_line(smol, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    fails(capsys, ["verify", smol], 2, "transformers, which is not installed: pip install transformers")
 
 
 # -- a stranger's folder

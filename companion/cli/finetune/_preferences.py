@@ -58,7 +58,8 @@ def by_judge(options: Any, teller: LanguageModel, before: LanguageModel) -> Rewa
         samples = game.texts if options.method == "dpo" else game.samples.texts
         return f"true {sum(true_story(*sample) for sample in samples) / len(samples):.2f}"
 
-    batches, loss = game.batches, game.loss
+    batches = game.batches
+    loss = game.loss
     if options.mixed:
         batches, loss = mix(game, teller, before, options)
     trainer = trainer_of(options, teller.model, batches, loss)

@@ -32,7 +32,7 @@ from companion.cli._learning import (
     save_report,
     take_all_steps,
 )
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import refuse, take
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter

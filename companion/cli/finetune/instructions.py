@@ -22,7 +22,7 @@ from companion.cli._learning import (
     save_report,
     take_all_steps,
 )
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import each_once, refuse, take, texts_named
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel

@@ -25,7 +25,7 @@ from companion.cli._learning import (
     take_steps,
     with_interval,
 )
-from companion.cli._options import Range
+from companion.cli._parsing import Range
 from companion.cli._shared import REASONER, SHIPPED, refuse, take
 from companion.cli.finetune._checked_steps import by_checker, measured_steps, print_steps
 from companion.cli.finetune._preferences import BATCH, batch_of, by_judge, by_pairs, text_log_probs

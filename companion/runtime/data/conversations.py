@@ -164,7 +164,7 @@ def _as_row(messages: list[dict], i: int, form: str) -> dict:
     if form == "messages":
         return {"messages": messages}
     if form == "sharegpt":
-        who = {"user": "human", "assistant": "gpt"}
+        who = {"user": "human", "assistant": "gpt", "system": "system"}
         return {"conversations": [{"from": who[one["role"]], "value": one["content"]} for one in messages]}
     if len(messages) != 2:
         raise ValueError(f"conversations[{i}] has {len(messages)} messages, and alpaca's form has two")

@@ -1,4 +1,6 @@
-"""What generation needs and chapters 8 and 23 do not teach: checks of arguments, seeds, caches that fit."""
+"""What generation needs and chapters 8 and 23 do not teach: checks of arguments, masks, seeds, caches that
+fit, and chapter 23's greedy decoding of a padded batch.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,5 @@
-"""The files of a classifier: head.safetensors, with the head and what its classes are, and what it reads.
+"""A classifier's labels, and its files: head.safetensors, with the head and what its classes are, and what
+it reads.
 
 That is a whole model's three files, or an adapter's two; never both, for the head learned with one of them.
 """

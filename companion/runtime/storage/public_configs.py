@@ -1,4 +1,6 @@
-"""What the config.json of a public model says, in the words of our configurations, and back."""
+"""Public models' folders: their config.json in the words of our configurations, and back; the names and the
+type of their weights; and a folder written as GPT-2's, for chapter 11.
+"""
 
 import json
 import tomllib
@@ -209,18 +211,20 @@ def write_like_gpt2(model: Any, tokenizer: Any, folder: Path) -> Path:
     Returns:
         The folder.
     """
-    c = model.config
+    config = model.config
     ours = model.state_dict()
     theirs = {"wte.weight": ours["embed.token.weight"], "wpe.weight": ours["embed.position.weight"]}
-    for i in range(c.n_layers):
-        theirs[f"h.{i}.attn.bias"] = torch.ones(c.context_length, c.context_length).tril()[None, None]
+    for i in range(config.n_layers):
+        theirs[f"h.{i}.attn.bias"] = torch.ones(config.context_length, config.context_length).tril()[
+            None, None
+        ]
         for name, parts in GPT2_BLOCK.items():
             for kind in ("weight", "bias"):
                 joint = torch.cat([ours[f"blocks.{i}.{part}.{kind}"] for part in parts.split()])
                 theirs[f"h.{i}.{name}.{kind}"] = joint.T if joint.ndim == 2 else joint
     theirs |= {"ln_f.weight": ours["norm.weight"], "ln_f.bias": ours["norm.bias"]}
-    sizes = {"vocab_size": c.vocab_size, "n_positions": c.context_length, "n_embd": c.d_model}
-    sizes |= {"n_layer": c.n_layers, "n_head": c.n_heads}
+    sizes = {"vocab_size": config.vocab_size, "n_positions": config.context_length, "n_embd": config.d_model}
+    sizes |= {"n_layer": config.n_layers, "n_head": config.n_heads}
     about = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "activation_function": "gelu_new"}
     (folder / "config.json").write_text(json.dumps(about | sizes, indent=1), encoding="utf-8")
     save_file({name: t.contiguous() for name, t in theirs.items()}, folder / "model.safetensors")
