@@ -20,6 +20,7 @@ INVOKED = {
     "jupyterlab": r"jupyter lab",
     "pytest-xdist": r"-n 2 --dist loadfile",
     "nbval": r"--nbval",
+    "onnxscript": r"^\s+dynamo=True,",  # with which torch.onnx.export writes
 }
 """Packages that are used without being imported, each with a trace of its use."""
 
