@@ -183,7 +183,7 @@ def ngram_probabilities(train_tokens, tokens, vocab_size: int, longest: int = 5)
     Args:
         train_tokens: Token ids of the training text, one-dimensional.
         tokens: Token ids of the text to predict, one-dimensional.
-        vocab_size: Number of different tokens, V. V ** longest must be below 2 ** 63.
+        vocab_size: Number of different tokens, V. `V ** longest` must be below `2 ** 63`.
         longest: Tokens in the longest n-gram, counting the one that is predicted.
 
     Returns:

@@ -159,7 +159,7 @@ def test_the_keyboard_alone_asks(opened):
     press_tab_until(page, "() => document.activeElement.tagName === 'TEXTAREA'")
     page.keyboard.type("what's a token")
     page.keyboard.press("Enter")
-    page.get_by_text("Answered by the glossary").wait_for()
+    page.get_by_text("Answered by the list of frequent questions").wait_for()
 
 
 def press_tab_until(page, found: str):

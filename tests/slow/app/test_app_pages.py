@@ -102,7 +102,7 @@ def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened,
     app = opened("chat")
     assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer (answers)"]]
     app.chat_input[0].set_value("what's a token").run()
-    assert "Answered by the glossary, chapter 1: Tokenization" in drawn(app)
+    assert "Answered by the list of frequent questions: “What is a token?”" in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
     assert "c-legend" in drawn(app)  # the judge's marks
     app.chat_input[0].set_value("Who has the kite?").run()
