@@ -47,8 +47,6 @@ ONLY_ANIMALS = re.compile(
 PERSON = re.compile(r"(?i)\b(boys?|girls?|man|men|woman|women|lady|child|children|kids?|grandma|grandpa)\b")
 """Words for people that the village does not have."""
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
-SUBJECT = re.compile(r"(?i)\b(?:about|with|of|where|there (?:was|were|lived))\b([^.?!\n]*)")
-"""What a story is about. Where that has unknown words, and the order no word of the village, none is told."""
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
 OF_NOUN = "|".join([*KINDS["color"], *KINDS["number"], *KINDS["role"]])
@@ -61,13 +59,13 @@ WITHOUT = re.compile(
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
-OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which)\b|:|\bstory[.,;-])([^.?!\n]*)")
+OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which|there (?:was|were|lived))\b|:|\bstory[.,;-])([^.?!\n]*)")
 """What follows may have words that the note below a story names as unknown."""
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
-    r"|\b(?:some|any)thing (\w+)\W*$"
+    r"|\b(?:some|any)thing (\w+)\W*$|(?:,|\ban?|\bvery|\breally)\s+(\w+) one\b"
 )
-"""The kind of story that is ordered, as in "a sad story" and "something sad"."""
+"""The kind of story that is ordered, as in "a sad story", "something sad" and "a sad one"."""
 
 
 def normalized_order(text: str) -> str:
@@ -103,7 +101,7 @@ def ordered_phrases(order: str) -> list[str]:
 
 def unknown_in_order(order: str) -> list[str]:
     """The words of an order that the model cannot follow: of its kind, as in "a sad story", and subject."""
-    order = ENDS.sub("", order)
+    order = LENGTH.sub("", ENDS.sub("", order))
     kinds = [word for words in STORY_KIND.findall(order) for word in words]
     subjects = " ".join([*kinds, *OPENS_SUBJECT.findall(order)])
     return words_without(subjects, order_words())
@@ -143,15 +141,6 @@ def kinds_in(phrase: str) -> set[str]:
     """The kinds of words of a phrase: roles and names are of one kind, and so are things and goods."""
     alike = {"name": "role", "goods": "thing"}
     return {alike.get(kind, kind) for kind in NOUNS for word in phrase.split() if word in KINDS[kind]}
-
-
-def cannot_tell(order: str) -> str:
-    """What is said instead of a story of whose subjects the village knows none, else ""."""
-    subjects = " ".join(SUBJECT.findall(LENGTH.sub("", ENDS.sub("", order))))
-    unknown = quoted(words_without(subjects, order_words()))
-    if not unknown or ordered_phrases(order):
-        return ""
-    return SAID["no_subject"].format(unknown)
 
 
 def faults_of(story: str, order: str) -> tuple[float, float]:
@@ -235,6 +224,7 @@ def note_on_order(order: str, story: str, begun: str = "") -> str:
     notes = [
         BEGUN if begun else "",
         f"I do not know {unknown}, so the story leaves that out." if unknown else "",
+        SAID["subjects"] if unknown and not wanted_phrases(order) else "",
         NOT_EVENTS if EVENTS.search(order) else "",
         NOT_LENGTH if LENGTH.search(order) else "",
         NOT_END if ENDS.search(order) and not ("happy" in order and "happily" in story) else "",

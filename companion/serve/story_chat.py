@@ -15,7 +15,6 @@ from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.kinds import ABOUT_STORY, EXAMPLE, LEARNED, ORDER_KINDS, UNCLEAR, kind_of
 from companion.serve.orders import (
     as_order,
-    cannot_tell,
     faults_of,
     normalized_order,
     note_on_order,
@@ -23,7 +22,15 @@ from companion.serve.orders import (
     with_kept,
 )
 from companion.serve.question_kind import kind_in, story_and_question
-from companion.serve.story_facts import corrected, is_summary, people_of, places_of, truth_of
+from companion.serve.story_facts import (
+    SCENE,
+    corrected,
+    is_summary,
+    people_of,
+    places_of,
+    things_of,
+    truth_of,
+)
 from companion.serve.story_questions import read
 from companion.serve.village_words import (
     TABLE,
@@ -150,9 +157,6 @@ class StoryChat(Chat):
         if is_story(last_order):  # the user told one, and asked about it
             last_order = ""
         order = with_kept(normalized_order(text), last_order)
-        declined = cannot_tell(order)
-        if declined:
-            return Reply(declined, "rule")
         options = {"temperature": TEMPERATURE} | self.options | options
         story, begun = self.draw_with_all(order, max_new_tokens, seed, **options)
         self.reset()
@@ -254,13 +258,17 @@ class StoryChat(Chat):
         return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
     def with_thing(self, text: str) -> str:
-        """A question about "it" and nothing else, with the thing that was asked about before."""
-        if village_nouns(text) or kind_of(text) not in (*LEARNED, "story", "deeds", "why", "unclear"):
+        """A question about "it" and nothing else, with the thing asked about before, or the story's only one."""
+        kind = kind_of(text)
+        kinds = (*LEARNED, "story", "places", "deeds", "why", "unclear")
+        if village_nouns(text) or kind not in kinds or SCENE.search(text):
             return text
         typed = [one["content"] for one in self.messages if one["role"] == "user"]
         things: list[str] = []
         for message in (*typed, self.last_question):
             things = things_in(message) or things
+        if not things and kind in (*LEARNED, "places"):
+            things = [thing for story in self.stories()[-1:] for thing in things_of(story)]
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
         asks_it = r"(?i)\b(who|where|what|whose|why|is|was|does|did)\b(.*)\b(it|them|that)\b"
@@ -321,9 +329,10 @@ def things_in(message: str) -> list[str]:
 
 
 def is_of_another(answer: str, question: str, story: str) -> bool:
-    """Whether a question begins with "where" and names people of a story, and an answer none of them."""
-    named = people_of(story, village_nouns(question))
-    return question.lower().startswith("where") and bool(named) and not any(name in answer for name in named)
+    """Whether a question names people or things of a story, and an answer none of them."""
+    nouns = village_nouns(question)
+    named = [*people_of(story, nouns), *[thing for thing in things_of(story) if thing in nouns]]
+    return bool(named) and not any(name in answer for name in named)
 
 
 def as_learned(question: str) -> str:

@@ -15,6 +15,8 @@ from companion.village.words import ANIMALS, KINDS, NUMBERS
 
 DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
+ORDINALS = ("first", "second", "third", "fourth")
+"""How a question names one of those in a story."""
 SCENE = re.compile(r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b")
 """What asks for the places of a whole story, and not for those of its end."""
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
@@ -45,6 +47,12 @@ def items_of(story: str) -> list[str]:
     return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
 
 
+def things_of(story: str) -> list[str]:
+    """The things of a story, without colors."""
+    state = state_of(story)
+    return [*state.lying, *[held.noun for held in state.thing.values()]]
+
+
 def cast_of(story: str, question: str, nouns: list[str]) -> str:
     """The people, the animals or the things of a story, or all, as a question asks for them.
 
@@ -60,6 +68,9 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
         items = people
     if re.search(r"(?i)\b(else|besides|except|other)\b", question):
         items = [item for item in items if not set(nouns) & set(item.split())]
+    nth = re.search(rf"(?i)\b({'|'.join(ORDINALS)}) (person|character|animal|thing|one)\b", question)
+    if nth and ORDINALS.index(nth[1].lower()) < len(items):
+        return f"The {nth[1].lower()} is {items[ORDINALS.index(nth[1].lower())]}."
     if re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question) and items and items == people:
         return f"Mostly {max(people, key=lambda item: story.count(item.split()[-1]))}."
     return f"The story has {joined_items(items)}." if items else "The story has none."
@@ -72,8 +83,12 @@ def joined_items(items: list[str]) -> str:
 
 
 def in_one_sentence(deeds: list[str]) -> str:
-    """Short sentences as one: "Mara found the kite, Otto came to the well."."""
-    return f"{', '.join(deed.removesuffix('.') for deed in deeds)}." if deeds else ""
+    """Short sentences as one: "Mara found the kite, and then Otto came to the well."."""
+    if not deeds:
+        return ""
+    *earlier, last = [deed.removesuffix(".") for deed in deeds]
+    before = f"{', '.join(earlier)}, and then " if earlier else ""
+    return f"{before}{last}."
 
 
 def contents_of(story: str) -> str:
@@ -126,7 +141,7 @@ def counts_of(story: str) -> Counter[str]:
     """How many people, things, places, sentences and words a story has, and of each role, thing and goods."""
     state = state_of(story)
     roles = list(state.role.values())
-    things = [*state.lying, *[held.noun for held in state.thing.values()]]
+    things = things_of(story)
     counts = Counter([*roles, *things])
     n_animals = sum(role in ANIMALS for role in roles)
     for word in ("characters", "villagers", "friends"):

@@ -14,7 +14,6 @@ from companion.serve.orders import (
     BEGUN,
     absent_from,
     as_order,
-    cannot_tell,
     normalized_order,
     note_on_absent,
     note_on_order,
@@ -139,14 +138,18 @@ def test_more_messages_get_a_sensible_answer():
         (
             "Tell me a story about a red princess.",
             BARE_ORDER,
-            "I do not know “red princess”, so the story leaves that out.",
+            f"I do not know “red princess”, so the story leaves that out. {SAID['subjects']}",
         ),
         (
             "tell me a story with a happy ending about a key",
             "Tell me a story about a key.",
             "I cannot choose how a story ends.",
         ),
-        ("something sad", BARE_ORDER, "I do not know “sad”, so the story leaves that out."),
+        (
+            "something sad",
+            BARE_ORDER,
+            f"I do not know “sad”, so the story leaves that out. {SAID['subjects']}",
+        ),
         (
             "Now a short story about Mara and three keys.",
             "Tell me a story about the baker Mara and a key.",
@@ -155,7 +158,7 @@ def test_more_messages_get_a_sensible_answer():
         (
             "once upon a time there was a boy called Bram",
             "Tell me a story about Bram.",
-            "You ordered a person; that is not in the story.",
+            "I do not know “boy”, so the story leaves that out. You ordered a person; that is not in the story.",
         ),
         ("another one", BARE_ORDER, ""),
         (
@@ -178,12 +181,11 @@ def test_a_story_does_not_go_on(monkeypatch):
     assert "".join(story_chat().stream("and then?")) == STORY
 
 
-def test_an_order_of_which_nothing_is_known_gets_what_can_be_ordered():
-    chat = story_chat("Tell me a story.", STORY)
-    said = "".join(chat.stream("a story about a king who loses his crown"))
-    assert said.startswith("I do not know “king”, “crown”") and "such as a kite" in said
-    assert cannot_tell("once upon a time there was a hen")
-    assert chat.stories() == [STORY] and cannot_tell("a scary story") == cannot_tell("a king and a key") == ""
+@pytest.mark.parametrize("order", ["a story about a king", "once upon a time there was a king", "a king one"])
+def test_an_order_of_which_nothing_is_known_gets_a_story_and_what_can_be_ordered(order):
+    note = note_on_order(order, STORY)
+    assert note.startswith("I do not know “king”") and "such as a kite" in note
+    assert "such as a kite" not in note_on_order("a king and a kite", STORY)
 
 
 @pytest.mark.parametrize(
