@@ -210,8 +210,7 @@ class Village:
                     if not words:
                         break
                 else:
-                    for pattern in group:
-                        menu[pattern] = factor * pattern.weight
+                    menu |= dict.fromkeys(group, factor * group[0].weight)
         menu.pop(state.last, None)
         return menu, options
 
