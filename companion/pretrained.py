@@ -52,14 +52,14 @@ class Family:
     Args:
         config: Class of the configuration of our architecture.
         build: Builds our model from a configuration.
-        names: Name of a part of theirs -> name of a part of ours, or three names if theirs are joined.
+        names: Name of a part of theirs -> name of a part of ours, or a tuple of three where theirs joins them.
             {0} stands for the block's number.
         transposed: Endings of the names of tensors that have the shape (in, out).
     """
 
     config: type
     build: Callable
-    names: dict[str, str]
+    names: dict[str, str | tuple[str, ...]]
     transposed: tuple[str, ...] = ()
 
     def places(self, model: GPT) -> dict[str, list[str]]:
@@ -67,10 +67,11 @@ class Family:
         ours = model.state_dict()
         found = {}
         for theirs, parts in self.names.items():
+            parts = [parts] if isinstance(parts, str) else parts
             n_times = len(model.blocks) if "{0}" in theirs else 1
             for i in range(n_times):
                 for kind in ("weight", "bias"):
-                    names = [f"{part.format(i)}.{kind}" for part in parts.split()]
+                    names = [f"{part.format(i)}.{kind}" for part in parts]
                     if names[0] in ours:
                         found[f"{theirs.format(i)}.{kind}"] = names
         return found
@@ -98,8 +99,11 @@ GPT2 = Family(
         "transformer.wte": "embed.token",
         "transformer.wpe": "embed.position",
         "transformer.h.{0}.ln_1": "blocks.{0}.norm_1",
-        "transformer.h.{0}.attn.c_attn": "blocks.{0}.attn.q_proj blocks.{0}.attn.k_proj"
-        " blocks.{0}.attn.v_proj",
+        "transformer.h.{0}.attn.c_attn": (
+            "blocks.{0}.attn.q_proj",
+            "blocks.{0}.attn.k_proj",
+            "blocks.{0}.attn.v_proj",
+        ),
         "transformer.h.{0}.attn.c_proj": "blocks.{0}.attn.o_proj",
         "transformer.h.{0}.ln_2": "blocks.{0}.norm_2",
         "transformer.h.{0}.mlp.c_fc": "blocks.{0}.mlp.up_proj",

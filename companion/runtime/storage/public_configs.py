@@ -193,12 +193,12 @@ def stored_dtype(folder: Path) -> torch.dtype:
 # -- a model of ours as others would have written it: what chapter 11 reads without a network --
 
 GPT2_BLOCK = {
-    "ln_1": "norm_1",
-    "attn.c_attn": "attn.q_proj attn.k_proj attn.v_proj",
-    "attn.c_proj": "attn.o_proj",
-    "ln_2": "norm_2",
-    "mlp.c_fc": "mlp.up_proj",
-    "mlp.c_proj": "mlp.down_proj",
+    "ln_1": ["norm_1"],
+    "attn.c_attn": ["attn.q_proj", "attn.k_proj", "attn.v_proj"],
+    "attn.c_proj": ["attn.o_proj"],
+    "ln_2": ["norm_2"],
+    "mlp.c_fc": ["mlp.up_proj"],
+    "mlp.c_proj": ["mlp.down_proj"],
 }
 
 
@@ -220,7 +220,7 @@ def write_like_gpt2(model: Any, tokenizer: Any, folder: Path) -> Path:
         ]
         for name, parts in GPT2_BLOCK.items():
             for kind in ("weight", "bias"):
-                joint = torch.cat([ours[f"blocks.{i}.{part}.{kind}"] for part in parts.split()])
+                joint = torch.cat([ours[f"blocks.{i}.{part}.{kind}"] for part in parts])
                 theirs[f"h.{i}.{name}.{kind}"] = joint.T if joint.ndim == 2 else joint
     theirs |= {"ln_f.weight": ours["norm.weight"], "ln_f.bias": ours["norm.bias"]}
     sizes = {"vocab_size": config.vocab_size, "n_positions": config.context_length, "n_embd": config.d_model}
