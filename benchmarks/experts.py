@@ -73,9 +73,12 @@ RUNS["dense, 0.06"] = Run("storyteller", lr=0.06)
 RUNS["unbalanced, 0.06"] = Run("experts", {"balance": 0.0}, lr=0.06)
 # The comparison on the stories alone: in the time that the experts take, and at two other rates.
 RUNS["dense, stories, longer"] = Run("storyteller", steps=350, text="village")
-RUNS["dense, stories, 0.015"] = Run("storyteller", text="village", lr=0.015)
-RUNS["dense, stories, 0.06"] = Run("storyteller", text="village", lr=0.06)
-ONE_SEED = ("one", "one, unbalanced", "dense, stories, 0.015", "dense, stories, 0.06", "rate 0.01, mixed")
+OTHER_RATES = []
+for architecture, named in (("storyteller", "dense"), ("experts", "experts")):
+    for lr in (0.015, 0.06):
+        OTHER_RATES.append(f"{named}, stories, {lr:g}")
+        RUNS[OTHER_RATES[-1]] = Run(architecture, text="village", lr=lr)
+ONE_SEED = ("one", "one, unbalanced", "rate 0.01, mixed", *OTHER_RATES)
 ROWS = [(name, seed) for name in RUNS for seed in (0, 1, 2) if seed == 0 or name not in ONE_SEED]
 LOOKS = (0, 10, 25, 50, 100, 250)
 """Steps after which a row notes the shares."""

@@ -149,7 +149,10 @@ class Village:
         pieces.append(sentence.text[end:])
         regex = re.escape(pieces[0])
         for slot, piece in zip(slots, pieces[1:], strict=True):
-            regex += "(" + "|".join(map(re.escape, self.kinds[slot.kind])) + r")(?!\w)" + re.escape(piece)
+            words = self.kinds[slot.kind]
+            one_word = all(word.isalpha() for word in words)  # `match` looks whether it is of the kind
+            choice = r"\w+" if one_word else "|".join(map(re.escape, words))
+            regex += rf"({choice})(?!\w){re.escape(piece)}"
         needs = [slot for slot in slots if not slot.args]
         return Pattern(*sentence, pieces, slots, needs, re.compile(regex + r"(?= |\Z)"))
 
@@ -267,7 +270,10 @@ class Village:
         """The only pattern that the text can be at `start`, or None."""
         for pattern, match in self._matches:
             found = match(text, start)
-            if found:
+            if not found:
+                continue
+            words = zip(pattern.slots, found.groups(), strict=True)
+            if all(word in self.kinds[slot.kind] for slot, word in words):
                 return pattern, found
         return None
 
