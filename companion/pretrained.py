@@ -52,8 +52,8 @@ class Family:
     Args:
         config: Class of the configuration of our architecture.
         build: Builds our model from a configuration.
-        names: Name of a part of theirs -> name of a part of ours, or a tuple of three where theirs joins them.
-            {0} stands for the block's number.
+        names: Name of a part of theirs -> name of a part of ours, or a tuple of three where theirs joins
+            them. {0} stands for the block's number.
         transposed: Endings of the names of tensors that have the shape (in, out).
     """
 

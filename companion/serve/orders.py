@@ -59,7 +59,9 @@ WITHOUT = re.compile(
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
-OPENS_SUBJECT = re.compile(r"(?i)(?:\b(?:about|for|from|of|with|where|which|there (?:was|were|lived))\b|:|\bstory[.,;-])([^.?!\n]*)")
+OPENS_SUBJECT = re.compile(
+    r"(?i)(?:\b(?:about|for|from|of|with|where|which|there (?:was|were|lived))\b|:|\bstory[.,;-])([^.?!\n]*)"
+)
 """What follows may have words that the note below a story names as unknown."""
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"

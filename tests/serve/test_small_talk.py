@@ -158,7 +158,8 @@ def test_more_messages_get_a_sensible_answer():
         (
             "once upon a time there was a boy called Bram",
             "Tell me a story about Bram.",
-            "I do not know “boy”, so the story leaves that out. You ordered a person; that is not in the story.",
+            "I do not know “boy”, so the story leaves that out."
+            " You ordered a person; that is not in the story.",
         ),
         ("another one", BARE_ORDER, ""),
         (

@@ -87,7 +87,9 @@ def on_network(name: str) -> bool:
     return PureWindowsPath(name).drive.startswith("\\\\")
 
 
-def layer_names(names: Mapping[str, str | tuple[str, ...]] | None, layers: Sequence[str]) -> dict[str, list[str]]:
+def layer_names(
+    names: Mapping[str, str | tuple[str, ...]] | None, layers: Sequence[str]
+) -> dict[str, list[str]]:
     """Map PEFT's name of each layer to our path, or to the three paths that PEFT's layer has joined.
 
     Args:
@@ -102,9 +104,9 @@ def layer_names(names: Mapping[str, str | tuple[str, ...]] | None, layers: Seque
         blocks |= {int(part) for part in path.split(".") if part.isdigit()}
     found = {}
     for theirs, ours in names.items():
-        ours = [ours] if isinstance(ours, str) else ours
+        of_ours = [ours] if isinstance(ours, str) else ours
         for i in sorted(blocks):  # a name without {0} is found each time
-            parts = [part.format(i) for part in ours]
+            parts = [part.format(i) for part in of_ours]
             if set(parts) & set(layers):
                 found[theirs.format(i)] = parts
     return found
