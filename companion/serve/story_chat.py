@@ -258,7 +258,7 @@ class StoryChat(Chat):
         return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
     def with_thing(self, text: str) -> str:
-        """A question about "it" alone, with the thing that was asked about before, or the story's only one."""
+        """A question about "it" alone, with the thing that was asked about before, or the only one."""
         kind = kind_of(text)
         kinds = (*LEARNED, "story", "places", "deeds", "why", "unclear")
         if village_nouns(text) or kind not in kinds or SCENE.search(text):
