@@ -41,7 +41,6 @@ from companion.village.machine import (
     recalls,
     story,
     tell,
-    write_stories,
 )
 from companion.village.measures import (
     abilities,

@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from companion.village.machine import DATA, SPLITS, tell, write_stories
+from companion.village.machine import DATA, SPLITS, tell
+
+
+def write_stories(path: Path, texts: Iterable[str]) -> None:
+    """Write stories to a file: one a line, an empty line between two, the same bytes on every machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8", newline="\n")
 
 
 def write_splits(folder: Path) -> None:

@@ -393,14 +393,8 @@ def tell(seed: int, stories: int) -> Iterator[str]:
         yield story(rng).text
 
 
-def write_stories(path: Path, texts: Iterable[str]) -> None:
-    """Write stories to a file: one a line, an empty line between two, the same bytes on every machine."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8", newline="\n")
-
-
 def read_stories(path: Path) -> list[str]:
-    """The stories of a file that `write_stories` wrote."""
+    """The stories of a file that `python -m companion.village` wrote: an empty line stands between two."""
     return path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
 
 
