@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
 GREETING = """\
 A small model tells stories of one village here. Most other answers come from programs and lists: a program
-reads in the story what you ask about it, and lists answer questions about this course and small talk. A line
-below such an answer says where it is from. For example:
+reads in the story what you ask about it, and lists answer small talk and questions about this course. A line
+below an answer of a program, or about the course, says where it is from. For example:
 
   Tell a story about the baker Mara and a red kite.
   Who has the kite?

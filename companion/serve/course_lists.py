@@ -225,7 +225,7 @@ class Index:
         asked = content_words(question)
         cosines = self.vectors @ self.vector(pieces(question))  # (N,)
         cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
-        return self.rows[int(cosines.argmax())], float(cosines.max())
+        return self.rows[int(cosines.argmax())], round(float(cosines.max()), 6)  # the same wording is 1
 
 
 def of_terms(entries: list[Entry], lead: str = "") -> Answered:

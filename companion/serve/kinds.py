@@ -16,7 +16,7 @@ import re
 import tomllib
 import unicodedata
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,14 @@ from typing import NamedTuple
 import numpy as np
 
 from companion.serve.course_lists import FAQ, read_glossary, read_questions
-from companion.serve.village_words import LIGHT_WORDS, SHORT_FORMS, TABLE, from_question_word, village_forms
+from companion.serve.village_words import (
+    HALVES,
+    LIGHT_WORDS,
+    SHORT_FORMS,
+    TABLE,
+    from_question_word,
+    village_forms,
+)
 
 MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
@@ -38,6 +45,12 @@ THRESHOLD = 0.2
 
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
+MORE_EXAMPLES = (
+    "Tell a story about a goose and a kite.",
+    "Tell a story about the fox Bram at the mill.",
+    "Tell a story about a cat and a blue teapot.",
+)
+"""Other orders, for a conversation in which the first was named."""
 SAID = tomllib.loads(MESSAGES.with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE))
 ANSWERS = {kind: answers[0] for kind, answers in SAID["answers"].items()}
 """The answers to small talk, by the kinds of messages.csv."""
@@ -227,11 +240,20 @@ def kind_of(message: str) -> str:
     return max(candidates).kind if candidates else "unclear"
 
 
-def reworded(answer: str, earlier: Iterable[str]) -> str:
-    """Return an answer in its next wording, if it was given earlier and has others."""
+def reworded(answer: str, earlier: Sequence[str]) -> str:
+    """Return an answer in its next wording, if it was given earlier and has others, with another example."""
     wordings = WORDINGS.get(answer, [answer])
     n_given = sum(one in wordings for one in earlier)
-    return wordings[n_given % len(wordings)]
+    orders = (EXAMPLE, *MORE_EXAMPLES)
+    n_named = sum(any(order in one for order in orders) for one in earlier)
+    return wordings[n_given % len(wordings)].replace(EXAMPLE, orders[n_named % len(orders)])
+
+
+def question_of(message: str) -> str:
+    """A message without the courtesies and doubts beside its one question: "Hm. Is that true?"."""
+    parts = HALVES.split(message.strip())
+    questions = [part for part in parts if kind_of(part) not in (*COURTESIES, "doubt")]
+    return questions[0] if len(questions) == 1 else message
 
 
 if __name__ == "__main__":

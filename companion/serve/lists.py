@@ -29,6 +29,7 @@ from companion.serve.kinds import (
     SAID,
     kind_of,
     known_kinds,
+    question_of,
     words_of,
 )
 from companion.serve.village_words import halves, village_nouns, without_lead
@@ -103,6 +104,9 @@ class Lists:
         if kind_of(message) == "language":
             return Answered(ANSWERS["language"], SMALL_TALK)
         message = without_lead(message)
+        mended = self.course.mended(message)
+        if question_of(mended) != mended:
+            message = question_of(mended)
         answer = self.find_one(message, before)
         parts = [part for part in halves(message) if kind_of(part) not in COURTESIES]
         if len(parts) < 2:

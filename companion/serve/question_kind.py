@@ -56,7 +56,7 @@ def kind_in(question: str, known: list[str]) -> str:
     It is changed in this order:
 
     - "more" is "next", which asks how the story goes on;
-    - a kind of questions about a story is "why", where the question begins so;
+    - a kind of questions about a story but "truth" is "why", where the question begins so;
     - "unclear" is "story", where it names something of the village, or is a question after a story;
     - "world" is "story", where all that it names of the village is in the story;
     - "fact", "sentence" and "story" are "deeds", where it asks how something was before the end;
@@ -70,7 +70,7 @@ def kind_in(question: str, known: list[str]) -> str:
     story = stories[-1] if stories else ""
     if kind == "more":
         return "next"
-    if kind in ABOUT_STORY and question.lower().startswith("why "):
+    if kind in ABOUT_STORY and kind != "truth" and question.lower().startswith("why "):
         kind = "why"
     if kind == "unclear" and (nouns or (stories and ASKS.match(question))):
         kind = "story"

@@ -12,7 +12,7 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.kinds import ABOUT_STORY, EXAMPLE, LEARNED, ORDER_KINDS, UNCLEAR, kind_of
+from companion.serve.kinds import ABOUT_STORY, EXAMPLE, LEARNED, ORDER_KINDS, UNCLEAR, kind_of, question_of
 from companion.serve.orders import (
     as_order,
     faults_of,
@@ -31,7 +31,7 @@ from companion.serve.story_facts import (
     things_of,
     truth_of,
 )
-from companion.serve.story_questions import read
+from companion.serve.story_questions import NO_REASONS, read
 from companion.serve.village_words import (
     TABLE,
     from_question_word,
@@ -129,7 +129,7 @@ class StoryChat(Chat):
 
     def replies_to(self, text: str, max_new_tokens: int, seed, **options) -> list[Reply]:
         """The answers to the questions of a message, or the story that it orders."""
-        text = without_lead(text)
+        text = question_of(without_lead(text))
         said, question = story_and_question(text)
         question = spelled(question)
         kind = kind_of(question)
@@ -220,7 +220,8 @@ class StoryChat(Chat):
             return None
         if not stories:
             return Reply(NO_STORY, "rule")
-        return Reply(read(kind, question, stories[-1]), "program", READ_NOTE)
+        answer = read(kind, question, stories[-1])
+        return Reply(answer, "program", "" if answer == NO_REASONS else READ_NOTE)
 
     def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> tuple[str, str]:
         """Return the first of some stories that has all that is wanted and nothing false, or else the best.

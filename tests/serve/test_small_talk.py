@@ -7,7 +7,7 @@ import pytest
 
 from companion.instructions import Chat
 from companion.serve.kinds import ANSWERS as SMALL_TALK
-from companion.serve.kinds import ORDER_KINDS, SAID, UNCLEAR, kind_of, reworded
+from companion.serve.kinds import EXAMPLE, ORDER_KINDS, SAID, UNCLEAR, kind_of, question_of, reworded
 from companion.serve.lists import Lists
 from companion.serve.orders import (
     BARE_ORDER,
@@ -413,7 +413,19 @@ def test_an_answer_is_worded_anew_the_second_time():
         assert reworded(first, ["All right."]) == first
         second = reworded(first, ["All right.", first])
         assert second != first and reworded(first, [first, second]) != second
-    assert reworded(NO_STORY, [NO_STORY]) == NO_STORY
+    assert reworded(NO_STORY, []) == NO_STORY and EXAMPLE not in reworded(NO_STORY, [NO_STORY])
+
+
+@pytest.mark.parametrize(
+    "message, question",
+    [
+        ("I do not believe that. Is that true?", "Is that true?"),
+        ("thanks! who is in it?", "who is in it?"),
+        ("who has the key? where is Mara?", "who has the key? where is Mara?"),
+    ],
+)
+def test_courtesies_and_doubts_beside_one_question_do_not_count(message, question):
+    assert question_of(message) == question
 
 
 def test_a_stopped_answer_leaves_what_was_said_and_dropped(monkeypatch):
