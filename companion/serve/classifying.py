@@ -55,8 +55,8 @@ def make_example() -> Example:
         right = int((head(states[held_out]).argmax(-1) == labels[held_out]).sum())
     description = (
         f"Trained just now on {len(learned)} of the short messages that come with the course. Of the"
-        f" {len(held_out)} others, which stand above, it classifies {right} correctly. Its model has read the"
-        " village's stories only: of messages of another kind it can be wrong, and sure of it."
+        f" {len(held_out)} others, with which the page begins, it classifies {right} correctly. Its model has"
+        " read the village's stories only: of messages of another kind it can be wrong, and sure of it."
     )
     labelled = sorted((rows[i].text, rows[i].label) for i in held_out)
     return Example(reader, dict(labelled), description)

@@ -20,15 +20,6 @@ DARK = {"ok": "#24503f", "misplaced": "#5a4f10", "contradiction": "#74361f", "un
 """The marks' colors on a dark page, as the web book has them."""
 
 
-WORDS = {
-    "ok": "fits",
-    "misplaced": "out of place",
-    "contradiction": "false or never told",
-    "unknown": "not of the village",
-}
-"""The judge's verdicts, as the legend names them."""
-
-
 def style() -> str:
     """The sheet for all that is drawn here, with the colors of the marks."""
     marks = [f":root {{--c-ink:{INK}}}"]
@@ -59,11 +50,6 @@ def alert(text: str) -> str:
     return f'<div class="c-alert" role="alert">{escape(text)}</div>'
 
 
-def listed(texts: Iterable[str]) -> str:
-    """Texts as a list."""
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
-
-
 def judged(verdicts: Iterable[Verdict]) -> str:
     """A story with the judge's marks: a color, a line, a sign and the reason, sentence by sentence."""
     spans = []
@@ -82,9 +68,9 @@ def legend(verdicts: Sequence[Verdict]) -> str:
     for kind, meaning in MEANINGS.items():
         if verdicts and not counts[kind]:
             continue
-        mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {WORDS[kind]}</span>'
-        count = f": {counts[kind]}" if verdicts else ""
-        rows.append(f'<div role="listitem">{mark} {meaning}{count}</div>')
+        mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {meaning}</span>'
+        count = f" {counts[kind]}" if verdicts else ""
+        rows.append(f'<div role="listitem">{mark}{count}</div>')
     return f'<div class="c-legend" role="list" aria-label="The judge\'s marks">{"".join(rows)}</div>'
 
 
@@ -124,7 +110,8 @@ def class_table(
         short = text if len(text) < 80 else text[:79] + "…"
         cells = [name, f"{shares[name]:.2f}", short]
         if labels:
-            cells.insert(1, labels.get(text, ""))
+            true = labels.get(text, "")
+            cells.insert(1, f"✗ {true}" if true not in (name, "") else true)
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heads = ("class", "true class", "probability", "text") if labels else ("class", "probability", "text")
     return table("Texts and their classes", heads, rows)

@@ -105,7 +105,7 @@ class Reading:
 
     def contradiction(self, step: Step, wrong: str) -> Verdict:
         """The verdict on a false sentence. Said again, it has no recalled words."""
-        if not self.state.role:
+        if not self.state.role and step.pattern.part != "opening":
             wrong = NOBODY if self.denied else f"{NOBODY}; begin with 'Once the baker Mara'"
         recalls = () if step.text in self.denied else recalled(step, ECHOES)
         self.denied.add(step.text)

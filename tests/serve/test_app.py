@@ -79,7 +79,7 @@ def test_the_example_classifier_was_not_trained_on_its_texts():
     assert example.labels == {text: labels[text] for text in texts}
     right = sum(max(one, key=one.get) == labels[text] for one, text in zip(answers, texts, strict=True))
     assert len(texts) == 20 and right > 12  # always "no spam" would be right 12 times
-    assert f"Of the 20 others, which stand above, it classifies {right}" in example.description
+    assert f"Of the 20 others, with which the page begins, it classifies {right}" in example.description
 
 
 def test_a_model_itself_two_folders_of_a_name_and_a_name_given(folders, tmp_path):
@@ -191,12 +191,12 @@ def test_every_text_is_escaped_and_every_tag_closed():
     seen = [Seen(EVIL, 0.25, ((EVIL, 0.25), ("<b>", 0.5)))]
     verdicts = [*judge("Mara ate a key."), village.Verdict(EVIL, "unknown", EVIL)]
     drawn = [mark(EVIL) for mark in (html.plain, html.note, html.alert, html.heading)]
-    drawn += [html.listed([EVIL]), html.judged(verdicts), html.legend(verdicts), html.tokens(EVIL, seen)]
+    drawn += [html.judged(verdicts), html.legend(verdicts), html.tokens(EVIL, seen)]
     drawn += [html.token_table(seen, EVIL), html.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}], {EVIL: EVIL})]
     for page in drawn:
         tags = Tags(page)
         assert tags.open == [] and "script" not in tags.names and tags.names
-    assert sum(EVIL in "".join(Tags(page).texts) for page in drawn) >= 7
+    assert sum(EVIL in "".join(Tags(page).texts) for page in drawn) >= 6
 
 
 def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
@@ -206,8 +206,8 @@ def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
     signs = {kind: "".join(Tags(page).texts).split("S.")[0].strip() for kind, page in pages.items()}
     assert len(set(signs.values())) == 4 and signs["ok"] == ""
     legend = html.legend(list(kinds.values()) * 2)
-    assert "</b> false or never told<" in legend and "contradiction<" not in legend
-    assert all(f"{meaning}: 2" in legend for meaning in html.MEANINGS.values())
+    assert "contradiction<" not in legend
+    assert all(f"</b> {meaning}</span> 2<" in legend for meaning in html.MEANINGS.values())
     assert html.legend([kinds["ok"]]).count("listitem") == 1 and html.legend([]).count("listitem") == 4
 
 

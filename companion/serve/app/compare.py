@@ -10,14 +10,14 @@ st.write(
     "Both models continue the same words with the same settings and the same seed, so what differs between"
     " the texts comes from the models."
 )
+models = []
+for i, column in enumerate(st.columns(2)):
+    name = ("First model", "Second model")[i]
+    models.append(parts.choose(name, "tells", "answers", index=i, place=column))
 with st.form("compare"):
     prompt = st.text_input("How both texts begin", "Once", max_chars=2000)
     asked = st.form_submit_button("Compare", type="primary")
-stories = st.container()  # above the rest, so that they are seen without scrolling
-models = [
-    parts.choose(name, "tells", "answers", index=i, place=column)
-    for i, (name, column) in enumerate(zip(("First model", "Second model"), st.columns(2), strict=True))
-]
+stories = st.container()  # above the settings, so that they are seen without scrolling
 with st.expander("Settings: how the texts are sampled"):
     options = parts.sampling()
 with stories:
@@ -30,4 +30,4 @@ with stories:
                 parts.tell(model, prompt, options, key)
             if key in st.session_state:
                 title.html(html_parts.heading(st.session_state[key].by))
-                parts.show(st.session_state[key])
+                parts.show(st.session_state[key], model)

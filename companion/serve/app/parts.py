@@ -14,8 +14,14 @@ from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import OfferedModel, of_kind
 from companion.village import Verdict, judge
+from companion.village.judge import NOBODY
 
 AT_ONCE = 3  # models that stay in memory, for all visitors together; a fourth takes the place of the oldest
+NOT_FOLLOWED = (
+    "The judge cannot follow this text: a story must begin as those of the village do, with people that it"
+    " introduces. Begin, for example, with: Once the baker Mara"
+)
+"""What is said below a text in which nobody was introduced."""
 FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError)
 """What a model that cannot be loaded or asked raises, as the command line reports it."""
 
@@ -75,8 +81,9 @@ def sampling() -> dict:
     )
     top_k = left.slider("Top-k", 0, 100, 0, help="sample from the k most probable tokens; 0 keeps all")
     longest = right.slider("Largest number of tokens", 10, 500, 200, 10)
-    keeps = right.checkbox("Keep the seed", help="the same seed gives the same text again")
-    chosen = left.number_input("Seed", 0, 10**6, 1, disabled=not keeps)
+    keeps = right.checkbox("Keep the last story's seed", help="the same seed gives the same text again")
+    last_seed = st.session_state.get("last seed", 1)
+    chosen = left.number_input("Seed", 0, 10**6, last_seed, disabled=not keeps)
     seed = int(chosen) if keeps else secrets.randbelow(10**6)
     options = {"temperature": temperature, "top_p": top_p, "top_k": top_k or None}
     return {"max_new_tokens": longest, "seed": seed} | options
@@ -115,6 +122,7 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
         is_of_village = model.source == "village"
         story = Story(model.label, prompt, options["seed"], drawing, is_of_village)
         st.session_state[key] = story
+        st.session_state["last seed"] = options["seed"]
         stop = st.empty()
         place = st.empty()
         stop.button("Stop", key=f"stop {key}")
@@ -132,16 +140,31 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
 
 
 def show_text(text: str, verdicts: Sequence[Verdict]) -> None:
-    """A text, with the judge's marks if it has verdicts on its sentences."""
+    """A text, with the judge's marks if it has verdicts on its sentences.
+
+    A story without a true opening has nobody in it for the judge. That is said once, and all is gray.
+    """
+    followed = []
+    for one in verdicts:
+        is_lost = one.reason.startswith(NOBODY)
+        followed.append(Verdict(one.sentence, "unknown", "") if is_lost else one)
     if verdicts:
-        st.html(html_parts.judged(verdicts))
-        st.html(html_parts.legend(verdicts))
+        st.html(html_parts.judged(followed))
+        is_followed = followed == list(verdicts)
+        st.html(html_parts.legend(verdicts) if is_followed else html_parts.note(NOT_FOLLOWED))
     else:
         st.html(html_parts.plain(text))
 
 
-def show(story: Story) -> None:
-    """A text with its tokens' probabilities, and of the village with the judge's marks."""
+def show(story: Story, model: OfferedModel) -> None:
+    """A text with its tokens' probabilities, and of the village with the judge's marks.
+
+    Args:
+        story: The text.
+        model: The model that is chosen now, which may be another than the story's.
+    """
+    if story.by != model.label:
+        st.html(html_parts.note(f"Told by {story.by}. Another model is chosen now: click for its text."))
     if story.drawing is not None:
         story.seen = story.drawing.seen()
         story.drawing = None

@@ -6,9 +6,18 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.offered import beginnings
 from companion.serve.village_words import note_of_unknown_words
+from companion.village import judge
 
 # Beginnings that a click puts into the field. (Streamlit would show a docstring here on the page.)
 EXAMPLES = ["Once", "Once the baker Mara", "Once upon a time, the goat Otto"]
+# What the village storyteller told at temperature 0.8, and the judge marks before the first click.
+EXAMPLE_STORY = (
+    "Once the baker Mara and the fox Otto met at the library. A box came to the library for Otto. In it were"
+    " six cherries. Otto had six cherries, but some ducklings ate four. That left two. A box came to the"
+    ' library for Mara. In it were nine buns. "How many buns do you have, Mara?" There were nine. Mara found'
+    ' three more buns. "Now I have four," she said. The baker Mara went to the bridge to find out the time.'
+    " Then the moon rose over the library, and Otto fell asleep."
+)
 
 
 def choose_example() -> None:
@@ -25,7 +34,7 @@ st.write(
 top = st.container()
 story = st.container()
 below = st.container()  # the story is seen without scrolling
-model = parts.choose("Model", "tells", "answers", place=below)
+model = parts.choose("Model", "tells", "answers", place=top)
 is_of_village = model.source == "village"
 folders = st.session_state["offer"].folders
 examples = EXAMPLES if is_of_village else beginnings(model.source, folders) or ["The"]
@@ -44,9 +53,10 @@ with story:
         parts.tell(model, prompt, options, "story")
     if "story" in st.session_state:
         latest = st.session_state["story"]
-        parts.show(latest)
+        parts.show(latest, model)
         note = note_of_unknown_words(latest.prompt) if latest.judged else ""
         if note:
             st.html(html_parts.note(note))
     elif is_of_village:
-        st.html(html_parts.legend([]))
+        st.html(html_parts.note("For example, a model told this. One sentence is false:"))
+        parts.show_text(EXAMPLE_STORY, judge(EXAMPLE_STORY))
