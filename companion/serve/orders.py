@@ -206,12 +206,6 @@ def note_on_absent(order: str, story: str) -> str:
     return f"You ordered {' and '.join(map(with_article, absent))}; {instead}."
 
 
-def with_color(word: str, order: str) -> str:
-    """A word with the color that an order has before it."""
-    found = re.search(rf"(?i)\b({'|'.join(KINDS['color'])}) {re.escape(word)}\b", order)
-    return found[0] if found else word
-
-
 def note_on_order(order: str, story: str, begun: str = "") -> str:
     """What to say below a story: what of the order it leaves out, and what a program wrote.
 
@@ -220,8 +214,7 @@ def note_on_order(order: str, story: str, begun: str = "") -> str:
         story: What was told.
         begun: The sentences of a program with which the story begins.
     """
-    words = missing(unknown_in_order(WITHOUT.sub("", order)), story)
-    unknown = quoted([with_color(word, order) for word in words])
+    unknown = quoted(missing(unknown_in_order(WITHOUT.sub("", order)), story))
     unwanted = unwanted_in(story, order)
     notes = [
         BEGUN if begun else "",

@@ -19,6 +19,7 @@ from companion.serve.story_facts import (
     places_of,
     readings,
     sentences_of,
+    things_of,
 )
 from companion.serve.village_words import (
     SPARE,
@@ -266,8 +267,18 @@ def wishes(asked: StoryQuestion) -> str:
     return " ".join(wanted or [SAID["unsaid"], *deeds])
 
 
+def deeds_of_things(asked: StoryQuestion) -> str:
+    """That the story does not say what is asked of somebody, and what is done with the things that are named."""
+    things = [noun for noun in things_of(asked.story) if noun in asked.nouns]
+    done = deeds_with(asked.story, things) if things else ""
+    return f"{SAID['unsaid']} {done}" if done else ""
+
+
 def nobody(asked: StoryQuestion) -> str:
-    """That nobody did what a question asks for."""
+    """That nobody did what a question asks for, or that the story does not have what it names."""
+    absent = missing(asked_for(asked.question), asked.story)
+    if absent:
+        return lacking(asked.story, absent[-1])
     return with_places(SAID["nobody_found"], asked)
 
 
@@ -294,6 +305,7 @@ OF_KIND = {
 BY_FORM = (
     (BEFORE, deeds_of_nouns),
     (BEFORE, sentences_with_words),
+    (BEFORE, deeds_of_things),
     (WHERE, whereabouts),
     (HAS_WHAT, things_of_people),
     (SPEAKS, speech),

@@ -47,6 +47,8 @@ LEAD = re.compile(
     rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""
+TAIL = re.compile(r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though)\W*$")
+"""What stands behind a message and says nothing."""
 IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
 """How a question begins that asks whether something is true."""
 
@@ -133,8 +135,8 @@ def from_question_word(message: str) -> str:
 
 
 def without_lead(message: str) -> str:
-    """A question without a word such as "ok, and" before it, and without "is it true that"."""
-    return IF_TRUE.sub(r"\2 \1 ", LEAD.sub("", message.strip()))
+    """A question without "ok, and" before it, without "lol" behind it, and without "is it true that"."""
+    return IF_TRUE.sub(r"\2 \1 ", LEAD.sub("", TAIL.sub("", message.strip())))
 
 
 def halves(message: str) -> list[str]:
