@@ -268,7 +268,7 @@ def wishes(asked: StoryQuestion) -> str:
 
 
 def deeds_of_things(asked: StoryQuestion) -> str:
-    """That the story does not say what is asked of somebody, and what is done with the things that are named."""
+    """That the story does not say it of somebody, and what is done with the things that are named."""
     things = [noun for noun in things_of(asked.story) if noun in asked.nouns]
     done = deeds_with(asked.story, things) if things else ""
     return f"{SAID['unsaid']} {done}" if done else ""
@@ -276,7 +276,7 @@ def deeds_of_things(asked: StoryQuestion) -> str:
 
 def nobody(asked: StoryQuestion) -> str:
     """That nobody did what a question asks for, or that the story does not have what it names."""
-    absent = missing(asked_for(asked.question), asked.story)
+    absent = missing(asked_for(WHO_DID.sub("who", asked.question)), asked.story)
     if absent:
         return lacking(asked.story, absent[-1])
     return with_places(SAID["nobody_found"], asked)

@@ -138,7 +138,7 @@ def test_more_messages_get_a_sensible_answer():
         (
             "Tell me a story about a red princess.",
             BARE_ORDER,
-            f"I do not know “red princess”, so the story leaves that out. {SAID['subjects']}",
+            f"I do not know “princess”, so the story leaves that out. {SAID['subjects']}",
         ),
         (
             "tell me a story with a happy ending about a key",
