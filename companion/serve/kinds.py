@@ -47,8 +47,8 @@ EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
 MORE_EXAMPLES = (
     "Tell a story about a goose and a kite.",
-    "Tell a story about the fox Bram at the mill.",
-    "Tell a story about a cat and a blue teapot.",
+    "Tell a story about the fox Bram and a blue kite.",
+    "Tell a story about a cat and a golden kite.",
 )
 """Other orders, for a conversation in which the first was named."""
 SAID = tomllib.loads(MESSAGES.with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE))

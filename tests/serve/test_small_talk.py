@@ -416,6 +416,13 @@ def test_an_answer_is_worded_anew_the_second_time():
     assert reworded(NO_STORY, []) == NO_STORY and EXAMPLE not in reworded(NO_STORY, [NO_STORY])
 
 
+def test_what_was_ordered_and_left_out_is_not_in_the_story(monkeypatch):
+    monkeypatch.setattr(StoryChat, "continued", lambda self, *given, **options: STORY)
+    chat = story_chat()
+    assert "".join(chat.stream("a story about a dragon")) == STORY
+    assert "".join(chat.stream("what is the dragon called?")).startswith("The story has no dragon.")
+
+
 @pytest.mark.parametrize(
     "message, question",
     [
