@@ -139,14 +139,28 @@ def read_config(folder: str | Path) -> dict:
     return saved
 
 
-def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
-    """Build the model that a config.json describes, without numbers (on the meta device)."""
-    fields = dict(config)
-    name = fields.pop("architecture", "architecture")
+def architecture_of(config: dict, builders: Mapping, path: Path) -> str:
+    """Return the name of the architecture that a config.json describes.
+
+    Args:
+        config: What the file holds under "config".
+        builders: The known architectures, by name.
+        path: What to name in the error message.
+
+    Raises:
+        ValueError: If the name is missing or unknown.
+    """
+    name = config.get("architecture", "architecture")
     if not isinstance(name, str) or name not in builders:
         known = ", ".join(builders)
         raise ValueError(f"{path}: {name!r:.60} is missing or unknown; architectures here: {known}")
-    config_class, build = builders[name]
+    return name
+
+
+def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
+    """Build the model that a config.json describes, without numbers (on the meta device)."""
+    config_class, build = builders[architecture_of(config, builders, path)]
+    fields = {name: value for name, value in config.items() if name != "architecture"}
     try:
         shape = config_class(**fields)
     except (TypeError, ValueError) as error:
