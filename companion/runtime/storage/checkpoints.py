@@ -195,8 +195,10 @@ def check_file(path: Path) -> None:
         return
     folder = path.parent
     if path.name == CONFIG and holds_adapter(folder):
-        command = f"companion export --model {folder} --output runs/merged"
-        raise ValueError(f"{folder} is an adapter, a part of a model; make a model of it first: {command}")
+        command = f"companion export hf --model {folder} --output runs/merged"
+        swift = "for a swift, which hf refuses, finetune with --method full"
+        problem = f"{folder} is an adapter, a part of a model; make a model of it first"
+        raise ValueError(f"{problem}: {command}; {swift}")
     pickles = [found for found in [folder, *sorted(folder.glob("*"))] if found.suffix in PICKLES]
     if pickles and path.name in (CONFIG, WEIGHTS):
         raise ValueError(f"{pickles[0]} is not opened: unpickling runs the code in a file; use safetensors")
