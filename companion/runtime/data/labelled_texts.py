@@ -47,7 +47,7 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
         mark = _text(mark, f"{place}: {label}").strip()
         found.append(Labelled(_text(row[text], f"{place}: {text}"), mark, place))
     if not found:
-        raise ValueError(f"--data={path} has no rows; it must have one for each text")
+        raise ValueError(f"{path} has no rows; it must have one for each text")
     return found
 
 

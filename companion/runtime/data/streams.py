@@ -197,9 +197,9 @@ def is_shard(path: Path) -> bool:
 def check_format(path: Path, formats: tuple[str, ...]) -> None:
     """Raise ValueError for a file that is missing, or has none of these formats."""
     if not path.is_file():
-        raise ValueError(f"--data={path} is no file{similar_path(path)}; name one of {', '.join(formats)}")
+        raise ValueError(f"{path} is no file{similar_path(path)}; name one of {', '.join(formats)}")
     if not path.name.lower().endswith(formats):
-        raise ValueError(f"--data={path} is of another format; give {', '.join(formats)}")
+        raise ValueError(f"{path} is of another format; give {', '.join(formats)}")
 
 
 def _matches(name: str) -> list[Path]:
