@@ -15,7 +15,7 @@ from typing import Any
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.hub import HUB
-from companion.runtime.terminal import in_one_line, similar_path
+from companion.runtime.terminal import joined_lines, similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -97,7 +97,7 @@ def _numbered(file: str, column: str | None, is_parquet: bool) -> Iterator[tuple
     except ImportError:
         raise
     except Exception as error:  # the library's, its network's or its parser's own
-        problem = in_one_line(error)
+        problem = joined_lines(error)
         if file in HUB:
             why = f"could not be read from the hub ({problem})"
             raise ConnectionError(f"{file} {why}; try again later") from None

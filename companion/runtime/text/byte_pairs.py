@@ -8,7 +8,7 @@ from typing import Any
 import tiktoken
 
 from companion.runtime.files.arguments import replace_surrogates, whole_number
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 from companion.runtime.text.tokenizer import compiled, special_names, split_special
 
 BYTES = bytes(range(256))
@@ -179,7 +179,7 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
     try:
         return tiktoken.Encoding("companion", pat_str=pattern, **parts)
     except ValueError as error:
-        rule = f"is no regular expression to tiktoken: {in_one_line(error)}"
+        rule = f"is no regular expression to tiktoken: {joined_lines(error)}"
         raise ValueError(f"pattern={pattern!r} {rule}; use encode, or another pattern") from None
 
 

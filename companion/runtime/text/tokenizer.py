@@ -15,7 +15,7 @@ import regex
 
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import write_atomic
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -235,7 +235,7 @@ class Tokenizer:
         try:
             tokenizer: Any = from_state(json.loads(data), cls)
         except Exception as error:  # whatever a constructor finds wrong with the file
-            problem = f"{type(error).__name__}: {in_one_line(error)}"
+            problem = f"{type(error).__name__}: {joined_lines(error)}"
             where = f"path={str(path)!r} is no tokenizer that .save wrote"
             raise ValueError(f"{where} ({problem}); save it again") from None
         tokenizer.special_tokens.source = str(path)
