@@ -103,6 +103,7 @@ class Tokenizer:
 
     # -- where texts begin and end
 
+    # cached_property, not property: PublicTokenizer sets named_end, begin and control in its __init__
     @cached_property
     def named_end(self) -> int | None:
         """The id that ends a text, or None."""
