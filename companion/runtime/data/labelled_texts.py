@@ -32,6 +32,10 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
         path: The file.
         text: Name of the column of texts.
         label: Name of the column of labels.
+
+    Raises:
+        ValueError: In one line, for a file that is missing, damaged, without rows or of another format, for a
+            missing column, and for a row without a text or a label.
     """
     check_format(path, FORMATS)
     columns = {text: "--column", label: "--label"}

@@ -176,7 +176,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
     return shards
 
 
-def name_of(name: str, first: str) -> str:
+def corpus_name(name: str, first: str) -> str:
     """Return what to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl.
 
     Args:
