@@ -113,7 +113,7 @@ def read_model(
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{path} has {sizes}; it belongs to another model")
     wanted = tensors_of(model)
-    for name, first in json.loads(notes.get("shared", "{}")).items():  # older files say so
+    for name, first in json.loads(notes.get("shared", "{}")).items():  # files of 0.2.0 and before
         if name in wanted:
             weights[name] = weights[first]
     check_weights(model, weights, folder / WEIGHTS)
