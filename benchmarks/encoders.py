@@ -33,9 +33,9 @@ from companion.encoders import (
     gap_loss,
     pair_batches,
     pair_loss,
+    translate,
 )
 from companion.gpt import GPTConfig
-from companion.runtime.generation.sampling_arguments import translate
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA, load_split

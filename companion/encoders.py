@@ -17,7 +17,7 @@ from companion.blocks import MLP, Block, LayerNorm
 from companion.datasets import pad_batch
 from companion.embeddings import GPTEmbedding
 from companion.gpt import GPTConfig, init_gpt2
-from companion.runtime.files.arguments import check_batch, check_ids, number
+from companion.runtime.files.arguments import check_batch, check_ids, finite, number
 
 __all__ = [
     "CrossAttention",
@@ -32,6 +32,7 @@ __all__ = [
     "encoder_decoder",
     "pair_batches",
     "pair_loss",
+    "translate",
 ]
 
 
@@ -397,3 +398,33 @@ def pair_loss(model: EncoderDecoder, batch) -> tuple[torch.Tensor, int]:
     logits = model(source, x, real).float()  # (B, Tt, V)
     nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
     return nats, int((y != -100).sum())
+
+
+# Cell 77ac79d3, under “Translating”
+# The package's translate, in companion/encoders.py
+@torch.no_grad()
+def translate(model: EncoderDecoder, source: torch.Tensor, end_id: int, real=None) -> torch.Tensor:
+    """Generate the likeliest tokens of the target, one after another.
+
+    Generation ends when all rows have ended, or when the context is full.
+
+    Args:
+        model: An encoder-decoder.
+        source: The source tokens.
+        end_id: The token that ends each target. It also begins each target, and fills up rows that have
+            ended.
+        real: False at padding of the source. None means that there is none.
+
+    Shape:
+        source: (B, Ts); real: (B, Ts) bool; the new tokens: (B, n).
+    """
+    memory, mask = model.encode(source, real)  # once
+    target = torch.full((len(source), 1), end_id, device=source.device)
+    ended = torch.zeros_like(target, dtype=torch.bool)  # (B, 1)
+    while target.shape[1] <= model.config.context_length and not ended.all():
+        logits = finite("logits", model.decode(target, memory, mask)[:, -1:])  # (B, 1, V)
+        token = logits.argmax(-1)  # (B, 1), the likeliest
+        token = token.masked_fill(ended, end_id)
+        target = torch.cat([target, token], dim=1)
+        ended = ended | (token == end_id)
+    return target[:, 1:]

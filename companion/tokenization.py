@@ -12,21 +12,19 @@ from typing import Self
 
 import tiktoken
 
-from companion.runtime.text.end_tokens import decode_stream as decode_stream
-from companion.runtime.text.tokenizer import (
+from companion.runtime.text.byte_pairs import (
     BYTES,
-    END_OF_TEXT,
-    UNKNOWN,
-    Tokenizer,
     as_tiktoken,
     byte_pairs,
+    check_merges,
     cut_long_pieces,
     documents,
-    enough,
     gpt2_tokens,
     merges_wanted,
     split_pieces,
 )
+from companion.runtime.text.end_tokens import decode_stream as decode_stream
+from companion.runtime.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 
 __all__ = [
     "WORD_PATTERN",
@@ -195,7 +193,7 @@ class BPETokenizer(Tokenizer, kind="bpe"):
         n_merges = merges_wanted(vocab_size, special_tokens)
         pieces = cut_long_pieces(count_pieces(text, pattern, special_tokens))
         merges = learn_merges(pieces, n_merges)
-        return cls(enough(merges, n_merges, vocab_size), special_tokens, pattern)
+        return cls(check_merges(merges, n_merges, vocab_size), special_tokens, pattern)
 
     @classmethod
     def gpt2(cls) -> Self:

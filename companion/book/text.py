@@ -12,7 +12,7 @@ from nbformat.v4 import new_markdown_cell
 
 from companion.book import BookError
 from companion.book.manifest import Book, Chapter
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -63,7 +63,7 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     except FileNotFoundError:
         raise BookError(f"chapters/text/{path.name} is missing; write it, or mend book.toml") from None
     except (MystMetadataParsingError, UnicodeDecodeError) as error:
-        problem = in_one_line(error, 500)
+        problem = joined_lines(error, 500)
         raise BookError(f"chapters/text/{path.name}: {problem}; mend that cell") from None
     lines = source.split("\n")
     starts = []

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from companion.cli._parsing import carry_out
-from companion.runtime.terminal import one_line, screens
+from companion.runtime.terminal import first_line, screens
 
 COMMANDS: tuple[str, ...] = ("prepare", "train", "course", "generate", "eval", "finetune", "classify", "chat")
 COMMANDS += ("serve", "app", "quantize", "info", "export", "verify", "demo", "progress")
@@ -63,6 +63,6 @@ def attempt(words: list[str]) -> int:
             print(f"companion: {str(stop) or 'stopped'}", file=sys.stderr, flush=True)
             return 130
         except (*OF_INPUT, OSError, RuntimeError, MemoryError) as error:
-            print(f"companion: {one_line(error)}", file=sys.stderr, flush=True)
+            print(f"companion: {first_line(error)}", file=sys.stderr, flush=True)
             return 2 if isinstance(error, OF_INPUT) else 1
     return 0

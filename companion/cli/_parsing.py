@@ -36,7 +36,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from companion.runtime.terminal import as_typed, in_one_line, suggestion, waiting
+from companion.runtime.terminal import as_typed, joined_lines, suggestion, waiting
 
 TABLES = ("model", "training", "generation")
 """The tables of a file of settings, below the lines before the first one, which are called "top" here."""
@@ -367,7 +367,7 @@ def words_of(path: Path, tables: Sequence[str]) -> Iterator[str]:
     except OSError as error:
         raise ValueError(f"--config={path} cannot be read ({error.strerror}); check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is no TOML: {in_one_line(error)}") from None
+        raise ValueError(f"{path} is no TOML: {joined_lines(error)}") from None
     settings: dict[str, dict] = {"top": {}}
     for name, value in found.items():
         if not isinstance(value, dict):

@@ -20,10 +20,10 @@ from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.runs.distributed import broadcast, check_shares, is_main, shared_device, world_size
-from companion.runtime.runs.resuming import SavedRun, holds_run, saved_settings
+from companion.runtime.runs.resuming import LOG, holds_run, read_log
 from companion.runtime.runs.sessions import Clock
 from companion.runtime.runs.validation import MAX_COUNT, check_fit, evaluations_within, warmup_within
-from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.storage.checkpoints import architecture_of, holds_model, read_config
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
@@ -57,6 +57,18 @@ PRESETS = {
 }
 
 GOING_ON = PRESETS.pop("init")  # what --init takes
+
+
+@dataclass
+class SavedRun:
+    """What a folder's config.json holds of its run."""
+
+    architecture: str
+    shape: dict  # fields of the model's configuration
+    train: dict  # settings of training, with the optimizer's name
+    steps: int  # steps done
+    origin: dict | None  # the model that it went on from, as origin_of has it
+    clock: dict  # elapsed seconds; of a run by the clock also seconds, and most_steps if limited
 
 
 @dataclass
@@ -193,11 +205,27 @@ def find_saved_run(asked: dict, folder: Path) -> SavedRun:
     Raises:
         ValueError: If there is no saved run, or the options are not those of the run.
     """
-    saved = saved_settings(folder, asked.get("architecture"), BUILDERS)
-    if asked.get("steps", saved.steps) < saved.steps:
-        rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"
+    saved = read_config(folder)
+    shape = dict(saved["config"])
+    provenance = saved["provenance"]
+    architecture = architecture_of(shape, BUILDERS, folder)
+    del shape["architecture"]
+    if asked.get("architecture", architecture) != architecture:
+        problem = f"--architecture={asked['architecture']} cannot resume {folder}, a {architecture}"
+        raise ValueError(f"{problem}; leave it out")
+    if "train" not in provenance:
+        raise ValueError(f"{folder} holds a model but no run; leave out --resume, and name another folder")
+    steps = provenance["steps"]
+    if asked.get("steps", steps) < steps:
+        rule = f"{folder} has done {steps:,} already; give more, or leave it out"
         raise ValueError(f"--steps={asked['steps']}: {rule}")
-    return saved
+    optimizer = "muon" if "Muon" in provenance.get("optimizers", []) else "adamw"
+    train = provenance["train"] | {"optimizer": optimizer}
+    clock = provenance.get("clock")
+    if clock is None:
+        history = read_log(folder) if (folder / LOG).exists() else []
+        clock = {"elapsed": history[-1]["seconds"] if history else 0.0}
+    return SavedRun(architecture, shape, train, steps, provenance.get("init"), clock)
 
 
 def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokenizer: Tokenizer) -> Start:

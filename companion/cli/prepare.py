@@ -23,13 +23,13 @@ from companion.cli._shared import (
 from companion.datasets import hold_out, prepare, token_stream
 from companion.runtime.data.large_texts import counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
-from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
+from companion.runtime.data.streams import SHARDS, Documents, corpus_name, find_shards
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.storage.hub import HUB
 from companion.runtime.terminal import as_typed, waiting
+from companion.runtime.text.byte_pairs import TooLarge
 from companion.runtime.text.documents import source_of
-from companion.runtime.text.tokenizer import TooLarge
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
@@ -101,7 +101,7 @@ def run(options: Options) -> None:
         source = "village"
         documents = None
     elif files:
-        folder = folder or PREPARED / name_of(options.text[0], files[0])
+        folder = folder or PREPARED / corpus_name(options.text[0], files[0])
         source, documents = open_shards(options, files, skip)
     else:
         folder = folder or PREPARED / expand_user(options.text[0]).resolve().stem

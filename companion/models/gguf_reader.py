@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from gguf import GGUFValueType
 
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 
 SUFFIX = ".gguf"
 READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
@@ -82,7 +82,7 @@ class GGUFFile:
             fields = {key: field for key, field in reader.fields.items() if not key.startswith("GGUF.")}
             self.header: dict[str, Any] = {key: field.contents() for key, field in fields.items()}
         except Exception as error:  # the library checks little, and says so in many ways
-            problem = in_one_line(error)
+            problem = joined_lines(error)
             raise ValueError(f"{path} is no whole GGUF file ({problem}); fetch it again") from None
         n_parts = self.header.get("split.count", 1)
         if n_parts != 1:

@@ -11,7 +11,7 @@ Reference:
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 from companion.runtime.text.hugging_face import PublicTokenizer, tokenizer_files
 from companion.runtime.text.tokenizer import Tokenizer
 from companion.runtime.text.tokenizer_json import byte_level_file, content, halves
@@ -68,7 +68,7 @@ def tokenizer_from_gguf(header: dict[str, Any], path: str | Path) -> PublicToken
     try:
         tokenizer = read_header({key.removeprefix("tokenizer.ggml."): value for key, value in header.items()})
     except Exception as error:  # the library raises nothing more special
-        problem = in_one_line(error, 200)
+        problem = joined_lines(error, 200)
         raise ValueError(f"{path}: its tokenizer cannot be read ({problem}); take another") from None
     tokenizer.template_file = str(path)
     tokenizer.check_end(path)

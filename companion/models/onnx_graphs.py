@@ -18,7 +18,7 @@ from torch import nn
 
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.files.atomic import staged
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 from companion.runtime.text.hugging_face import write_tokenizer
 
 FILE = "model.onnx"
@@ -182,7 +182,7 @@ class OnnxModel:
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             self.context_length = int(self.session.get_modelmeta().custom_metadata_map["context_length"])
         except Exception as error:  # onnxruntime has its own, without a common base
-            why = in_one_line(error, 80)
+            why = joined_lines(error, 80)
             raise ValueError(f"{path} is no whole graph that write_onnx wrote ({why})") from None
         self.inputs = self.session.get_inputs()[1:]  # without the tokens
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 
 from companion.generation import LanguageModel, generate
 from companion.models.gguf_reader import is_gguf
-from companion.runtime.terminal import one_line, waiting
+from companion.runtime.terminal import first_line, waiting
 
 PROMPT = "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
 N_TOKENS = 20  # tokens that both sides add to the prompt
@@ -73,7 +73,7 @@ def _their_model(folder: Path) -> Any:
     try:
         return peer().AutoModelForCausalLM.from_pretrained(folder, **options).eval()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"transformers cannot read {folder}: {one_line(error):.200}") from None
+        raise ValueError(f"transformers cannot read {folder}: {first_line(error):.200}") from None
 
 
 def _their_tokens(theirs: Any, rows: torch.Tensor) -> list[int]:

@@ -151,12 +151,12 @@ def amount(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def one_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """An error's message, its first line only, the middle of a very long one left out; else its name."""
     line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
-def in_one_line(error: BaseException, most: int = 120) -> str:
+def joined_lines(error: BaseException, most: int = 120) -> str:
     """All lines of an error's message as one, to be quoted in another; of a longer one the beginning."""
     return " ".join(str(error).split())[:most]

@@ -79,4 +79,4 @@ def test_an_adapter_where_a_model_is_expected_says_how_to_make_one(tmp_path, cap
     (tmp_path / "adapter_config.json").write_text("{}")
     for command in (["info"], ["quantize", "--output", str(tmp_path / "out")]):
         assert main([*command, "--model", str(tmp_path)]) == 2
-        assert "is an adapter, a part of a model; make a model of it first" in capsys.readouterr().err
+        assert f": companion export hf --model {tmp_path} --output runs/merged" in capsys.readouterr().err

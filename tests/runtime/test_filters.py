@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from companion.runtime.data.filters import RULES, deduplicated, digest, name_of, refused_by
+from companion.runtime.data.filters import RULES, deduplicated, digest, refused_by, rule_name
 from companion.village import DATA, load_split
 
 PROSE = (DATA / "lamplighter.txt").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_each_planted_fault_is_found_by_its_own_name():
     assert {name: refused_by(document) for name, document in PLANTED.items()} == {
         name: name for name in PLANTED
     }
-    assert [name_of(rule) for rule in RULES] == list(PLANTED)
+    assert [rule_name(rule) for rule in RULES] == list(PLANTED)
 
 
 FINE = {

@@ -9,7 +9,7 @@ import json
 import pytest
 from support.folders import raises_one_line
 
-from companion.runtime.data.streams import Documents, find_shards, name_of
+from companion.runtime.data.streams import Documents, corpus_name, find_shards
 
 
 def lines(*rows):
@@ -124,9 +124,9 @@ def test_names_that_are_wrong(folder, names, words):
 
 
 def test_what_the_text_is_called(folder):
-    assert name_of("s", "s/a.jsonl.gz") == "s" and name_of("s/a.jsonl.gz", "s/a.jsonl.gz") == "a"
-    assert name_of("s/*.jsonl", "s/a.jsonl") == "s" and name_of("fineweb-edu", "fineweb-edu") == "fineweb-edu"
-    assert name_of("*.JSONL", "one.JSONL") == folder.name
+    assert corpus_name("s", "s/a.jsonl.gz") == "s" and corpus_name("s/a.jsonl.gz", "s/a.jsonl.gz") == "a"
+    assert corpus_name("s/*.jsonl", "s/a.jsonl") == "s" and corpus_name("*.JSONL", "one.JSONL") == folder.name
+    assert corpus_name("fineweb-edu", "fineweb-edu") == "fineweb-edu"
 
 
 def test_an_empty_file_is_skipped_beside_others_and_named_where_nothing_else_is_left(tmp_path):

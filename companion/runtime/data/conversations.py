@@ -81,7 +81,7 @@ def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
     check_format(path, FORMATS)
     found = list(rows(str(path))) if is_shard(path) else _json(path)
     if not found:
-        raise ValueError(f"--data={path} has no rows; it must have one for each conversation")
+        raise ValueError(f"{path} has no rows; it must have one for each conversation")
     chats = [(place, as_messages(row, place)) for place, row in found]
     for place, messages in chats:
         check_turns(messages, place)

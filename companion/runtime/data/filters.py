@@ -80,14 +80,14 @@ RULES: tuple[Callable[[str], bool], ...] = (too_short, few_letters, broken_lette
 RULES += (lines_repeated, words_repeated, markup, boilerplate)
 
 
-def name_of(rule: Callable) -> str:
+def rule_name(rule: Callable) -> str:
     """What is wrong with a document that a rule refuses."""
     return rule.__name__.replace("_", " ")
 
 
 def refused_by(document: str) -> str | None:
     """The name of the first rule that refuses a document; None for one that may stay."""
-    return next((name_of(rule) for rule in RULES if rule(document)), None)
+    return next((rule_name(rule) for rule in RULES if rule(document)), None)
 
 
 def digest(document: str) -> bytes:

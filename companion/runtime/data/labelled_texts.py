@@ -32,6 +32,10 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
         path: The file.
         text: Name of the column of texts.
         label: Name of the column of labels.
+
+    Raises:
+        ValueError: In one line, for a file that is missing, damaged, without rows or of another format, for a
+            missing column, and for a row without a text or a label.
     """
     check_format(path, FORMATS)
     columns = {text: "--column", label: "--label"}
@@ -47,7 +51,7 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
         mark = _text(mark, f"{place}: {label}").strip()
         found.append(Labelled(_text(row[text], f"{place}: {text}"), mark, place))
     if not found:
-        raise ValueError(f"--data={path} has no rows; it must have one for each text")
+        raise ValueError(f"{path} has no rows; it must have one for each text")
     return found
 
 

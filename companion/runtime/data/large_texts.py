@@ -218,8 +218,8 @@ def encoded(batches: Iterable[Batch], work: Callable[[Batch], tuple], processes:
         for batch in batches:
             waiting.append((batch, pool.submit(in_process, batch)))
             if len(waiting) > 3 * processes:
-                batch, future = waiting.popleft()
-                yield batch, future.result()
+                oldest, future = waiting.popleft()
+                yield oldest, future.result()
         yield from ((batch, future.result()) for batch, future in waiting)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -166,7 +166,7 @@ def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
     check_format(path, SHARDS)
     pairs = [(place, _pair(row, place)) for place, row in rows(str(path))]
     if not pairs:
-        raise ValueError(f"--data={path} has no pairs; it must have a row for each")
+        raise ValueError(f"{path} has no pairs; it must have a row for each")
     return pairs
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from companion.runtime.files.arguments import at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
-from companion.runtime.terminal import in_one_line, similar_path
+from companion.runtime.terminal import joined_lines, similar_path
 from companion.runtime.text.tokenizer import Tokenizer, tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
@@ -162,7 +162,7 @@ def read_prepared(folder: str | Path) -> Corpus:
     except PermissionError:  # the file may be undamaged
         raise
     except Exception as error:  # whatever is wrong with one of six files
-        rule = f"is damaged, or of an older version ({in_one_line(error, 200)}); prepare it again"
+        rule = f"is damaged, or of an older version ({joined_lines(error, 200)}); prepare it again"
         raise ValueError(f"folder='{folder}' {rule}") from None
     return Corpus(train, val, tokenizer, meta)
 

@@ -15,7 +15,7 @@ from typing import Any
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.hub import HUB
-from companion.runtime.terminal import in_one_line, similar_path
+from companion.runtime.terminal import joined_lines, similar_path
 from companion.runtime.text.documents import CORPORA, files_below
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -97,7 +97,7 @@ def _numbered(file: str, column: str | None, is_parquet: bool) -> Iterator[tuple
     except ImportError:
         raise
     except Exception as error:  # the library's, its network's or its parser's own
-        problem = in_one_line(error)
+        problem = joined_lines(error)
         if file in HUB:
             why = f"could not be read from the hub ({problem})"
             raise ConnectionError(f"{file} {why}; try again later") from None
@@ -176,7 +176,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
     return shards
 
 
-def name_of(name: str, first: str) -> str:
+def corpus_name(name: str, first: str) -> str:
     """Return what to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl.
 
     Args:
@@ -197,9 +197,9 @@ def is_shard(path: Path) -> bool:
 def check_format(path: Path, formats: tuple[str, ...]) -> None:
     """Raise ValueError for a file that is missing, or has none of these formats."""
     if not path.is_file():
-        raise ValueError(f"--data={path} is no file{similar_path(path)}; name one of {', '.join(formats)}")
+        raise ValueError(f"{path} is no file{similar_path(path)}; name one of {', '.join(formats)}")
     if not path.name.lower().endswith(formats):
-        raise ValueError(f"--data={path} is of another format; give {', '.join(formats)}")
+        raise ValueError(f"{path} is of another format; give {', '.join(formats)}")
 
 
 def _matches(name: str) -> list[Path]:

@@ -139,7 +139,22 @@ def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, T
 
 
 def check_speculation(config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
-    """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
+    """Check the arguments of `speculative`, and return its one row of tokens, as (T,) int64.
+
+    Args:
+        config: The model's configuration.
+        draft: A model with the same vocabulary, or a function that drafts.
+        tokens: The row, (1, T).
+        max_new_tokens: Number of tokens to generate at most.
+        n_draft: Largest number of drafts in a call.
+        stop: The token id at which the text ends, several of them, or None.
+        generator: The generator, or None.
+        sampling: The settings that check_sampling checks, by name.
+
+    Raises:
+        ValueError: In one line, for what cannot be generated.
+        TypeError: In one line, for an argument of a wrong type.
+    """
     whole_number("n_draft", n_draft, 0, "try 4")
     if hasattr(draft, "config") and draft.config.vocab_size != config.vocab_size:
         size = draft.config.vocab_size
@@ -148,7 +163,7 @@ def check_speculation(config, draft, tokens, max_new_tokens, n_draft, stop, gene
         raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")
     if sampling.get("repetition_penalty", 1) != 1:
         raise ValueError("repetition_penalty must be 1 here: what came before differs from draft to draft")
-    empty = SimpleNamespace(length=0)
+    empty = SimpleNamespace(length=0)  # the cache is made later; its limit counts now
     rows = check_generation(config, tokens, max_new_tokens, stop, generator, empty, **sampling)
     if len(rows) > 1:
         raise ValueError(f"tokens has {len(rows)} rows, a draft is for one; call it for each")

@@ -1,6 +1,4 @@
-"""What generation needs and chapters 8 and 23 do not teach: checks of arguments, masks, seeds, caches that
-fit, and chapter 23's greedy decoding of a padded batch.
-"""
+"""What generation needs and chapter 8 does not teach: checks of arguments, masks, seeds, caches that fit."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.runtime.files.arguments import finite, number, whole_number
+from companion.runtime.files.arguments import number, whole_number
 from companion.runtime.text.end_tokens import stop_ids
 
 SMALLEST_TEMPERATURE = 1e-30
@@ -259,31 +257,3 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
         limit = f"context_length={teller.model.config.context_length}; leave out shots, or shorten it"
         raise ValueError(f"prompt={prompt[:30]!r}… has {len(ids) - 1} tokens with its choice, above {limit}")
     return ids, len(before)
-
-
-@torch.no_grad()
-def translate(model: torch.nn.Module, source: torch.Tensor, end_id: int, real=None) -> torch.Tensor:
-    """Generate the likeliest tokens of the target, one after another.
-
-    Generation ends when all rows have ended, or when the context is full.
-
-    Args:
-        model: It has encode, decode and config, as chapter 23's EncoderDecoder.
-        source: The source tokens.
-        end_id: The token that ends each target. It also begins each target, and fills up rows that have
-            ended.
-        real: False at padding of the source. None means that there is none.
-
-    Shape:
-        source: (B, Ts); real: (B, Ts) bool; the new tokens: (B, n).
-    """
-    memory, mask = model.encode(source, real)  # once
-    target = torch.full((len(source), 1), end_id, device=source.device)
-    ended = torch.zeros_like(target, dtype=torch.bool)  # (B, 1)
-    while target.shape[1] <= model.config.context_length and not ended.all():
-        logits = finite("logits", model.decode(target, memory, mask)[:, -1:])  # (B, 1, V)
-        token = logits.argmax(-1)  # (B, 1), the likeliest
-        token = token.masked_fill(ended, end_id)
-        target = torch.cat([target, token], dim=1)
-        ended = ended | (token == end_id)
-    return target[:, 1:]

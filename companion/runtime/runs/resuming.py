@@ -8,8 +8,6 @@ steps since the last save, and nothing else.
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from companion.runtime.runs.distributed import full_tensors, is_main, shard_like
 from companion.runtime.runs.optimizers import optimizer_parameters, optimizer_states
 from companion.runtime.storage.checkpoints import (
     check_weights,
-    read_config,
     read_safetensors,
     tensors_of,
     unwrapped,
@@ -152,47 +149,3 @@ def read_log(folder: str | Path) -> list[dict]:
     """Read a run's history."""
     text = (Path(folder) / LOG).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.split("\n") if line]
-
-
-@dataclass
-class SavedRun:
-    """What a folder's config.json holds of its run."""
-
-    architecture: str
-    shape: dict  # fields of the model's configuration
-    train: dict  # settings of training, with the optimizer's name
-    steps: int  # steps done
-    origin: dict | None  # the model that it went on from, as origin_of has it
-    clock: dict  # elapsed seconds; of a run by the clock also seconds, and most_steps if limited
-
-
-def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedRun:
-    """Read the settings of a run to be resumed.
-
-    Args:
-        folder: The run's folder.
-        asked: The architecture that was asked for, or None.
-        builders: The known architectures.
-
-    Raises:
-        ValueError: For an unknown architecture, for another one than was asked for, and for a model without a
-            run.
-    """
-    saved = read_config(folder)
-    shape = dict(saved["config"])
-    provenance = saved["provenance"]
-    architecture = shape.pop("architecture", "architecture")
-    if not isinstance(architecture, str) or architecture not in builders:
-        known = ", ".join(builders)
-        raise ValueError(f"{folder}: {architecture!r:.60} is missing or unknown; architectures here: {known}")
-    if asked not in (None, architecture):
-        raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
-    if "train" not in provenance:
-        raise ValueError(f"{folder} holds a model but no run; leave out --resume, and name another folder")
-    optimizer = "muon" if "Muon" in provenance.get("optimizers", []) else "adamw"
-    train = provenance["train"] | {"optimizer": optimizer}
-    clock = provenance.get("clock")
-    if clock is None:
-        history = read_log(folder) if (folder / LOG).exists() else []
-        clock = {"elapsed": history[-1]["seconds"] if history else 0.0}
-    return SavedRun(architecture, shape, train, provenance["steps"], provenance.get("init"), clock)

@@ -141,7 +141,7 @@ def write_adapter(
         base: Name or folder of the model.
         dropout: That the adapter was trained with.
     """
-    names = layer_names(family and family.names, list(layers))
+    names = layer_names(family.names if family else None, list(layers))
     tensors = {}
     ranks = {}
     alphas = {}
@@ -246,7 +246,7 @@ def fit_adapter(
     config = read_config(folder)
     path = Path(folder) / WEIGHTS
     tensors, notes = read_safetensors(path)
-    names = layer_names(family and family.names, list(layers))
+    names = layer_names(family.names if family else None, list(layers))
     fitted = {}
     for theirs, (A, B) in paired(tensors, path).items():
         if theirs not in names:

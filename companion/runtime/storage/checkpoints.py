@@ -113,7 +113,7 @@ def read_model(
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{path} has {sizes}; it belongs to another model")
     wanted = tensors_of(model)
-    for name, first in json.loads(notes.get("shared", "{}")).items():  # older files say so
+    for name, first in json.loads(notes.get("shared", "{}")).items():  # files of 0.2.0 and before
         if name in wanted:
             weights[name] = weights[first]
     check_weights(model, weights, folder / WEIGHTS)
@@ -139,14 +139,28 @@ def read_config(folder: str | Path) -> dict:
     return saved
 
 
-def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
-    """Build the model that a config.json describes, without numbers (on the meta device)."""
-    fields = dict(config)
-    name = fields.pop("architecture", "architecture")
+def architecture_of(config: dict, builders: Mapping, path: Path) -> str:
+    """Return the name of the architecture that a config.json describes.
+
+    Args:
+        config: What the file holds under "config".
+        builders: The known architectures, by name.
+        path: What to name in the error message.
+
+    Raises:
+        ValueError: If the name is missing or unknown.
+    """
+    name = config.get("architecture", "architecture")
     if not isinstance(name, str) or name not in builders:
         known = ", ".join(builders)
         raise ValueError(f"{path}: {name!r:.60} is missing or unknown; architectures here: {known}")
-    config_class, build = builders[name]
+    return name
+
+
+def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
+    """Build the model that a config.json describes, without numbers (on the meta device)."""
+    config_class, build = builders[architecture_of(config, builders, path)]
+    fields = {name: value for name, value in config.items() if name != "architecture"}
     try:
         shape = config_class(**fields)
     except (TypeError, ValueError) as error:
@@ -181,8 +195,10 @@ def check_file(path: Path) -> None:
         return
     folder = path.parent
     if path.name == CONFIG and holds_adapter(folder):
-        command = f"companion export --model {folder} --output runs/merged"
-        raise ValueError(f"{folder} is an adapter, a part of a model; make a model of it first: {command}")
+        command = f"companion export hf --model {folder} --output runs/merged"
+        swift = "for a swift, which hf refuses, finetune with --method full"
+        problem = f"{folder} is an adapter, a part of a model; make a model of it first"
+        raise ValueError(f"{problem}: {command}; {swift}")
     pickles = [found for found in [folder, *sorted(folder.glob("*"))] if found.suffix in PICKLES]
     if pickles and path.name in (CONFIG, WEIGHTS):
         raise ValueError(f"{pickles[0]} is not opened: unpickling runs the code in a file; use safetensors")

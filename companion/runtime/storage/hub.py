@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
-from companion.runtime.terminal import is_terminal
+from companion.runtime.terminal import first_line, is_terminal
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 CONFIG = "config.json"
@@ -93,7 +93,7 @@ def fetched(name: str, revision: str | None) -> Path:
         problem = f"no model {name!r} at revision {revision or 'main'!r} is on the hub for you"
         raise ValueError(f"{problem} ({type(error).__name__}); {rule}") from None
     except Exception as error:  # the library's, its network's or its downloader's own
-        first = str(error).strip().partition("\n")[0]
+        first = first_line(error)
         at = f" at revision {revision}" if revision else ""
         problem = f"{name}{at} is no folder here, not whole in the hub's cache, and could not be fetched"
         raise ConnectionError(f"{problem} ({type(error).__name__}: {first:.120}); try again later") from None

@@ -9,7 +9,7 @@ from typing import Any
 import regex
 
 from companion.runtime.files.arguments import replace_surrogates
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 
 GUARD = "\udfff"
 """Half a character, which `replace_surrogates` leaves in no text: it stands inside the names of special
@@ -62,7 +62,7 @@ def render(template: str, messages: list[dict], place: str = "", **variables: An
     try:
         return compiled(template).render(messages=messages, tools=None, documents=None, **variables)
     except Exception as error:  # a program may fail in any way
-        problem = f"{type(error).__name__}: {in_one_line(error).replace(GUARD, '')}"
+        problem = f"{type(error).__name__}: {joined_lines(error).replace(GUARD, '')}"
         where = f" in {place}" if place else ""
         raise ValueError(f"the chat template{where} failed ({problem})") from None
 

@@ -14,7 +14,7 @@ from typing import Any
 from companion.runtime.files.arguments import replace_surrogates, whole_number
 from companion.runtime.files.atomic import read_json, write_atomic
 from companion.runtime.generation.sampling_arguments import check_sampling
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 from companion.runtime.text.chat_templates import GUARD, check_messages, guarded, render
 from companion.runtime.text.tokenizer import (
     END_OF_TEXT,
@@ -271,7 +271,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
     except PermissionError:  # the file may be undamaged
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        problem = in_one_line(error, 250)
+        problem = joined_lines(error, 250)
         raise ValueError(f"{folder}: its tokenizer cannot be read ({problem}); fetch it again") from None
     tokenizer.template_file = str(folder / (CONFIG if tokenizer.chat_template is None else TEMPLATE))
     return tokenizer

@@ -3,21 +3,19 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
-from itertools import pairwise
 from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 import regex
-import tiktoken
 
-from companion.runtime.files.arguments import replace_surrogates, whole_number
+from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import write_atomic
-from companion.runtime.terminal import in_one_line
+from companion.runtime.terminal import joined_lines
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -32,8 +30,6 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 """What chapter 16's chat_ids writes, as a program in Jinja."""
-BYTES = bytes(range(256))
-"""Each byte once, in order."""
 
 
 class SpecialTokens(dict):
@@ -107,6 +103,7 @@ class Tokenizer:
 
     # -- where texts begin and end
 
+    # cached_property, not property: PublicTokenizer sets named_end, begin and control in its __init__
     @cached_property
     def named_end(self) -> int | None:
         """The id that ends a text, or None."""
@@ -239,7 +236,7 @@ class Tokenizer:
         try:
             tokenizer: Any = from_state(json.loads(data), cls)
         except Exception as error:  # whatever a constructor finds wrong with the file
-            problem = f"{type(error).__name__}: {in_one_line(error)}"
+            problem = f"{type(error).__name__}: {joined_lines(error)}"
             where = f"path={str(path)!r} is no tokenizer that .save wrote"
             raise ValueError(f"{where} ({problem}); save it again") from None
         tokenizer.special_tokens.source = str(path)
@@ -339,24 +336,7 @@ def allowed_names(text: str, special: Collection[str], allowed: Collection[str] 
     return list(allowed)
 
 
-# -- texts and pieces ------------------------------------------------------------------
-
-
-def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
-    """Yield the documents of a text, cut at special tokens.
-
-    Args:
-        text: One document as a str, or an iterable of documents.
-        special_tokens: Names of the special tokens.
-
-    Raises:
-        TypeError: For a document that is no str.
-    """
-    names = special_names(special_tokens)
-    for document in [text] if isinstance(text, str) else text:
-        if not isinstance(document, str):
-            raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
-        yield from split_special(replace_surrogates(document), names)[::2]
+# -- patterns and vocabularies ---------------------------------------------------------
 
 
 @lru_cache(64)
@@ -370,32 +350,6 @@ def compiled(pattern: str) -> regex.Pattern:
         return regex.compile(pattern)
     except regex.error as error:
         raise ValueError(f"pattern={pattern!r} is no regular expression: {error}; mend it") from None
-
-
-def split_pieces(pattern: str, text: str) -> list[str]:
-    """Cut text into the pieces that the pattern finds; together they are the text.
-
-    Half a surrogate pair becomes � (U+FFFD), as in tiktoken.
-
-    Args:
-        pattern: The regular expression.
-        text: The text.
-
-    Raises:
-        ValueError: For a pattern that is invalid or skips text.
-    """
-    text = replace_surrogates(text)
-    found = compiled(pattern)
-    if found.groups:  # findall would give the groups in place of the whole
-        pieces = [match[0] for match in found.finditer(text)]
-    else:
-        pieces = found.findall(text)
-    if "".join(pieces) != text:
-        raise ValueError(f"pattern={pattern!r} skips part of the text; add an alternative, such as |\\s+")
-    return pieces
-
-
-# -- vocabularies ----------------------------------------------------------------------
 
 
 def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
@@ -424,140 +378,3 @@ def look_up(vocab: dict, i: int):
     if i not in vocab:
         raise ValueError(f"ids holds {i}, but the ids run from 0 to {max(vocab)}")
     return vocab[i]
-
-
-def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
-    """Return the merges and byte_order of a BPETokenizer as bytes.
-
-    Args:
-        merges: Pairs of tokens, as bytes or as in a file, which has a character for each byte.
-        byte_order: The 256 bytes, in either form.
-
-    Raises:
-        TypeError: For merges that are no pairs of tokens.
-        ValueError: For a merge that joins what is no token yet, and for a byte_order that is not each of the
-            256 bytes once.
-    """
-
-    def as_bytes(token: str | bytes) -> bytes:
-        return token if isinstance(token, bytes) else token.encode("latin-1")
-
-    order = as_bytes(byte_order)
-    if sorted(order) != list(BYTES):
-        raise ValueError(f"byte_order={byte_order!r:.40} must hold each of the 256 bytes once")
-    try:
-        pairs = [(as_bytes(first), as_bytes(second)) for first, second in merges]
-    except (TypeError, ValueError, AttributeError):
-        raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens") from None
-    known = {bytes([byte]) for byte in BYTES}
-    for n, pair in enumerate(pairs):
-        for token in pair:
-            if token not in known:
-                raise ValueError(f"merges[{n}]={pair!r} joins {token!r}, which no merge before it made")
-        known.add(b"".join(pair))
-    return pairs, order
-
-
-def merges_wanted(vocab_size: int, special_tokens: Collection[str]) -> int:
-    """Return how many merges make up a vocabulary with the 256 bytes and these special tokens.
-
-    Args:
-        vocab_size: Number of tokens in the vocabulary.
-        special_tokens: Names of the special tokens.
-
-    Raises:
-        TypeError: If vocab_size is no int.
-        ValueError: If vocab_size is too small.
-    """
-    n_special = len(special_names(special_tokens))
-    parts = f"it has 256 bytes and {n_special} special tokens"
-    return whole_number("vocab_size", vocab_size, 256 + n_special, parts) - 256 - n_special
-
-
-def cut_long_pieces(counts: Mapping[str, int]) -> Counter[str]:
-    """Cut each piece of more than 10,000 characters into parts of 32, from which merges are learned sooner.
-
-    A merge reads every piece that it changes to its end, so a megabyte without a space would take hours.
-
-    Args:
-        counts: How often each piece occurs.
-    """
-    parts: Counter[str] = Counter()
-    for piece, count in counts.items():
-        size = 32 if len(piece) > 10_000 else len(piece)
-        for start in range(0, len(piece), size):
-            parts[piece[start : start + size]] += count
-    return parts
-
-
-class TooLarge(ValueError):
-    """A vocabulary of more tokens than a text can give.
-
-    Args:
-        vocab_size: Number of tokens that was asked for.
-        most: Number of tokens that the text can give at most.
-    """
-
-    def __init__(self, vocab_size: int, most: int):
-        super().__init__(f"vocab_size={vocab_size} is more than this text can give; ask for at most {most}")
-        self.most = most
-
-
-def enough(merges: list, n_merges: int, vocab_size: int) -> list:
-    """Return the merges that were learned.
-
-    Args:
-        merges: The merges that were learned.
-        n_merges: Number of merges that were wanted.
-        vocab_size: Number of tokens that was asked for, for the error.
-
-    Raises:
-        TooLarge: If there are fewer merges than were wanted.
-    """
-    if len(merges) < n_merges:
-        raise TooLarge(vocab_size, vocab_size - n_merges + len(merges))
-    return merges
-
-
-# -- tiktoken, the library that OpenAI publishes -----------------------------------------
-
-
-def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern: str) -> tiktoken.Encoding:
-    """Return a tiktoken encoding of a vocabulary, with its ordinary tokens apart from its special ones.
-
-    Args:
-        vocab: Every token by its id.
-        special_tokens: The id of each special token.
-        pattern: The regular expression that cuts a text into pieces.
-
-    Raises:
-        ValueError: If tiktoken cannot read the pattern, because its regular expressions are Rust's. Also if
-            one special token begins another, because which of them tiktoken finds depends on a hash table.
-    """
-    names = sorted(special_tokens)  # a name stands right before those that it begins
-    for first, second in pairwise(names):
-        if second.startswith(first):
-            raise ValueError(f"special token {second!r} begins with {first!r}; for tiktoken, rename one")
-    special = set(special_tokens.values())
-    ranks = {token: i for i, token in vocab.items() if i not in special}
-    parts: dict[str, Any] = {"mergeable_ranks": ranks, "special_tokens": dict(special_tokens)}
-    try:
-        return tiktoken.Encoding("companion", pat_str=pattern, **parts)
-    except ValueError as error:
-        rule = f"is no regular expression to tiktoken: {in_one_line(error)}"
-        raise ValueError(f"pattern={pattern!r} {rule}; use encode, or another pattern") from None
-
-
-def gpt2_tokens() -> list[bytes]:
-    """Return GPT-2's 50,256 ordinary tokens in order, from tiktoken's cache, or downloaded into it (1.5 MB).
-
-    Raises:
-        ConnectionError: If the vocabulary is neither cached nor can be downloaded.
-    """
-    try:
-        encoding = tiktoken.get_encoding("gpt2")
-    except OSError as error:
-        problem = f"{type(error).__name__} while fetching GPT-2's vocabulary"
-        remedy = "connect, or set TIKTOKEN_CACHE_DIR to a folder that has it"
-        raise ConnectionError(f"{problem}; {remedy}") from None
-    return [encoding.decode_single_token_bytes(i) for i in range(encoding.eot_token)]

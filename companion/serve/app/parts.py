@@ -9,7 +9,7 @@ import streamlit as st
 
 from companion import load
 from companion.generation import LanguageModel
-from companion.runtime.terminal import one_line
+from companion.runtime.terminal import first_line
 from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import OfferedModel, of_kind
@@ -28,7 +28,7 @@ FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError
 
 def complain(error: BaseException) -> None:
     """Say in one line what is wrong."""
-    st.html(html_parts.alert(one_line(error)))
+    st.html(html_parts.alert(first_line(error)))
 
 
 def choose(label: str, *kinds: str, place, index: int = 0) -> OfferedModel:
