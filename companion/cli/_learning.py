@@ -182,15 +182,19 @@ def rows_of(
         remedy: What to do about what does not fit.
 
     Raises:
-        ValueError: If a conversation does not fit the model. The message names its place.
+        ValueError: If a conversation does not fit the model, or its template. The message names its place.
     """
     rows = []
     for place, messages in placed:
         try:
             rows += chat_rows([messages], tokenizer, longest, shorten)
         except ValueError as error:
-            message = str(error).replace("conversation 0", place).replace("shorten it", remedy)
-            raise ValueError(message) from None
+            problem = str(error)
+            if problem.startswith("conversation 0"):
+                problem = problem.removeprefix("conversation 0").replace("shorten it", remedy)
+            else:  # of the template, which knows no number
+                problem = f": {problem}; change the conversation, or leave it out"
+            raise ValueError(f"{place}{problem}") from None
     return rows
 
 

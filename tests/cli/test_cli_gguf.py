@@ -15,6 +15,7 @@ from support.command_line import cell, fails, said
 from support.public import write_family
 
 from companion import load
+from companion.cli._learning import rows_of
 from companion.models.gguf_files import write_gguf
 from companion.models.gguf_reader import GGUFFile
 from companion.models.names import folder_of
@@ -78,12 +79,8 @@ def test_it_is_described_and_tells_and_answers(name, capsys):
     printed = said(capsys, tell)
     assert printed.startswith("Once") and printed == said(capsys, tell)
     assert said(capsys, ["chat", "--model", name, "--say", "Hi", "--max-new-tokens", "5"]).strip()
-    fails(
-        capsys,
-        [*tell, "--revision", "main"],
-        2,
-        f"revision='main' is for models of the hub, and {name} is none",
-    )
+    rule = f"revision='main' is for models of the hub, and {name} is none"
+    fails(capsys, [*tell, "--revision", "main"], 2, rule)
 
 
 def test_it_is_measured_and_served_and_offered(name, capsys, monkeypatch):
@@ -94,9 +91,8 @@ def test_it_is_measured_and_served_and_offered(name, capsys, monkeypatch):
     monkeypatch.setattr(server, "serve", lambda *given: None)  # which would wait for questions
     assert f"{name} answers at http://127.0.0.1:" in said(capsys, ["serve", "--model", name, "--port", "0"])
     [offer] = find_offered([], {name: folder_of(name)})
-    assert (offer.name, offer.kind) == (name, "answers") and offer.n_bytes == Path(
-        offer.folder
-    ).stat().st_size
+    n_bytes = Path(offer.folder).stat().st_size
+    assert (offer.name, offer.kind, offer.n_bytes) == (name, "answers", n_bytes)
     assert load(offer.folder, "cpu").tokenizer.template
 
 
@@ -111,6 +107,9 @@ def test_it_learns_answers_in_its_own_template(name, capsys):
     assert moved > 0
     assert json.loads(Path("out/config.json").read_text("utf-8"))["provenance"]["init"]["name"] == name
     said(capsys, ["chat", "--model", "out", "--say", "What is 3?", "--max-new-tokens", "5"])
+    after.tokenizer.chat_template = "{{ raise_exception('No.') }}"
+    with pytest.raises(ValueError, match=r"^row 7: the chat template failed .*No\..*; change the"):
+        rows_of([("row 7", CHATS[0])], after.tokenizer, 256)
 
 
 def test_it_becomes_a_classifier(name, capsys):
