@@ -1,6 +1,5 @@
 """companion course: from bytes to an assistant, in four stages that are commands of their own."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,10 @@ from typing import Annotated
 from companion.cli import COMMANDS
 from companion.cli._parsing import Range, carry_out
 from companion.cli._shared import RUNS, check_unused, visible_names
+from companion.runtime.data.prepared import is_prepared
+from companion.runtime.files.atomic import finish_renames
 from companion.runtime.models.devices import pick_device
-from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.terminal import as_typed
 
 STAGES = {
@@ -71,9 +72,10 @@ def run(options: Options) -> None:
 
 def is_done(folder: Path) -> bool:
     """Whether a stage is done: its data are prepared, or its model has taken all its steps."""
+    finish_renames(folder)  # of a stage that was killed while its files moved to their places
     if not holds_model(folder):
-        return (folder / "meta.json").is_file()
-    about = json.loads((folder / "config.json").read_text("utf-8"))["provenance"]
+        return is_prepared(folder)
+    about = read_config(folder)["provenance"]
     return not about.get("stopped") and about["steps"] >= about.get("train", about)["steps"]
 
 

@@ -76,7 +76,7 @@ def test_a_stage_that_ctrl_c_ended_early_ends_the_course(stages, tmp_path, capsy
 def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path):
     save(tmp_path / "assistant", steps=3, stopped=True)
     assert not course.is_done(tmp_path / "assistant")
-    save(tmp_path / "assistant", steps=8, stopped=False)
+    save(tmp_path / "assistant" / ".ready", steps=8, stopped=False)  # killed while these were renamed
     assert course.is_done(tmp_path / "assistant")
 
 
