@@ -149,9 +149,12 @@ def print_results(plan: TrainPlan, teller: LanguageModel, corpus: Any, history: 
         warning = memorized(corpus.train.n_bytes)
         if warning:
             print(warning)
-    worse = best_is_elsewhere(history, folder)
-    if worse:
-        print(worse)
+    if best_elsewhere(history, folder):
+        lowest = lowest_row(history)
+        print(
+            f"The held-out loss was lowest at step {lowest['step']:,}: {lowest['bits_per_byte']:.3f} bits per"
+            f" byte. The weights of that step are in {folder / BEST}."
+        )
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 
 
@@ -186,16 +189,9 @@ def is_overfitted(history: list[dict]) -> bool:
     return history[-1]["val"] > 1.02 * lowest_row(history)["val"]
 
 
-def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:
-    """Where the best weights are, if they are not the last ones."""
-    lowest = lowest_row(history)
-    last = history[-1]
-    if lowest["step"] == last["step"] or not (folder / BEST).is_dir():
-        return None
-    return (
-        f"The held-out loss was lowest at step {lowest['step']:,}: {lowest['bits_per_byte']:.3f} bits per"
-        f" byte. The weights of that step are in {folder / BEST}."
-    )
+def best_elsewhere(history: list[dict], folder: Path) -> bool:
+    """Whether the best weights are not the last ones, and have a folder of their own."""
+    return lowest_row(history)["step"] != history[-1]["step"] and (folder / BEST).is_dir()
 
 
 def scores_line(scores: dict, n: int) -> str:

@@ -17,7 +17,7 @@ from companion.cli._shared import RUNS, VILLAGE
 from companion.cli._training_plan import TrainPlan, make_plan
 from companion.cli._training_report import (
     Reporter,
-    best_is_elsewhere,
+    best_elsewhere,
     is_overfitted,
     print_results,
     teller_of,
@@ -245,7 +245,7 @@ def report(plan: TrainPlan, corpus: Corpus, model: nn.Module, history: list[dict
         print(f"\nTo train it for 10 more minutes:\n\n  {as_typed(*resume, '--minutes', 10)}")
     if not history:
         return
-    best = plan.folder / BEST if best_is_elsewhere(history, plan.folder) else plan.folder
+    best = plan.folder / BEST if best_elsewhere(history, plan.folder) else plan.folder
     generate = ["companion", "generate", "--checkpoint", best]
     if plan.is_village:
         print("\nTo let it tell more stories, and to see how it works:\n")
