@@ -20,7 +20,7 @@ VILLAGE = PREPARED / "village"  # the text that train learns from by default
 SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
 ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
 REASONER = village.DATA / "models" / "reasoner-think"  # the model of chapter 25, which writes steps
-CONFIG = "config.toml"  # the file in a run's folder that repeats it
+SETTINGS = "config.toml"  # the file in a run's folder that repeats it
 DRAWING: dict[str, Any] = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8}
 DRAWING |= {"top_k": None, "top_p": None, "seed": None}
 """How a text is drawn, where nothing else is said; None: not limited, and another seed each time."""

@@ -18,7 +18,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from companion.caching import SlidingCache, inline
-from companion.cli._shared import ABOUT_DOT, CONFIG, DRAWING, VILLAGE, memorized
+from companion.cli._shared import ABOUT_DOT, DRAWING, SETTINGS, VILLAGE, memorized
 from companion.cli._training_plan import TrainPlan
 from companion.generation import LanguageModel
 from companion.modern import INLINED_MODERN
@@ -155,7 +155,7 @@ def print_results(plan: TrainPlan, teller: LanguageModel, corpus: Any, history: 
             f"The held-out loss was lowest at step {lowest['step']:,}: {lowest['bits_per_byte']:.3f} bits per"
             f" byte. The weights of that step are in {folder / BEST}."
         )
-    print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
+    print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / SETTINGS}")
 
 
 def time_of(seconds: float) -> str:
@@ -268,10 +268,10 @@ def write_run_settings(plan: TrainPlan) -> None:
     }
     about = (
         f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
-        f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
+        f"\n\n  companion train --config {SETTINGS} --checkpoint another-folder"
     )
     if plan.clock.seconds is not None:
         about += (
             "\n\nIn this run the learning rate followed the clock. In the repetition it follows the steps."
         )
-    write_settings(plan.folder / CONFIG, tables, about)
+    write_settings(plan.folder / SETTINGS, tables, about)

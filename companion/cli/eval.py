@@ -11,7 +11,7 @@ from companion import load, village
 from companion.cli._learning import ask_for_steps, loss_on
 from companion.cli._parsing import Range
 from companion.cli._shared import (
-    CONFIG,
+    SETTINGS,
     ModelOptions,
     check_thinks,
     data_of,
@@ -203,7 +203,7 @@ def own_data(options: Options) -> Path | None:
         return None
     run = options.model.parent if options.model.name == BEST else options.model
     try:
-        folder = Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
+        folder = Path(tomllib.loads((run / SETTINGS).read_text("utf-8"))["data"])
     except (OSError, ValueError, KeyError, TypeError):  # its settings name none, or are damaged
         return None
     return folder if prepared_meta(folder) == about else None

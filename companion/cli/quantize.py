@@ -11,7 +11,7 @@ from companion.cli._shared import OfModel, check_output, holds_only, texts_named
 from companion.models.names import floats_of, origin_of, shape_of
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.atomic import claim
-from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
+from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, holds_model, read_config
 from companion.runtime.terminal import as_typed, waiting
 from companion.village import fresh_stories, load_split
 
@@ -20,7 +20,6 @@ MEASURED = 200  # texts to measure with, at most
 BATCH = 20  # texts to calibrate with at once
 LARGE = 50_000_000  # parameters; a larger model takes a second for a text
 FEW = 40  # texts to measure such a model with, at most
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(kw_only=True)
