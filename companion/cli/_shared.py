@@ -184,7 +184,10 @@ def check_thinks(name: Path, teller) -> None:
 
 
 def data_of(model: Path) -> Any:
-    """What a model of ours notes of the text that it was trained on; None for another, or for no note."""
+    """What a model of ours notes of the text that it was trained on; None for another, or for no note.
+
+    After `train` it is a dict, the text's meta.json; after `finetune` it is a str, the name of the data.
+    """
     from companion.models.names import is_public  # here, because it imports all models
     from companion.runtime.storage.checkpoints import holds_model, read_config  # here: it imports torch
 
@@ -192,7 +195,7 @@ def data_of(model: Path) -> Any:
     return read_config(model)["provenance"].get("data") if ours else None
 
 
-def source_of(model: Path) -> str | None:
+def trained_on(model: Path) -> str | None:
     """Where the text is from that a model of ours was trained on; None where its folder does not say so."""
     data = data_of(model)
     return data.get("source") if isinstance(data, dict) else data
@@ -200,7 +203,7 @@ def source_of(model: Path) -> str | None:
 
 def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
     """Whether a model tells stories of the village: by what it was trained on, else by its tokens."""
-    source = source_of(model)
+    source = trained_on(model)
     if isinstance(source, str) and source:
         return source == "village"
     return reads_as_the_village(tokenizer)

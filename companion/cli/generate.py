@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Range
-from companion.cli._shared import ABOUT_DOT, DRAWING, DrawingOptions, source_of, tells_of_the_village
+from companion.cli._shared import ABOUT_DOT, DRAWING, DrawingOptions, tells_of_the_village, trained_on
 from companion.runtime.terminal import NO_TEXT, cleaned, is_terminal
 from companion.serve.village_words import note_of_unknown_words
 from companion.show.demo import Subject, odds_of_tokens
@@ -46,7 +46,7 @@ def run(options: Options) -> None:
     given = {name: getattr(options, name) for name in DRAWING if getattr(options, name) is not None}
     teller = load(options.model, options.device, revision=options.revision, fast=True)
     of_village = tells_of_the_village(options.model, teller.tokenizer)
-    usual = DRAWING if source_of(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
+    usual = DRAWING if trained_on(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
     drawing = usual | teller.tokenizer.sampling | given
     prompt = drawing.pop("prompt")
     if options.odds and not of_village:
