@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from companion import load
 from companion.cli._parsing import Positional
-from companion.cli._shared import OfModel, check_writable, holds_only, refuse
-from companion.cli._shared import check_output as check_folder
+from companion.cli._shared import OfModel, check_output, check_writable, holds_only, refuse
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models.gguf_files import write_gguf
@@ -78,7 +77,7 @@ def run(options: Options) -> None:
         refuse(options, ["kind"], "works with gguf only")
     adapted = holds_adapter(options.model)
     folder = floats_of("--model", base_of(options.model) if adapted else options.model)
-    check_output(form, options.output, options.overwrite)
+    check_export(form, options.output, options.overwrite)
     teller = load(options.model if adapted else folder, device="cpu")
     merge(teller.model)  # without an adapter, this does nothing
     if form == "hf" and is_public(folder) and not (adapted or is_gguf(folder)):
@@ -89,7 +88,7 @@ def run(options: Options) -> None:
     print(USE[form].format(place=repr(place), n=teller.model.config.context_length))
 
 
-def check_output(form: str, output: Path, overwrite: bool) -> None:
+def check_export(form: str, output: Path, overwrite: bool) -> None:
     """Check that the form can be written, and that nothing else would be lost.
 
     Raises:
@@ -97,7 +96,7 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
     """
     if form != "gguf":
         is_graph = partial(holds_only, mark=GRAPH, names={GRAPH, f"{GRAPH}.data", *SMALL})
-        check_folder("--output", output, is_export if form == "hf" else is_graph, overwrite)
+        check_output("--output", output, is_export if form == "hf" else is_graph, overwrite)
         return
     if output.suffix != ".gguf" or output.is_dir():
         raise ValueError(f"--output={output} must be a file that ends in .gguf; name one")
@@ -116,6 +115,8 @@ def write(form: str, teller: LanguageModel, output: Path, kind: str) -> list[Pat
     save = save_pretrained if form == "hf" else write_onnx
     save(teller.model, teller.tokenizer, output)
     for path, number in before.items():
-        if path.stat().st_ino == number:  # of the model that was there before, such as its chat template
+        # save renames new files into place, so what kept its inode was not written: it is of the model that
+        # was there before, such as its chat template
+        if path.stat().st_ino == number:
             path.unlink()
     return sorted(path for path in output.iterdir() if not path.name.startswith("."))

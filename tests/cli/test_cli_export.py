@@ -99,7 +99,7 @@ def test_a_model_becomes_a_graph(models, capsys):
     (Path("out") / "notes.txt").write_text("mine")
     fails(capsys, ["export", "onnx", "--output", "out", "--overwrite"], 2, "holds something else")
     (Path("out") / "notes.txt").unlink()
-    assert exporting.check_output("onnx", Path("out"), overwrite=True) is None  # and so is written over
+    assert exporting.check_export("onnx", Path("out"), overwrite=True) is None  # and so is written over
 
 
 REFUSED = {
