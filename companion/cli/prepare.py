@@ -202,19 +202,19 @@ def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
         return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
 
 
-@waiting("Learning the vocabulary")
 def trained(options: Options, documents: Any) -> Tokenizer:
     """A tokenizer of documents: as many tokens as are asked for, or suit their length, or they can give."""
-    if options.tokenizer in ("char", "word"):
-        kind: Any = {"char": CharTokenizer, "word": WordTokenizer}[options.tokenizer]
-        return kind.train(documents, special_tokens=(END_OF_TEXT,))
-    if options.vocab_size is not None:
-        return BPETokenizer.train(documents, options.vocab_size)
-    n_bytes = sum(len(document.encode()) for document in documents)
-    try:
-        return BPETokenizer.train(documents, min(max(n_bytes // 200, 300), 4096))
-    except TooLarge as error:
-        return BPETokenizer.train(documents, error.most)
+    with waiting("Learning the vocabulary"):
+        if options.tokenizer in ("char", "word"):
+            kind: Any = {"char": CharTokenizer, "word": WordTokenizer}[options.tokenizer]
+            return kind.train(documents, special_tokens=(END_OF_TEXT,))
+        if options.vocab_size is not None:
+            return BPETokenizer.train(documents, options.vocab_size)
+        n_bytes = sum(len(document.encode()) for document in documents)
+        try:
+            return BPETokenizer.train(documents, min(max(n_bytes // 200, 300), 4096))
+        except TooLarge as error:
+            return BPETokenizer.train(documents, error.most)
 
 
 def write_shards(options: Options, folder: Path, source: str, documents: Documents, tokenizer: Any) -> dict:
