@@ -151,7 +151,7 @@ def learn(plan: TrainPlan) -> tuple[Corpus, nn.Module, list[dict]]:
     Returns:
         The text, the model, and a row for each evaluation.
     """
-    prepare_village(plan.data)
+    prepare_if_missing(plan.data)
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
     start = plan.start
@@ -206,7 +206,7 @@ def length_of(plan: TrainPlan) -> str:
     return f"{time_of(clock.seconds - clock.before)}{' more' if clock.before else ''} in {steps}"
 
 
-def prepare_village(folder: Path) -> None:
+def prepare_if_missing(folder: Path) -> None:
     """Prepare the village, if there is no prepared text yet; the other processes wait for the first."""
     if is_main() and prepared_source(folder) is None:
         with claim(folder):

@@ -214,7 +214,7 @@ def test_stories_longer_than_the_context_are_measured_whole(folder):
     lengths = [len(teller.tokenizer.encode(text)) + 1 for text in stories]
     assert max(lengths) > teller.model.config.context_length + 1
     bits = math.log2(300) * sum(lengths) / sum(len(text.encode()) + 1 for text in stories)
-    assert reward.look(teller, 3, 0)["bits per byte"] == pytest.approx(bits, rel=1e-4)
+    assert reward.measured_stories(teller, 3, 0)["bits per byte"] == pytest.approx(bits, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     if pairs:
         found["chosen likelier"] = chosen_likelier(teller, pairs[:ASKED])
     if asked:
-        found |= look(teller, asked, seed)
+        found |= measured_stories(teller, asked, seed)
     return found
 
 
@@ -290,7 +290,7 @@ def chosen_likelier(teller: LanguageModel, pairs: list[tuple[Row, Row]]) -> floa
     return right / len(pairs)
 
 
-def look(teller: LanguageModel, n: int, seed: int) -> dict:
+def measured_stories(teller: LanguageModel, n: int, seed: int) -> dict:
     """What a model's ends of n begun stories are, at temperature 0.8, and its loss on n of the test split."""
     generator = torch.Generator().manual_seed(seed)
     prompts = begun(math.ceil(n / 2), seed + 7000)
