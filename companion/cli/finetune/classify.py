@@ -40,7 +40,7 @@ from companion.models.names import floats_of, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
-from companion.runtime.storage.classifier_files import ADAPTER_FILES, MODEL_FILES, write_classifier
+from companion.runtime.storage.classifier_files import ADAPTER_FILES, HEAD, MODEL_FILES, write_classifier
 from companion.runtime.storage.hub import is_installable
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import words_of
@@ -49,8 +49,7 @@ from companion.training import TrainConfig, Trainer
 
 WORDS = 5000  # the most frequent ones, which word counts use: 10,000 texts take 200 MB
 REPORT = ("report.json", "confusion.png", "calibration.png")  # 0.2.0 drew the last one
-OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
-OURS |= {"adapter_config.json", "adapter_model.safetensors"}
+OURS = {*MODEL_FILES, *ADAPTER_FILES, HEAD, *REPORT}
 
 
 @dataclass(kw_only=True)
@@ -100,7 +99,7 @@ def run(options: Options) -> None:
     labels = [row.label for row in labelled]
     learned, held_out = hold_out_by_class(labels, options.held_out, options.seed)
     classes = sorted(set(labels))
-    output = output_of(options, "classifiers", "head.safetensors", OURS)
+    output = output_of(options, "classifiers", HEAD, OURS)
     folder = floats_of("--model", options.model)
     if options.method == "lora" and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
