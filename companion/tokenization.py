@@ -12,19 +12,23 @@ from typing import Self
 
 import tiktoken
 
-from companion.runtime.text.byte_pairs import (
-    BYTES,
+from companion.runtime.text.end_tokens import decode_stream as decode_stream
+from companion.runtime.text.merges import (
     as_tiktoken,
-    byte_pairs,
     check_merges,
     cut_long_pieces,
-    documents,
     gpt2_tokens,
     merges_wanted,
+)
+from companion.runtime.text.tokenizer import (
+    BYTES,
+    END_OF_TEXT,
+    UNKNOWN,
+    Tokenizer,
+    byte_pairs,
+    documents,
     split_pieces,
 )
-from companion.runtime.text.end_tokens import decode_stream as decode_stream
-from companion.runtime.text.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 
 __all__ = [
     "WORD_PATTERN",

@@ -34,7 +34,7 @@ from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from companion.runtime.terminal import as_typed, joined_lines, suggestion, waiting
 
@@ -127,7 +127,7 @@ def texts_of(node: ast.ClassDef) -> dict[str, str]:
 
 def kind_of(annotation: ast.expr) -> tuple[Any, Sequence]:
     """What an annotation says: the type of a value, without its None, and the marks beside it."""
-    kind = eval(ast.unparse(annotation), IN_ANNOTATIONS)
+    kind = eval(ast.unparse(annotation), IN_ANNOTATIONS)  # our own source, with these names only
     marks: Sequence = ()
     if typing.get_origin(kind) is Annotated:
         kind, *marks = typing.get_args(kind)
@@ -162,7 +162,7 @@ def fields_of(module: str, name: str) -> dict[str, Field]:
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ValueErrors of one line."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         message = re.sub(r"^argument \S+: (?=\S+=)", "", message)
         raise ValueError(f"{message}; see {self.prog} --help")
 

@@ -28,8 +28,8 @@ from companion.runtime.files.atomic import expand_user
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.storage.hub import HUB
 from companion.runtime.terminal import as_typed, waiting
-from companion.runtime.text.byte_pairs import TooLarge
 from companion.runtime.text.documents import source_of
+from companion.runtime.text.merges import TooLarge
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1

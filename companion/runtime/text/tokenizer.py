@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from operator import index
@@ -17,6 +17,8 @@ from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.terminal import joined_lines
 
+BYTES = bytes(range(256))
+"""Each byte once, in order."""
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
 UNKNOWN = "<unk>"
@@ -336,7 +338,24 @@ def allowed_names(text: str, special: Collection[str], allowed: Collection[str] 
     return list(allowed)
 
 
-# -- patterns and vocabularies ---------------------------------------------------------
+# -- texts, pieces and vocabularies ---------------------------------------------------
+
+
+def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
+    """Yield the documents of a text, cut at special tokens.
+
+    Args:
+        text: One document as a str, or an iterable of documents.
+        special_tokens: Names of the special tokens.
+
+    Raises:
+        TypeError: For a document that is no str.
+    """
+    names = special_names(special_tokens)
+    for document in [text] if isinstance(text, str) else text:
+        if not isinstance(document, str):
+            raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
+        yield from split_special(replace_surrogates(document), names)[::2]
 
 
 @lru_cache(64)
@@ -350,6 +369,29 @@ def compiled(pattern: str) -> regex.Pattern:
         return regex.compile(pattern)
     except regex.error as error:
         raise ValueError(f"pattern={pattern!r} is no regular expression: {error}; mend it") from None
+
+
+def split_pieces(pattern: str, text: str) -> list[str]:
+    """Cut text into the pieces that the pattern finds; together they are the text.
+
+    Half a surrogate pair becomes � (U+FFFD), as in tiktoken.
+
+    Args:
+        pattern: The regular expression.
+        text: The text.
+
+    Raises:
+        ValueError: For a pattern that is invalid or skips text.
+    """
+    text = replace_surrogates(text)
+    found = compiled(pattern)
+    if found.groups:  # findall would give the groups in place of the whole
+        pieces = [match[0] for match in found.finditer(text)]
+    else:
+        pieces = found.findall(text)
+    if "".join(pieces) != text:
+        raise ValueError(f"pattern={pattern!r} skips part of the text; add an alternative, such as |\\s+")
+    return pieces
 
 
 def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
@@ -378,3 +420,35 @@ def look_up(vocab: dict, i: int):
     if i not in vocab:
         raise ValueError(f"ids holds {i}, but the ids run from 0 to {max(vocab)}")
     return vocab[i]
+
+
+def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
+    """Return the merges and byte_order of a BPETokenizer as bytes.
+
+    Args:
+        merges: Pairs of tokens, as bytes or as in a file, which has a character for each byte.
+        byte_order: The 256 bytes, in either form.
+
+    Raises:
+        TypeError: For merges that are no pairs of tokens.
+        ValueError: For a merge that joins what is no token yet, and for a byte_order that is not each of the
+            256 bytes once.
+    """
+
+    def as_bytes(token: str | bytes) -> bytes:
+        return token if isinstance(token, bytes) else token.encode("latin-1")
+
+    order = as_bytes(byte_order)
+    if sorted(order) != list(BYTES):
+        raise ValueError(f"byte_order={byte_order!r:.40} must hold each of the 256 bytes once")
+    try:
+        pairs = [(as_bytes(first), as_bytes(second)) for first, second in merges]
+    except (TypeError, ValueError, AttributeError):
+        raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens") from None
+    known = {bytes([byte]) for byte in BYTES}
+    for n, pair in enumerate(pairs):
+        for token in pair:
+            if token not in known:
+                raise ValueError(f"merges[{n}]={pair!r} joins {token!r}, which no merge before it made")
+        known.add(b"".join(pair))
+    return pairs, order

@@ -1,96 +1,17 @@
-"""What chapter 1's classes do not teach: checks of pieces and merges, and tiktoken's vocabularies."""
+"""What chapter 1's BPETokenizer does not teach: checks of its merges, and tiktoken's vocabularies."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
 import tiktoken
 
-from companion.runtime.files.arguments import replace_surrogates, whole_number
+from companion.runtime.files.arguments import whole_number
 from companion.runtime.terminal import joined_lines
-from companion.runtime.text.tokenizer import compiled, special_names, split_special
-
-BYTES = bytes(range(256))
-"""Each byte once, in order."""
-
-
-# -- texts and pieces ------------------------------------------------------------------
-
-
-def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
-    """Yield the documents of a text, cut at special tokens.
-
-    Args:
-        text: One document as a str, or an iterable of documents.
-        special_tokens: Names of the special tokens.
-
-    Raises:
-        TypeError: For a document that is no str.
-    """
-    names = special_names(special_tokens)
-    for document in [text] if isinstance(text, str) else text:
-        if not isinstance(document, str):
-            raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
-        yield from split_special(replace_surrogates(document), names)[::2]
-
-
-def split_pieces(pattern: str, text: str) -> list[str]:
-    """Cut text into the pieces that the pattern finds; together they are the text.
-
-    Half a surrogate pair becomes � (U+FFFD), as in tiktoken.
-
-    Args:
-        pattern: The regular expression.
-        text: The text.
-
-    Raises:
-        ValueError: For a pattern that is invalid or skips text.
-    """
-    text = replace_surrogates(text)
-    found = compiled(pattern)
-    if found.groups:  # findall would give the groups in place of the whole
-        pieces = [match[0] for match in found.finditer(text)]
-    else:
-        pieces = found.findall(text)
-    if "".join(pieces) != text:
-        raise ValueError(f"pattern={pattern!r} skips part of the text; add an alternative, such as |\\s+")
-    return pieces
-
+from companion.runtime.text.tokenizer import special_names
 
 # -- merges ----------------------------------------------------------------------------
-
-
-def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
-    """Return the merges and byte_order of a BPETokenizer as bytes.
-
-    Args:
-        merges: Pairs of tokens, as bytes or as in a file, which has a character for each byte.
-        byte_order: The 256 bytes, in either form.
-
-    Raises:
-        TypeError: For merges that are no pairs of tokens.
-        ValueError: For a merge that joins what is no token yet, and for a byte_order that is not each of the
-            256 bytes once.
-    """
-
-    def as_bytes(token: str | bytes) -> bytes:
-        return token if isinstance(token, bytes) else token.encode("latin-1")
-
-    order = as_bytes(byte_order)
-    if sorted(order) != list(BYTES):
-        raise ValueError(f"byte_order={byte_order!r:.40} must hold each of the 256 bytes once")
-    try:
-        pairs = [(as_bytes(first), as_bytes(second)) for first, second in merges]
-    except (TypeError, ValueError, AttributeError):
-        raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens") from None
-    known = {bytes([byte]) for byte in BYTES}
-    for n, pair in enumerate(pairs):
-        for token in pair:
-            if token not in known:
-                raise ValueError(f"merges[{n}]={pair!r} joins {token!r}, which no merge before it made")
-        known.add(b"".join(pair))
-    return pairs, order
 
 
 def merges_wanted(vocab_size: int, special_tokens: Collection[str]) -> int:
