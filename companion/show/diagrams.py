@@ -431,6 +431,7 @@ def _ends(model: nn.Module, seen: set[int]) -> tuple[_Box, _Box]:
 def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], dict[str, _Box]]:
     """The steps of each of some blocks, and the boxes of its parts."""
     built = []
+    first_parts: dict[str, nn.Module] = {}
     for block in blocks:
         steps = _wiring(block)
         parts = {}
@@ -438,9 +439,13 @@ def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], di
             parts |= {name: block.get_submodule(name) for name in step.parts}
         counts = {name: _count(part, seen) for name, part in parts.items()}
         built.append((steps, counts, [str(part) for part in parts.values()]))
+        first_parts = first_parts or parts
     if any(other != built[0] for other in built):
         raise ValueError("gpt_diagram draws blocks that are alike, and those of this model differ")
-    boxes = {name: _Box(name, color=_color(part), count=counts[name]) for name, part in parts.items()}
+    steps, counts, _ = built[0]
+    boxes = {}
+    for name, part in first_parts.items():
+        boxes[name] = _Box(name, color=_color(part), count=counts[name])
     return steps, boxes
 
 
