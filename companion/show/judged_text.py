@@ -152,6 +152,14 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
         return
     text = ""
     shown = 0
+
+    def new(verdicts: Sequence[Verdict]) -> Iterator[str]:
+        """The sentences that were not shown before."""
+        nonlocal shown
+        for verdict in verdicts[shown:]:
+            yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
+            shown += 1
+
     pieces = iter(pieces)
     for piece in pieces:
         ended = text.endswith((".", "!", "?", '"')) and piece[:1].isspace()
@@ -163,15 +171,11 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
             yield text
             yield from pieces
             return
-        for verdict in verdicts[shown:]:
-            yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
-            shown += 1
+        yield from new(verdicts)
     if stories_only and not is_story(text):
         yield text
         return
     verdicts = judge(text)
-    for verdict in verdicts[shown:]:
-        yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
-        shown += 1
+    yield from new(verdicts)
     if verdicts:
         yield Styled(f"\n{findings(verdicts)}")
