@@ -72,7 +72,7 @@ def marks_for(choice: str, in_pipe: str = "off") -> Marks | None:
     return None if choice == "off" else Marks(choice == "color")
 
 
-def one_line(text: str, marks: Marks, longest: int) -> str:
+def marked_line(text: str, marks: Marks, longest: int) -> str:
     """The beginning of a story in one line with its marks; at most `longest` letters of it."""
     parts = []
     room = longest
@@ -86,7 +86,7 @@ def one_line(text: str, marks: Marks, longest: int) -> str:
     return Styled(" ".join(parts) + more)
 
 
-def story(text: str, marks: Marks) -> str:
+def marked_story(text: str, marks: Marks) -> str:
     """A whole story with its marks, and below it what the judge found."""
     verdicts = judge(text)
     sentences = " ".join(marks.sentence(verdict) for verdict in verdicts)
