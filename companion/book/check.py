@@ -20,6 +20,7 @@ DIRECTIVE = re.compile(r"^\s*(:::|`{3,}\s*\{)", re.MULTILINE)
 CODE_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})(?!\s*\{).*?^ {0,3}\1[`~]*\s*$", re.MULTILINE | re.DOTALL)
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 ROLE = re.compile(r"\{[a-zA-Z][\w:.-]*\}\0")
+r"""A role, once each code span is replaced by \0."""
 
 Found = Iterator[str]
 """Differences of one notebook, each as "what differs; what to do"."""
