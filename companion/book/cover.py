@@ -69,7 +69,7 @@ def at_work(log: list[dict]) -> list[str]:
     return [*out, "`````", ""]
 
 
-def path(book: Book) -> list[str]:
+def chapter_list(book: Book) -> list[str]:
     """The way through the chapters, part by part, in MyST."""
     chapters = {chapter.name: chapter for chapter in book.chapters}
     out = ["## The chapters", "", "`````{container} way"]
@@ -138,7 +138,7 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int]) -> str:
     out += [TEXTS["game"].strip()] if has_stories(book) else []
     out += ["```", "````", ""]
     out += [widget("flow", "", sizes), "", TEXTS["told_by"], ""] if sizes else []
-    out += path(book)
+    out += chapter_list(book)
     out += guide_links(book)
     out += at_work(log) if log else []
     if runs:
