@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from companion.models.gguf_reader import GGUFFile, tensor_names
+from companion.models.gguf_reader import ARCHITECTURES, GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
 from companion.runtime.models.devices import empty_model
 
-ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
-"""What general.architecture may be -> the family of chapter 11 whose parts it has."""
 ROWS = "token_embd.weight"
 HEAD = "output.weight"
 SLOWED = "rope_freqs.weight"

@@ -12,6 +12,8 @@ from gguf import GGUFValueType
 from companion.runtime.terminal import in_one_line
 
 SUFFIX = ".gguf"
+ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
+"""What general.architecture may be -> the family of chapter 11 whose parts it has."""
 READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """What a tensor may be held in, in the library's words."""
 
