@@ -17,6 +17,7 @@ from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.modern import INLINED_MODERN
 from companion.pretrained import FAMILIES, load_pretrained
+from companion.quantization import quantize
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
 from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.storage.adapters import base_of
@@ -157,9 +158,6 @@ def read_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     if is_public(folder):
         empty_model(*shape_of(folder))  # raises if it does not fit into memory
         return load_pretrained(folder)
-    quantize: Callable | None = None
-    if "quantization" in read_config(folder):
-        from companion.quantization import quantize
     model, tokenizer, _ = read_model(folder, BUILDERS, quantize)
     return model, tokenizer
 
