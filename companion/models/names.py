@@ -12,6 +12,7 @@ from torch import nn
 from companion import BUILDERS
 from companion.caching import SlidingCache, inline
 from companion.generation import LanguageModel
+from companion.lora import load_adapter, switch
 from companion.models.gguf_models import gguf_shape, load_gguf
 from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
@@ -140,8 +141,6 @@ def load(name: str | Path, device: str, revision: str | None, fast: bool) -> Lan
 def read_parts(name: str | Path, revision: str | None) -> tuple[nn.Module, Tokenizer]:
     """Return the model, on the CPU and in evaluation mode, and the tokenizer that a name means."""
     if holds_adapter(name):
-        from companion.lora import load_adapter, switch
-
         revision = revision or read_json_or_empty(Path(name) / ADAPTER).get("revision")
         model, tokenizer = read_parts(base_of(name), revision)
         switch(model, load_adapter(model, name))
