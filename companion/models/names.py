@@ -110,7 +110,7 @@ def provenance_of(name: str | Path, folder: Path) -> dict:
     if is_gguf(folder):
         header = GGUFFile(folder).header
         keys = {"model": "general.name", "licence": "general.license"}
-        known = {name: header[key] for name, key in keys.items() if key in header}
+        known = {field: header[key] for field, key in keys.items() if key in header}
         return origin_of(name, folder) | {"file": folder.name} | known
     return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
 
