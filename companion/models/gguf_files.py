@@ -165,14 +165,14 @@ def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
     """
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} must be one of {', '.join(KINDS)}")
-    header = shape_in_gguf(config)
+    header = config_header(config)
     header["general.file_type"] = FILE_TYPES[kind]
     if kind.startswith("q"):
         header["general.quantization_version"] = 2
     return header | tokenizer_to_gguf(tokenizer, config.vocab_size)
 
 
-def shape_in_gguf(config) -> dict[str, Any]:
+def config_header(config) -> dict[str, Any]:
     """Return the header's part about the model's shape.
 
     Raises:

@@ -13,7 +13,7 @@ from companion import BUILDERS
 from companion.caching import SlidingCache, inline
 from companion.generation import LanguageModel
 from companion.lora import load_adapter, switch
-from companion.models.gguf_models import gguf_shape, load_gguf
+from companion.models.gguf_models import config_and_builder, load_gguf
 from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.modern import INLINED_MODERN
@@ -82,7 +82,7 @@ def shape_of(folder: Path) -> tuple[Any, Callable]:
         ValueError: In one line, for what is missing, damaged or of an unknown kind.
     """
     if is_gguf(folder):
-        return gguf_shape(GGUFFile(folder))
+        return config_and_builder(GGUFFile(folder))
     if not is_public(folder):
         config = read_config(folder)["config"]
         return build_empty(config, BUILDERS, folder / CONFIG).config, BUILDERS[config["architecture"]][1]
