@@ -93,7 +93,7 @@ def shape_of(folder: Path) -> tuple[Any, Callable]:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
-def floats_of(option: str, name: str | Path) -> Path:
+def trainable_folder(option: str, name: str | Path) -> Path:
     """Return the folder of a model, as folder_of, whose weights are no integers (chapter 19) and can learn.
 
     Raises:
