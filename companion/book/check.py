@@ -12,7 +12,7 @@ from companion.book.export import LINE_LENGTH
 from companion.book.manifest import GENERATED, Book, Chapter
 from companion.book.overviews import imported_modules, overview_files, parse_code, taught_cells
 from companion.book.sync import IGNORED, chapter_files, keep_outputs, make_notebook
-from companion.book.text import code_cells, read_notebook, tags
+from companion.book.text import code_cells, has_image, read_notebook, tags
 
 SECONDS = 60
 """What a notebook may take on one thread."""
@@ -20,6 +20,7 @@ DIRECTIVE = re.compile(r"^\s*(:::|`{3,}\s*\{)", re.MULTILINE)
 CODE_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})(?!\s*\{).*?^ {0,3}\1[`~]*\s*$", re.MULTILINE | re.DOTALL)
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 ROLE = re.compile(r"\{[a-zA-Z][\w:.-]*\}\0")
+r"""A role, once each code span is replaced by \0."""
 
 Found = Iterator[str]
 """Differences of one notebook, each as "what differs; what to do"."""
@@ -96,14 +97,6 @@ def of_code(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
         letters = max(map(len, cell.source.split("\n")))
         if letters > LINE_LENGTH:
             yield f"code cell {number} has a line of {letters} letters, over {LINE_LENGTH}; wrap it"
-
-
-def has_image(cell: NotebookNode) -> bool:
-    """Whether a cell shows a picture."""
-    for output in cell.outputs:
-        if any(kind.startswith("image/") for kind in output.get("data", {})):
-            return True
-    return False
 
 
 def of_outputs(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:

@@ -6,10 +6,12 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+from companion import village
 from companion.book.elsewhere import clone
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
 from companion.book.teller import TEMPLATES, widget
+from companion.show import plots
 
 LOG = Path("data/models/village/log.jsonl")
 """The shipped model's own record: its loss and what it told, step by step."""
@@ -46,9 +48,6 @@ def lie_page(book: Book) -> str:
 
 def marks(text: str) -> str:
     """A story with its judge's marks, as HTML, without the reasons."""
-    from companion import village
-    from companion.show import plots
-
     verdicts = [replace(verdict, reason="") for verdict in village.judge(text)]
     return " ".join(plots.judged(verdicts).data.split())
 
@@ -70,7 +69,7 @@ def at_work(log: list[dict]) -> list[str]:
     return [*out, "`````", ""]
 
 
-def path(book: Book) -> list[str]:
+def chapter_list(book: Book) -> list[str]:
     """The way through the chapters, part by part, in MyST."""
     chapters = {chapter.name: chapter for chapter in book.chapters}
     out = ["## The chapters", "", "`````{container} way"]
@@ -139,7 +138,7 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int]) -> str:
     out += [TEXTS["game"].strip()] if has_stories(book) else []
     out += ["```", "````", ""]
     out += [widget("flow", "", sizes), "", TEXTS["told_by"], ""] if sizes else []
-    out += path(book)
+    out += chapter_list(book)
     out += guide_links(book)
     out += at_work(log) if log else []
     if runs:

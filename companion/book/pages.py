@@ -11,10 +11,9 @@ from urllib.parse import unquote
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
 from companion.book.terms import Linker, Term
-from companion.book.text import FENCED, FOLDED, NOTEBOOK_ONLY, blank_code, tags
+from companion.book.text import FENCED, FOLDED, NOTEBOOK_ONLY, blank_code, has_image, tags
 
 BUILT = "What you built"
 """The section whose names lead to the package's pages."""

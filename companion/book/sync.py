@@ -1,5 +1,6 @@
 """From an edited text to a finished chapter: notebook, module and rungs."""
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -180,10 +181,10 @@ def relinked(book: Book) -> dict[Path, bytes]:
     files = {}
     for chapter in book.chapters:
         try:
-            notebook = without_navigation(read_notebook(chapter.notebook))
             old = read_notebook(chapter.notebook)
         except BookError:
             continue  # missing or damaged, which `check` says
+        notebook = without_navigation(copy.deepcopy(old))
         add_navigation(notebook, book, chapter)
         keep_ids(notebook, old)
         files[chapter.notebook] = write_notebook(notebook)

@@ -111,6 +111,14 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def has_image(cell: NotebookNode) -> bool:
+    """Whether a cell shows a picture."""
+    for output in cell.outputs:
+        if any(kind.startswith("image/") for kind in output.get("data", {})):
+            return True
+    return False
+
+
 def new_id(cell: NotebookNode, taken: set[str]) -> str:
     """An id for a new cell, from its content, so that the same text always gets the same one."""
     for attempt in range(len(taken) + 1):

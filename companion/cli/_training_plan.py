@@ -235,7 +235,7 @@ def model_to_go_on_with(asked: dict, saved: SavedRun | None, data: Path, tokeniz
         config_class, build = BUILDERS[saved.architecture]
         return Start(config_class(**saved.shape), build, origin=saved.origin)
     name = asked["init"]
-    folder = model_names.floats_of("--init", name)
+    folder = model_names.trainable_folder("--init", name)
     config, build = model_names.shape_of(folder)
     theirs = model_names.tokenizer_of(folder)
     model_names.check_prepared_for(name, theirs, tokenizer, data)

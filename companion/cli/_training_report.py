@@ -94,7 +94,7 @@ def teller_of(model: nn.Module, tokenizer: Any) -> LanguageModel:
 def shortened(sample: str, marks: Marks | None) -> str:
     """The beginning of a sample in one line, where the sample may have many; with the judge's marks."""
     if marks:
-        return judged_text.one_line(sample, marks, SHOWN)
+        return judged_text.marked_line(sample, marks, SHOWN)
     shown = " ".join(sample.split())
     return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
 
@@ -112,7 +112,7 @@ def print_results(plan: TrainPlan, teller: LanguageModel, corpus: Any, history: 
     sample = teller.tell(plan.prompt, seed=1, max_new_tokens=most)
     if plan.is_village:
         print("\nA story by your model:\n")
-        print(judged_text.story(sample, plan.marks) if plan.marks else sample)
+        print(judged_text.marked_story(sample, plan.marks) if plan.marks else sample)
     else:
         print("\nThe first words of a held-out text:\n")
         print(f"  {plan.prompt}")

@@ -12,7 +12,7 @@ from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models.gguf_files import write_gguf
 from companion.models.gguf_reader import is_gguf
-from companion.models.names import floats_of, is_export, is_public
+from companion.models.names import is_export, is_public, trainable_folder
 from companion.models.onnx_graphs import write_onnx
 from companion.pretrained import save_pretrained
 from companion.runtime.storage.adapters import base_of
@@ -76,7 +76,7 @@ def run(options: Options) -> None:
     if form != "gguf":
         refuse(options, ["kind"], "works with gguf only")
     adapted = holds_adapter(options.model)
-    folder = floats_of("--model", base_of(options.model) if adapted else options.model)
+    folder = trainable_folder("--model", base_of(options.model) if adapted else options.model)
     check_export(form, options.output, options.overwrite)
     teller = load(options.model if adapted else folder, device="cpu")
     merge(teller.model)  # without an adapter, this does nothing

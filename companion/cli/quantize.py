@@ -8,7 +8,7 @@ from companion import load
 from companion.cli._learning import bits_of, text_batch
 from companion.cli._parsing import Range
 from companion.cli._shared import OfModel, check_output, holds_only, texts_named
-from companion.models.names import floats_of, origin_of, shape_of
+from companion.models.names import origin_of, shape_of, trainable_folder
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.atomic import claim
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, holds_model, read_config
@@ -47,7 +47,7 @@ class Options(OfModel):
 
 
 def run(options: Options) -> None:
-    folder = floats_of("--model", options.model)
+    folder = trainable_folder("--model", options.model)
     config, build = shape_of(folder)
     if options.calibrate and config.architecture == "experts":
         rule = "not every layer of architecture=experts reads every token"

@@ -12,7 +12,7 @@ from typing import Any
 import gguf
 import torch
 
-from companion.models.gguf_reader import GGUFFile, tensor_names
+from companion.models.gguf_reader import ARCHITECTURES, GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_to_gguf
 from companion.pretrained import FAMILIES
 from companion.runtime.files.atomic import new_file
@@ -23,7 +23,6 @@ KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 LARGEST = {"F32": 3e38, "F16": 65504, "Q8_0": 127 * 65504, "Q4_0": 8 * 65504}  # a block's scale is float16
 FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}  # the numbers of general.file_type
 BLOCK = 32  # numbers of a row that share a scale in Q8_0 and Q4_0
-ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
 
 
 def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[str, str]:
@@ -166,14 +165,14 @@ def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
     """
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} must be one of {', '.join(KINDS)}")
-    header = shape_in_gguf(config)
+    header = config_header(config)
     header["general.file_type"] = FILE_TYPES[kind]
     if kind.startswith("q"):
         header["general.quantization_version"] = 2
     return header | tokenizer_to_gguf(tokenizer, config.vocab_size)
 
 
-def shape_in_gguf(config) -> dict[str, Any]:
+def config_header(config) -> dict[str, Any]:
     """Return the header's part about the model's shape.
 
     Raises:

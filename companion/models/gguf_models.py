@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from companion.models.gguf_reader import GGUFFile, tensor_names
+from companion.models.gguf_reader import ARCHITECTURES, GGUFFile, tensor_names
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.pretrained import FAMILIES
 from companion.runtime.models.devices import empty_model
 
-ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
-"""What general.architecture may be -> the family of chapter 11 whose parts it has."""
 ROWS = "token_embd.weight"
 HEAD = "output.weight"
 SLOWED = "rope_freqs.weight"
@@ -35,7 +33,7 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
             architecture, has parts that ours cannot compute, or holds a model too large for the memory.
     """
     file = GGUFFile(path)
-    config, build = gguf_shape(file)
+    config, build = config_and_builder(file)
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
         raise ValueError(f"{path} has {max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows")
@@ -44,20 +42,20 @@ def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
     return model.eval(), tokenizer
 
 
-def gguf_shape(file: GGUFFile) -> tuple[Any, Any]:
+def config_and_builder(file: GGUFFile) -> tuple[Any, Any]:
     """Return the configuration of a file's model, and its builder.
 
     Raises:
         ValueError: In one line, as for load_gguf.
     """
     try:
-        family, fields = shape_in(file)
+        family, fields = read_config_fields(file)
         return FAMILIES[family].config(**fields), FAMILIES[family].build
     except (LookupError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(f"{file.path}: its model cannot be read ({error}); take another file") from None
 
 
-def shape_in(file: GGUFFile) -> tuple[str, dict[str, Any]]:
+def read_config_fields(file: GGUFFile) -> tuple[str, dict[str, Any]]:
     """Return a family, and the fields of its configuration, as a header has them."""
     tensors = file.tensors
     architecture = file.header.get("general.architecture")

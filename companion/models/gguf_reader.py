@@ -12,6 +12,8 @@ from gguf import GGUFValueType
 from companion.runtime.terminal import joined_lines
 
 SUFFIX = ".gguf"
+ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
+"""What general.architecture may be -> the family of chapter 11 whose parts it has."""
 READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """What a tensor may be held in, in the library's words."""
 
@@ -31,7 +33,8 @@ def tensor_names(architecture: str, n_layers: int) -> gguf.TensorNameMap:
 class FastReader(gguf.GGUFReader):
     """The library's reader, and its arrays taken at once.
 
-    The library makes an array of each item: of a vocabulary of 49,152 tokens that takes four seconds.
+    The library makes an array of each item: of a vocabulary of 49,152 tokens that takes four seconds. What
+    is replaced is a private method of gguf 0.19.0, so pyproject.toml pins this version.
     """
 
     def _get_field_parts(self, orig_offs: int, raw_type: int) -> tuple[int, list, list, list]:

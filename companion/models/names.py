@@ -12,11 +12,13 @@ from torch import nn
 from companion import BUILDERS
 from companion.caching import SlidingCache, inline
 from companion.generation import LanguageModel
-from companion.models.gguf_models import gguf_shape, load_gguf
+from companion.lora import load_adapter, switch
+from companion.models.gguf_models import config_and_builder, load_gguf
 from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
 from companion.modern import INLINED_MODERN
 from companion.pretrained import FAMILIES, load_pretrained
+from companion.quantization import quantize
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
 from companion.runtime.models.devices import empty_model, pick_device
 from companion.runtime.storage.adapters import base_of
@@ -80,7 +82,7 @@ def shape_of(folder: Path) -> tuple[Any, Callable]:
         ValueError: In one line, for what is missing, damaged or of an unknown kind.
     """
     if is_gguf(folder):
-        return gguf_shape(GGUFFile(folder))
+        return config_and_builder(GGUFFile(folder))
     if not is_public(folder):
         config = read_config(folder)["config"]
         return build_empty(config, BUILDERS, folder / CONFIG).config, BUILDERS[config["architecture"]][1]
@@ -91,7 +93,7 @@ def shape_of(folder: Path) -> tuple[Any, Callable]:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
-def floats_of(option: str, name: str | Path) -> Path:
+def trainable_folder(option: str, name: str | Path) -> Path:
     """Return the folder of a model, as folder_of, whose weights are no integers (chapter 19) and can learn.
 
     Raises:
@@ -108,7 +110,7 @@ def provenance_of(name: str | Path, folder: Path) -> dict:
     if is_gguf(folder):
         header = GGUFFile(folder).header
         keys = {"model": "general.name", "licence": "general.license"}
-        known = {name: header[key] for name, key in keys.items() if key in header}
+        known = {field: header[key] for field, key in keys.items() if key in header}
         return origin_of(name, folder) | {"file": folder.name} | known
     return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
 
@@ -139,8 +141,6 @@ def load(name: str | Path, device: str, revision: str | None, fast: bool) -> Lan
 def read_parts(name: str | Path, revision: str | None) -> tuple[nn.Module, Tokenizer]:
     """Return the model, on the CPU and in evaluation mode, and the tokenizer that a name means."""
     if holds_adapter(name):
-        from companion.lora import load_adapter, switch
-
         revision = revision or read_json_or_empty(Path(name) / ADAPTER).get("revision")
         model, tokenizer = read_parts(base_of(name), revision)
         switch(model, load_adapter(model, name))
@@ -157,9 +157,6 @@ def read_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     if is_public(folder):
         empty_model(*shape_of(folder))  # raises if it does not fit into memory
         return load_pretrained(folder)
-    quantize: Callable | None = None
-    if "quantization" in read_config(folder):
-        from companion.quantization import quantize
     model, tokenizer, _ = read_model(folder, BUILDERS, quantize)
     return model, tokenizer
 

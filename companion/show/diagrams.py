@@ -15,131 +15,28 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.textpath import TextPath
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
+from companion.show import draw
+from companion.show.heads import heads_diagram
 from companion.show.measures import recorded_calls
-from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE, legible
+from companion.show.plots import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, RULE
 
 __all__ = ["block_diagram", "gpt_diagram", "heads_diagram"]
-
-NAME = 10.5  # points: the names of parts
-NOTE = 9.5  # points: their classes, shapes and counts
 
 BATCH = 2
 TIME = 3
 """The shape of what is sent through a block; where an output begins with it, a label says B, T."""
 
-CELL = 0.1  # inches: the side of a square, which is a number
-GAP = 0.09  # inches between parts
-HEADS = (BLUE, ORANGE, GREEN, PURPLE)  # the colors of the heads
-
 ADDING = (operator.add, operator.iadd, torch.add)  # sums in the stream
 NONLINEAR = ("gelu", "relu", "silu")  # the functions between linear maps
-
-
-def heads_diagram(d_model: int, n_heads: int) -> Axes:
-    """Draw the way of a text of four tokens through an attention layer.
-
-    A square is a number, and a color is a head. Weights that the causal mask leaves are filled. Beside each
-    grid stands the shape for a batch of B texts. A card has room for 4 heads and 16 numbers.
-
-    Args:
-        d_model: C, the width of the layer.
-        n_heads: H, the number of heads. Each is D = C / H wide.
-    """
-    C = d_model
-    H = n_heads
-    T = 4  # tokens: the rows of every grid
-    D = C // H
-    tall = T * CELL
-    piece = D * CELL
-    full = C * CELL
-    head = max(3 * piece + 4 * GAP, tall + piece + 0.22 + 2 * GAP, _width("head 0", NOTE) + piece + 4 * GAP)
-    box = _Box("q_proj")
-    step = max(box.width, full) + 2 * GAP
-    span = max(H * head + (H - 1) * GAP, 3 * step - 2 * GAP)
-    middle = 0.15 + span / 2
-    lefts = [middle - (H * head + (H - 1) * GAP) / 2 + h * (head + GAP) for h in range(H)]
-    stripes = [HEADS[column // D] for column in range(C)]
-    _, ax = plt.subplots(layout="none")
-
-    words: list[str] = []
-
-    def note(y: float, shape: str, *done: str) -> None:
-        words.extend([shape, *done])
-        _note(ax, 0.15 + span + 0.15, y, shape)
-        for i, text in enumerate(done):
-            _note(ax, 0.15 + span + 0.15, y - 0.2 - 0.18 * i, text, color=legible(GRAY))
-
-    y = 0.12
-    _grid(ax, middle - full / 2, y, T, [GRAY] * C)
-    note(y + tall / 2, "x  (B, T, C)")
-    y += tall
-    _line(ax, (middle, y), (middle, y + 0.14), arrow=False)
-    inputs = y + 0.32 + box.height + 0.18
-    for i, name in enumerate(("q_proj", "k_proj", "v_proj")):
-        x = middle + (i - 1) * step
-        _line(ax, (middle, y + 0.14), (x, y + 0.14), (x, y + 0.32))
-        top = _Box(name, color=BLUE).draw(ax, x, y + 0.32)
-        _line(ax, (x, top), (x, inputs))
-        _grid(ax, x - full / 2, inputs, T, stripes)
-    note(inputs + tall / 2, "3 × (B, T, C)")
-
-    pieces = inputs + tall + 0.62
-    weights = pieces + tall + 0.44
-    outs = weights + tall + 0.24
-    merged = outs + tall + 0.52
-    for h, left in enumerate(lefts):
-        color = HEADS[h]
-        _frame(
-            ax, (left, pieces - 0.26), (left + head, outs + tall + 0.08), "none", GRAY, linestyle=(0, (4, 2))
-        )
-        xs = [left + GAP + piece / 2 + i * (head - 2 * GAP - piece) / 2 for i in range(3)]
-        for i, x in enumerate(xs):
-            start = middle + (i - 1) * step - full / 2 + (h + 0.5) * piece
-            ax.plot([start, x], [inputs + tall, pieces - 0.24], color=color, linewidth=1)
-            _grid(ax, x - piece / 2, pieces, T, [color] * D)
-            _note(ax, x, pieces - 0.12, "qkv"[i], "center")
-        at = pieces + tall + 0.16
-        x = left + GAP + tall / 2
-        for side in xs[:2]:
-            _line(ax, (side, pieces + tall), (side, at), (x, at), arrow=False)
-        _line(ax, (x, at), (x, weights))
-        _sign(ax, x, at, "@")
-        _grid(ax, x - tall / 2, weights, T, [color] * T, causal=True)
-        at = weights + tall / 2
-        _line(ax, (x + tall / 2, at), (xs[2] - 0.09, at))
-        _line(ax, (xs[2], pieces + tall), (xs[2], outs))
-        _sign(ax, xs[2], at, "@")
-        _grid(ax, xs[2] - piece / 2, outs, T, [color] * D)
-        _note(ax, left + GAP, outs + tall / 2, f"head {h}")
-        end = middle - full / 2 + (h + 0.5) * piece
-        ax.plot([xs[2], end], [outs + tall, merged], color=color, linewidth=1)
-    note(pieces + tall / 2, "3 × (B, H, T, D)", "cut")
-    note(weights + tall / 2, "(B, H, T, T)", "q @ kᵀ / √D,", "mask, softmax")
-    note(outs + tall / 2, "(B, H, T, D)", "weights @ v")
-
-    _grid(ax, middle - full / 2, merged, T, stripes)
-    note(merged + tall / 2, "(B, T, C)", "side by side")
-    y = merged + tall
-    _line(ax, (middle, y), (middle, y + 0.18))
-    y = _Box("o_proj", color=BLUE).draw(ax, middle, y + 0.18)
-    _line(ax, (middle, y), (middle, y + 0.18))
-    _grid(ax, middle - full / 2, y + 0.18, T, [GRAY] * C)
-    note(y + 0.18 + tall / 2, "y  (B, T, C)")
-    return _cut(ax, 0.15 + span + 0.3 + max(_width(word, NOTE) for word in words), y + 0.3 + tall)
 
 
 def block_diagram(block: nn.Module, d_model: int) -> Axes:
@@ -162,18 +59,18 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
     for step in steps:
         for name in step.parts:
             boxes[name] = _part(name, block.get_submodule(name), calls)
-    left, middle, right = _columns(steps, boxes, _width(f"x  {shape}", NOTE) + 0.3)
+    left, middle, right = _columns(steps, boxes, draw.text_width(f"x  {shape}", draw.NOTE) + 0.3)
 
     _, ax = plt.subplots(layout="none")
     y = 0.12
     label = f"x  {shape}"
     for step in steps:
-        _note(ax, left - 0.1, y + 0.14, label, "right")
+        draw.note(ax, left - 0.1, y + 0.14, label, "right")
         label = shape
         y = _draw_step(ax, y, step, boxes, left, middle, gap=0.36)
-    _line(ax, (left, y), (left, y + 0.36))
-    _note(ax, left - 0.1, y + 0.2, f"y  {shape}", "right")
-    return _cut(ax, right + 0.15, y + 0.48)
+    draw.line(ax, (left, y), (left, y + 0.36))
+    draw.note(ax, left - 0.1, y + 0.2, f"y  {shape}", "right")
+    return draw.cut(ax, right + 0.15, y + 0.48)
 
 
 def gpt_diagram(model: nn.Module) -> Axes:
@@ -205,7 +102,7 @@ def gpt_diagram(model: nn.Module) -> Axes:
     start = max(right, left + 0.3 + max(box.width for box in rows)) + 0.2
     ledger = _Ledger(ax, sum(p.numel() for p in model.parameters()), start, entries)
     y = ledger.sum(left)
-    _note(ax, left + 0.1, y + 0.14, "tokens  (B, T)")
+    draw.note(ax, left + 0.1, y + 0.14, "tokens  (B, T)")
     y = _draw_rows(ax, y, rows, left, ledger)
     begin = _edge(ax, left, y, stream)
     y = begin
@@ -213,17 +110,17 @@ def gpt_diagram(model: nn.Module) -> Axes:
         y = _draw_step(ax, y, step, boxes, left, max(middle, 2.0), gap=0.2)
     for box in boxes.values():
         ledger.entry(box, many)
-    _line(ax, (left, y), (left, y + 0.3), arrow=False)
+    draw.line(ax, (left, y), (left, y + 0.3), arrow=False)
     y += 0.3
-    _frame(ax, (0.15, begin), (right + 0.1, y), "none", GRAY, linestyle=(0, (4, 2)))
+    draw.frame(ax, (0.15, begin), (right + 0.1, y), "none", GRAY, linestyle=(0, (4, 2)))
     blocks = f"{many} blocks" if many > 1 else "1 block"
-    ax.text(left + 0.1, y - 0.16, blocks, fontsize=NAME, weight="bold", va="center")
+    ax.text(left + 0.1, y - 0.16, blocks, fontsize=draw.NAME, weight="bold", va="center")
     y = _edge(ax, left, y, stream)
     for box, gives in zip(ends, (stream, logits), strict=True):
         y = box.draw(ax, left, y)
         ledger.entry(box)
         y = _edge(ax, left, y, gives)
-    return _cut(ax, ledger.right + 0.15, y + 0.1)
+    return draw.cut(ax, ledger.right + 0.15, y + 0.1)
 
 
 class _Step(NamedTuple):
@@ -231,66 +128,6 @@ class _Step(NamedTuple):
 
     parts: list[str]
     beside: bool
-
-
-@dataclass
-class _Box:
-    """A part as it is drawn: a name, a note below it, and rows of boxes inside, the first row at the bottom.
-
-    Attributes:
-        count: Number of parameters of the part.
-        gives: Shape of the part's output.
-        rows: For each row its boxes, what is done after it, and what it gives.
-        at: Height of the drawn box's middle, in inches.
-    """
-
-    name: str
-    note: str = ""
-    color: str = CARD
-    count: int = 0
-    gives: str = ""
-    rows: list[tuple[list[_Box], str, str]] = field(default_factory=list)
-    at: float = 0.0
-
-    @property
-    def width(self) -> float:
-        widths = [_width(self.name, NAME) + 0.2, _width(self.note, NOTE) + 0.2]
-        for row, done, given in self.rows:
-            widths.append(sum(box.width + 0.1 for box in row) + 0.1)
-            if row is not self.rows[-1][0]:  # these stand beside the line to the next row
-                widths += [2 * (_width(done, NOTE) + 0.2), 2 * (_width(given, NOTE) + 0.2)]
-        return max(widths)
-
-    @property
-    def height(self) -> float:
-        return 0.28 + 0.19 * bool(self.note) + (0.62 * len(self.rows) - 0.22 if self.rows else 0)
-
-    def draw(self, ax: Axes, x: float, bottom: float) -> float:
-        """Draw it with its middle at x, and return where it ends on top."""
-        top = bottom + self.height
-        half = self.width / 2
-        _frame(ax, (x - half, bottom), (x + half, top), _tint(self.color), self.color)
-        self.at = (bottom + top) / 2
-        name = {"fontsize": NAME, "ha": "center", "va": "center"}
-        ax.text(x, top - 0.15, self.name, **name)
-        _note(ax, x, top - 0.33, self.note, "center")
-        y = bottom + 0.1
-        for i, (row, done, given) in enumerate(self.rows):
-            start = x - (sum(box.width + 0.1 for box in row) - 0.1) / 2
-            last = i == len(self.rows) - 1
-            for box in row:
-                middle = start + box.width / 2
-                box.draw(ax, middle, y)
-                if not last and len(row) > 1:  # they meet
-                    _line(ax, (middle, y + 0.28), (middle, y + 0.36), (x, y + 0.36), arrow=False)
-                start += box.width + 0.1
-            y += 0.28
-            if not last:
-                _line(ax, (x, y), (x, y + 0.34))
-                _note(ax, x - 0.1, y + 0.18, done, "right")
-                _note(ax, x + 0.1, y + 0.18, given)
-            y += 0.34
-        return top
 
 
 class _Ledger:
@@ -301,18 +138,18 @@ class _Ledger:
         self.total = total
         self.left = left
         texts = [f"{total:,}", *(self.product(count, many) for count, many in entries)]
-        self.middle = left + 0.1 + max(_width(text, NOTE) for text in texts)
+        self.middle = left + 0.1 + max(draw.text_width(text, draw.NOTE) for text in texts)
         self.right = self.middle + 0.65
 
     @staticmethod
     def product(count: int, many: int) -> str:
         return f"{many} × {count:,}" if many > 1 else f"{count:,}"
 
-    def entry(self, box: _Box, many: int = 1) -> None:
+    def entry(self, box: draw.Box, many: int = 1) -> None:
         """The parameters of a part that was drawn, many times, as number and bar."""
-        _note(self.ax, self.middle, box.at, self.product(box.count, many), "right")
+        draw.note(self.ax, self.middle, box.at, self.product(box.count, many), "right")
         share = many * box.count / self.total
-        _note(self.ax, self.right, box.at, "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}", "right")
+        draw.note(self.ax, self.right, box.at, "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}", "right")
         for end, ink in ((1, RULE), (share, box.color)):
             x = [self.left, self.left + end * (self.right - self.left)]
             self.ax.plot(x, [box.at - 0.14] * 2, color=ink, linewidth=3, solid_capstyle="butt")
@@ -320,9 +157,9 @@ class _Ledger:
     def sum(self, x: float) -> float:
         """The last line of the ledger, at the foot of the card; return where the drawing begins."""
         self.ax.plot([0.15, self.right], [0.38, 0.38], color=GRAY, linewidth=0.8)
-        _note(self.ax, x, 0.2, "all parameters", "center")
-        _note(self.ax, self.middle, 0.2, f"{self.total:,}", "right", weight="bold")
-        _note(self.ax, self.right, 0.2, "100%", "right")
+        draw.note(self.ax, x, 0.2, "all parameters", "center")
+        draw.note(self.ax, self.middle, 0.2, f"{self.total:,}", "right", weight="bold")
+        draw.note(self.ax, self.right, 0.2, "100%", "right")
         return 0.48
 
 
@@ -375,10 +212,10 @@ def _shape(tensor: torch.Tensor) -> str:
     return "(" + ", ".join(["B", "T", *map(str, tensor.shape[2:])]) + ")"
 
 
-def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
+def _part(name: str, module: nn.Module, calls: list[tuple]) -> draw.Box:
     """The box of a block's part, with its linear maps and what they give."""
     last = next(i for i, call in enumerate(calls) if call[0] is module)
-    box = _Box(name, type(module).__name__, _color(module), gives=_shape(calls[last][2]))
+    box = draw.Box(name, type(module).__name__, _color(module), gives=_shape(calls[last][2]))
     inside = {part: name for name, part in module.named_modules() if isinstance(part, nn.Linear) and name}
     used = [i for i, call in enumerate(calls) if call[0] in inside]
     rows = [list(row) for _, row in groupby(used, key=lambda i: id(calls[i][1]))]  # by what they read
@@ -388,9 +225,9 @@ def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
         given = shapes[0] if len(row) == 1 else f"{len(row)} × {shapes[0]}"
         given = given if len(set(shapes)) == 1 else ", ".join(shapes)
         done = [call[0] for call in calls[row[0] : after] if call[0] in NONLINEAR]
-        box.rows.append(([_Box(inside[calls[i][0]]) for i in row], " ".join(done), given))
+        box.rows.append(([draw.Box(inside[calls[i][0]]) for i in row], " ".join(done), given))
         if hasattr(module, "n_heads") and after != last:
-            box.rows.append(([_Box(f"{module.n_heads} heads")], "", _shape(calls[after][1])))
+            box.rows.append(([draw.Box(f"{module.n_heads} heads")], "", _shape(calls[after][1])))
     return box
 
 
@@ -408,29 +245,30 @@ def _count(module: nn.Module | None, seen: set[int]) -> int:
     return sum(new.values())
 
 
-def _embedding(embed: nn.Module, seen: set[int]) -> list[_Box]:
+def _embedding(embed: nn.Module, seen: set[int]) -> list[draw.Box]:
     """The tables that the stream begins with: the tokens' first, then what is added to it."""
     boxes = []
     for name, table in list(embed.named_children()) or [("token", embed)]:
         shapes = [" × ".join(f"{n:,}" for n in p.shape) for p in table.parameters()]
         if shapes:
             color = PURPLE if boxes else ORANGE
-            boxes.append(_Box(f"{name} rows", ", ".join(shapes), color, count=_count(table, seen)))
+            boxes.append(draw.Box(f"{name} rows", ", ".join(shapes), color, count=_count(table, seen)))
     return boxes
 
 
-def _ends(model: nn.Module, seen: set[int]) -> tuple[_Box, _Box]:
+def _ends(model: nn.Module, seen: set[int]) -> tuple[draw.Box, draw.Box]:
     """The last norm and the head."""
-    norm = _Box("norm", type(model.norm).__name__, GRAY, count=_count(model.norm, seen))
+    norm = draw.Box("norm", type(model.norm).__name__, GRAY, count=_count(model.norm, seen))
     head = getattr(model, "head", None)
     shared = head is None or any(id(p) in seen for p in head.parameters())
     own = "rows of its own" if isinstance(head, nn.Linear) else type(head).__name__
-    return norm, _Box("head", "the token rows" if shared else own, ORANGE, count=_count(head, seen))
+    return norm, draw.Box("head", "the token rows" if shared else own, ORANGE, count=_count(head, seen))
 
 
-def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], dict[str, _Box]]:
+def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], dict[str, draw.Box]]:
     """The steps of each of some blocks, and the boxes of its parts."""
     built = []
+    first_parts: dict[str, nn.Module] = {}
     for block in blocks:
         steps = _wiring(block)
         parts = {}
@@ -438,13 +276,17 @@ def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> tuple[list[_Step], di
             parts |= {name: block.get_submodule(name) for name in step.parts}
         counts = {name: _count(part, seen) for name, part in parts.items()}
         built.append((steps, counts, [str(part) for part in parts.values()]))
+        first_parts = first_parts or parts
     if any(other != built[0] for other in built):
         raise ValueError("gpt_diagram draws blocks that are alike, and those of this model differ")
-    boxes = {name: _Box(name, color=_color(part), count=counts[name]) for name, part in parts.items()}
+    steps, counts, _ = built[0]
+    boxes = {}
+    for name, part in first_parts.items():
+        boxes[name] = draw.Box(name, color=_color(part), count=counts[name])
     return steps, boxes
 
 
-def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple[float, float, float]:
+def _columns(steps: list[_Step], boxes: dict[str, draw.Box], margin: float) -> tuple[float, float, float]:
     """Where the stream runs, where the branches run, and where the parts end on the right, in inches."""
     inline = []
     beside = []
@@ -457,7 +299,7 @@ def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple
     left = max([margin, *(half + 0.15 for half in inline)])
     halves = [0.0]
     for box in beside:
-        halves += [0.3 + box.width / 2, 0.15 + _width(box.gives, NOTE)]
+        halves += [0.3 + box.width / 2, 0.15 + draw.text_width(box.gives, draw.NOTE)]
     middle = left + max(halves)
     ends = [left + half for half in inline]
     ends += [middle + box.width / 2 for box in beside]
@@ -467,111 +309,52 @@ def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple
 def _draw_step(ax: Axes, y: float, step: _Step, boxes: dict, left: float, middle: float, gap: float) -> float:
     """Draw a step from y upward, gap inches for an edge, and return where it ends."""
     if not step.beside:
-        _line(ax, (left, y), (left, y + gap))
+        draw.line(ax, (left, y), (left, y + gap))
         return boxes[step.parts[0]].draw(ax, left, y + gap)
     at = y + gap * 0.75
     ax.plot(left, at, "o", color=INK, markersize=4)
     path = [(left, at), (middle, at)]
     for name in step.parts:
-        _line(ax, *path, (middle, at + gap))
+        draw.line(ax, *path, (middle, at + gap))
         at = boxes[name].draw(ax, middle, at + gap)
         path = [(middle, at)]
         if name != step.parts[-1]:
-            _note(ax, middle + 0.1, at + gap / 2, boxes[name].gives)
+            draw.note(ax, middle + 0.1, at + gap / 2, boxes[name].gives)
     top = at + 0.22
-    _line(ax, *path, (middle, top), (left + 0.09, top))
-    _note(ax, middle - 0.1, top + 0.11, boxes[step.parts[-1]].gives, "right")
-    _line(ax, (left, y), (left, top - 0.09))
+    draw.line(ax, *path, (middle, top), (left + 0.09, top))
+    draw.note(ax, middle - 0.1, top + 0.11, boxes[step.parts[-1]].gives, "right")
+    draw.line(ax, (left, y), (left, top - 0.09))
     return _plus(ax, left, top)
 
 
-def _draw_rows(ax: Axes, y: float, rows: list[_Box], left: float, ledger: _Ledger) -> float:
+def _draw_rows(ax: Axes, y: float, rows: list[draw.Box], left: float, ledger: _Ledger) -> float:
     """Draw the tables of an embedding from y upward, the first in the stream, and return where they end."""
-    _line(ax, (left, y), (left, y + 0.3))
+    draw.line(ax, (left, y), (left, y + 0.3))
     y = rows[0].draw(ax, left, y + 0.3)
     for box in rows[1:]:
         middle = left + 0.3 + box.width / 2
         top = y + 0.45
         box.draw(ax, middle, top - box.height / 2)
-        _line(ax, (left, y), (left, top - 0.09))
-        _line(ax, (middle - box.width / 2, top), (left + 0.09, top))
+        draw.line(ax, (left, y), (left, top - 0.09))
+        draw.line(ax, (middle - box.width / 2, top), (left + 0.09, top))
         y = _plus(ax, left, top)
     for box in rows:
         ledger.entry(box)
     if len(rows) > 1:
-        _line(ax, (left, y), (left, y + 0.12), arrow=False)
+        draw.line(ax, (left, y), (left, y + 0.12), arrow=False)
         y += 0.12
     return y
 
 
 def _plus(ax: Axes, x: float, y: float) -> float:
     """A sum in the stream; return where it ends."""
-    ax.text(x, y, "+", fontsize=NAME, weight="bold", ha="center", va="center_baseline")
-    _frame(ax, (x - 0.09, y - 0.09), (x + 0.09, y + 0.09), "none", INK, rounding=0.09)
+    ax.text(x, y, "+", fontsize=draw.NAME, weight="bold", ha="center", va="center_baseline")
+    draw.frame(ax, (x - 0.09, y - 0.09), (x + 0.09, y + 0.09), "none", INK, rounding=0.09)
     return y + 0.09
-
-
-def _sign(ax: Axes, x: float, y: float, sign: str) -> None:
-    """An operation on a line: its sign in a circle that hides the line."""
-    _frame(ax, (x - 0.1, y - 0.1), (x + 0.1, y + 0.1), CARD, INK, rounding=0.1, zorder=3)
-    ax.text(x, y, sign, fontsize=NOTE, ha="center", va="center", zorder=4)
-
-
-def _grid(ax: Axes, left: float, low: float, rows: int, colors: list[str], causal: bool = False) -> None:
-    """Draw a matrix with a row for each token, from the top down, and a column for each color.
-
-    If causal is True, only the squares up to the diagonal are filled.
-    """
-    for row in range(rows):
-        for column, color in enumerate(colors):
-            fill = CARD if causal and column > row else _tint(color, 0.45)
-            at = left + column * CELL, low + (rows - 1 - row) * CELL
-            ax.add_patch(Rectangle(at, CELL, CELL, facecolor=fill, edgecolor=color, linewidth=0.6, zorder=2))
 
 
 def _edge(ax: Axes, x: float, y: float, shape: str) -> float:
     """An arrow upward with a shape beside it; return where it ends."""
-    _line(ax, (x, y), (x, y + 0.34))
-    _note(ax, x + 0.1, y + 0.16, shape)
+    draw.line(ax, (x, y), (x, y + 0.34))
+    draw.note(ax, x + 0.1, y + 0.16, shape)
     return y + 0.34
-
-
-def _line(ax: Axes, *points: tuple[float, float], arrow: bool = True) -> None:
-    """A line through points, in inches, that ends in an arrow."""
-    ax.plot(*zip(*points, strict=True), color=INK, linewidth=1.1, solid_joinstyle="round")
-    if arrow:
-        look = {"arrowstyle": "-|>, head_width=0.16", "color": INK, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", points[-1], points[-2], arrowprops=look)
-
-
-def _frame(ax: Axes, low: tuple, high: tuple, fill, edge, rounding: float = 0.06, **look) -> None:
-    """A box with round corners between two points, in inches."""
-    x, y = low
-    style = f"round,pad=0,rounding_size={rounding}"
-    ax.add_patch(FancyBboxPatch(low, high[0] - x, high[1] - y, style, facecolor=fill, edgecolor=edge, **look))
-
-
-def _note(ax: Axes, x: float, y: float, text: str, ha: str = "left", **look) -> None:
-    """A text in the smaller size; none at all where it is empty."""
-    if text:
-        ax.text(x, y, text, fontsize=NOTE, ha=ha, va="center", **look)
-
-
-@cache
-def _width(text: str, points: float) -> float:
-    """Inches that a text is wide."""
-    return TextPath((0, 0), text, size=points).get_extents().x1 / 72 if text else 0.0
-
-
-def _tint(color: str, share: float = 0.25) -> tuple[float, ...]:
-    """A color so pale that ink reads on it: a share of it in the card's."""
-    return tuple(share * a + (1 - share) * b for a, b in zip(to_rgb(color), to_rgb(CARD), strict=True))
-
-
-def _cut(ax: Axes, width: float, height: float) -> Axes:
-    """Make the card as large as what was drawn, so that an inch of the drawing is one."""
-    ax.set_position((0, 0, 1, 1))
-    ax.set(xlim=(0, width), ylim=(0, height))
-    ax.axis("off")
-    ax.figure.set_size_inches(round(width, 2), round(height, 2))  # a whole number of pixels
-    return ax

@@ -72,7 +72,7 @@ def marks_for(choice: str, in_pipe: str = "off") -> Marks | None:
     return None if choice == "off" else Marks(choice == "color")
 
 
-def one_line(text: str, marks: Marks, longest: int) -> str:
+def marked_line(text: str, marks: Marks, longest: int) -> str:
     """The beginning of a story in one line with its marks; at most `longest` letters of it."""
     parts = []
     room = longest
@@ -86,7 +86,7 @@ def one_line(text: str, marks: Marks, longest: int) -> str:
     return Styled(" ".join(parts) + more)
 
 
-def story(text: str, marks: Marks) -> str:
+def marked_story(text: str, marks: Marks) -> str:
     """A whole story with its marks, and below it what the judge found."""
     verdicts = judge(text)
     sentences = " ".join(marks.sentence(verdict) for verdict in verdicts)
@@ -152,6 +152,14 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
         return
     text = ""
     shown = 0
+
+    def new(verdicts: Sequence[Verdict]) -> Iterator[str]:
+        """The sentences that were not shown before."""
+        nonlocal shown
+        for verdict in verdicts[shown:]:
+            yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
+            shown += 1
+
     pieces = iter(pieces)
     for piece in pieces:
         ended = text.endswith((".", "!", "?", '"')) and piece[:1].isspace()
@@ -163,15 +171,11 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
             yield text
             yield from pieces
             return
-        for verdict in verdicts[shown:]:
-            yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
-            shown += 1
+        yield from new(verdicts)
     if stories_only and not is_story(text):
         yield text
         return
     verdicts = judge(text)
-    for verdict in verdicts[shown:]:
-        yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
-        shown += 1
+    yield from new(verdicts)
     if verdicts:
         yield Styled(f"\n{findings(verdicts)}")

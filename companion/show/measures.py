@@ -17,6 +17,8 @@ from companion.runtime.data.prepared import row_starts
 from companion.runtime.models.modules import eval_mode
 from companion.village import recalled_tokens
 
+ROWS_AT_ONCE = 25
+
 
 class RecallMeasure:
     """Measures models on stories of the village: bits per byte, and bits per recalled word.
@@ -52,14 +54,14 @@ class RecallMeasure:
         end = int(self.split.tokens[0])  # <|endoftext|>, which pads the inputs
         nats = 0.0
         nats_recalled = 0.0
-        for first in range(0, len(spans), 25):
-            batch = spans[first : first + 25]
+        for first in range(0, len(spans), ROWS_AT_ONCE):
+            batch = spans[first : first + ROWS_AT_ONCE]
             rows = [torch.tensor(self.split.tokens[a : b + 1].astype("int64")) for a, b in batch]
             recalled = [torch.tensor(self.recalled[a + 1 : b + 1]) for a, b in batch]
-            inputs = pad_sequence([row[:-1] for row in rows], batch_first=True, padding_value=end)  # (25, T)
-            targets = pad_sequence([row[1:] for row in rows], batch_first=True, padding_value=-100)  # (25, T)
-            is_recalled = pad_sequence(recalled, batch_first=True) == 1  # (25, T), of the targets
-            logits = model(inputs)  # (25, T, V)
+            inputs = pad_sequence([row[:-1] for row in rows], batch_first=True, padding_value=end)  # (B, T)
+            targets = pad_sequence([row[1:] for row in rows], batch_first=True, padding_value=-100)  # (B, T)
+            is_recalled = pad_sequence(recalled, batch_first=True) == 1  # (B, T), of the targets
+            logits = model(inputs)  # (B, T, V)
             losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
             losses = losses.double()  # padding has the loss 0
             nats += losses.sum().item()

@@ -33,6 +33,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
+from companion.village import DATA
+
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 GREEN = "#009E73"
@@ -67,7 +69,7 @@ JUDGED = {
 WIDTH = 6.4
 """Inches across a figure, at 100 points to the inch: a page's column. The style has the same."""
 
-LADDER = Path(__file__).resolve().parents[2] / "data" / "ladder.toml"
+LADDER = DATA / "ladder.toml"
 
 
 def power_above(difference: float, least: float = 1e-7) -> str:

@@ -22,6 +22,8 @@ reading a story recovers every choice, and with them its exact probability.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
 - `companion.village.reader`: the exact probability of every next word; `excess`: what a model pays beyond it.
 - `companion.village.tasks`: questions about stories, and other tasks whose answers are known.
+- `companion.village.dialogues`: conversations about stories: questions in other words, orders, summaries.
+- `companion.village.spots`: where, in a story's tokens, it is said who has what.
 - `companion.village.reasoning`, `steps`: questions that need several steps, and the judge of steps.
 - `companion.village.hidden`: a hidden key, calls that find it, and the least number of them.
 """

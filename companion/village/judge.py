@@ -41,7 +41,7 @@ from companion.village.words import KINDS, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
 ECHOES = {"same", "total", "minus", "pronoun"}  # rules whose word follows from the sentence, not the story
-NOBODY = "the story introduced nobody"
+NOBODY_INTRODUCED = "the story introduced nobody"
 
 _SENTENCE_END = re.compile(r"[.!?]\"?(?= [A-Z\"]|\Z)")
 _MANY_WORDS = re.compile(rf"(?:\S+ ){{{LONGEST_SENTENCE}}}")
@@ -55,6 +55,7 @@ class Verdict:
     kind: str
     reason: str
     recalls: tuple[tuple[str, bool], ...] = field(default=(), repr=False)  # recalled words, and whether right
+    of_nobody: bool = field(default=False, repr=False)  # false because the story introduced nobody
 
 
 def judge(text: str) -> list[Verdict]:
@@ -105,11 +106,13 @@ class Reading:
 
     def contradiction(self, step: Step, wrong: str) -> Verdict:
         """The verdict on a false sentence. Said again, it has no recalled words."""
-        if not self.state.role and step.pattern.part != "opening":
-            wrong = NOBODY if self.denied else f"{NOBODY}; begin with 'Once the baker Mara'"
+        of_nobody = not self.state.role and step.pattern.part != "opening"
+        if of_nobody:
+            begin = "" if self.denied else "; begin with 'Once the baker Mara'"
+            wrong = NOBODY_INTRODUCED + begin
         recalls = () if step.text in self.denied else recalled(step, ECHOES)
         self.denied.add(step.text)
-        return Verdict(step.text, "contradiction", wrong, recalls)
+        return Verdict(step.text, "contradiction", wrong, recalls, of_nobody)
 
     def believed(self, verdict: Verdict) -> Verdict:
         self.accepted.pop(verdict.sentence, None)

@@ -154,7 +154,16 @@ class Village:
             choice = r"\w+" if one_word else "|".join(map(re.escape, words))
             regex += rf"({choice})(?!\w){re.escape(piece)}"
         needs = [slot for slot in slots if not slot.args]
-        return Pattern(*sentence, pieces, slots, needs, re.compile(regex + r"(?= |\Z)"))
+        return Pattern(
+            part=sentence.part,
+            weight=sentence.weight,
+            effects=sentence.effects,
+            text=sentence.text,
+            pieces=pieces,
+            slots=slots,
+            needs=needs,
+            regex=re.compile(regex + r"(?= |\Z)"),
+        )
 
     def _slot(self, earlier: list[Slot], letter: str, rule: str | None, args: str | None) -> Slot:
         if rule is None:

@@ -41,6 +41,7 @@ MARKS = (THINK, END_THINK, TOOL, END_TOOL)
 """Special tokens: around the steps, and around what is written to and by a tool."""
 
 NAMES = tuple(KINDS["name"][:12])
+"""The first twelve names of the village: all that these stories have."""
 GOODS = ("plums", "pears", "nuts", "buns")
 PEOPLE = 3
 THINGS = ("key", "cup", "drum", "bell", "book", "kite")
@@ -54,7 +55,7 @@ FORMS = (
     " “How many plums does Otto have now?” or “How many plums do Otto and Mara have together?”"
 )
 """The sentences and the questions that can be read."""
-RULES = (
+COUNTING_RULES = (
     f"Of {', '.join(NAMES)}, each begins once with the same of {', '.join(GOODS)};"
     f" every count stays from one to {number_word(LARGEST_COUNT)}, as a word"
 )
@@ -343,9 +344,9 @@ def read_question(text: str) -> StepQuestion:
     ledger = Ledger(goods)
     for sentence in sentences:
         if not _tell_typed(ledger, sentence):
-            raise ValueError(f"{sentence!r:.60} cannot be told here; {FORMS}. {RULES}")
+            raise ValueError(f"{sentence!r:.60} cannot be told here; {FORMS}. {COUNTING_RULES}")
     if not set(names) <= ledger.latest.keys() or len(set(names)) < len(names):
-        raise ValueError(f"{asked!r:.60} cannot be counted; {FORMS}. {RULES}")
+        raise ValueError(f"{asked!r:.60} cannot be counted; {FORMS}. {COUNTING_RULES}")
     return ledger.ask(names)
 
 

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, replace
 
 from companion.village.judge import Verdict
-from companion.village.reasoning import END_THINK, NAMES, NUMBER_WORDS, THINK, Fact, HandOver, StepQuestion
+from companion.village.reasoning import END_THINK, NAMES, THINK, Fact, HandOver, StepQuestion
+from companion.village.words import NUMBER_WORDS
 
 _NAMES = "|".join(NAMES)
 _NUMBERS = "|".join(NUMBER_WORDS)

@@ -17,7 +17,7 @@ from companion.cli._parsing import find_class, find_command, texts_of, words_in
 from companion.cli._shared import SHIPPED, table
 from companion.cli._training_plan import PRESETS
 from companion.runtime.runs.resuming import read_log
-from companion.show.judged_text import marks_for, story
+from companion.show.judged_text import marked_story, marks_for
 from companion.training import TrainConfig
 
 
@@ -132,7 +132,7 @@ def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     assert printed == load(SHIPPED).tell("Once", max_new_tokens=250, temperature=0.8, seed=3) + "\n"
     assert printed != said(capsys, ["generate", "--seed", "4"])
     marked = said(capsys, ["generate", "--seed", "3", "--marks", "signs"])
-    assert marked == story(printed, marks_for("signs")) + "\n" and marked.startswith("✓ Once")
+    assert marked == marked_story(printed, marks_for("signs")) + "\n" and marked.startswith("✓ Once")
     text, _, odds = said(capsys, ["generate", "--seed", "3", "--odds"]).partition("\n\n")
     assert text + "\n" == printed and odds.split()[:3] == ["token", "model", "truth"]
     out = said(capsys, "eval --split test --stories 2".split())

@@ -16,7 +16,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.modern import LlamaConfig, storyteller, swift
 from companion.runtime.data.conversations import FULL, write_chats
-from companion.show.judged_text import marks_for, story
+from companion.show.judged_text import marked_story, marks_for
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 from companion.village.dialogues import DECLINE
@@ -297,8 +297,8 @@ def test_a_story_is_marked_where_that_is_asked_for_and_an_answer_is_not(capsys):
         shown[marks] = capsys.readouterr().out
     assert shown["auto"].count("\n") == 1 and "✗" not in shown["auto"]  # a pipe, which a script may read
     text = shown["auto"].strip()
-    assert shown["signs"] == f"{story(text, marks_for('signs'))}\n"
-    assert shown["color"] == f"{story(text, marks_for('color'))}\n"
+    assert shown["signs"] == f"{marked_story(text, marks_for('signs'))}\n"
+    assert shown["color"] == f"{marked_story(text, marks_for('color'))}\n"
     assert main(["chat", "--marks", "color", "--say", f"{text} Who has the kite?"]) == 0
     assert "\x1b" not in capsys.readouterr().out
 

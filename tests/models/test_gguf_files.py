@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import gguf
 import pytest
 import torch
 from support.folders import raises_one_line
@@ -11,6 +12,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS, chat_ids
 from companion.lora import add_lora, merge
 from companion.models.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
+from companion.models.gguf_reader import FastReader
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, neox
 from companion.runtime.text.chat_templates import render
@@ -127,6 +129,14 @@ def test_each_kind_holds_what_it_can(kind, tmp_path):
             off = (tensors[name] - numbers).abs().max() / numbers.abs().max()
             assert held[name] == KINDS[kind] and 0 < off < (1 / 127 if kind == "q8_0" else 1 / 7)
     assert (tmp_path / "a.gguf").stat().st_size % 32 == 0
+
+
+def test_the_header_is_what_the_librarys_own_reader_reads(tmp_path):
+    written(made("qwen2"), tmp_path / "a.gguf")
+    ours, theirs = (kind(tmp_path / "a.gguf").fields for kind in (FastReader, gguf.GGUFReader))
+    assert list(ours) == list(theirs) and "tokenizer.ggml.tokens" in ours
+    assert all(ours[key].contents() == field.contents() for key, field in theirs.items())
+    assert "_get_field_parts" in vars(gguf.GGUFReader)  # the private method that FastReader replaces
 
 
 def test_a_model_in_bfloat16_is_written_as_its_numbers_are(tmp_path):

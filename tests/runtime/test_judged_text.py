@@ -11,7 +11,7 @@ import pytest
 from support.command_line import AtOnce
 
 from companion.runtime.terminal import Styled, screens, waiting
-from companion.show.judged_text import COLORS, Marks, marked, marks_for, one_line, story
+from companion.show.judged_text import COLORS, Marks, marked, marked_line, marked_story, marks_for
 from companion.village import judge, load_split
 
 COLOR, PLAIN = Marks(True), Marks(False)
@@ -49,7 +49,7 @@ def damaged(text: str, seed: int) -> str:
 @pytest.mark.parametrize("text", [*STORIES, *map(damaged, STORIES, range(6)), FALSE, STORIES[0][:200]])
 def test_a_text_in_pieces_gets_the_marks_of_the_whole_text(text, marks):
     for seed in range(4):
-        assert "".join(marked(pieces_of(text, seed), marks)) == story(text, marks)
+        assert "".join(marked(pieces_of(text, seed), marks)) == marked_story(text, marks)
 
 
 def test_sentences_are_handed_on_before_the_text_ends():
@@ -61,12 +61,12 @@ def test_sentences_are_handed_on_before_the_text_ends():
 @pytest.mark.parametrize("text", ["Mara.", "Mara has it. Leo has not.", "", "Hello! " * 60])
 def test_an_answer_that_is_no_story_comes_as_it_is(text):
     assert "".join(marked(pieces_of(text, 1), COLOR, stories_only=True)) == "".join(pieces_of(text, 1))
-    assert "".join(marked(pieces_of(STORIES[0], 1), COLOR, stories_only=True)) == story(STORIES[0], COLOR)
+    assert "".join(marked(pieces_of(STORIES[0], 1), COLOR, True)) == marked_story(STORIES[0], COLOR)
     assert list(marked(["a", " b"], None)) == ["a", " b"]
 
 
 def test_what_is_not_right_has_a_sign_beside_its_color_and_its_reason_below():
-    out = story(f"{STORIES[0]} Mara ate a key.", COLOR)
+    out = marked_story(f"{STORIES[0]} Mara ate a key.", COLOR)
     first = judge(STORIES[0])[0].sentence
     assert f"\x1b[{COLORS['ok']}m{first}\x1b[0m" in out
     assert f"\x1b[{COLORS['unknown']}m? Mara ate a key.\x1b[0m" in out
@@ -75,22 +75,22 @@ def test_what_is_not_right_has_a_sign_beside_its_color_and_its_reason_below():
     n = len(judge(STORIES[0]))
     assert f"The judge: {n} of {n + 1} sentences fit the story." in out
     assert out.endswith(f"\n  ? no sentence of the village: 1 of {n + 1}")
-    assert "\x1b" not in story(FALSE, PLAIN) and "? Mara ate a key." in story(FALSE, PLAIN)
+    assert "\x1b" not in marked_story(FALSE, PLAIN) and "? Mara ate a key." in marked_story(FALSE, PLAIN)
 
 
 def test_what_is_false_is_explained_and_not_more_than_a_few_times():
     first = judge(STORIES[0])[0].sentence
     named = " ".join(['"Where is Olaf?" asked Pip. It was easy: at the mill.'] * 7)
-    out = story(f"{first} {named}", PLAIN)
+    out = marked_story(f"{first} {named}", PLAIN)
     wrong = [v for v in judge(f"{first} {named}") if v.kind == "contradiction"]
     assert len(wrong) == 7 and out.count(f"false in this story ({wrong[0].reason}): ") == 5
     assert out.endswith("\n  … and 2 more") and "unknown" not in out
 
 
-def test_one_line_is_cut_by_the_letters_of_the_text_and_not_by_those_of_the_marks():
-    shown = re.sub(r"\x1b\[[\d;]*m", "", one_line(STORIES[0], COLOR, 80))
+def test_a_line_is_cut_by_the_letters_of_the_text_and_not_by_those_of_the_marks():
+    shown = re.sub(r"\x1b\[[\d;]*m", "", marked_line(STORIES[0], COLOR, 80))
     assert shown == f"{STORIES[0][:80]} …"
-    assert one_line("Mara ate a key.", PLAIN, 80) == "? Mara ate a key."
+    assert marked_line("Mara ate a key.", PLAIN, 80) == "? Mara ate a key."
 
 
 # -- where marks are shown ------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
         print(Styled("\x1b[32mgreen\x1b[0m"), end=" ")
         print("\x1b[2Jwiped", end="")
     assert terminal.getvalue() == "\x1b[32mgreen\x1b[0m ·[2Jwiped"
-    assert story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
+    assert marked_story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
 
 
 # -- what takes long ------------------------------------------------------------------

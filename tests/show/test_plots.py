@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from companion import book
+from companion import book, village
 from companion.show import plots
 
 pytestmark = pytest.mark.usefixtures("style")
@@ -47,6 +47,10 @@ def test_earlier_rungs_are_those_of_the_chapters_before(tmp_path):
     path.write_text('[10_c]\n"four" = 0.4\n[01_a]\n"one" = 8.0\n"two" = 2.3\n[02_b]\n"three" = 0.5\n')
     assert plots.earlier_rungs("02_b", path) == {"one": 8.0, "two": 2.3}
     assert list(plots.earlier_rungs("11_d", path)) == ["one", "two", "three", "four"]
+
+
+def test_the_ladder_lies_with_the_data_which_a_wheel_has_in_the_package():
+    assert plots.LADDER.parent == village.DATA and plots.earlier_rungs("02_datasets")
 
 
 def test_the_ladder_has_a_row_for_each_rung_and_the_floor(tmp_path):

@@ -259,8 +259,9 @@ def test_every_changed_word_of_a_recall_is_caught():
 
 def test_a_text_that_introduces_nobody_hears_once_how_a_story_begins():
     found = [f"The {color} key Mara found at the mill was as good as new." for color in ("red", "blue")]
-    reasons = [verdict.reason for verdict in judge(" ".join(found))]
-    assert reasons == [
+    verdicts = judge(" ".join(found))
+    assert [verdict.reason for verdict in verdicts] == [
         "the story introduced nobody; begin with 'Once the baker Mara'",
         "the story introduced nobody",
     ]
+    assert all(verdict.of_nobody for verdict in verdicts) and not judge(TWO + found[0])[-1].of_nobody

@@ -36,7 +36,7 @@ from companion.cli._parsing import Range
 from companion.cli._shared import refuse, take
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter
-from companion.models.names import floats_of, origin_of
+from companion.models.names import origin_of, trainable_folder
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
@@ -100,7 +100,7 @@ def run(options: Options) -> None:
     learned, held_out = hold_out_by_class(labels, options.held_out, options.seed)
     classes = sorted(set(labels))
     output = output_of(options, "classifiers", HEAD, OURS)
-    folder = floats_of("--model", options.model)
+    folder = trainable_folder("--model", options.model)
     if options.method == "lora" and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
     teller = load(folder, device="cpu", fast=True)

@@ -36,7 +36,7 @@ from companion.instructions import (
     text_rows,
 )
 from companion.lora import merge
-from companion.models.names import floats_of, origin_of
+from companion.models.names import origin_of, trainable_folder
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
@@ -95,7 +95,7 @@ def run(options: Options) -> None:
     take(options, {"keep": KEEP})
     conversations = conversations_of(options)
     output = output_of(options, "instructions")
-    folder = floats_of("--model", options.model)
+    folder = trainable_folder("--model", options.model)
 
     teller = load(folder, device="cpu", fast=True)
     if teller.tokenizer.is_public and teller.tokenizer.template is None:

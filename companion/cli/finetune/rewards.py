@@ -32,7 +32,7 @@ from companion.cli.finetune._preferences import BATCH, batch_of, by_judge, by_pa
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
-from companion.models.names import floats_of, origin_of
+from companion.models.names import origin_of, trainable_folder
 from companion.rewards import sample_groups
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.data.preference_pairs import placed_pairs
@@ -105,7 +105,7 @@ def run(options: Options) -> None:
         options.model = REASONER
     placed = placed_pairs(options.data) if options.data else []
     output = output_of(options, "rewards")
-    folder = floats_of("--model", options.model)
+    folder = trainable_folder("--model", options.model)
     teller = load(folder, options.device, fast=True)
     if options.checker:
         trainer, progress, learned = by_checker(options, teller)

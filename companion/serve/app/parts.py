@@ -14,7 +14,6 @@ from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import OfferedModel, of_kind
 from companion.village import Verdict, judge
-from companion.village.judge import NOBODY
 
 AT_ONCE = 3  # models that stay in memory, for all visitors together; a fourth takes the place of the oldest
 NOT_FOLLOWED = (
@@ -146,8 +145,7 @@ def show_text(text: str, verdicts: Sequence[Verdict]) -> None:
     """
     followed = []
     for one in verdicts:
-        is_lost = one.reason.startswith(NOBODY)
-        followed.append(Verdict(one.sentence, "unknown", "") if is_lost else one)
+        followed.append(Verdict(one.sentence, "unknown", "") if one.of_nobody else one)
     if verdicts:
         st.html(html_parts.judged(followed))
         is_followed = followed == list(verdicts)

@@ -9,9 +9,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 from opened import BOOK, CHAPTERS, KINDS, NAMES, ONE_OF_EACH, OVERFLOWING
 
-from companion.book.check import has_image
 from companion.book.pages import is_check
-from companion.book.text import code_cells, read_notebook
+from companion.book.text import code_cells, has_image, read_notebook
 
 FIGURES = r"""
 () => [...document.querySelectorAll(".bd-article img")].map((image) => {
