@@ -335,20 +335,6 @@ def test_whether_the_chat_is_right_gets_a_true_answer_with_the_judge_and_a_chapt
     assert "judge" in ANSWERS["honesty"] and "chapter 0" in ANSWERS["honesty"].lower()
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Who has the key?",
-        "tell me a story",
-        "where is mara",
-        "what is attention",
-        "how do I train a model",
-    ],
-)
-def test_what_is_no_small_talk_is_left(message):
-    assert kind_of(message) not in SMALL_TALK
-
-
 def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
     after = story_chat("Tell a story about nine buns.", STORY)
     assert program_says(after, "How many buns has Mara?") == f"The story has no buns. {contents_of(STORY)}"
@@ -423,16 +409,10 @@ def test_what_was_ordered_and_left_out_is_not_in_the_story(monkeypatch):
     assert "".join(chat.stream("what is the dragon called?")).startswith("The story has no dragon.")
 
 
-@pytest.mark.parametrize(
-    "message, question",
-    [
-        ("I do not believe that. Is that true?", "Is that true?"),
-        ("thanks! who is in it?", "who is in it?"),
-        ("who has the key? where is Mara?", "who has the key? where is Mara?"),
-    ],
-)
-def test_courtesies_and_doubts_beside_one_question_do_not_count(message, question):
-    assert question_of(message) == question
+def test_courtesies_and_doubts_beside_one_question_do_not_count():
+    assert question_of("I do not believe that. Is that true?") == "Is that true?"
+    assert question_of("thanks! who is in it?") == "who is in it?"
+    assert question_of("who has the key? where is Mara?") == "who has the key? where is Mara?"
 
 
 def test_a_stopped_answer_leaves_what_was_said_and_dropped(monkeypatch):
