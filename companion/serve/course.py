@@ -44,7 +44,7 @@ from companion.serve.village_words import (
     LIGHT_WORDS,
     SPARE,
     SPARE_IN_COURSE,
-    TABLE,
+    WORDS,
     content_words,
     question_words,
     spelled_word,
@@ -57,7 +57,7 @@ TWO_TERMS = "My lists do not compare the two. Here is what each of them means, t
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
-EVERYDAY = frozenset(stems(TABLE["lists"]["everyday"]))
+EVERYDAY = frozenset(stems(WORDS["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 IN_CHAPTER = "chapter cover covers deal deals handle discuss"
 """Words with which a chapter is asked for."""
@@ -106,7 +106,7 @@ class Course:
 
     def mended(self, message: str) -> str:
         """The message with "quantisation" as "quantization", and "attenshun" as "attention"."""
-        for said, term in TABLE["terms"].items():
+        for said, term in WORDS["terms"].items():
             message = re.sub(rf"(?i)\b{said}\b", term, message)
         return re.sub(r"\b[A-Za-z]+\b", lambda found: self.mended_word(found[0]), message)
 

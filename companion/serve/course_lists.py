@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from companion import village
-from companion.serve.village_words import SPARE_IN_COURSE, TABLE, content_words
+from companion.serve.village_words import SPARE_IN_COURSE, WORDS, content_words
 
 FAQ = village.DATA / "faq.csv"
 GLOSSARY = village.DATA / "glossary.csv"
@@ -150,7 +150,7 @@ def read_glossary() -> list[Entry]:
 
 def in_words(text: str) -> str:
     """A text with one word for those that mean the same, such as "laptop" and "PC"."""
-    for alike, word in TABLE["same"].items():
+    for alike, word in WORDS["same"].items():
         text = re.sub(rf"(?i){alike}", word, text)
     return text
 

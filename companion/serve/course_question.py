@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from companion.serve.course_lists import Entry, Row
-from companion.serve.village_words import BEGINS_QUESTION, TABLE
+from companion.serve.village_words import BEGINS_QUESTION, WORDS
 
 ASKS = re.compile(rf"(?i)\W*({BEGINS_QUESTION})\b")
 """What begins as a question does."""
-WHY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['why'])})\b")
+WHY = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['why'])})\b")
 """What asks for the purpose of a term."""
-SIMPLY = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['simply'])})\b")
+SIMPLY = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['simply'])})\b")
 """What asks for a simple explanation."""
 ASKS_WHERE = re.compile(r"(?i)\W*where\b")
 """How a question begins that asks for a place, which no term has."""
-COMPARES = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['compares'])})\b")
+COMPARES = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['compares'])})\b")
 """What asks how two terms differ."""
-REQUESTS = re.compile(rf"(?i)\b({'|'.join(TABLE['asks']['requests'])})\b")
+REQUESTS = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['requests'])})\b")
 """What asks for an explanation without a question word."""
 
 

@@ -5,7 +5,7 @@ course. A message of these files has the kind that it has there. For others, a l
 kinds by ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits
 it again, in some seconds, and writes kinds.npz. The chat only reads these files.
 
-small_talk.toml has the answers that are written down, by the kinds of the messages that get them.
+answers.toml has the answers that are written down, by the kinds of the messages that get them.
 
 Reference:
     Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
@@ -28,7 +28,7 @@ from companion.serve.village_words import (
     HALVES,
     LIGHT_WORDS,
     SHORT_FORMS,
-    TABLE,
+    WORDS,
     from_question_word,
     village_forms,
 )
@@ -51,7 +51,7 @@ MORE_EXAMPLES = (
     "Tell a story about a cat and a golden kite.",
 )
 """Other orders, for a conversation in which the first was named."""
-SAID = tomllib.loads(MESSAGES.with_name("small_talk.toml").read_text("utf-8").replace("<example>", EXAMPLE))
+SAID = tomllib.loads(MESSAGES.with_name("answers.toml").read_text("utf-8").replace("<example>", EXAMPLE))
 ANSWERS = {kind: answers[0] for kind, answers in SAID["answers"].items()}
 """The answers to small talk, by the kinds of messages.csv."""
 UNCLEAR = SAID["unclear"][0]
@@ -96,7 +96,7 @@ def plain(text: str) -> str:
     return " ".join(SHORT_FORMS.get(word, word) for word in re.findall(r"[a-z0-9]+", letters))
 
 
-FOREIGN = frozenset(TABLE["lists"]["foreign"].split())
+FOREIGN = frozenset(WORDS["lists"]["foreign"].split())
 """Frequent words of other languages, without accents."""
 
 
@@ -117,7 +117,7 @@ def class_of(word: str) -> str:
         return "<noun>"
     if word.isdigit():
         return "<number>"
-    alike = [name for name, words in TABLE["alike"].items() if word in words.split()]
+    alike = [name for name, words in WORDS["alike"].items() if word in words.split()]
     if alike:
         return f"<{alike[0]}>"
     return "<term>" if word in term_words() else word

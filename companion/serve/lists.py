@@ -2,11 +2,11 @@
 
 The kind of a message (`kinds.py`) decides who answers it:
 
-- small talk gets one of the answers to its kind, which stand in small_talk.toml;
+- small talk gets one of the answers to its kind, which stand in answers.toml;
 - a question about the course is answered from the course's lists (`course.py`);
 - an order gets a story that the model tells (`orders.py`);
 - a question about the story is answered by the model if it is of a form that the model learned, and else by a
-  program that reads the story (`question_kind.py`, `story_questions.py`).
+  program that reads the story (`after_story.py`, `story_questions.py`).
 
 `Lists` gives the first two, in the terminal, in the app and in the server, and `StoryChat` (`story_chat.py`)
 the others.
@@ -63,7 +63,7 @@ def is_about_the_course(message: str, kind: str, course: Course) -> bool:
     return kind not in ABOUT_STORY and nearness >= Nearness.CLEAR
 
 
-def is_from_lists(found: Answered | None) -> bool:
+def is_full_course_answer(found: Answered | None) -> bool:
     """Whether an answer is one of the course's lists to all of a question."""
     return bool(found and found.source != SMALL_TALK and not found.is_partial)
 
@@ -114,7 +114,9 @@ class Lists:
         if are_about_the_village(parts):
             return None
         found = self.found_of_parts(parts, before)
-        if not found or (is_from_lists(answer) and self.is_one_question(message, parts, answer, found)):
+        if not found or (
+            is_full_course_answer(answer) and self.is_one_question(message, parts, answer, found)
+        ):
             return answer
         return joined(found, len(parts))
 
@@ -138,7 +140,7 @@ class Lists:
         found: list[Answered] = []
         for part in parts:
             answered = self.find_one(part, found[-1] if found else before)
-            if answered and is_from_lists(answered):
+            if answered and is_full_course_answer(answered):
                 found.append(answered)
         return found
 

@@ -8,7 +8,7 @@ from companion.serve.story_facts import items_of
 from companion.serve.village_words import (
     NOUNS,
     PLURALS,
-    TABLE,
+    WORDS,
     missing,
     order_words,
     quoted,
@@ -31,7 +31,7 @@ EVENTS = re.compile(
     r"(?i)\b(who|that|which|where|when|because|until) "
     r"(?!(\w+ )?(has|have|lives?|lived|is|are|was|you|i)\b)"
     r"|\b(nobody|no one|everybody|everyone|all of them) (is|are)\b"
-    rf"|\b({TABLE['lists']['events'].replace(' ', '|')})\b"
+    rf"|\b({WORDS['lists']['events'].replace(' ', '|')})\b"
 )
 """What says in an order what should happen."""
 ENDS = re.compile(

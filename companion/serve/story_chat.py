@@ -12,6 +12,7 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
+from companion.serve.after_story import asked_for, kind_in, story_and_question
 from companion.serve.kinds import ABOUT_STORY, EXAMPLE, LEARNED, ORDER_KINDS, UNCLEAR, kind_of, question_of
 from companion.serve.orders import (
     as_order,
@@ -21,7 +22,6 @@ from companion.serve.orders import (
     wanted_phrases,
     with_kept,
 )
-from companion.serve.question_kind import asked_for, kind_in, story_and_question
 from companion.serve.story_facts import (
     SCENE,
     corrected,
@@ -34,7 +34,7 @@ from companion.serve.story_facts import (
 )
 from companion.serve.story_questions import NO_REASONS, read
 from companion.serve.village_words import (
-    TABLE,
+    WORDS,
     from_question_word,
     halves,
     missing,
@@ -346,7 +346,7 @@ def is_of_another(answer: str, question: str, story: str) -> bool:
 
 def as_learned(question: str) -> str:
     """A question in the words that the model learned, such as "is" for "was"."""
-    for typed, learned in TABLE["learned"].items():
+    for typed, learned in WORDS["learned"].items():
         question = re.sub(typed, learned, question, flags=re.IGNORECASE)
     return question
 

@@ -23,7 +23,7 @@ JUDGE_FINDS = "The judge, a program that follows the story, finds"
 
 
 def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
-    """What the answers of small_talk.toml say of a story to a question with some nouns."""
+    """What the answers of answers.toml say of a story to a question with some nouns."""
     state = state_of(story)
     return {
         "story": story,

@@ -6,8 +6,8 @@ Each reader answers questions of one form, with "" where it has no answer.
 import re
 from dataclasses import dataclass
 
+from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import LEARNED, SAID
-from companion.serve.question_kind import BEFORE, WHO_DID, asked_for
 from companion.serve.story_facts import (
     cast_of,
     contents_of,
@@ -23,7 +23,7 @@ from companion.serve.story_facts import (
 )
 from companion.serve.village_words import (
     SPARE,
-    TABLE,
+    WORDS,
     content_words,
     missing,
     unknown_words,
@@ -54,8 +54,6 @@ WOULD = re.compile(r"(?i)\b(would|what if)\b")
 """What asks for something that does not happen."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
-ANYTHING = re.compile("")
-"""The form of every question."""
 NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
 
 
@@ -80,7 +78,7 @@ class StoryQuestion:
     @property
     def words(self) -> set[str]:
         """The content words of the question, with its verbs as a story has them: "find" as "found"."""
-        in_past = re.sub(r"\w+", lambda found: TABLE["past"].get(found[0].lower(), found[0]), self.question)
+        in_past = re.sub(r"\w+", lambda found: WORDS["past"].get(found[0].lower(), found[0]), self.question)
         return content_words(in_past) - content_words(SPARE)
 
     @property
@@ -109,7 +107,7 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
     if kind != "role":
         words = [names.get(word, word) for word in words]  # the baker is Mara
     subjects = [word for word in words if word in facts]
-    proposed = {*words}.intersection((*KINDS[kind], *TABLE["other"].get(kind, "").split()))
+    proposed = {*words}.intersection((*KINDS[kind], *WORDS["other"].get(kind, "").split()))
     others = content_words(" ".join(words)) - content_words(" ".join([*subjects, *proposed, SPARE]))
     is_plain = not BEFORE.search(asked.question) and not re.search(r"(?i)\b(not?|never)\b", asked.question)
     if len(subjects) != 1 or len(proposed) != 1 or others or not is_plain:
@@ -143,7 +141,7 @@ def has_thing(asked: StoryQuestion) -> str:
 
 
 def about_the_story(asked: StoryQuestion) -> str:
-    """What small_talk.toml says to a question of a kind about the whole story."""
+    """What answers.toml says to a question of a kind about the whole story."""
     names_absent = asked.kind in ("places", "feelings") and missing(asked.nouns, asked.story)
     if names_absent:
         return ""
@@ -313,15 +311,15 @@ BY_FORM = (
     (IS_IT, unsaid),
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),
-    (ANYTHING, deeds_of_nouns),
+    (None, deeds_of_nouns),
     (WHO_DID, deeds_with_words),
-    (ANYTHING, sentences_with_words),
-    (ANYTHING, deeds_with_words),
+    (None, sentences_with_words),
+    (None, deeds_with_words),
     (WHO_DID, nobody),
-    (ANYTHING, other_deeds),
-    (ANYTHING, unsaid),
+    (None, other_deeds),
+    (None, unsaid),
 )
-"""What reads the answer to a question of a form."""
+"""What reads the answer to a question of a form; None: of any."""
 
 
 def read(kind: str, question: str, story: str) -> str:
@@ -330,7 +328,7 @@ def read(kind: str, question: str, story: str) -> str:
     asked = StoryQuestion(kind, question, story, nouns, people_of(story, nouns))
     readers = [reader for form, reader in YES_OR_NO if form.search(question)]
     readers += OF_KIND.get(kind, (absence,))
-    readers += [reader for form, reader in BY_FORM if form.search(question)]
+    readers += [reader for form, reader in BY_FORM if form is None or form.search(question)]
     for reader in readers:
         answer = reader(asked)
         if answer:

@@ -19,18 +19,18 @@ from companion.village.dialogues import (
 from companion.village.machine import VILLAGE
 from companion.village.words import KINDS
 
-TABLE = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
-SHORT_FORMS = TABLE["short"]
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
+SHORT_FORMS = WORDS["short"]
 """How people shorten words when they type."""
-LIGHT_WORDS = frozenset(TABLE["lists"]["light"].split())
+LIGHT_WORDS = frozenset(WORDS["lists"]["light"].split())
 """Words that say nothing of what a message is about: it is about the others, its content words."""
-OFTEN = frozenset({*LIGHT_WORDS, *TABLE["lists"]["often"].split()})
+OFTEN = frozenset({*LIGHT_WORDS, *WORDS["lists"]["often"].split()})
 """Words that are typed often, and so with errors."""
-SPARE = TABLE["lists"]["spare"]
+SPARE = WORDS["lists"]["spare"]
 """Words that are no reason to decline a question, besides those of the stories."""
-SPARE_IN_ORDER = TABLE["lists"]["spare_in_order"]
+SPARE_IN_ORDER = WORDS["lists"]["spare_in_order"]
 """Words that say nothing of what a story should be about."""
-SPARE_IN_COURSE = TABLE["lists"]["spare_in_course"]
+SPARE_IN_COURSE = WORDS["lists"]["spare_in_course"]
 """Words that say nothing of what a question about the course is about."""
 NOUNS = ("name", "role", "thing", "goods", "place")
 """The kinds of words that a story is about."""
@@ -38,7 +38,7 @@ PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"
 SENTENCES = r"(?<=[.!?])\s+"
 """Between two sentences of a message."""
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
-HALVES = re.compile(TABLE["asks"]["halves"])
+HALVES = re.compile(WORDS["asks"]["halves"])
 """What stands between two questions of a message."""
 BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
 """How a question begins."""

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from companion.instructions import Chat
+from companion.serve.after_story import story_and_question
 from companion.serve.kinds import ANSWERS as SMALL_TALK
 from companion.serve.kinds import EXAMPLE, ORDER_KINDS, SAID, UNCLEAR, kind_of, question_of, reworded
 from companion.serve.lists import Lists
@@ -20,7 +21,6 @@ from companion.serve.orders import (
     ordered_phrases,
     with_kept,
 )
-from companion.serve.question_kind import story_and_question
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
 from companion.serve.story_questions import NO_REASONS

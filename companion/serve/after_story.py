@@ -7,7 +7,7 @@ from companion.serve.kinds import ABOUT_STORY, LEARNED, MAYBE_WORLD, kind_of, kn
 from companion.serve.village_words import (
     SENTENCES,
     SPARE,
-    TABLE,
+    WORDS,
     content_words,
     from_question_word,
     learned_words,
@@ -20,7 +20,7 @@ from companion.show.judged_text import is_story
 
 WHO_DID = re.compile(r"^\W*(?i:who) (?!(?:is|was|are|were|has|had)\b)[a-z]\w*")
 """How a question begins that asks who did something."""
-REFERRING = frozenset(TABLE["lists"]["referring"].split())
+REFERRING = frozenset(WORDS["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 BEFORE = re.compile(
     r"(?i)\b(before|first|originally|earlier|beginning|used to)\b"
