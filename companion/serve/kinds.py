@@ -241,12 +241,18 @@ def kind_of(message: str) -> str:
 
 
 def reworded(answer: str, earlier: Sequence[str]) -> str:
-    """Return an answer in its next wording, if it was given earlier and has others, with another example."""
+    """Return an answer in its next wording, if it was given earlier and has others, with another example.
+
+    What has no other wording and no example is returned as it is, such as a part of a story with its marks.
+    """
     wordings = WORDINGS.get(answer, [answer])
     n_given = sum(one in wordings for one in earlier)
+    wording = wordings[n_given % len(wordings)]
+    if EXAMPLE not in wording:
+        return wording
     orders = (EXAMPLE, *MORE_EXAMPLES)
     n_named = sum(any(order in one for order in orders) for one in earlier)
-    return wordings[n_given % len(wordings)].replace(EXAMPLE, orders[n_named % len(orders)])
+    return wording.replace(EXAMPLE, orders[n_named % len(orders)])
 
 
 def question_of(message: str) -> str:

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from companion.instructions import Chat
+from companion.runtime.terminal import Styled
 from companion.serve.after_story import story_and_question
 from companion.serve.kinds import ANSWERS as SMALL_TALK
 from companion.serve.kinds import EXAMPLE, ORDER_KINDS, SAID, UNCLEAR, kind_of, question_of, reworded
@@ -400,6 +401,7 @@ def test_an_answer_is_worded_anew_the_second_time():
         second = reworded(first, ["All right.", first])
         assert second != first and reworded(first, [first, second]) != second
     assert reworded(NO_STORY, []) == NO_STORY and EXAMPLE not in reworded(NO_STORY, [NO_STORY])
+    assert type(reworded(Styled(STORY), [])) is Styled  # else a terminal would not show its colors
 
 
 def test_what_was_ordered_and_left_out_is_not_in_the_story(monkeypatch):
