@@ -164,6 +164,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = re.sub(r"^argument \S+: (?=\S+=)", "", message)
+        choice = re.search(r"invalid choice: '?(.+?)'? \(choose from (.+)\)", message)
+        if choice:
+            message += suggestion(choice[1], re.findall(r"[\w-]+", choice[2]))
         raise ValueError(f"{message}; see {self.prog} --help")
 
 

@@ -57,6 +57,10 @@ TWO_TERMS = "My lists do not compare the two. Here is what each of them means, t
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
+DIFFERS = re.compile(
+    r"(?i)^\W*how (?:is|are) (?:it|that|this|they|those) different from (?:an? |the )?(.+?)\W*$"
+)
+"""What asks how the term before differs from another."""
 EVERYDAY = frozenset(stems(WORDS["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 IN_CHAPTER = "chapter cover covers deal deals handle discuss"
@@ -133,6 +137,9 @@ class Course:
         """A question with the term that the last answer explained in the place of "it"."""
         if not before or not before.term or not ASKS.match(message):
             return message
+        differs = DIFFERS.match(message)
+        if differs:
+            return f"What is the difference between {before.term.lower()} and {differs[1]}?"
         if self.entries(message) or self.nearest(message)[1] >= Nearness.POSSIBLE:  # it says what it is about
             return message
         return re.sub(r"(?i)\b(it|they|them|that)\b", before.term.lower(), message, count=1)

@@ -59,6 +59,8 @@ WITHOUT = re.compile(
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
+NAME_AND_ROLE = re.compile(rf"(?i)\b({'|'.join(KINDS['name'])}),? the ({'|'.join(KINDS['role'])})\b")
+"""A name before its role, as in "Otto the badger"."""
 OPENS_SUBJECT = re.compile(
     r"(?i)(?:\b(?:about|for|from|of|with|where|which|there (?:was|were|lived))\b|:|\bstory[.,;-])([^.?!\n]*)"
 )
@@ -71,7 +73,8 @@ STORY_KIND = re.compile(
 
 
 def normalized_order(text: str) -> str:
-    """The message with its numbers as words, its typing errors mended, and Mara as a baker or what she is."""
+    """The message with numbers as words, typing errors mended, roles before names, and Mara as a baker."""
+    text = NAME_AND_ROLE.sub(r"the \2 \1", text)
     text = re.sub(r"\b([1-9]|1\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 

@@ -132,14 +132,15 @@ class StoryChat(Chat):
 
     def replies_to(self, text: str, max_new_tokens: int, seed, **options) -> list[Reply]:
         """The answers to the questions of a message, or the story that it orders."""
-        text = question_of(without_lead(text))
+        typed = without_lead(text)
+        text = question_of(typed)
         said, question = story_and_question(text)
         question = spelled(question)
         kind = kind_of(question)
         parts = halves(text)
         replies: list[Reply] = []
         if kind == "order" or (kind == "more" and not self.stories()):
-            replies.append(self.tell_story(text, max_new_tokens, seed, **options))
+            replies.append(self.tell_story(typed, max_new_tokens, seed, **options))
         elif len(parts) > 1 and self.stories() and all(kind_of(part) in ABOUT_STORY for part in parts):
             for part in parts:
                 replies.append(self.answer("", spelled(part), max_new_tokens, seed, **options))

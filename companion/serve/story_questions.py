@@ -185,7 +185,9 @@ def number(asked: StoryQuestion) -> str:
     counted = village_forms().get(typed, typed)
     if counted not in counts:
         return f"The story does not count {typed or 'that'}. {places_of(asked.story, asked.people)}".strip()
-    has = places_of(asked.story, asked.people) if asked.people else contents_of(asked.story)
+    has = contents_of(asked.story).replace("It has", "The story has")
+    if asked.people:
+        has = places_of(asked.story, asked.people)
     animals = f", and of animals: {counts['animals']}" if counted in ("people", "persons") else ""
     return f"The number of {typed}: {counts[counted]}{animals}. {has}"
 

@@ -20,8 +20,8 @@ from torch import nn
 from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import finish_renames, read_json
 from companion.runtime.models.devices import empty_model
-from companion.runtime.storage.hub import PICKLES
-from companion.runtime.terminal import similar_path
+from companion.runtime.storage.hub import INSTALLABLE, PICKLES
+from companion.runtime.terminal import similar_path, suggestion
 from companion.runtime.text.tokenizer import Tokenizer
 
 CONFIG = "config.json"
@@ -206,7 +206,8 @@ def check_file(path: Path) -> None:
         raise ValueError(f"checkpoint {folder} is a file; give the folder that it lies in")
     problem = f"has no {path.name}"
     if not folder.is_dir():
-        problem = f"is not there, nor its {path.name}{similar_path(folder)}"
+        hint = similar_path(folder) or suggestion(folder.name, INSTALLABLE)
+        problem = f"is not there, nor its {path.name}{hint}"
     raise ValueError(f"checkpoint {folder} {problem}; check the path, or use companion train")
 
 

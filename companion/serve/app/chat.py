@@ -12,7 +12,7 @@ from companion.serve.app import parts
 from companion.serve.course_lists import Answered
 from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
-from companion.serve.story_chat import StoryChat, story_verdicts
+from companion.serve.story_chat import READ_NOTE, StoryChat, story_verdicts
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
 EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
@@ -82,8 +82,8 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
         turn.by = model.label
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])
         if isinstance(chat, StoryChat):
-            turn.note = chat.note
-            names = {"model": model.label, "program": "a program", "rule": "a rule"}
+            turn.note = chat.note.replace(READ_NOTE, "").strip()  # the line above it says that
+            names = {"model": model.label, "program": "a program that reads the story", "rule": "a rule"}
             turn.by = " and ".join(dict.fromkeys(names[reply.by] for reply in chat.replies))
     except parts.FAULTS as error:
         turn.by = "nobody"

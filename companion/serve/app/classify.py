@@ -56,25 +56,18 @@ def classify(reader, texts: list[str], places: list[str]) -> None:
 
 
 st.title("Classify texts", anchor=False)
-st.write(
-    "Is a message spam? A classifier sorts each text into one of its classes, and says how sure it is. The"
-    " example was trained just now on 80 messages."
-)
-top = st.container()
-result = st.container()
-below = st.container()  # the result is seen without scrolling
+st.write("Is a message spam? A classifier sorts each text into one of its classes, and says how sure it is.")
 models = of_kind(st.session_state["models"], "classifies")
-with below:
-    name = st.selectbox("Classifier", [*models, EXAMPLE])
-    st.html(html_parts.note(example().description if name == EXAMPLE else models[name].description))
-with top.form("classify"):
+name = st.selectbox("Classifier", [*models, EXAMPLE])
+st.html(html_parts.note(example().description if name == EXAMPLE else models[name].description))
+with st.form("classify"):
     usual = "\n".join(example().labels) if name == EXAMPLE else ""
     typed = st.text_area("Texts, one in each line", usual, height=110, max_chars=100_000, key=f"texts {name}")
     with st.expander("Or the texts of a CSV file"):
         file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
         column = st.text_input("Column", "text", max_chars=200, help="the name of the one with the texts")
     asked = st.form_submit_button("Classify", type="primary")
-with result:
+with st.container():
     if asked:
         st.session_state.pop("classified", None)
         try:
