@@ -289,7 +289,7 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     after = story_chat("A story.", f"{STORY} {goods}")
     place = "At the end of the story, the goose Nell is at the mill with three plums."
     assert program_says(after, "Where are the plums now?") == place
-    assert program_says(after, "how many plums?").startswith("The number of plums: 3. The story has the baker Mara")
+    assert program_says(after, "how many plums?").startswith("The number of plums: 3. The story has the")
     assert program_says(after, "how many plums did Mara have left?").startswith(
         "The number of plums: 0. At the end"
     )
