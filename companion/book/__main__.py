@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from companion.book import BookError
-from companion.book.manifest import Book
+from companion.book.manifest import Book, new_chapter
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,8 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         book = Book.read(options.root)
         if options.command == "new":
-            from companion.book.manifest import new_chapter
-
             print(new_chapter(book, options.name))
         elif options.command == "sync":
             from companion.book.sync import sync as sync_chapters

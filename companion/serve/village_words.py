@@ -43,7 +43,7 @@ HALVES = re.compile(WORDS["asks"]["halves"])
 BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
 """How a question begins."""
 LEAD = re.compile(
-    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so)\s+)?"
+    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so|fine)\b[\s,.!]*)?"
     rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""

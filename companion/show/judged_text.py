@@ -153,7 +153,7 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
     text = ""
     shown = 0
 
-    def new(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    def new_sentences(verdicts: Sequence[Verdict]) -> Iterator[str]:
         """The sentences that were not shown before."""
         nonlocal shown
         for verdict in verdicts[shown:]:
@@ -171,11 +171,11 @@ def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = Fals
             yield text
             yield from pieces
             return
-        yield from new(verdicts)
+        yield from new_sentences(verdicts)
     if stories_only and not is_story(text):
         yield text
         return
     verdicts = judge(text)
-    yield from new(verdicts)
+    yield from new_sentences(verdicts)
     if verdicts:
         yield Styled(f"\n{findings(verdicts)}")

@@ -95,7 +95,7 @@ def read_model(
     model = build_empty(saved["config"], builders, folder / CONFIG)
     weights, notes = read_safetensors(folder / WEIGHTS)
     if "quantization" in saved:
-        from companion.runtime.models.quantization import keep_types_of_scales
+        from companion.runtime.models.quantization import keep_types_of_scales  # few folders need it
 
         if quantize is None:
             raise ValueError(f"{folder} is quantized, and this needs weights that are floats; name another")

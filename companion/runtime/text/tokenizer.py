@@ -422,6 +422,7 @@ def look_up(vocab: dict, i: int):
     return vocab[i]
 
 
+# Here and not in merges.py, because a saved tokenizer needs it when it is loaded.
 def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
     """Return the merges and byte_order of a BPETokenizer as bytes.
 
