@@ -6,12 +6,10 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from companion import village
 from companion.book.elsewhere import clone
 from companion.book.manifest import Book
 from companion.book.pages import guides, page_links
 from companion.book.teller import TEMPLATES, widget
-from companion.show import plots
 
 LOG = Path("data/models/village/log.jsonl")
 """The shipped model's own record: its loss and what it told, step by step."""
@@ -48,6 +46,9 @@ def lie_page(book: Book) -> str:
 
 def marks(text: str) -> str:
     """A story with its judge's marks, as HTML, without the reasons."""
+    from companion import village
+    from companion.show import plots
+
     verdicts = [replace(verdict, reason="") for verdict in village.judge(text)]
     return " ".join(plots.judged(verdicts).data.split())
 

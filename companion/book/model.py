@@ -6,18 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.numpy import load_file, save_file
 
 from companion.book import BookError
 from companion.book.manifest import Book
-from companion.gpt import GPTConfig, gpt2
-from companion.inside import attention_maps, before, hidden_states, logit_lens
-from companion.runtime.text.tokenizer import Tokenizer
-from companion.tokenization import GPT2_PATTERN
 from companion.village.judge import LONGEST_SENTENCE, introduced
 from companion.village.machine import VILLAGE
-from companion.village.reader import read_tokens
 from companion.village.words import KINDS
 
 CHECKPOINT = Path("data/models/village")
@@ -33,6 +26,10 @@ def ships(book: Book) -> bool:
 
 def shipped(book: Book) -> tuple[dict, Any, dict[str, np.ndarray]]:
     """The shipped model's configuration, its tokenizer and its weights."""
+    from safetensors.numpy import load_file
+
+    from companion.runtime.text.tokenizer import Tokenizer
+
     folder = book.root / CHECKPOINT
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
     return config, Tokenizer.load(folder / "tokenizer.json"), load_file(folder / "model.safetensors")
@@ -68,6 +65,10 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     Raises:
         BookError: If the pages' JavaScript does not have the model's architecture or split pattern.
     """
+    from safetensors.numpy import save_file
+
+    from companion.tokenization import GPT2_PATTERN
+
     config, tokenizer, tensors = shipped(book)
     if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
         raise BookError(f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern; change gpt.js and tokenizer.js")
@@ -107,6 +108,10 @@ def marks_data() -> dict:
 
 def page_model(config: dict, tensors: dict[str, np.ndarray]) -> Any:
     """The model of the pages: the shipped one, with matrices rounded as in the file."""
+    import torch
+
+    from companion.gpt import GPTConfig, gpt2
+
     stored = rounded_model(tensors)
     state = {}
     for name in tensors:
@@ -120,6 +125,10 @@ def page_model(config: dict, tensors: dict[str, np.ndarray]) -> Any:
 
 def write_example(book: Book, path: Path, text: str) -> None:
     """Write what the model of the pages does with a text, as `trace` in worker.js answers it."""
+    import torch
+
+    from companion.inside import attention_maps, before, hidden_states, logit_lens
+
     config, tokenizer, tensors = shipped(book)
     model = page_model(config, tensors)
     ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(text)]
@@ -169,6 +178,8 @@ def write_truth(book: Book, path: Path, texts: list[str]) -> None:
     Raises:
         BookError: If the village could not have told a text, so that there is no truth.
     """
+    from companion.village.reader import read_tokens
+
     _, tokenizer, _ = shipped(book)
     rows = []
     for text in texts:
