@@ -1,4 +1,7 @@
-"""The shipped model as a browser reads it: weights rounded to int8, and all else as JSON."""
+"""The shipped model as a browser reads it: weights rounded to int8, and all else as JSON.
+
+What needs PyTorch is imported inside functions, so that checking and syncing chapters do not wait for it.
+"""
 
 import json
 import math
