@@ -67,32 +67,31 @@ with st.form("classify"):
         file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
         column = st.text_input("Column", "text", max_chars=200, help="the name of the one with the texts")
     asked = st.form_submit_button("Classify", type="primary")
-with st.container():
-    if asked:
-        st.session_state.pop("classified", None)
-        try:
-            device = st.session_state["device"]
-            reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
-            classify(reader, *texts_of(file, typed, column))
-            st.session_state["labels"] = example().labels if name == EXAMPLE else None
-        except parts.FAULTS as error:
-            parts.complain(error)
-    if "classified" in st.session_state:
-        texts, answers = st.session_state["classified"]
-        labels = st.session_state["labels"]
-        if labels and labels.keys().isdisjoint(texts):
-            labels = None  # nothing is known of what was typed
-        names = [max(shares, key=shares.get) for shares in answers]
-        counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
-        said = f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."
-        known = [(text, name) for text, name in zip(texts, names, strict=True) if labels and text in labels]
-        if known:
-            n_right = sum(labels[text] == name for text, name in known)
-            said += f" Right: {n_right} of {len(known)} whose class is known."
-        st.html(html_parts.note(said))
-        st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], labels))
-        if len(texts) > SHOWN:
-            st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
-        st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")
+if asked:
+    st.session_state.pop("classified", None)
+    try:
+        device = st.session_state["device"]
+        reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
+        classify(reader, *texts_of(file, typed, column))
+        st.session_state["labels"] = example().labels if name == EXAMPLE else None
+    except parts.FAULTS as error:
+        parts.complain(error)
+if "classified" in st.session_state:
+    texts, answers = st.session_state["classified"]
+    labels = st.session_state["labels"]
+    if labels and labels.keys().isdisjoint(texts):
+        labels = None  # nothing is known of what was typed
+    names = [max(shares, key=shares.get) for shares in answers]
+    counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
+    said = f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."
+    known = [(text, name) for text, name in zip(texts, names, strict=True) if labels and text in labels]
+    if known:
+        n_right = sum(labels[text] == name for text, name in known)
+        said += f" Right: {n_right} of {len(known)} whose class is known."
+    st.html(html_parts.note(said))
+    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN], labels))
+    if len(texts) > SHOWN:
+        st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
+    st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")
 st.write("To make a classifier of your own labelled texts, run this command. It then appears in the list:")
 st.code("companion finetune classify --data labelled.csv", language=None, wrap_lines=True)
