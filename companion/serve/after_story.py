@@ -3,9 +3,9 @@
 import re
 
 from companion.serve.course_question import ASKS
-from companion.serve.kinds import ABOUT_STORY, LEARNED, MAYBE_WORLD, kind_of, known_kinds, words_of
+from companion.serve.kinds import ABOUT_STORY, FOR_MODEL, MAYBE_WORLD, Kind, known_kinds, words_of
+from companion.serve.message import Question
 from companion.serve.village_words import (
-    SENTENCES,
     SPARE,
     WORDS,
     content_words,
@@ -44,14 +44,8 @@ def asked_for(question: str) -> list[str]:
     return found
 
 
-def story_and_question(message: str) -> tuple[str, str]:
-    """The story that a message tells and its last sentence, which asks; else "" and the message."""
-    *said, question = re.split(SENTENCES, message.strip())
-    return (" ".join(said), question) if is_story(" ".join(said)) else ("", message)
-
-
-def kind_in(question: str, known: list[str]) -> str:
-    """The kind of a question after what was said, which may decide what `kind_of` leaves open.
+def kind_after(asked: Question, known: list[str]) -> str:
+    """The kind of a question after what was said, which may decide what its own kind leaves open.
 
     It is changed in this order:
 
@@ -63,25 +57,25 @@ def kind_in(question: str, known: list[str]) -> str:
     - a kind that leaves it open is "world", where the question is about the world;
     - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "story".
     """
-    kind = kind_of(question)
-    question = from_question_word(question)
+    kind = asked.kind
+    question = from_question_word(asked.text)
     nouns = village_nouns(question)
     stories = [one for one in known if is_story(one)]
     story = stories[-1] if stories else ""
-    if kind == "more":
-        return "next"
-    if kind in ABOUT_STORY and kind != "truth" and question.lower().startswith("why "):
-        kind = "why"
-    if kind == "unclear" and (nouns or (stories and ASKS.match(question))):
-        kind = "story"
-    if kind == "world" and nouns and story and not missing(nouns, story):
-        kind = "story"
-    if kind in (*LEARNED, "story") and nouns and BEFORE.search(question):
-        return "deeds"
+    if kind == Kind.MORE:
+        return Kind.NEXT
+    if kind in ABOUT_STORY and kind != Kind.TRUTH and question.lower().startswith("why "):
+        kind = Kind.WHY
+    if kind == Kind.UNCLEAR and (nouns or (stories and ASKS.match(question))):
+        kind = Kind.STORY
+    if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
+        kind = Kind.STORY
+    if kind in (*FOR_MODEL, Kind.STORY) and nouns and BEFORE.search(question):
+        return Kind.DEEDS
     if is_about_the_world(kind, question, story):
-        return "world"
-    if kind in LEARNED and any(known) and not missing(asked_for(question), " ".join(known)):
-        return "learned" if content_words(question) <= learned_words() else "story"
+        return Kind.WORLD
+    if kind in FOR_MODEL and any(known) and not missing(asked_for(question), " ".join(known)):
+        return Kind.LEARNED if content_words(question) <= learned_words() else Kind.STORY
     return kind
 
 
@@ -93,9 +87,9 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
     """
     if kind not in MAYBE_WORLD or village_nouns(question) or words_of(question) in known_kinds():
         return False
-    if kind == "unclear" and not ASKS.match(question):
+    if kind == Kind.UNCLEAR and not ASKS.match(question):
         return False
-    if kind == "who" and story and len(unknown_words(question)) == 1:  # "who is Ada"
+    if kind == Kind.WHO and story and len(unknown_words(question)) == 1:  # "who is Ada"
         return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False

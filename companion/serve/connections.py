@@ -99,6 +99,8 @@ class QuietProtocol(H11Protocol):
 
     uvicorn closes a connection only some seconds after an answer. It does not close one that never sent a
     request, or that sends the head of a request a byte at a time.
+
+    It uses attributes that uvicorn does not document (`cycle`, `loop`), so pyproject.toml pins the version.
     """
 
     def connection_made(self, transport) -> None:

@@ -134,7 +134,7 @@ class Constraint:
         inside = [place for place in self.places if place is not None and place.piece is PLAIN]
         if not inside:
             return walked(self.places, vocabulary.trie, vocabulary.vocab_size)
-        [place] = inside
+        [place] = inside  # place.rest: the characters that are left; place.rest.rest: the closing mark
         room = place.rest.piece.most + 1  # characters
         key = (place.rest.rest, min(room, vocabulary.longest))
         if key not in self.in_strings:

@@ -40,6 +40,7 @@ from companion.serve.course_question import (
     Nearness,
     nearness_of,
 )
+from companion.serve.message import Question
 from companion.serve.village_words import (
     LIGHT_WORDS,
     SPARE,
@@ -57,10 +58,6 @@ TWO_TERMS = "My lists do not compare the two. Here is what each of them means, t
 """What stands before the entries of two terms that a question compares."""
 ONE_TERM = "My lists do not compare the two, and explain only one of them:"
 """The same where one of them is not in the glossary."""
-DIFFERS = re.compile(
-    r"(?i)^\W*how (?:is|are) (?:it|that|this|they|those) different from (?:an? |the )?(.+?)\W*$"
-)
-"""What asks how the term before differs from another."""
 EVERYDAY = frozenset(stems(WORDS["lists"]["everyday"]))
 """Words that are also terms of the course: alone they stand for a term only where other words fit it."""
 IN_CHAPTER = "chapter cover covers deal deals handle discuss"
@@ -133,17 +130,6 @@ class Course:
         matches = [one for one in matches if one[0] == word[0]]
         return matches[0] if matches else typed
 
-    def with_term(self, message: str, before: Answered | None) -> str:
-        """A question with the term that the last answer explained in the place of "it"."""
-        if not before or not before.term or not ASKS.match(message):
-            return message
-        differs = DIFFERS.match(message)
-        if differs:
-            return f"What is the difference between {before.term.lower()} and {differs[1]}?"
-        if self.entries(message) or self.nearest(message)[1] >= Nearness.POSSIBLE:  # it says what it is about
-            return message
-        return re.sub(r"(?i)\b(it|they|them|that)\b", before.term.lower(), message, count=1)
-
     def entries(self, message: str) -> list[Entry]:
         """The entries of at most two terms that a message contains, that of the later chapter first.
 
@@ -188,8 +174,8 @@ class Course:
 
     def section(self, asked: CourseQuestion) -> Answered | None:
         """The section whose heading is nearest to a message, if it has two of its content words, or all."""
-        row, similarity = self.sections.find(asked.message)
-        words = content_words(in_words(asked.message))
+        row, similarity = self.sections.find(asked.text)
+        words = content_words(in_words(asked.text))
         shared = words & content_words(in_words(row.question))
         if similarity < LIMITS[Nearness.POSSIBLE] or (len(shared) < 2 and shared != words):
             return None
@@ -197,15 +183,15 @@ class Course:
         answer = f"{chapter} has a section on that: “{row.question}”."
         return Answered(answer, f"{HEADINGS}, {row.chapter}", row.chapter)
 
-    def asked(self, message: str) -> CourseQuestion:
+    def asked(self, question: Question) -> CourseQuestion:
         """A question with what the lists have of it."""
-        entries = self.entries(message)
-        unnamed = self.unnamed(SIMPLY.sub(" ", WHY.sub(" ", message)), entries)
-        row, nearness = self.nearest(message)
-        return CourseQuestion(message, entries, unnamed, row, nearness)
+        entries = self.entries(question.text)
+        unnamed = self.unnamed(SIMPLY.sub(" ", WHY.sub(" ", question.text)), entries)
+        row, nearness = self.nearest(question.text)
+        return CourseQuestion(question.text, question.kind, entries, unnamed, row, nearness)
 
-    def find(self, message: str) -> Answered | None:
-        """The answer of the lists to a question with its words mended; None where they have none.
+    def find(self, asked: CourseQuestion) -> Answered | None:
+        """The answer of the lists to a question; None where they have none.
 
         Who may answer, by how near the nearest listed question is; the first that has an answer counts:
 
@@ -219,7 +205,6 @@ class Course:
 
         The last two answer no message about something else that requests nothing.
         """
-        asked = self.asked(message)
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
         if asked.is_request or not self.is_of_something_else(asked):
             answerers += [self.meaning_and_section, self.section, self.question_of_rare_word]
@@ -231,7 +216,7 @@ class Course:
 
     def terms_of_chapter(self, asked: CourseQuestion) -> Answered | None:
         """The terms of the chapter that a message names."""
-        return None if asked.nearness == Nearness.SAME else self.about_chapter(asked.message)
+        return None if asked.nearness == Nearness.SAME else self.about_chapter(asked.text)
 
     def purpose(self, asked: CourseQuestion) -> Answered | None:
         """What a term means and what it is for, to a question for its purpose or a simple explanation."""
@@ -242,7 +227,7 @@ class Course:
 
     def comparison(self, asked: CourseQuestion) -> Answered | None:
         """How two terms differ, to a question that compares them; else what they mean."""
-        if not asked.is_open or not asked.entries or not COMPARES.search(asked.message):
+        if not asked.is_open or not asked.entries or not COMPARES.search(asked.text):
             return None
         if len(asked.entries) == 1:
             return of_terms(asked.entries, ONE_TERM)
@@ -253,7 +238,7 @@ class Course:
         """What the terms of a message mean, if it has nothing else, and no listed question is much nearer."""
         if not asked.entries or asked.unnamed or asked.wants_more:
             return None
-        if asked.nearness >= Nearness.CLEAR and COMPARES.search(asked.message):
+        if asked.nearness >= Nearness.CLEAR and COMPARES.search(asked.text):
             return None
         limit = Nearness.SAME if len(asked.entries) == 1 else Nearness.CLEAR
         return of_terms(asked.entries) if asked.nearness < limit else None
@@ -270,7 +255,7 @@ class Course:
     def is_of_something_else(self, asked: CourseQuestion) -> bool:
         """Whether a message has words of the village, or several that the course does not have."""
         strange = [word for word in asked.unnamed if word not in self.word_stems]
-        return len(strange) > 1 or bool(village_nouns(asked.message))
+        return len(strange) > 1 or bool(village_nouns(asked.text))
 
     def meaning_and_section(self, asked: CourseQuestion) -> Answered | None:
         """What the terms of a message mean, and the section on the rest of it."""
@@ -279,15 +264,15 @@ class Course:
         section = self.section(asked)
         if section:
             return of_terms(asked.entries).followed_by(section)
-        is_partial = bool(ASKS.match(asked.message)) and (asked.unnamed or WHY.search(asked.message))
+        is_partial = bool(ASKS.match(asked.text)) and (asked.unnamed or WHY.search(asked.text))
         if is_partial:
             return of_terms(asked.entries, ONLY_TERMS)._replace(is_partial=True)
         return of_terms(asked.entries)
 
     def question_of_rare_word(self, asked: CourseQuestion) -> Answered | None:
         """The answer to the nearest question of the chapters with a very rare word of the message."""
-        rare = {word for word in content_words(asked.message) if self.counts[word] <= VERY_RARE}
-        row, similarity = self.indexes[1].find(asked.message, rare)
+        rare = {word for word in content_words(asked.text) if self.counts[word] <= VERY_RARE}
+        row, similarity = self.indexes[1].find(asked.text, rare)
         return row.answered() if similarity >= LIMITS[Nearness.POSSIBLE] else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
@@ -297,22 +282,22 @@ class Course:
         row, similarity = max(found, key=lambda one: one[1])
         return row.answered() if similarity >= LIMITS[Nearness.CLEAR] else None
 
-    def chapter_for(self, topic: str) -> Answered | None:
-        """The chapter that explains a topic, and then what the lists say of it."""
-        of_chapter = self.about_chapter(topic)
+    def chapter_for(self, asked: CourseQuestion) -> Answered | None:
+        """The chapter that explains what is asked for, and then what the lists say of it."""
+        of_chapter = self.about_chapter(asked.text)
         if of_chapter:
             return of_chapter
-        entries = self.entries(topic)[:1]
-        titled = self.titled(topic)
+        entries = asked.entries[:1]
+        titled = self.titled(asked.text)
         if titled and titled not in [entry.chapter for entry in entries]:
             return self.about_chapter(titled.partition(":")[0])
-        found = of_terms(entries) if entries else self.find(topic)
+        found = of_terms(entries) if entries else self.find(asked)
         if found and found.chapter:
             lead = capitalized(f"{found.chapter}. ")
             return found._replace(answer=lead + found.answer.removeprefix(lead))
         if found and CHAPTER_AND_NUMBER.search(found.answer):
             return found
-        strange = [word for word in re.findall(r"\w+", topic) if word.lower() not in self.words]
+        strange = [word for word in re.findall(r"\w+", asked.text) if word.lower() not in self.words]
         none = f"No chapter has “{' '.join(strange)}” in its terms. chapters/README.md lists all."
         return Answered(none, IN_GLOSSARY) if strange else None
 

@@ -19,6 +19,10 @@ COMPARES = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['compares'])})\b")
 """What asks how two terms differ."""
 REQUESTS = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['requests'])})\b")
 """What asks for an explanation without a question word."""
+DIFFERS = re.compile(
+    r"(?i)^\W*how (?:is|are) (?:it|that|this|they|those) different from (?:an? |the )?(.+?)\W*$"
+)
+"""What asks how the term before differs from another."""
 
 
 class Nearness(IntEnum):
@@ -47,17 +51,19 @@ def nearness_of(similarity: float) -> Nearness:
 
 @dataclass
 class CourseQuestion:
-    """A question about the course, and what the lists have of it.
+    """A question, and what the lists about the course have of it.
 
     Attributes:
-        message: The question.
+        text: The question.
+        kind: Its kind.
         entries: The glossary's entries of its terms.
         unnamed: Its content words that are in no name of these.
         row: The nearest listed question.
         nearness: How near it is.
     """
 
-    message: str
+    text: str
+    kind: str
     entries: list[Entry]
     unnamed: set[str]
     row: Row
@@ -72,9 +78,20 @@ class CourseQuestion:
     @property
     def wants_more(self) -> bool:
         """Whether it asks for more than the meaning of a term."""
-        return bool(WHY.search(self.message) or SIMPLY.search(self.message))
+        return bool(WHY.search(self.text) or SIMPLY.search(self.text))
 
     @property
     def is_request(self) -> bool:
         """Whether it asks for something, with a question word or without."""
-        return bool(ASKS.match(self.message) or REQUESTS.search(self.message) or self.wants_more)
+        return bool(ASKS.match(self.text) or REQUESTS.search(self.text) or self.wants_more)
+
+    def with_term(self, term: str) -> str:
+        """The question with a term that was explained before in the place of "it"; as it is without one."""
+        if not term or not ASKS.match(self.text):
+            return self.text
+        differs = DIFFERS.match(self.text)
+        if differs:
+            return f"What is the difference between {term.lower()} and {differs[1]}?"
+        if self.entries or self.nearness >= Nearness.POSSIBLE:  # it says what it is about
+            return self.text
+        return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), self.text, count=1)

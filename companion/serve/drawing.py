@@ -61,11 +61,11 @@ class Drawing:
 
     def seen(self) -> list[Seen]:
         """Each token that was drawn, as the model saw it, before temperature, top-k and top-p."""
-        return seen(self.teller, self.row[0].tolist(), list(self.ids))
+        return as_seen(self.teller, self.row[0].tolist(), list(self.ids))
 
 
 @torch.no_grad()
-def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]:
+def as_seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]:
     """The tokens ids, which follow the tokens before, with their probabilities, in one pass of the model.
 
     The tokens together must fit into the model's context, the last one aside.

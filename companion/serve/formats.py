@@ -210,13 +210,14 @@ def json_object() -> tuple:
     Strings and names have at most MAX_CHARACTERS characters. Objects and arrays have at most MAX_ITEMS
     entries, and they are nested at most FREE_DEPTH deep.
     """
-    values = [STRING, NUMBER, SIMPLE["boolean"], SIMPLE["null"]]
+    simple = [STRING, NUMBER, SIMPLE["boolean"], SIMPLE["null"]]
+    values = simple
     for _ in range(FREE_DEPTH):
         value = Choice(tuple(values))
         member = (STRING, b": ", value)
         anything = (b"{", Choice(((), (member, Repeat((b", ", member), 0, MAX_ITEMS - 1)))), b"}")
         array = (b"[", Choice(((), (value, Repeat((b", ", value), 0, MAX_ITEMS - 1)))), b"]")
-        values = [*values[:4], anything, array]
+        values = [*simple, anything, array]
     return anything
 
 

@@ -17,6 +17,7 @@ import tomllib
 import unicodedata
 import zlib
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,6 @@ import numpy as np
 
 from companion.serve.course_lists import FAQ, read_glossary, read_questions
 from companion.serve.village_words import (
-    HALVES,
     LIGHT_WORDS,
     SHORT_FORMS,
     WORDS,
@@ -61,27 +61,100 @@ NO_ENTRY = SAID["no_entry"][0]
 WORDINGS = {answers[0]: answers for answers in [*SAID["answers"].values(), SAID["unclear"], SAID["no_entry"]]}
 """The wordings of an answer, by the first one."""
 
+
+class Kind(StrEnum):
+    """The kinds that the rules of the chat name. For the others, answers.toml has an answer."""
+
+    ORDER = "order"
+    MORE = "more"
+    """Another story, or more about a term."""
+    FACT = "fact"
+    """Who has what, where, how many, in which color: the model learned to answer it."""
+    SENTENCE = "sentence"
+    """How a story ends, in one sentence, which the model also learned."""
+    STORY = "story"
+    """About a story in other ways."""
+    DEEDS = "deeds"
+    HAS = "has"
+    """Whether a story has somebody or something."""
+    COUNT = "count"
+    WHO = "who"
+    WHY = "why"
+    TRUTH = "truth"
+    """Whether an answer or a story is true."""
+    CAST = "cast"
+    PLACES = "places"
+    DAY = "day"
+    WEATHER = "weather"
+    FEELINGS = "feelings"
+    NEXT = "next"
+    """How a story goes on."""
+    COURSE = "course"
+    CHAPTER = "chapter"
+    """Which chapter explains something."""
+    WORLD = "world"
+    """About what is neither in the village nor in the course."""
+    UNCLEAR = "unclear"
+    """Of no kind of messages.csv."""
+    LEARNED = "learned"
+    """A fact or a sentence of what was said, in words that the model learned."""
+    LANGUAGE = "language"
+    """In another language."""
+    DOUBT = "doubt"
+    SIMPLER = "simpler"
+    MISUNDERSTOOD = "misunderstood"
+    LONGER = "longer"
+    TOLD = "told"
+    """What somebody tells of himself."""
+    NAME = "name"
+    GREETING = "greeting"
+    THANKS = "thanks"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    PRAISE = "praise"
+    INSULT = "insult"
+    APOLOGY = "apology"
+
+
 WHOLE_STORY = tuple(SAID["story"])
 """Kinds of questions about the whole of a story."""
-ORDER_KINDS = ("order", "more")
+ORDER_KINDS = (Kind.ORDER, Kind.MORE)
 """Kinds of orders for a story."""
-LEARNED = ("fact", "sentence")
+FOR_MODEL = (Kind.FACT, Kind.SENTENCE)
 """Kinds of questions that the model learned to answer."""
-ABOUT_STORY = (*LEARNED, *WHOLE_STORY, "story", "deeds", "has", "count", "who", "why", "truth")
+ABOUT_STORY = (
+    *FOR_MODEL,
+    *WHOLE_STORY,
+    Kind.STORY,
+    Kind.DEEDS,
+    Kind.HAS,
+    Kind.COUNT,
+    Kind.WHO,
+    Kind.WHY,
+    Kind.TRUTH,
+)
 """Kinds of questions about a story."""
-OF_COURSE = ("course", "chapter")
+OF_COURSE = (Kind.COURSE, Kind.CHAPTER)
 """Kinds of questions about the course."""
-MAYBE_COURSE = ("unclear", "simpler", "told", "more", "longer", *WHOLE_STORY)
+MAYBE_COURSE = (Kind.UNCLEAR, Kind.SIMPLER, Kind.TOLD, Kind.MORE, Kind.LONGER, *WHOLE_STORY)
 """Kinds of messages that are questions about the course where they have a term of it."""
-OF_SETTING = ("cast", "places", "day", "weather", "feelings")
+OF_SETTING = (Kind.CAST, Kind.PLACES, Kind.DAY, Kind.WEATHER, Kind.FEELINGS)
 """Kinds of questions about what a story has besides its deeds."""
-MAYBE_WORLD = ("unclear", "story", "deeds", "count", "who", "why", *OF_SETTING)
+MAYBE_WORLD = (Kind.UNCLEAR, Kind.STORY, Kind.DEEDS, Kind.COUNT, Kind.WHO, Kind.WHY, *OF_SETTING)
 """Kinds of questions that may also be about the world, as "when was Napoleon born" is of the kind "day"."""
-NO_QUESTIONS = ("praise", "insult")
+NO_QUESTIONS = (Kind.PRAISE, Kind.INSULT)
 """Kinds of messages that ask nothing, as "you are clever" does not ask whether a model thinks."""
-MAYBE_TERM = ("unclear", "doubt", "simpler", "misunderstood")
+MAYBE_TERM = (Kind.UNCLEAR, Kind.DOUBT, Kind.SIMPLER, Kind.MISUNDERSTOOD)
 """Kinds of which even a message of messages.csv may mean a term with "it"."""
-COURTESIES = ("greeting", "thanks", "acknowledgement", "praise", "insult", "apology", "told", "name")
+COURTESIES = (
+    Kind.GREETING,
+    Kind.THANKS,
+    Kind.ACKNOWLEDGEMENT,
+    Kind.PRAISE,
+    Kind.INSULT,
+    Kind.APOLOGY,
+    Kind.TOLD,
+    Kind.NAME,
+)
 """The kinds of what is often said beside something else."""
 
 
@@ -226,7 +299,7 @@ def kind_of(message: str) -> str:
     courtesy is the kind of a message only where no part has another.
     """
     if is_foreign(message):
-        return "language"
+        return Kind.LANGUAGE
     words = words_of(message)
     if words in known_kinds():
         return known_kinds()[words]
@@ -237,7 +310,7 @@ def kind_of(message: str) -> str:
         kind = max(of_part, key=of_part.get)
         if of_part[kind] >= THRESHOLD:
             candidates.append(Candidate(kind not in COURTESIES, part == message, of_part[kind], kind))
-    return max(candidates).kind if candidates else "unclear"
+    return max(candidates).kind if candidates else Kind.UNCLEAR
 
 
 def reworded(answer: str, earlier: Sequence[str]) -> str:
@@ -253,13 +326,6 @@ def reworded(answer: str, earlier: Sequence[str]) -> str:
     orders = (EXAMPLE, *MORE_EXAMPLES)
     n_named = sum(any(order in one for order in orders) for one in earlier)
     return wording.replace(EXAMPLE, orders[n_named % len(orders)])
-
-
-def question_of(message: str) -> str:
-    """A message without the courtesies and doubts beside its one question: "Hm. Is that true?"."""
-    parts = HALVES.split(message.strip())
-    questions = [part for part in parts if kind_of(part) not in (*COURTESIES, "doubt")]
-    return questions[0] if len(questions) == 1 else message
 
 
 if __name__ == "__main__":

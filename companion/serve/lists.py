@@ -9,58 +9,56 @@ The kind of a message (`kinds.py`) decides who answers it:
   program that reads the story (`after_story.py`, `story_questions.py`).
 
 `Lists` gives the first two, in the terminal, in the app and in the server, and `StoryChat` (`story_chat.py`)
-the others.
+the others. Both read a message once, at their entry (`message.py`).
 """
 
 import re
+from collections.abc import Sequence
 
 from companion.serve.course import Course
 from companion.serve.course_lists import SMALL_TALK, Answered
-from companion.serve.course_question import ASKS, ASKS_WHERE, Nearness
+from companion.serve.course_question import ASKS, ASKS_WHERE, CourseQuestion, Nearness
 from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,
-    COURTESIES,
     MAYBE_COURSE,
     MAYBE_TERM,
     NO_ENTRY,
     NO_QUESTIONS,
     OF_COURSE,
     SAID,
-    kind_of,
+    Kind,
     known_kinds,
-    question_of,
     words_of,
 )
-from companion.serve.village_words import halves, village_nouns, without_lead
+from companion.serve.message import Question, read_message
+from companion.serve.village_words import village_nouns
 from companion.show.judged_text import is_story
 
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
 """What means somebody or something that was named before."""
 
 
-def is_about_the_course(message: str, kind: str, course: Course) -> bool:
+def is_about_the_course(asked: CourseQuestion) -> bool:
     """Whether a message is a question about the course.
 
     It is one if its kind says so or it is the same as a listed question, and none if messages.csv has it with
     another kind or its kind is of no questions. Else it must have little besides terms of the course, where
     its kind leaves that open, or ask with a term and no word of the village, or be near a listed question.
     """
-    nearness = course.nearest(message)[1]
-    if kind in OF_COURSE or nearness == Nearness.SAME:
+    if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
         return True
-    if kind in NO_QUESTIONS or words_of(message) in known_kinds():
+    if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds():
         return False
-    if kind in MAYBE_COURSE and not ASKS_WHERE.match(message):
-        entries = course.entries(message)
-        n_others = len(course.unnamed(message, entries))
-        if entries and n_others <= len(entries):
+    is_unclear = asked.kind == Kind.UNCLEAR
+    if asked.kind in MAYBE_COURSE and asked.entries and not ASKS_WHERE.match(asked.text):
+        if len(asked.unnamed) <= len(asked.entries):
             return True
-        if entries and kind == "unclear" and ASKS.match(message) and not village_nouns(message):
+        if is_unclear and ASKS.match(asked.text) and not village_nouns(asked.text):
             return True
-    if kind == "unclear":
-        return nearness >= Nearness.POSSIBLE
-    return kind not in ABOUT_STORY and nearness >= Nearness.CLEAR
+    if is_unclear:
+        return asked.nearness >= Nearness.POSSIBLE
+    return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR
 
 
 def is_full_course_answer(found: Answered | None) -> bool:
@@ -68,10 +66,10 @@ def is_full_course_answer(found: Answered | None) -> bool:
     return bool(found and found.source != SMALL_TALK and not found.is_partial)
 
 
-def are_about_the_village(parts: list[str]) -> bool:
+def are_about_the_village(parts: Sequence[Question]) -> bool:
     """Whether the first part names something of the village, and the others do so, or say "it"."""
-    return bool(village_nouns(parts[0])) and all(
-        village_nouns(part) or REFERS.search(part) for part in parts[1:]
+    return bool(village_nouns(parts[0].text)) and all(
+        village_nouns(part.text) or REFERS.search(part.text) for part in parts[1:]
     )
 
 
@@ -90,77 +88,77 @@ class Lists:
     def __init__(self):
         self.course = Course()
 
-    def find(self, message: str, before: Answered | None = None) -> Answered | None:
+    def find(self, text: str, before: Answered | None = None) -> Answered | None:
         """The answer and its source; None for a message about the village, and for one that nobody answers.
 
         Where the lists have no answer to the whole of a message, they answer its questions that they have.
 
         Args:
-            message: What is asked.
+            text: The message as it was typed.
             before: The last answer, with which "tell me more" goes on.
         """
-        if is_story(message):  # and a question about it
+        if is_story(text):  # and a question about it
             return None
-        if kind_of(message) == "language":
-            return Answered(ANSWERS["language"], SMALL_TALK)
-        message = without_lead(message)
-        mended = self.course.mended(message)
-        if question_of(mended) != mended:
-            message = question_of(mended)
-        answer = self.find_one(message, before)
-        parts = [part for part in halves(message) if kind_of(part) not in COURTESIES]
-        if len(parts) < 2:
+        message = read_message(text, self.course.mended)
+        asked = self.asked(message.question, before)
+        answer = self.answer(asked, before)
+        if len(message.parts) < 2:
             return answer
-        if are_about_the_village(parts):
+        if are_about_the_village(message.parts):
             return None
-        found = self.found_of_parts(parts, before)
-        if not found or (
-            is_full_course_answer(answer) and self.is_one_question(message, parts, answer, found)
-        ):
-            return answer
-        return joined(found, len(parts))
-
-    def is_one_question(
-        self, message: str, parts: list[str], answer: Answered, found: list[Answered]
-    ) -> bool:
-        """Whether an answer to a whole message is better than those found to its parts.
-
-        It is for a listed question, and where it answers no single part and a part is no listed question.
-        It is not where a part names something of the village.
-        """
-        if any(map(village_nouns, parts)):
-            return False
-        if self.course.nearest(message)[1] == Nearness.SAME:
-            return True
-        of_one_part = answer.answer in [one.answer for one in found]
-        return not of_one_part and any(self.course.nearest(part)[1] < Nearness.CLEAR for part in parts)
-
-    def found_of_parts(self, parts: list[str], before: Answered | None = None) -> list[Answered]:
-        """The answers to those questions of a message that the lists answer."""
+        asked_parts: list[CourseQuestion] = []
         found: list[Answered] = []
-        for part in parts:
-            answered = self.find_one(part, found[-1] if found else before)
+        for part in message.parts:
+            last = found[-1] if found else before
+            asked_parts.append(self.asked(part, last))
+            answered = self.answer(asked_parts[-1], last)
             if answered and is_full_course_answer(answered):
                 found.append(answered)
-        return found
+        if not found:
+            return answer
+        if answer and is_full_course_answer(answer) and is_one_question(asked, asked_parts, answer, found):
+            return answer
+        return joined(found, len(message.parts))
 
-    def find_one(self, message: str, before: Answered | None = None) -> Answered | None:
-        """The answer to a message as a whole."""
-        mended = self.course.mended(message)
-        kind = kind_of(mended)
-        is_known = words_of(mended) in known_kinds() and kind not in MAYBE_TERM
-        if not is_known and kind not in ABOUT_STORY:  # where "it" is the story
-            mended = self.course.with_term(mended, before)
-        kind = kind_of(mended)
-        following = self.course.following(before) if before and kind == "more" else None
+    def asked(self, question: Question, before: Answered | None) -> CourseQuestion:
+        """A question with what the lists have of it, and with the term that "it" means after an answer.
+
+        It means the story in questions about a story, and nothing in messages of messages.csv.
+        """
+        asked = self.course.asked(question)
+        is_known = words_of(question.text) in known_kinds() and question.kind not in MAYBE_TERM
+        if is_known or question.kind in ABOUT_STORY or not before:
+            return asked
+        with_term = asked.with_term(before.term)
+        return asked if with_term == question.text else self.course.asked(Question.of(with_term))
+
+    def answer(self, asked: CourseQuestion, before: Answered | None) -> Answered | None:
+        """The answer to a question as a whole."""
+        following = self.course.following(before) if before and asked.kind == Kind.MORE else None
         if following:
             return following
-        if kind == "order" or not is_about_the_course(mended, kind, self.course):
-            return Answered(ANSWERS[kind], SMALL_TALK) if kind in ANSWERS else None
-        found = self.course.chapter_for(mended) if kind == "chapter" else self.course.find(mended)
+        if asked.kind == Kind.ORDER or not is_about_the_course(asked):
+            return Answered(ANSWERS[asked.kind], SMALL_TALK) if asked.kind in ANSWERS else None
+        found = self.course.chapter_for(asked) if asked.kind == Kind.CHAPTER else self.course.find(asked)
         return found or Answered(NO_ENTRY, SMALL_TALK)
 
-    def said(self, message: str) -> str | None:
+    def said(self, text: str) -> str | None:
         """The answer to a message with its source, as one text; None for a message for a model."""
-        found = self.find(message)
+        found = self.find(text)
         return found.with_source() if found else None
+
+
+def is_one_question(
+    whole: CourseQuestion, parts: list[CourseQuestion], answer: Answered, found: list[Answered]
+) -> bool:
+    """Whether an answer to a whole message is better than those found to its parts.
+
+    It is for a listed question, and where it answers no single part and a part is no listed question. It is
+    not where a part names something of the village.
+    """
+    if any(village_nouns(part.text) for part in parts):
+        return False
+    if whole.nearness == Nearness.SAME:
+        return True
+    of_one_part = answer.answer in [one.answer for one in found]
+    return not of_one_part and any(part.nearness < Nearness.CLEAR for part in parts)

@@ -12,8 +12,9 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.after_story import asked_for, kind_in, story_and_question
-from companion.serve.kinds import ABOUT_STORY, EXAMPLE, LEARNED, ORDER_KINDS, UNCLEAR, kind_of, question_of
+from companion.serve.after_story import asked_for, kind_after
+from companion.serve.kinds import ABOUT_STORY, EXAMPLE, FOR_MODEL, UNCLEAR, Kind
+from companion.serve.message import Question, read_message
 from companion.serve.orders import (
     as_order,
     faults_of,
@@ -36,13 +37,11 @@ from companion.serve.story_questions import NO_REASONS, read
 from companion.serve.village_words import (
     WORDS,
     from_question_word,
-    halves,
     missing,
     note_of_unknown_words,
     spelled,
     village_nouns,
     with_names,
-    without_lead,
 )
 from companion.show.judged_text import is_story
 from companion.village import Verdict, judge
@@ -132,21 +131,18 @@ class StoryChat(Chat):
 
     def replies_to(self, text: str, max_new_tokens: int, seed, **options) -> list[Reply]:
         """The answers to the questions of a message, or the story that it orders."""
-        typed = without_lead(text)
-        text = question_of(typed)
-        said, question = story_and_question(text)
-        question = spelled(question)
-        kind = kind_of(question)
-        parts = halves(text)
+        message = read_message(text, spelled)
+        question = message.question
+        are_all_of_story = all(part.kind in ABOUT_STORY for part in message.parts)
         replies: list[Reply] = []
-        if kind == "order" or (kind == "more" and not self.stories()):
-            replies.append(self.tell_story(typed, max_new_tokens, seed, **options))
-        elif len(parts) > 1 and self.stories() and all(kind_of(part) in ABOUT_STORY for part in parts):
-            for part in parts:
-                replies.append(self.answer("", spelled(part), max_new_tokens, seed, **options))
+        if question.kind == Kind.ORDER or (question.kind == Kind.MORE and not self.stories()):
+            replies.append(self.tell_story(message.typed, max_new_tokens, seed, **options))
+        elif len(message.parts) > 1 and self.stories() and are_all_of_story:
+            for part in message.parts:
+                replies.append(self.answer("", part, max_new_tokens, seed, **options))
                 self.replies = tuple(replies)  # the next part may ask whether this is true
         else:
-            replies.append(self.answer(said, question, max_new_tokens, seed, **options))
+            replies.append(self.answer(message.story, question, max_new_tokens, seed, **options))
         return replies
 
     def reset(self) -> None:
@@ -169,23 +165,25 @@ class StoryChat(Chat):
         self.messages = talk(as_order(order), story)
         return Reply(story, "model", note_on_order(order, story, begun))
 
-    def answer(self, said: str, question: str, max_new_tokens: int, seed, **options) -> Reply:
+    def answer(self, said: str, asked: Question, max_new_tokens: int, seed, **options) -> Reply:
         """The answer to one question: of a program or a rule, or else of the model, if it is not false.
 
         Args:
             said: A story that the message tells, or "".
-            question: What the message asks, with its typing errors mended.
+            asked: What the message asks, with its typing errors mended.
             max_new_tokens: As for stream.
             seed: As for stream.
             options: As for stream.
         """
-        question = with_names(self.with_person(self.with_thing(question)))
-        if village_nouns(question):
-            self.last_question = question
-        reply = self.without_model(said, question)
+        named = with_names(self.with_person(self.with_thing(asked)))
+        if named != asked.text:
+            asked = Question.of(named)
+        if village_nouns(named):
+            self.last_question = named
+        reply = self.without_model(said, asked)
         if reply:
             return reply
-        question = f"{said} {as_learned(from_question_word(question))}".strip()
+        question = f"{said} {as_learned(from_question_word(named))}".strip()
         messages_before = self.messages
         dropped_before = self.dropped
         self.make_room(question, max_new_tokens)
@@ -203,29 +201,29 @@ class StoryChat(Chat):
             return Reply(places_of(stories[-1], nouns), "program", READ_NOTE)
         return Reply(answer, "model")
 
-    def without_model(self, said: str, question: str) -> Reply | None:
+    def without_model(self, said: str, asked: Question) -> Reply | None:
         """Return the answer to a question that the model did not learn to answer; else None.
 
         Args:
             said: A story that the message tells, or "".
-            question: What the message asks, with its typing errors mended.
+            asked: What the message asks, with its typing errors mended, and with names.
         """
         known = [*self.contents(), said]
         stories = [one for one in known if is_story(one)]
-        kind = kind_in(question, known)
-        question = from_question_word(question)
+        kind = kind_after(asked, known)
+        question = from_question_word(asked.text)
         ordered = [word for word in asked_for(question) if word.lower() in self.order.lower()]
-        if kind == "world" and stories and ordered:
+        if kind == Kind.WORLD and stories and ordered:
             return Reply(lacking(stories[-1], ordered[-1]), "program", READ_NOTE)
-        if kind == "world":
+        if kind == Kind.WORLD:
             return Reply(DECLINE, "rule", note_of_unknown_words(question))
-        if kind not in (*ABOUT_STORY, "learned"):
+        if kind not in (*ABOUT_STORY, Kind.LEARNED):
             return Reply(UNCLEAR, "rule")
-        if kind == "truth":
+        if kind == Kind.TRUTH:
             is_of_program = bool(self.replies) and self.replies[-1].by != "model"
             is_of_story = is_of_program or "story" in question.lower()
             return Reply(truth_of(self.messages, is_of_story) or NO_STORY, "rule")
-        if kind == "learned":
+        if kind == Kind.LEARNED:
             return None
         if not stories:
             return Reply(NO_STORY, "rule")
@@ -267,17 +265,17 @@ class StoryChat(Chat):
         new = stream(teller.reader(), row, **settings)
         return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
-    def with_thing(self, text: str) -> str:
+    def with_thing(self, asked: Question) -> str:
         """A question about "it" alone, with the thing that was asked about before, or the only one."""
-        kind = kind_of(text)
-        kinds = (*LEARNED, "story", "places", "deeds", "why", "unclear")
-        if village_nouns(text) or kind not in kinds or SCENE.search(text):
+        text = asked.text
+        kinds = (*FOR_MODEL, Kind.STORY, Kind.PLACES, Kind.DEEDS, Kind.WHY, Kind.UNCLEAR)
+        if village_nouns(text) or asked.kind not in kinds or SCENE.search(text):
             return text
         typed = [one["content"] for one in self.messages if one["role"] == "user"]
         things: list[str] = []
         for message in (*typed, self.last_question):
             things = things_in(message) or things
-        if not things and kind in (*LEARNED, "places"):
+        if not things and asked.kind in (*FOR_MODEL, Kind.PLACES):
             things = [thing for story in self.stories()[-1:] for thing in things_of(story)]
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text
@@ -307,12 +305,8 @@ class StoryChat(Chat):
         return [one for one in self.contents() if is_story(one)]
 
     def contents(self) -> list[str]:
-        """What was told and answered, and what the user said besides orders."""
-        return [
-            one["content"]
-            for one in self.messages
-            if one["role"] != "user" or is_story(one["content"]) or kind_of(one["content"]) not in ORDER_KINDS
-        ]
+        """What was told and answered, also by the user, but no orders and questions."""
+        return [one["content"] for one in self.messages if one["role"] != "user" or is_story(one["content"])]
 
     def make_room(self, text: str, max_new_tokens: int) -> None:
         """Drop the oldest exchanges after the story's, until the next question fits into the context.

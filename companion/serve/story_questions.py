@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from companion.serve.after_story import BEFORE, WHO_DID, asked_for
-from companion.serve.kinds import LEARNED, SAID
+from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_facts import (
     cast_of,
     contents_of,
@@ -142,7 +142,7 @@ def has_thing(asked: StoryQuestion) -> str:
 
 def about_the_story(asked: StoryQuestion) -> str:
     """What answers.toml says to a question of a kind about the whole story."""
-    names_absent = asked.kind in ("places", "feelings") and missing(asked.nouns, asked.story)
+    names_absent = asked.kind in (Kind.PLACES, Kind.FEELINGS) and missing(asked.nouns, asked.story)
     if names_absent:
         return ""
     return READINGS[asked.kind].format(**readings(asked.story, asked.question, asked.nouns))
@@ -160,7 +160,7 @@ def presence(asked: StoryQuestion) -> str:
 def absence(asked: StoryQuestion) -> str:
     """That the story does not have what the question names."""
     strangers = re.findall(r"(?<=\w )[A-Z][a-z]+", asked.question)  # "how many plums has Ada?"
-    named = asked_for(asked.question) if asked.kind in LEARNED else [*asked.nouns, *strangers]
+    named = asked_for(asked.question) if asked.kind in FOR_MODEL else [*asked.nouns, *strangers]
     absent = missing(named, asked.story)
     return lacking(asked.story, absent[-1]) if absent else ""
 
@@ -255,7 +255,7 @@ def deeds_with_words(asked: StoryQuestion) -> str:
 
 def other_deeds(asked: StoryQuestion) -> str:
     """That the story does not say what is asked of somebody, and what else is done."""
-    if asked.kind != "deeds":
+    if asked.kind != Kind.DEEDS:
         return ""
     return f"{SAID['unsaid'] if asked.verbs else ''} {deeds_with(asked.story, asked.nouns)}".strip()
 
@@ -296,10 +296,10 @@ YES_OR_NO = ((IS, has_color), (IS, has_role), (IS, is_at_place), (IS, has_thing)
 """What reads whether it is so, by the form of the question."""
 OF_KIND = {
     **dict.fromkeys(READINGS, (about_the_story, absence)),
-    "has": (presence,),
-    "count": (absence, number),
-    "who": (absence, person),
-    "why": (absence, reason),
+    Kind.HAS: (presence,),
+    Kind.COUNT: (absence, number),
+    Kind.WHO: (absence, person),
+    Kind.WHY: (absence, reason),
 }
 """What reads the answer to a question of a kind."""
 BY_FORM = (

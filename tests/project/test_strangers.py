@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from companion.serve.after_story import story_and_question
 from companion.serve.kinds import kind_of
+from companion.serve.message import story_and_question
 from companion.serve.orders import ordered_phrases, unknown_in_order
 from companion.serve.village_words import missing, unknown_words
 from companion.village import KINDS

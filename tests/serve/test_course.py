@@ -11,6 +11,7 @@ from companion.serve.course_lists import FAQ, SMALL_TALK, TERM_QUESTIONS, Index,
 from companion.serve.course_question import LIMITS, Nearness
 from companion.serve.kinds import NO_ENTRY, SAID, kind_of
 from companion.serve.lists import Lists
+from companion.serve.message import Question
 from companion.serve.village_words import content_words
 
 ROWS = read_questions(FAQ)
@@ -324,10 +325,10 @@ def test_what_is_said_with_its_source_has_the_source_below_and_small_talk_has_no
 )
 def test_a_question_without_an_entry_gets_the_nearest_section(question, chapter, heading):
     course = COURSE.course
-    found = course.section(course.asked(question))
+    found = course.section(course.asked(Question.of(question)))
     assert found.answer == f"Chapter {chapter} has a section on that: “{heading}”."
     assert found.source.startswith(f"the headings of the chapters, chapter {chapter}: ")
-    assert course.section(course.asked("What is the capital city of Spain?")) is None
+    assert course.section(course.asked(Question.of("What is the capital city of Spain?"))) is None
 
 
 def test_each_section_is_found_by_its_heading():

@@ -8,6 +8,7 @@ from companion.serve.kinds import (
     ANSWERS,
     OF_COURSE,
     ORDER_KINDS,
+    Kind,
     fit,
     fitted,
     kind_of,
@@ -23,6 +24,7 @@ def test_the_messages_are_many_and_each_kind_has_an_answer_or_a_place():
     assert len(ROWS) > 2000 and all(message.strip() for message in messages)
     kinds = {kind for _, kind in ROWS}
     assert kinds == {*ANSWERS, *ORDER_KINDS, *ABOUT_STORY, *OF_COURSE, "world"}
+    assert set(Kind) - {Kind.UNCLEAR, Kind.LEARNED} <= kinds
     assert min(sum(one == kind for _, one in ROWS) for kind in kinds) >= 10
 
 

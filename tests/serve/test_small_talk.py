@@ -7,10 +7,10 @@ import pytest
 
 from companion.instructions import Chat
 from companion.runtime.terminal import Styled
-from companion.serve.after_story import story_and_question
 from companion.serve.kinds import ANSWERS as SMALL_TALK
-from companion.serve.kinds import EXAMPLE, ORDER_KINDS, SAID, UNCLEAR, kind_of, question_of, reworded
+from companion.serve.kinds import EXAMPLE, ORDER_KINDS, SAID, UNCLEAR, kind_of, reworded
 from companion.serve.lists import Lists
+from companion.serve.message import Question, read_message
 from companion.serve.orders import (
     BARE_ORDER,
     BEGUN,
@@ -25,7 +25,7 @@ from companion.serve.orders import (
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
 from companion.serve.story_questions import NO_REASONS
-from companion.serve.village_words import from_question_word, spelled, without_lead
+from companion.serve.village_words import from_question_word, spelled
 from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
@@ -65,8 +65,8 @@ def ordered(message):
 
 def program_says(chat, message):
     """What a program or a rule of a chat answers; "" for what a model must answer."""
-    story, question = story_and_question(without_lead(message))
-    reply = chat.without_model(story, spelled(question))
+    read = read_message(message, spelled)
+    reply = chat.without_model(read.story, read.question)
     return reply.text if reply else ""
 
 
@@ -216,7 +216,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
     }
     for question, people in answers.items():
         assert program_says(after, question) == people, question
-    reply = after.without_model("", "who was in it")
+    reply = after.without_model("", Question.of("who was in it"))
     assert (reply.by, reply.note) == ("program", READ_NOTE)
     assert contents_of(STORY) == "It has the baker Mara, the fox Bram and the red key."
 
@@ -411,8 +411,11 @@ def test_what_was_ordered_and_left_out_is_not_in_the_story(monkeypatch):
 
 
 def test_courtesies_and_doubts_beside_one_question_do_not_count():
-    assert question_of("I do not believe that. Is that true?") == "Is that true?"
-    assert question_of("who has the key? where is Mara?") == "who has the key? where is Mara?"
+    alone = read_message("I do not believe that. Is that true?", spelled)
+    assert alone.question.text == "Is that true?" and len(alone.parts) == 1
+    both = "who has the key? where is Mara?"
+    two = read_message(both, spelled)
+    assert two.question.text == both and len(two.parts) == 2
 
 
 def test_a_stopped_answer_leaves_what_was_said_and_dropped(monkeypatch):

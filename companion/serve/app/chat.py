@@ -74,10 +74,11 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     stop = st.empty()
     place = st.empty()
     stop.button("Stop", key="stop chat", on_click=end, args=(turn,))
+    earlier = [before.answer for before in st.session_state["turns"][:-1]]
     try:
         chat = chat_with(model, teller)
         for piece in chat.stream(turn.asked):
-            turn.answer += reworded(piece, [before.answer for before in st.session_state["turns"][:-1]])
+            turn.answer += reworded(piece, earlier)
             place.html(html_parts.plain(turn.answer))
         turn.by = model.label
         turn.full = chat.dropped > 0 and not any(before.full for before in st.session_state["turns"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from companion.runtime.data.labelled_texts import check_rows_fit, read_texts
+from companion.runtime.models.devices import pick_device
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.classifying import Example, as_csv, load_classifier, make_example
@@ -19,8 +20,6 @@ EXAMPLE = "Spam or not (example)"
 @st.cache_resource(max_entries=parts.AT_ONCE, show_spinner="Loading the classifier …")
 def loaded(folder: str, device: str):
     """A classifier that stays in memory."""
-    from companion.runtime.models.devices import pick_device
-
     reader = load_classifier(Path(folder))
     reader.classifier.to(pick_device(device)).eval()
     return reader

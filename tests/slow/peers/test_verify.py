@@ -12,8 +12,7 @@ import transformers as peers
 from safetensors.torch import load_file, save_file
 from support.command_line import fails
 
-from companion.cli import main
-from companion.models import verification
+from companion.cli import main, verify
 from companion.runtime.text.hugging_face import write_tokenizer
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
@@ -57,7 +56,7 @@ def test_a_folder_of_transformers_is_verified(name, tmp_path, capsys):
     assert lines[0].startswith("right  logits after ") and lines[1].startswith("right  the 20 likeliest")
     assert float(lines[0].split(": ")[1].split()[0]) < 1e-5
     n_tokens = int(lines[0].split("after ")[1].split()[0])
-    assert n_tokens == 1 + len(TOKENIZER.encode(verification.PROMPT))
+    assert n_tokens == 1 + len(TOKENIZER.encode(verify.PROMPT))
 
 
 def test_a_damaged_one_is_another_model(tmp_path, capsys):

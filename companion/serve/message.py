@@ -1,0 +1,70 @@
+"""A message as the chat reads it: once, before anybody answers it."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from companion.serve.kinds import COURTESIES, Kind, is_foreign, kind_of
+from companion.serve.village_words import SENTENCES, halves, without_lead
+from companion.show.judged_text import is_story
+
+
+class Question(NamedTuple):
+    """A question, or another message, and its kind.
+
+    Attributes:
+        text: The question.
+        kind: The kind that `kind_of` finds: a Kind, or another of messages.csv.
+    """
+
+    text: str
+    kind: str
+
+    @classmethod
+    def of(cls, text: str) -> "Question":
+        """The question with its kind."""
+        return cls(text, kind_of(text))
+
+
+class Message(NamedTuple):
+    """What somebody typed.
+
+    Attributes:
+        typed: The message, without what stands before or behind it and says nothing.
+        story: The story that it tells before it asks, or "".
+        question: What it asks: its only question, or all of it.
+        parts: Its questions and sentences, without courtesies.
+    """
+
+    typed: str
+    story: str
+    question: Question
+    parts: tuple[Question, ...]
+
+
+def story_and_question(message: str) -> tuple[str, str]:
+    """The story that a message tells and its last sentence, which asks; else "" and the message."""
+    *said, question = re.split(SENTENCES, message.strip())
+    return (" ".join(said), question) if is_story(" ".join(said)) else ("", message)
+
+
+def read_message(text: str, mended: Callable[[str], str]) -> Message:
+    """Read a message: its story, its question, the parts of this, and their kinds.
+
+    A question with nothing but courtesies and doubts beside it is read alone: "Hm. Is that true?".
+
+    Args:
+        text: The message as it was typed.
+        mended: Mends typing errors: in words of the course, or in words of the village.
+    """
+    typed = without_lead(text)
+    story, asked = story_and_question(typed)
+    if not is_foreign(asked):
+        asked = mended(asked)
+    all_parts = [Question.of(part) for part in halves(asked)]
+    parts = tuple(part for part in all_parts if part.kind not in COURTESIES)
+    questions = [part for part in parts if part.kind != Kind.DOUBT]
+    if len(all_parts) > 1 and len(questions) == 1:
+        return Message(typed, story, questions[0], (questions[0],))
+    question = Question.of(asked)
+    return Message(typed, story, question, parts or (question,))
