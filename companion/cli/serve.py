@@ -62,7 +62,7 @@ def run(options: Options) -> None:
         limits = Limits(options.slots, options.waiting, options.seconds, options.max_body, options.max_tokens)
         name = options.name or options.model.resolve().name
         of_village = tells_of_the_village(options.model, teller.tokenizer)
-        answers = Lists().said if of_village else None
+        answers = Lists().answer_text if of_village else None
         app = make_app(teller, name, limits, token, hosts_of(options.host), answers)
         host, port = bound.getsockname()[:2]
         place = in_url(host)

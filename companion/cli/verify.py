@@ -41,8 +41,8 @@ class Options:
 def run(options: Options) -> None:
     peer()
     ours = names.folder_of(options.model, options.revision)
-    teller = load(ours, device="cpu")
     theirs = names.folder_of(options.against or ours)
+    teller = load(ours, device="cpu")
     room = max(1, teller.model.config.context_length - N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(PROMPT)][:room]
     found = compare(teller, ids, theirs)

@@ -9,7 +9,6 @@ from companion.serve.village_words import (
     SPARE,
     WORDS,
     content_words,
-    from_question_word,
     learned_words,
     missing,
     unknown_words,
@@ -45,7 +44,7 @@ def asked_for(question: str) -> list[str]:
 
 
 def kind_after(asked: Question, known: list[str]) -> str:
-    """The kind of a question after what was said, which may decide what its own kind leaves open.
+    """The kind of a question, from its question word on, after what was said, which may decide what was open.
 
     It is changed in this order:
 
@@ -58,7 +57,7 @@ def kind_after(asked: Question, known: list[str]) -> str:
     - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "story".
     """
     kind = asked.kind
-    question = from_question_word(asked.text)
+    question = asked.text
     nouns = village_nouns(question)
     stories = [one for one in known if is_story(one)]
     story = stories[-1] if stories else ""

@@ -86,7 +86,8 @@ class Course:
         self.questions = read_questions(QUESTIONS)
         term_rows = read_questions(TERM_QUESTIONS)
         self.term_questions = Index(term_rows)
-        self.indexes = [Index(self.frequent), Index(self.questions)]
+        self.chapter_index = Index(self.questions)
+        self.indexes = [Index(self.frequent), self.chapter_index]
         self.sections = Index(read_questions(SECTIONS))
         self.glossary = read_glossary()
         rows = [*self.frequent, *self.questions, *term_rows]
@@ -165,7 +166,8 @@ class Course:
     def nearest(self, message: str) -> tuple[Row, Nearness]:
         """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
-        found = [index.find(text) for index in self.indexes for text in (message, of_any_chapter)]
+        texts = dict.fromkeys((message, of_any_chapter))
+        found = [index.find(text) for index in self.indexes for text in texts]
         of_terms = self.term_questions.find(message)
         if of_terms[1] >= (LIMITS[Nearness.CLEAR] if COMPARES.search(message) else CLOSE):
             found.append(of_terms)
@@ -183,7 +185,7 @@ class Course:
         answer = f"{chapter} has a section on that: “{row.question}”."
         return Answered(answer, f"{HEADINGS}, {row.chapter}", row.chapter)
 
-    def asked(self, question: Question) -> CourseQuestion:
+    def course_question(self, question: Question) -> CourseQuestion:
         """A question with what the lists have of it."""
         entries = self.entries(question.text)
         unnamed = self.unnamed(SIMPLY.sub(" ", WHY.sub(" ", question.text)), entries)
@@ -272,7 +274,7 @@ class Course:
     def question_of_rare_word(self, asked: CourseQuestion) -> Answered | None:
         """The answer to the nearest question of the chapters with a very rare word of the message."""
         rare = {word for word in content_words(asked.text) if self.counts[word] <= VERY_RARE}
-        row, similarity = self.indexes[1].find(asked.text, rare)
+        row, similarity = self.chapter_index.find(asked.text, rare)
         return row.answered() if similarity >= LIMITS[Nearness.POSSIBLE] else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:

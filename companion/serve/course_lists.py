@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ GLOSSARY = village.DATA / "glossary.csv"
 QUESTIONS = village.DATA / "questions.csv"
 TERM_QUESTIONS = village.DATA / "term_questions.csv"
 SECTIONS = village.DATA / "sections.csv"
+WORDINGS = village.DATA / "wordings.csv"
 IN_GLOSSARY = "the glossary"
 FREQUENT = "the list of frequent questions"
 HEADINGS = "the headings of the chapters"
@@ -51,6 +53,11 @@ class Answered(NamedTuple):
     question: str = ""
     is_partial: bool = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it is an answer of the course's lists to all of a question."""
+        return self.source != SMALL_TALK and not self.is_partial
+
     def followed_by(self, other: "Answered") -> "Answered":
         """Both answers, and both sources; that of the other first, because it answers the question itself."""
         return Answered(
@@ -81,8 +88,8 @@ class Row(NamedTuple):
 
     def answered(self) -> Answered:
         """The answer with its source."""
-        asked = WHAT_IS.match(self.question)
-        term = asked[1] if asked else ""
+        found = WHAT_IS.match(self.question)
+        term = found[1] if found else ""
         if self.chapter:
             answer = f"“{self.question}” {self.answer}"
             source = f"the questions that learners ask, {self.chapter}"
@@ -133,12 +140,20 @@ def read_rows(file) -> list[dict[str, str]]:
     return rows
 
 
+@cache
+def other_wordings() -> dict[str, list[str]]:
+    """More wordings of listed questions, by their first wording."""
+    return {row["question"]: row["wordings"].split(" | ") for row in read_rows(WORDINGS)}
+
+
 def read_questions(file: Path) -> list[Row]:
     """The questions of a list, or the headings of the chapters' sections, which have no answer."""
-    return [
-        Row(tuple(row["question"].split(" | ")), row.get("answer", ""), row.get("chapter", ""))
-        for row in read_rows(file)
-    ]
+    questions = []
+    for row in read_rows(file):
+        wordings = row["question"].split(" | ")
+        wordings += other_wordings().get(wordings[0], [])
+        questions.append(Row(tuple(wordings), row.get("answer", ""), row.get("chapter", "")))
+    return questions
 
 
 def read_glossary() -> list[Entry]:
@@ -188,31 +203,36 @@ class Index:
     Only rows that share the question's content words count, because two questions that begin with "What is"
     have much in common and need not ask for the same.
 
-    A piece counts by the logarithm of how often it is there, and the more, the fewer rows have it.
+    A piece counts by the logarithm of how often it is there, and the more, the fewer wordings have it.
     Source: Salton & Buckley, 1988 (Information Processing & Management 24), section 2.
     """
 
     def __init__(self, rows: Sequence[Row]):
         self.rows = [row for row in rows for _ in row.wordings]
-        asked = [in_words(wording.lower()) for row in rows for wording in row.wordings]
-        counted = [pieces(question) for question in asked]
-        self.content = [content_words(question) for question in asked]
-        self.places = {piece: i for i, piece in enumerate(sorted(set().union(*counted)))}
+        wordings = [in_words(wording.lower()) for row in rows for wording in row.wordings]
+        self.content = [content_words(wording) for wording in wordings]
+        counted = [pieces(wording) for wording in wordings]
         have = Counter(chain.from_iterable(counted))
-        self.rarity = np.log((1 + len(asked)) / (1 + np.array([have[piece] for piece in self.places]))) + 1
-        self.unseen = np.log(1 + len(asked)) + 1
-        self.vectors = np.stack([self.vector(found) for found in counted])  # (N, pieces), each of length 1
+        self.places = {piece: i for i, piece in enumerate(have)}
+        n = np.array([*have.values(), 0])  # the last one is for all pieces that no wording has
+        self.rarity = np.log((1 + len(wordings)) / (1 + n)) + 1
+        weights = [self.weights(found) for found in counted]
+        self.columns = np.concatenate([place for place, _ in weights])  # of all wordings, one after the other
+        self.values = np.concatenate([value for _, value in weights])
+        self.starts = np.cumsum([0, *(len(found) for found in counted[:-1])])
 
-    def vector(self, found: Counter) -> np.ndarray:
-        """Counted pieces -> (pieces,) of length 1 at most: pieces that no row has make it shorter."""
-        known = np.zeros(len(self.places))
-        strange = 0.0
-        for piece, n in found.items():
-            if piece in self.places:
-                known[self.places[piece]] = (1 + np.log(n)) * self.rarity[self.places[piece]]
-            else:
-                strange += ((1 + np.log(n)) * self.unseen) ** 2
-        return known / max(np.sqrt(known @ known + strange), 1e-12)
+    def weights(self, found: Counter) -> tuple[np.ndarray, np.ndarray]:
+        """Counted pieces -> their places and weights (pieces,), which are a vector of length 1."""
+        places = np.array([self.places.get(piece, len(self.places)) for piece in found], dtype=np.int64)
+        weights = (1 + np.log([*found.values()])) * self.rarity[places]
+        return places, weights / max(np.linalg.norm(weights), 1e-12)
+
+    def cosines(self, question: str) -> np.ndarray:
+        """The cosine of a question and each wording, (N,)."""
+        asked = np.zeros(len(self.places) + 1)
+        places, weights = self.weights(pieces(question))
+        asked[places] = weights
+        return np.add.reduceat(self.values * asked[self.columns], self.starts)
 
     def find(self, question: str, telling: Collection[str] = ()) -> tuple[Row, float]:
         """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
@@ -223,9 +243,13 @@ class Index:
         """
         question = in_words(question.lower())
         asked = content_words(question)
-        cosines = self.vectors @ self.vector(pieces(question))  # (N,)
-        cosines *= [is_about(asked, row) or not row.isdisjoint(telling) for row in self.content]
-        return self.rows[int(cosines.argmax())], round(float(cosines.max()), 6)  # the same wording is 1
+        cosines = self.cosines(question)
+        for i in np.argsort(-cosines, kind="stable"):
+            if cosines[i] > 0 and (
+                is_about(asked, self.content[i]) or not self.content[i].isdisjoint(telling)
+            ):
+                return self.rows[i], round(float(cosines[i]), 6)  # the same wording is 1
+        return self.rows[0], 0.0
 
 
 def of_terms(entries: list[Entry], lead: str = "") -> Answered:

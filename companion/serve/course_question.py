@@ -42,7 +42,7 @@ CLOSE = 0.8
 
 
 def nearness_of(similarity: float) -> Nearness:
-    """The nearness for a cosine."""
+    """The nearness for a cosine. LIMITS has the largest first."""
     for nearness, limit in LIMITS.items():
         if similarity >= limit:
             return nearness

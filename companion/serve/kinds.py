@@ -117,8 +117,6 @@ class Kind(StrEnum):
 
 WHOLE_STORY = tuple(SAID["story"])
 """Kinds of questions about the whole of a story."""
-ORDER_KINDS = (Kind.ORDER, Kind.MORE)
-"""Kinds of orders for a story."""
 FOR_MODEL = (Kind.FACT, Kind.SENTENCE)
 """Kinds of questions that the model learned to answer."""
 ABOUT_STORY = (

@@ -61,11 +61,6 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
     return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR
 
 
-def is_full_course_answer(found: Answered | None) -> bool:
-    """Whether an answer is one of the course's lists to all of a question."""
-    return bool(found and found.source != SMALL_TALK and not found.is_partial)
-
-
 def are_about_the_village(parts: Sequence[Question]) -> bool:
     """Whether the first part names something of the village, and the others do so, or say "it"."""
     return bool(village_nouns(parts[0].text)) and all(
@@ -100,7 +95,7 @@ class Lists:
         if is_story(text):  # and a question about it
             return None
         message = read_message(text, self.course.mended)
-        asked = self.asked(message.question, before)
+        asked = self.course_question(message.question, before)
         answer = self.answer(asked, before)
         if len(message.parts) < 2:
             return answer
@@ -110,27 +105,27 @@ class Lists:
         found: list[Answered] = []
         for part in message.parts:
             last = found[-1] if found else before
-            asked_parts.append(self.asked(part, last))
+            asked_parts.append(self.course_question(part, last))
             answered = self.answer(asked_parts[-1], last)
-            if answered and is_full_course_answer(answered):
+            if answered and answered.is_full:
                 found.append(answered)
         if not found:
             return answer
-        if answer and is_full_course_answer(answer) and is_one_question(asked, asked_parts, answer, found):
+        if answer and answer.is_full and is_one_question(asked, asked_parts, answer, found):
             return answer
         return joined(found, len(message.parts))
 
-    def asked(self, question: Question, before: Answered | None) -> CourseQuestion:
+    def course_question(self, question: Question, before: Answered | None) -> CourseQuestion:
         """A question with what the lists have of it, and with the term that "it" means after an answer.
 
         It means the story in questions about a story, and nothing in messages of messages.csv.
         """
-        asked = self.course.asked(question)
+        asked = self.course.course_question(question)
         is_known = words_of(question.text) in known_kinds() and question.kind not in MAYBE_TERM
         if is_known or question.kind in ABOUT_STORY or not before:
             return asked
         with_term = asked.with_term(before.term)
-        return asked if with_term == question.text else self.course.asked(Question.of(with_term))
+        return asked if with_term == question.text else self.course.course_question(Question.of(with_term))
 
     def answer(self, asked: CourseQuestion, before: Answered | None) -> Answered | None:
         """The answer to a question as a whole."""
@@ -142,7 +137,7 @@ class Lists:
         found = self.course.chapter_for(asked) if asked.kind == Kind.CHAPTER else self.course.find(asked)
         return found or Answered(NO_ENTRY, SMALL_TALK)
 
-    def said(self, text: str) -> str | None:
+    def answer_text(self, text: str) -> str | None:
         """The answer to a message with its source, as one text; None for a message for a model."""
         found = self.find(text)
         return found.with_source() if found else None

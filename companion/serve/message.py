@@ -58,13 +58,13 @@ def read_message(text: str, mended: Callable[[str], str]) -> Message:
         mended: Mends typing errors: in words of the course, or in words of the village.
     """
     typed = without_lead(text)
-    story, asked = story_and_question(typed)
-    if not is_foreign(asked):
-        asked = mended(asked)
-    all_parts = [Question.of(part) for part in halves(asked)]
+    story, question_text = story_and_question(typed)
+    if not is_foreign(question_text):
+        question_text = mended(question_text)
+    all_parts = [Question.of(part) for part in halves(question_text)]
     parts = tuple(part for part in all_parts if part.kind not in COURTESIES)
     questions = [part for part in parts if part.kind != Kind.DOUBT]
     if len(all_parts) > 1 and len(questions) == 1:
         return Message(typed, story, questions[0], (questions[0],))
-    question = Question.of(asked)
+    question = Question.of(question_text)
     return Message(typed, story, question, parts or (question,))

@@ -55,7 +55,7 @@ SAME = re.compile(rf"(?i)\b(?:the )?same ((?:(?:{OF_NOUN}) )?(?:{'|'.join(villag
 WITHOUT = re.compile(
     r"(?i)\b(?:not|no|without|instead of)(?: (?:with|about|the|an?|any|baker(?= mara)))* (\w+)"
 )
-"""What a story is ordered without."""
+"""What a story is ordered without. "baker" was put before "mara" by `normalized_order`."""
 MARA = re.compile(rf"(?i)(?<!\w)(?<!-)(?:({'|'.join(KINDS['role'])}) )?mara\b")
 """Mara with her role, or without. The Mara of all examples is a baker."""
 
@@ -120,6 +120,7 @@ def wanted_phrases(order: str) -> list[str]:
 
 def as_order(order: str) -> str:
     """The order that the model gets: for a story about what an order names of the village, or for any."""
+    # a story has one of each thing and few people: only goods keep their number
     numbers = rf"\b({'|'.join(NUMBERS)}) (?=.*\b({'|'.join([*KINDS['thing'], *KINDS['role']])})$)"
     phrases = wanted_phrases(order)
     subjects = [with_article(re.sub(numbers, "", phrase)) for phrase in phrases]

@@ -101,7 +101,7 @@ class StoryChat(Chat):
     Attributes:
         replies: The last answers: one, or one for each question of the last message.
         last_question: The last question that named something of the village.
-        order: What was ordered last, as it was typed.
+        order: What was ordered last, without what says nothing before or behind it.
     """
 
     replies: tuple[Reply, ...] = ()
@@ -119,6 +119,7 @@ class StoryChat(Chat):
         dropped_before = self.dropped
         replies_before = self.replies
         question_before = self.last_question
+        order_before = self.order
         try:
             self.replies = tuple(self.replies_to(text, max_new_tokens, seed, **options))
         except BaseException:  # Ctrl-C, too: what was not shown is not remembered
@@ -126,6 +127,7 @@ class StoryChat(Chat):
             self.dropped = dropped_before
             self.replies = replies_before
             self.last_question = question_before
+            self.order = order_before
             raise
         yield "\n".join(reply.text for reply in self.replies)
 
@@ -137,7 +139,7 @@ class StoryChat(Chat):
         replies: list[Reply] = []
         if question.kind == Kind.ORDER or (question.kind == Kind.MORE and not self.stories()):
             replies.append(self.tell_story(message.typed, max_new_tokens, seed, **options))
-        elif len(message.parts) > 1 and self.stories() and are_all_of_story:
+        elif len(message.parts) > 1 and self.stories() and not message.story and are_all_of_story:
             for part in message.parts:
                 replies.append(self.answer("", part, max_new_tokens, seed, **options))
                 self.replies = tuple(replies)  # the next part may ask whether this is true
@@ -165,69 +167,68 @@ class StoryChat(Chat):
         self.messages = talk(as_order(order), story)
         return Reply(story, "model", note_on_order(order, story, begun))
 
-    def answer(self, said: str, asked: Question, max_new_tokens: int, seed, **options) -> Reply:
+    def answer(self, story: str, question: Question, max_new_tokens: int, seed, **options) -> Reply:
         """The answer to one question: of a program or a rule, or else of the model, if it is not false.
 
         Args:
-            said: A story that the message tells, or "".
-            asked: What the message asks, with its typing errors mended.
+            story: The story that the message tells, or "".
+            question: What the message asks, with its typing errors mended.
             max_new_tokens: As for stream.
             seed: As for stream.
             options: As for stream.
         """
-        named = with_names(self.with_person(self.with_thing(asked)))
-        if named != asked.text:
-            asked = Question.of(named)
+        named = with_names(self.with_person(self.with_thing(question)))
+        kind = question.kind if named == question.text else Question.of(named).kind
         if village_nouns(named):
             self.last_question = named
-        reply = self.without_model(said, asked)
+        asked = from_question_word(named)
+        reply = self.without_model(story, Question(asked, kind))
         if reply:
             return reply
-        question = f"{said} {as_learned(from_question_word(named))}".strip()
+        prompt = f"{story} {as_learned(asked)}".strip()
         messages_before = self.messages
         dropped_before = self.dropped
-        self.make_room(question, max_new_tokens)
-        answer = "".join(super().stream(question, max_new_tokens, seed, **options))
-        nouns = village_nouns(question)
+        self.make_room(prompt, max_new_tokens)
+        answer = "".join(super().stream(prompt, max_new_tokens, seed, **options))
+        nouns = village_nouns(prompt)
         instead = corrected(self.messages, nouns)
         if instead:
             return Reply(instead, "model")  # which it quotes
         stories = self.stories()
         is_declined = not answered(answer) and not is_summary(answer)
-        if stories and (is_declined or is_of_another(answer, question, stories[-1])):
-            if not said:  # else the story that the message tells would be forgotten, too
+        if stories and (is_declined or is_of_another(answer, prompt, stories[-1])):
+            if not story:  # else the story that the message tells would be forgotten, too
                 self.messages = messages_before
                 self.dropped = dropped_before
             return Reply(places_of(stories[-1], nouns), "program", READ_NOTE)
         return Reply(answer, "model")
 
-    def without_model(self, said: str, asked: Question) -> Reply | None:
+    def without_model(self, story: str, question: Question) -> Reply | None:
         """Return the answer to a question that the model did not learn to answer; else None.
 
         Args:
-            said: A story that the message tells, or "".
-            asked: What the message asks, with its typing errors mended, and with names.
+            story: The story that the message tells, or "".
+            question: What the message asks, from its question word on, with names.
         """
-        known = [*self.contents(), said]
+        known = [*self.contents(), story]
         stories = [one for one in known if is_story(one)]
-        kind = kind_after(asked, known)
-        question = from_question_word(asked.text)
-        ordered = [word for word in asked_for(question) if word.lower() in self.order.lower()]
-        if kind == Kind.WORLD and stories and ordered:
-            return Reply(lacking(stories[-1], ordered[-1]), "program", READ_NOTE)
+        kind = kind_after(question, known)
         if kind == Kind.WORLD:
-            return Reply(DECLINE, "rule", note_of_unknown_words(question))
+            ordered = [word for word in asked_for(question.text) if word.lower() in self.order.lower()]
+            if stories and ordered:
+                return Reply(lacking(stories[-1], ordered[-1]), "program", READ_NOTE)
+            return Reply(DECLINE, "rule", note_of_unknown_words(question.text))
         if kind not in (*ABOUT_STORY, Kind.LEARNED):
             return Reply(UNCLEAR, "rule")
         if kind == Kind.TRUTH:
             is_of_program = bool(self.replies) and self.replies[-1].by != "model"
-            is_of_story = is_of_program or "story" in question.lower()
+            is_of_story = is_of_program or "story" in question.text.lower()
             return Reply(truth_of(self.messages, is_of_story) or NO_STORY, "rule")
         if kind == Kind.LEARNED:
             return None
         if not stories:
             return Reply(NO_STORY, "rule")
-        answer = read(kind, question, stories[-1])
+        answer = read(kind, question.text, stories[-1])
         return Reply(answer, "program", "" if answer == NO_REASONS else READ_NOTE)
 
     def draw_with_all(self, order: str, max_new_tokens: int, seed, **options) -> tuple[str, str]:
@@ -265,17 +266,17 @@ class StoryChat(Chat):
         new = stream(teller.reader(), row, **settings)
         return begun + "".join(decode_answer(self.tokenizer, new, self.ends))
 
-    def with_thing(self, asked: Question) -> str:
+    def with_thing(self, question: Question) -> str:
         """A question about "it" alone, with the thing that was asked about before, or the only one."""
-        text = asked.text
+        text = question.text
         kinds = (*FOR_MODEL, Kind.STORY, Kind.PLACES, Kind.DEEDS, Kind.WHY, Kind.UNCLEAR)
-        if village_nouns(text) or asked.kind not in kinds or SCENE.search(text):
+        if village_nouns(text) or question.kind not in kinds or SCENE.search(text):
             return text
         typed = [one["content"] for one in self.messages if one["role"] == "user"]
         things: list[str] = []
         for message in (*typed, self.last_question):
             things = things_in(message) or things
-        if not things and asked.kind in (*FOR_MODEL, Kind.PLACES):
+        if not things and question.kind in (*FOR_MODEL, Kind.PLACES):
             things = [thing for story in self.stories()[-1:] for thing in things_of(story)]
         if len(things) != 1 or missing(things, " ".join(self.contents())):
             return text

@@ -7,13 +7,13 @@ from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,
     OF_COURSE,
-    ORDER_KINDS,
     Kind,
     fit,
     fitted,
     kind_of,
     probabilities,
     read_messages,
+    words_of,
 )
 
 ROWS = read_messages()
@@ -23,9 +23,17 @@ def test_the_messages_are_many_and_each_kind_has_an_answer_or_a_place():
     messages = [message.lower() for message, _ in ROWS]
     assert len(ROWS) > 2000 and all(message.strip() for message in messages)
     kinds = {kind for _, kind in ROWS}
-    assert kinds == {*ANSWERS, *ORDER_KINDS, *ABOUT_STORY, *OF_COURSE, "world"}
+    assert kinds == {*ANSWERS, Kind.ORDER, Kind.MORE, *ABOUT_STORY, *OF_COURSE, "world"}
     assert set(Kind) - {Kind.UNCLEAR, Kind.LEARNED} <= kinds
     assert min(sum(one == kind for _, one in ROWS) for kind in kinds) >= 10
+
+
+def test_messages_of_the_same_words_have_one_kind():
+    kinds = {}
+    for message, kind in ROWS:
+        if words_of(message):
+            kinds.setdefault(words_of(message), set()).add(kind)
+    assert [words for words, some in kinds.items() if len(some) > 1] == []
 
 
 def test_probabilities_add_up_to_one_and_a_message_without_words_has_some():

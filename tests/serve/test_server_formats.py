@@ -39,7 +39,7 @@ NAMED = {"type": "function", "function": {"name": "add"}}
 @pytest.fixture(scope="module")
 def url():
     limits = Limits(slots=4, max_tokens=80)
-    with running(load(ANSWERER, "cpu"), "tiny", limits, from_lists=Lists().said) as url:
+    with running(load(ANSWERER, "cpu"), "tiny", limits, from_lists=Lists().answer_text) as url:
         yield url
 
 

@@ -8,7 +8,7 @@ import pytest
 from companion.instructions import Chat
 from companion.runtime.terminal import Styled
 from companion.serve.kinds import ANSWERS as SMALL_TALK
-from companion.serve.kinds import EXAMPLE, ORDER_KINDS, SAID, UNCLEAR, kind_of, reworded
+from companion.serve.kinds import EXAMPLE, SAID, UNCLEAR, Kind, kind_of, reworded
 from companion.serve.lists import Lists
 from companion.serve.message import Question, read_message
 from companion.serve.orders import (
@@ -66,7 +66,8 @@ def ordered(message):
 def program_says(chat, message):
     """What a program or a rule of a chat answers; "" for what a model must answer."""
     read = read_message(message, spelled)
-    reply = chat.without_model(read.story, read.question)
+    question = Question(from_question_word(read.question.text), read.question.kind)
+    reply = chat.without_model(read.story, question)
     return reply.text if reply else ""
 
 
@@ -92,7 +93,7 @@ def is_sensible(kind, message, *contents):
     """Whether the answer to a message is of the kind that a stranger can use."""
     found = COURSE.find(message)
     if kind == "story":
-        return not found and kind_of(message) in ORDER_KINDS
+        return not found and kind_of(message) in (Kind.ORDER, Kind.MORE)
     said = found.answer if found else program_says(story_chat(*contents), message)
     if kind == "has":
         return said.startswith("The story has no ") and said.endswith(contents_of(STORY))
