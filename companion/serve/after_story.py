@@ -22,7 +22,7 @@ WHO_DID = re.compile(r"^\W*(?i:who) (?!(?:is|was|are|were|has|had)\b)[a-z]\w*")
 REFERRING = frozenset(WORDS["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 BEFORE = re.compile(
-    r"(?i)\b(before|first|originally|earlier|beginning|used to)\b"
+    r"(?i)\b(before|first|originally|earlier|beginning|used to|lives?)\b"
     r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
 )
 """What asks how something was before the end of the story."""

@@ -15,6 +15,7 @@ from companion.serve.course_lists import (
     FREQUENT,
     HEADINGS,
     IN_GLOSSARY,
+    NEAREST,
     ONLY_TERMS,
     QUESTIONS,
     SECTIONS,
@@ -103,7 +104,8 @@ class Course:
         names += [(re.sub(r"\W", "", name), entry) for name, entry in names]  # "finetuning"
         terms = [(frozenset(stems(name)), entry) for name, entry in names]
         self.terms = sorted(terms, key=lambda term: -len(term[0]))  # "causal mask" comes before "mask"
-        self.counts = Counter(word for index in self.indexes for words in index.content for word in words)
+        listed = [wording for row in [*self.frequent, *self.questions] for wording in row.wordings]
+        self.counts = Counter(word for wording in listed for word in content_words(wording))
         self.mended_word = lru_cache(4096)(self._mended_word)
 
     def mended(self, message: str) -> str:
@@ -198,9 +200,10 @@ class Course:
         Who may answer, by how near the nearest listed question is; the first that has an answer counts:
 
         - the terms of a chapter: unless it is the SAME;
-        - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms;
-        - the meaning of terms that are all of the question: of one below SAME, of two below CLEAR, as of one
-          in a comparison;
+        - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms, a purpose then
+          also at CLEAR;
+        - the meaning of terms that are all of the question: of one below SAME, of two asked for below CLEAR, as
+          of one in a comparison;
         - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
         - the meaning of terms beside other words, and a section: at NONE;
         - a question of the chapters with a VERY_RARE word of the message: at NONE.
@@ -222,7 +225,8 @@ class Course:
 
     def purpose(self, asked: CourseQuestion) -> Answered | None:
         """What a term means and what it is for, to a question for its purpose or a simple explanation."""
-        if not asked.is_open or len(asked.entries) != 1 or not asked.wants_more:
+        is_open = asked.is_open or (asked.nearness < Nearness.SAME and not asked.unnamed)
+        if not is_open or len(asked.entries) != 1 or not asked.wants_more:
             return None
         purpose = self.listed("Why do we need {}?", asked.entries)
         return of_terms(asked.entries).followed_by(purpose) if purpose else None
@@ -242,7 +246,8 @@ class Course:
             return None
         if asked.nearness >= Nearness.CLEAR and COMPARES.search(asked.text):
             return None
-        limit = Nearness.SAME if len(asked.entries) == 1 else Nearness.CLEAR
+        is_one_or_named = len(asked.entries) == 1 or not ASKS.match(asked.text)
+        limit = Nearness.SAME if is_one_or_named else Nearness.CLEAR
         return of_terms(asked.entries) if asked.nearness < limit else None
 
     def listed_question(self, asked: CourseQuestion) -> Answered | None:
@@ -250,8 +255,12 @@ class Course:
         if asked.nearness == Nearness.NONE:
             return None
         answer = asked.row.answered()
-        if asked.entries and asked.nearness == Nearness.POSSIBLE:
-            return of_terms(asked.entries).followed_by(answer)
+        if asked.nearness >= Nearness.CLEAR:
+            return answer
+        near = f"{NEAREST} “{asked.row.question}” {asked.row.answer}"
+        answer = answer._replace(answer=near, is_partial=True)
+        if asked.entries:
+            return of_terms(asked.entries)._replace(is_partial=True).followed_by(answer)
         return answer
 
     def is_of_something_else(self, asked: CourseQuestion) -> bool:

@@ -27,6 +27,8 @@ SMALL_TALK = "a list of small talk"
 """Sources of answers."""
 WHAT_IS = re.compile(r"What (?:is|are) (?:an? |the )?(.+)\?")
 """A listed question that asks for the meaning of a term."""
+NEAREST = "The nearest question in my lists:"
+"""What stands before the answer to a listed question that is not clearly the one that was asked."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"
 """What stands before the entries of the terms in a question that no list answers."""
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
@@ -43,7 +45,7 @@ class Answered(NamedTuple):
         chapter: The chapter that it is from, such as "chapter 4: Attention"; "" where it is from none.
         term: The term that it explains, if any.
         question: The listed question that it answers, if any.
-        is_partial: Whether it explains no more than the terms of what was asked.
+        is_partial: Whether it may not answer what was asked: it explains terms, or answers a near question.
     """
 
     answer: str
@@ -75,16 +77,29 @@ class Answered(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A question in one or more wordings, its answer, and the chapter, such as "chapter 4: Attention"."""
+    """A listed question.
+
+    Attributes:
+        wordings: It, in one or more wordings.
+        answer: Its answer.
+        chapter: The chapter that it is from, such as "chapter 4: Attention", or "".
+        more: Wordings of strangers. They only serve to find the question.
+    """
 
     wordings: tuple[str, ...]
     answer: str
     chapter: str = ""
+    more: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:
         """The first wording."""
         return self.wordings[0]
+
+    @property
+    def all_wordings(self) -> tuple[str, ...]:
+        """Its own wordings, and those of strangers."""
+        return self.wordings + self.more
 
     def answered(self) -> Answered:
         """The answer with its source."""
@@ -141,18 +156,18 @@ def read_rows(file) -> list[dict[str, str]]:
 
 
 @cache
-def other_wordings() -> dict[str, list[str]]:
-    """More wordings of listed questions, by their first wording."""
-    return {row["question"]: row["wordings"].split(" | ") for row in read_rows(WORDINGS)}
+def other_wordings() -> dict[str, tuple[str, ...]]:
+    """Wordings of strangers, by the first wording of the listed question."""
+    return {row["question"]: tuple(row["wordings"].split(" | ")) for row in read_rows(WORDINGS)}
 
 
 def read_questions(file: Path) -> list[Row]:
     """The questions of a list, or the headings of the chapters' sections, which have no answer."""
     questions = []
     for row in read_rows(file):
-        wordings = row["question"].split(" | ")
-        wordings += other_wordings().get(wordings[0], [])
-        questions.append(Row(tuple(wordings), row.get("answer", ""), row.get("chapter", "")))
+        wordings = tuple(row["question"].split(" | "))
+        more = other_wordings().get(wordings[0], ())
+        questions.append(Row(wordings, row.get("answer", ""), row.get("chapter", ""), more))
     return questions
 
 
@@ -208,8 +223,8 @@ class Index:
     """
 
     def __init__(self, rows: Sequence[Row]):
-        self.rows = [row for row in rows for _ in row.wordings]
-        wordings = [in_words(wording.lower()) for row in rows for wording in row.wordings]
+        self.rows = [row for row in rows for _ in row.all_wordings]
+        wordings = [in_words(wording.lower()) for row in rows for wording in row.all_wordings]
         self.content = [content_words(wording) for wording in wordings]
         counted = [pieces(wording) for wording in wordings]
         have = Counter(chain.from_iterable(counted))

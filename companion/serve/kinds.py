@@ -241,7 +241,7 @@ def read_messages() -> list[tuple[str, str]]:
     with MESSAGES.open(encoding="utf-8", newline="") as file:
         rows = [(row["message"], row["kind"]) for row in csv.DictReader(file)]
     for question in read_questions(FAQ):
-        rows += [(wording, "course") for wording in question.wordings]
+        rows += [(wording, "course") for wording in question.all_wordings]
     return rows
 
 

@@ -35,6 +35,8 @@ from companion.serve.message import Question, read_message
 from companion.serve.village_words import village_nouns
 from companion.show.judged_text import is_story
 
+MEANS_PERSON = re.compile(r"(?i)\b(she|he|him|his|her)\b")
+"""What means somebody of a story."""
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
 """What means somebody or something that was named before."""
 
@@ -49,6 +51,8 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
         return True
     if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds():
+        return False
+    if MEANS_PERSON.search(asked.text) and not asked.entries:
         return False
     is_unclear = asked.kind == Kind.UNCLEAR
     if asked.kind in MAYBE_COURSE and asked.entries and not ASKS_WHERE.match(asked.text):
@@ -70,10 +74,10 @@ def are_about_the_village(parts: Sequence[Question]) -> bool:
 
 def joined(found: list[Answered], n_parts: int) -> Answered:
     """The answers to questions of a message as one, with what is said where some have none."""
-    answers = list(dict.fromkeys(one.answer for one in found))
+    answers = list(dict.fromkeys(line for one in found for line in one.answer.splitlines()))
     if len(found) < n_parts:
         answers.append(SAID["rest"])
-    sources = dict.fromkeys(one.source for one in found)
+    sources = dict.fromkeys(source for one in found for source in one.source.split("; "))
     return found[-1]._replace(answer="\n".join(answers), source="; ".join(sources))
 
 

@@ -55,6 +55,10 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
 DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
+MEANS_PERSON = re.compile(
+    r"(?i)\b(?:she|her|he|him|his|(?:the )?other (?:guy|person|one|man|woman|dude|animal|character))\b"
+)
+"""What means a person who was named before."""
 READ_NOTE = "A program read this in the story."
 
 
@@ -224,7 +228,7 @@ class StoryChat(Chat):
             is_of_program = bool(self.replies) and self.replies[-1].by != "model"
             is_of_story = is_of_program or "story" in question.text.lower()
             return Reply(truth_of(self.messages, is_of_story) or NO_STORY, "rule")
-        if kind == Kind.LEARNED:
+        if kind == Kind.LEARNED and not (stories and has_several_holders(question.text, stories[-1])):
             return None
         if not stories:
             return Reply(NO_STORY, "rule")
@@ -284,22 +288,30 @@ class StoryChat(Chat):
         return re.sub(asks_it, rf"\1\2the {things[0]}", text, count=1)
 
     def with_person(self, text: str) -> str:
-        """A question about "she" or "he" and nobody else, with the last name that was said."""
-        pronoun = re.search(r"(?i)\b(she|he|him)\b", text)
+        """A question about "she", "his" or "the other one" and nobody else, with the name that is meant."""
+        meant = MEANS_PERSON.search(text)
         stories = [i for i, one in enumerate(self.messages) if is_story(one["content"])]
         somebody = {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"]))
-        if not pronoun or not stories or somebody:
+        if not meant or not stories or somebody:
             return text
-        roles = state_of(self.messages[stories[-1]]["content"]).role
-        is_she = pronoun[0].lower() == "she"
-        people = [name for name in roles if (name in SHE) == is_she]
+        people = list(state_of(self.messages[stories[-1]]["content"]).role)
         later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
         named = [name for name in village_nouns(with_names(later)) if name in people]
-        if not named and len(people) != 1:
+        is_other = "other" in meant[0].lower()
+        is_she = meant[0].lower() in ("she", "her")
+        if is_other:
+            people = [name for name in people if name not in (named[-1:] or people[:1])]
+            named = []
+        else:
+            people = [name for name in people if (name in SHE) == is_she]
+            named = [name for name in named if name in people]
+        if not people:
             return text
         name = named[-1] if named else people[0]
-        replaced = r"(?i)\bshe\b" if is_she else r"(?i)\b(he|him)\b"
-        return re.sub(replaced, name, text)
+        if is_other:
+            return MEANS_PERSON.sub(name, text)
+        text = re.sub(r"(?i)\bher(?= \w)" if is_she else r"(?i)\bhis\b", f"{name}'s", text)
+        return re.sub(r"(?i)\b(she|her)\b" if is_she else r"(?i)\b(he|him)\b", name, text)
 
     def stories(self) -> list[str]:
         """The stories of the conversation."""
@@ -331,6 +343,14 @@ def things_in(message: str) -> list[str]:
     """The things and goods that a message names, each once."""
     things = (*KINDS["thing"], *KINDS["goods"])
     return [noun for noun in dict.fromkeys(village_nouns(message)) if noun in things]
+
+
+def has_several_holders(question: str, story: str) -> bool:
+    """Whether a question asks who has goods that two people of a story have. The model names one of them."""
+    if not re.match(r"(?i)\W*who\b", question):
+        return False
+    kinds = [goods for _, goods in state_of(story).goods.values()]
+    return any(kinds.count(noun) > 1 for noun in village_nouns(question))
 
 
 def is_of_another(answer: str, question: str, story: str) -> bool:

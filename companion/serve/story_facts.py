@@ -15,10 +15,12 @@ from companion.village.words import ANIMALS, KINDS, NUMBERS
 
 DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
-ORDINALS = ("first", "second", "third", "fourth")
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 """How a question names one of those in a story."""
 SCENE = re.compile(r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b")
 """What asks for the places of a whole story, and not for those of its end."""
+PERSON = re.compile(r"(?i)boys?|girls?|man|men|woman|women|lady|ladies|guys?|(fe)?males?")
+"""Words for people of which a story does not tell."""
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
 
 
@@ -67,7 +69,7 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
         items = items[len(people) :]
     elif re.search(r"(?i)\b(who|people|persons?|characters?|hero|heroine|protagonist)\b", question):
         items = people + unnamed
-    if re.search(r"(?i)\b(else|besides|except|other)\b", question):
+    if re.search(r"(?i)\b(else|besides|except|other|another)\b", question):
         items = [item for item in items if not set(nouns) & set(item.split())]
     nth = re.search(rf"(?i)\b({'|'.join(ORDINALS)}) (person|character|animal|thing|one)\b", question)
     if nth and ORDINALS.index(nth[1].lower()) < len(items):
@@ -153,7 +155,8 @@ def counts_of(story: str) -> Counter[str]:
         counts[word] = len(roles)
     for word in ("people", "persons"):
         counts[word] = len(roles) - n_animals + ("old woman" in story)
-    counts["things"] = len(things)
+    for word in ("things", "objects", "items"):
+        counts[word] = len(things)
     counts["animals"] = n_animals
     counts["places"] = len(place_names(story))
     counts["sentences"] = len(sentences_of(story))
@@ -210,6 +213,8 @@ def feelings_in(story: str, nouns: list[str]) -> str:
 
 def lacking(story: str, word: str) -> str:
     """That a story does not have something, and what it has."""
+    if PERSON.fullmatch(word):
+        return f"The story does not say who is a man or a woman. {contents_of(story)}".strip()
     return f"The story has no {word}. {contents_of(story)}".strip()
 
 

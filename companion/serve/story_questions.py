@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_facts import (
+    ORDINALS,
     cast_of,
     contents_of,
     counts_of,
@@ -44,7 +45,7 @@ IS = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t)\b(?! there)")
 """How a question begins that asks whether something is so, in a form of "be"."""
 HAS_IT = re.compile(r"(?i)^\W*((has|had)\b(?! there)|does(n'?t)?\b.*\b(have|hold|carry|own)\b)")
 """What asks whether somebody has something."""
-HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own)\b")
+HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own|got)\b")
 """What asks for the things of somebody."""
 SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
 """What asks for what somebody says."""
@@ -52,6 +53,12 @@ WANTS = re.compile(r"(?i)\bwhat (did|does|do) .*\b(want|wish)\b")
 """What asks for the wish of somebody."""
 WOULD = re.compile(r"(?i)\b(would|what if)\b")
 """What asks for something that does not happen."""
+ASKS_IF_KEPT = re.compile(r"(?i)^\W*(did|do|does|has|have|is|are)\b.*\b(keep|kept|still|got)\b")
+"""What asks whether somebody still has something."""
+LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
+"""What asks where somebody lives."""
+NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
+"""What names a sentence by its number."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
 NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
@@ -92,6 +99,11 @@ def with_places(answer: str, asked: StoryQuestion) -> str:
     return f"{answer} {places_of(asked.story, asked.nouns)}".strip() if asked.nouns else answer
 
 
+def only(facts: str) -> str:
+    """What a story says that may be what was asked for; that it does not say that, where there are none."""
+    return f"{SAID['only']} {facts}" if facts else SAID["unsaid"]
+
+
 def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str) -> str:
     """Whether it is so, and what is so, to a question that names one subject, a word of a kind, and no more.
 
@@ -102,7 +114,8 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
         form: A sentence about a subject and its word.
     """
     names = {role: name for name, role in state_of(asked.story).role.items()}
-    words = re.findall(r"\w+", IS_IT.sub("", asked.question).lower())
+    begins = ASKS_IF_DONE if ASKS_IF_DONE.match(asked.question) else IS_IT
+    words = re.findall(r"\w+", begins.sub("", asked.question).lower())
     words = [village_forms().get(word, word) for word in words]
     if kind != "role":
         words = [names.get(word, word) for word in words]  # the baker is Mara
@@ -154,7 +167,10 @@ def presence(asked: StoryQuestion) -> str:
     if not named:
         return cast_of(asked.story, asked.question, [])
     found = [one for one in sentences_of(asked.story) if not missing(named[-1:], one)]
-    return f"Yes: “{found[0]}”" if found else f"No. {lacking(asked.story, named[-1])}"
+    if found:
+        return f"Yes: “{found[0]}”"
+    lacks = lacking(asked.story, named[-1])
+    return f"No. {lacks}" if lacks.startswith("The story has no") else lacks
 
 
 def absence(asked: StoryQuestion) -> str:
@@ -176,15 +192,18 @@ def number(asked: StoryQuestion) -> str:
         held = [state.thing[name].noun for name in asked.people if name in state.thing]
         for thing in KINDS["thing"]:
             counts[thing] = held.count(thing)
-        counts["things"] = len(held)
+        for word in ("things", "objects", "items"):
+            counts[word] = len(held)
         counts["friends"] -= len(asked.people)
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():
         typed = "sentences"
     counted = village_forms().get(typed, typed)
+    if not typed:
+        return only(places_of(asked.story, asked.people))
     if counted not in counts:
-        return f"The story does not count {typed or 'that'}. {places_of(asked.story, asked.people)}".strip()
+        return f"The story does not count {typed}. {places_of(asked.story, asked.people)}".strip()
     has = contents_of(asked.story).replace("It has", "The story has")
     if asked.people:
         has = places_of(asked.story, asked.people)
@@ -228,11 +247,11 @@ def happened(asked: StoryQuestion) -> str:
     """Whether something happened: the deeds or sentences with all words of the question."""
     done = deeds_with(asked.story, asked.people) if asked.people else ""
     if not asked.verbs:  # "did Mara do anything"
-        return done
+        return only(done)
     deeds = deeds_with_words(asked)
     if deeds:
         return f"Yes: {deeds}"
-    return sentences_with_words(asked) or f"{SAID['unsaid']} {done}".strip()
+    return sentences_with_words(asked) or only(done)
 
 
 def deeds_of_nouns(asked: StoryQuestion) -> str:
@@ -254,24 +273,42 @@ def deeds_with_words(asked: StoryQuestion) -> str:
 
 
 def other_deeds(asked: StoryQuestion) -> str:
-    """That the story does not say what is asked of somebody, and what else is done."""
+    """What is done by those whom a question names, where the story does not say what is asked."""
     if asked.kind != Kind.DEEDS:
         return ""
-    return f"{SAID['unsaid'] if asked.verbs else ''} {deeds_with(asked.story, asked.nouns)}".strip()
+    done = deeds_with(asked.story, asked.nouns)
+    return only(done) if asked.verbs else done
 
 
 def wishes(asked: StoryQuestion) -> str:
-    """What somebody wanted, or that the story does not say it, and what they did."""
+    """What somebody wanted, or where the story does not say it, what they did."""
     deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.split())]
     wanted = [deed for deed in deeds if " wanted " in deed]
-    return " ".join(wanted or [SAID["unsaid"], *deeds])
+    return " ".join(wanted) or only(" ".join(deeds))
 
 
 def deeds_of_things(asked: StoryQuestion) -> str:
-    """That the story does not say it of somebody, and what is done with the things that are named."""
+    """What is done with the things that a question names, where the story does not say more."""
     things = [noun for noun in things_of(asked.story) if noun in asked.nouns]
     done = deeds_with(asked.story, things) if things else ""
-    return f"{SAID['unsaid']} {done}" if done else ""
+    return only(done) if done else ""
+
+
+def home(asked: StoryQuestion) -> str:
+    """Where somebody lives: the sentence that says it, or where they are at the end."""
+    said = [one for one in sentences_of(asked.story) if " lived " in one and not missing(asked.people, one)]
+    if said and asked.people:
+        return f"The story says: {said[0]}"
+    return only(places_of(asked.story, asked.nouns)) if asked.people else ""
+
+
+def nth_sentence(asked: StoryQuestion) -> str:
+    """The sentence that a question names by its number."""
+    number = ORDINALS.index(NTH_SENTENCE.search(asked.question)[1].lower())
+    sentences = sentences_of(asked.story)
+    return (
+        f"“{sentences[number]}”" if number < len(sentences) else f"The story has {len(sentences)} sentences."
+    )
 
 
 def nobody(asked: StoryQuestion) -> str:
@@ -288,11 +325,19 @@ def unsaid(asked: StoryQuestion) -> str:
     named = [village_forms().get(word.lower(), word) for word in named]
     absent = [word for word in missing(named, asked.story) if content_words(word) - content_words(SPARE)]
     words = [f"“{word}”" for word in absent[-2:]]
-    nothing = f"The story says nothing of {' and '.join(words)}." if words else SAID["unsaid"]
-    return with_places(nothing, asked)
+    if words:
+        return with_places(f"The story says nothing of {' and '.join(words)}.", asked)
+    return only(places_of(asked.story, asked.nouns) if asked.nouns else "")
 
 
-YES_OR_NO = ((IS, has_color), (IS, has_role), (IS, is_at_place), (IS, has_thing), (HAS_IT, has_thing))
+YES_OR_NO = (
+    (IS, has_color),
+    (IS, has_role),
+    (IS, is_at_place),
+    (IS, has_thing),
+    (HAS_IT, has_thing),
+    (ASKS_IF_KEPT, has_thing),
+)
 """What reads whether it is so, by the form of the question."""
 OF_KIND = {
     **dict.fromkeys(READINGS, (about_the_story, absence)),
@@ -303,8 +348,11 @@ OF_KIND = {
 }
 """What reads the answer to a question of a kind."""
 BY_FORM = (
+    (NTH_SENTENCE, nth_sentence),
+    (LIVES, home),
     (BEFORE, deeds_of_nouns),
     (BEFORE, sentences_with_words),
+    (BEFORE, deeds_with_words),
     (BEFORE, deeds_of_things),
     (WHERE, whereabouts),
     (HAS_WHAT, things_of_people),

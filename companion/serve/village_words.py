@@ -47,8 +47,15 @@ LEAD = re.compile(
     rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""
-TAIL = re.compile(r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though)\W*$")
+TAIL = re.compile(
+    r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though|rn|atm|or nah|bro|dude)\W*$"
+)
 """What stands behind a message and says nothing."""
+IF_RIGHT = re.compile(
+    r"(?i)^\W*(?:so |and )?((?:the )?\w+) (?:still )?(is|was|has|had) (.+?),? "
+    r"(?:right|correct|(?:is|was|has|had|does|did)n['’]?t (?:it|he|she|they))\W*$"
+)
+"""What asks whether something is true, as "Mara has the key, right?"."""
 IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
 """How a question begins that asks whether something is true."""
 
@@ -135,8 +142,9 @@ def from_question_word(message: str) -> str:
 
 
 def without_lead(message: str) -> str:
-    """A question without "ok, and" before it, without "lol" behind it, and without "is it true that"."""
-    return IF_TRUE.sub(r"\2 \1 ", LEAD.sub("", TAIL.sub("", message.strip())))
+    """A question without "ok, and", "lol", "is it true that" and "right?" around it."""
+    question = LEAD.sub("", TAIL.sub("", message.strip()))
+    return IF_RIGHT.sub(r"\2 \1 \3?", IF_TRUE.sub(r"\2 \1 ", question))
 
 
 def halves(message: str) -> list[str]:
