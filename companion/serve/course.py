@@ -200,10 +200,9 @@ class Course:
         Who may answer, by how near the nearest listed question is; the first that has an answer counts:
 
         - the terms of a chapter: unless it is the SAME;
-        - a purpose or a comparison: at NONE, and at POSSIBLE where all other words are of terms, a purpose then
-          also at CLEAR;
-        - the meaning of terms that are all of the question: of one below SAME, of two asked for below CLEAR, as
-          of one in a comparison;
+        - a purpose: below SAME where all other words are of terms, and at NONE;
+        - a comparison: at POSSIBLE where all other words are of terms, and at NONE;
+        - the meaning of terms that are all of the message: below SAME, of two in a question below CLEAR;
         - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
         - the meaning of terms beside other words, and a section: at NONE;
         - a question of the chapters with a VERY_RARE word of the message: at NONE.

@@ -388,7 +388,7 @@ def test_what_a_term_is_for_is_answered_from_the_frequent_questions(question, te
     [
         ("pretraining vs finetuning", "Pretraining is the first and longest training"),
         ("whats the diff between loss and perplexity", "They measure the same"),
-        ("is dropout the same as weight decay?", "My lists do not compare the two"),
+        ("is dropout the same as momentum?", "My lists do not compare the two"),
         (
             "difference between attention and a transistor",
             "My lists do not compare the two, and explain only",

@@ -30,6 +30,7 @@ from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
 UNSAID = SAID["unsaid"]
+ONLY = SAID["only"]
 NOBODY_FOUND = SAID["nobody_found"]
 ANSWERS = SMALL_TALK | {"foreign": SMALL_TALK["language"], "decline": DECLINE}
 FILE = Path(__file__).parents[1] / "support" / "strangers_messages.txt"
@@ -231,18 +232,18 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("how does Bram feel", "The story does not say how Bram felt."),
         ("why is there a key", f"{NO_REASONS} At the end of the story, {PLACES.partition(',')[0]}."),
         ("Which words in the story are hard for a beginner?", "The story says nothing of “beginner”."),
-        ("what did mara want", f"{UNSAID} Mara found the key."),
+        ("what did mara want", f"{ONLY} Mara found the key."),
         ("what happened?", "Mara found the key. Bram came to the mill and met Mara."),
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
-        ("does bram love the key", f"{UNSAID} At the end of the story, {PLACES}."),
+        ("does bram love the key", f"{ONLY} At the end of the story, {PLACES}."),
         (
             "was Bram a sailboat",
             "The story says nothing of “sailboat”. At the end of the story, the fox Bram is at the mill.",
         ),
-        ("did Bram steal the key", f"{UNSAID} Bram came to the mill and met Mara."),
+        ("did Bram steal the key", f"{ONLY} Bram came to the mill and met Mara."),
         ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
-        ("what would happen without bram", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
+        ("what would happen without bram", f"{ONLY} At the end of the story, the fox Bram is at the mill."),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("who found the key?", "Mara found the key."),
@@ -269,7 +270,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
             f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
         ),
         ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
-        ("is bram no fox", f"{UNSAID} At the end of the story, the fox Bram is at the mill."),
+        ("is bram no fox", f"{ONLY} At the end of the story, the fox Bram is at the mill."),
         ("is it true that Mara is a miller?", "No, Mara is the baker."),
         ("does the fox have the key", "No, Mara has the key."),
         ("is the key with Bram", "No, Mara has the key."),

@@ -109,11 +109,15 @@ document.addEventListener("DOMContentLoaded", () => {
     together.append(formula, after);
   });
 
-  // Browsers run no module from a file: the tools in which the model runs say what they need.
+  // Browsers run no module from a file, and read no other page: what needs that says how to serve the book.
   if (location.protocol === "file:") {
-    document.querySelectorAll(".teller").forEach((place) => {
-      place.append("Here the model runs when the book is served: python -m http.server -d site");
-    });
+    const served = (what) => {
+      const command = document.createElement("code");
+      command.textContent = "python -m http.server -d site";
+      return [`${what} when the book is served: type `, command, " and open http://localhost:8000"];
+    };
+    document.querySelectorAll(".teller").forEach((place) => place.append(...served("Here the model runs")));
+    document.getElementById("search-results")?.before(...served("Excerpts appear"));
   }
 
   // On a phone a figure's words are small; a button shows it as large as on a wide screen, to be scrolled.
