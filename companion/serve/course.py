@@ -281,7 +281,7 @@ class Course:
 
     def question_of_rare_word(self, asked: CourseQuestion) -> Answered | None:
         """The answer to the nearest question of the chapters with a very rare word of the message."""
-        rare = {word for word in content_words(asked.text) if self.counts[word] <= VERY_RARE}
+        rare = {word for word in content_words(asked.text) if 0 < self.counts[word] <= VERY_RARE}
         row, similarity = self.chapter_index.find(asked.text, rare)
         return row.answered() if similarity >= LIMITS[Nearness.POSSIBLE] else None
 

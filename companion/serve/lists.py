@@ -54,14 +54,11 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
         return False
     if MEANS_PERSON.search(asked.text) and not asked.entries:
         return False
-    is_unclear = asked.kind == Kind.UNCLEAR
     if asked.kind in MAYBE_COURSE and asked.entries and not ASKS_WHERE.match(asked.text):
         if len(asked.unnamed) <= len(asked.entries):
             return True
-        if is_unclear and ASKS.match(asked.text) and not village_nouns(asked.text):
+        if asked.kind == Kind.UNCLEAR and ASKS.match(asked.text) and not village_nouns(asked.text):
             return True
-    if is_unclear:
-        return asked.nearness >= Nearness.POSSIBLE
     return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR
 
 
