@@ -230,7 +230,7 @@ def test_nine_in_ten_of_them_in_other_words_get_their_chapter():
         ("which chapter explains KV cache?", 9, "keys and values"),
         ("wich chapter covers LoRA", 17, "low-rank"),
         ("waht is a tokenizer", 1, "turns a text into ids"),
-        ("waht is backpropogation", 3, "chain rule"),
+        ("waht is a logit", 3, "score"),
         ("tell me more about lora", 17, "low-rank"),
         ("my dropped-token question", 24, "capacity"),
         ("whats the difference between top k and top p", 8, "most likely"),
@@ -391,7 +391,7 @@ def test_what_a_term_is_for_is_answered_from_the_frequent_questions(question, te
     [
         ("pretraining vs finetuning", "Pretraining is the first and longest training"),
         ("whats the diff between loss and perplexity", "They measure the same"),
-        ("is rope the same as a kv cache?", "My lists do not compare the two"),
+        ("is warm-up the same as perplexity?", "My lists do not compare the two"),
         (
             "difference between attention and a transistor",
             "My lists do not compare the two, and explain only",
