@@ -230,7 +230,7 @@ def test_nine_in_ten_of_them_in_other_words_get_their_chapter():
         ("which chapter explains KV cache?", 9, "keys and values"),
         ("wich chapter covers LoRA", 17, "low-rank"),
         ("waht is a tokenizer", 1, "turns a text into ids"),
-        ("waht is a logit", 3, "score"),
+        ("waht is a logit", 2, "softmax"),
         ("tell me more about lora", 17, "low-rank"),
         ("my dropped-token question", 24, "capacity"),
         ("whats the difference between top k and top p", 8, "most likely"),

@@ -440,7 +440,8 @@ def test_she_is_whom_the_last_question_named_or_the_only_one():
     assert after.with_person("did she give him a key") == "did Mara give him a key"
     assert after.with_person("does he like the fox") == "does he like the fox"
     two = story_chat("Tell me a story.", STORY.replace("fox Bram", "fox Tilda"))
-    assert two.with_person("where is she") == "where is she"
+    assert two.with_person("what is her job") == "what is Mara's job"
+    assert two.with_person("what did the other guy do") == "what did Tilda do"
     two.messages += talk("who has the key", "Tilda has it.")
     assert two.with_person("where is she") == "where is Tilda"
 
