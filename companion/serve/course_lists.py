@@ -188,15 +188,17 @@ def in_words(text: str) -> str:
 # -- the index -----------------------------------------------------------------------------------------------
 
 
+@cache
+def pieces_of(word: str) -> tuple[str, ...]:
+    """A word, and runs of three to five of its letters, the spaces around it included."""
+    padded = f" {word} "
+    runs = [padded[i : i + length] for length in (3, 4, 5) for i in range(len(padded) + 1 - length)]
+    return (word, *runs)
+
+
 def pieces(text: str) -> Counter:
-    """How often each piece of a text is there: its words, and runs of three to five of their letters."""
-    words = re.findall(r"\w+", text.lower())
-    found = Counter(words)
-    for word in words:
-        padded = f" {word} "
-        for length in (3, 4, 5):
-            found.update(padded[start : start + length] for start in range(len(padded) + 1 - length))
-    return found
+    """How often each piece of a text is there."""
+    return Counter(chain.from_iterable(map(pieces_of, re.findall(r"\w+", text.lower()))))
 
 
 def is_about(asked: set[str], row: set[str]) -> bool:
@@ -224,29 +226,32 @@ class Index:
 
     def __init__(self, rows: Sequence[Row]):
         self.rows = [row for row in rows for _ in row.all_wordings]
-        wordings = [in_words(wording.lower()) for row in rows for wording in row.all_wordings]
+        wordings = [wording.lower() for row in rows for wording in row.all_wordings]
+        wordings = in_words("\n".join(wordings)).split("\n")  # all at once, which is faster
         self.content = [content_words(wording) for wording in wordings]
         counted = [pieces(wording) for wording in wordings]
         have = Counter(chain.from_iterable(counted))
         self.places = {piece: i for i, piece in enumerate(have)}
         n = np.array([*have.values(), 0])  # the last one is for all pieces that no wording has
         self.rarity = np.log((1 + len(wordings)) / (1 + n)) + 1
-        weights = [self.weights(found) for found in counted]
-        self.columns = np.concatenate([place for place, _ in weights])  # of all wordings, one after the other
-        self.values = np.concatenate([value for _, value in weights])
-        self.starts = np.cumsum([0, *(len(found) for found in counted[:-1])])
+        sizes = [len(found) for found in counted]
+        self.starts = np.cumsum([0, *sizes[:-1]])  # of each wording in the next two
+        self.columns, weights = self.weights(counted)
+        lengths = np.sqrt(np.add.reduceat(weights**2, self.starts))
+        self.values = weights / np.repeat(lengths, sizes)
 
-    def weights(self, found: Counter) -> tuple[np.ndarray, np.ndarray]:
-        """Counted pieces -> their places and weights (pieces,), which are a vector of length 1."""
-        places = np.array([self.places.get(piece, len(self.places)) for piece in found], dtype=np.int64)
-        weights = (1 + np.log([*found.values()])) * self.rarity[places]
-        return places, weights / max(np.linalg.norm(weights), 1e-12)
+    def weights(self, counted: Sequence[Counter]) -> tuple[np.ndarray, np.ndarray]:
+        """Counted pieces of texts -> their places and weights, text after text, (all pieces,) each."""
+        places = [self.places.get(piece, len(self.places)) for found in counted for piece in found]
+        n = [times for found in counted for times in found.values()]
+        columns = np.array(places, dtype=np.int64)
+        return columns, (1 + np.log(n)) * self.rarity[columns]
 
     def cosines(self, question: str) -> np.ndarray:
         """The cosine of a question and each wording, (N,)."""
         asked = np.zeros(len(self.places) + 1)
-        places, weights = self.weights(pieces(question))
-        asked[places] = weights
+        columns, weights = self.weights([pieces(question)])
+        asked[columns] = weights / max(np.linalg.norm(weights), 1e-12)
         return np.add.reduceat(self.values * asked[self.columns], self.starts)
 
     def find(self, question: str, telling: Collection[str] = ()) -> tuple[Row, float]:

@@ -275,7 +275,8 @@ def probabilities(message: str) -> dict[str, float]:
 @cache
 def known_kinds() -> dict[str, str]:
     """The kinds of the file's messages, by their words: each of them has the kind that it has there."""
-    return {words_of(message): kind for message, kind in read_messages() if words_of(message)}
+    kinds = {words_of(message): kind for message, kind in read_messages()}
+    return {words: kind for words, kind in kinds.items() if words}
 
 
 class Candidate(NamedTuple):

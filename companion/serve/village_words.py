@@ -71,6 +71,7 @@ def stems(text: str) -> list[str]:
     return [stem(word) for word in re.findall(r"\w+", joined)]
 
 
+@cache
 def stem(word: str) -> str:
     """A word without its ending: "making" and "make" are both "mak". A light word stays."""
     short = re.sub(r"(ings?|ed|es|s|e)$", "", word)
