@@ -55,10 +55,12 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
 DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
-MEANS_PERSON = re.compile(
-    r"(?i)\b(?:she|her|he|him|his|(?:the )?other (?:guy|person|one|man|woman|dude|animal|character))\b"
-)
-"""What means a person who was named before."""
+SHE_OR_HE = (re.compile(r"(?i)\b(she|her)\b"), re.compile(r"(?i)\b(he|him|his)\b"))
+MAIN_PERSON = re.compile(r"(?i)\bthe (main character|hero|heroine|protagonist)(?='s)")
+OTHER_PERSON = re.compile(r"(?i)\b(the )?other (guy|person|one|man|woman|dude|animal|character)\b")
+"""What means a person of a story, who was named before or not at all."""
+OWNS = re.compile(r"(?i)\b(her(?= \w)|his)\b")
+"""What means that something is hers or his."""
 READ_NOTE = "A program read this in the story."
 
 
@@ -288,30 +290,30 @@ class StoryChat(Chat):
         return re.sub(asks_it, rf"\1\2the {things[0]}", text, count=1)
 
     def with_person(self, text: str) -> str:
-        """A question about "she", "his" or "the other one" and nobody else, with the name that is meant."""
-        meant = MEANS_PERSON.search(text)
+        """A question about "she", "his", "the other one" and nobody else, with the name that is meant.
+
+        "She" is the last woman who was named after the story, or else the first in it.
+        """
         stories = [i for i, one in enumerate(self.messages) if is_story(one["content"])]
-        somebody = {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"]))
-        if not meant or not stories or somebody:
+        if not stories or {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"])):
             return text
         people = list(state_of(self.messages[stories[-1]]["content"]).role)
         later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
-        named = [name for name in village_nouns(with_names(later)) if name in people]
-        is_other = "other" in meant[0].lower()
-        is_she = meant[0].lower() in ("she", "her")
-        if is_other:
-            people = [name for name in people if name not in (named[-1:] or people[:1])]
-            named = []
-        else:
-            people = [name for name in people if (name in SHE) == is_she]
-            named = [name for name in named if name in people]
-        if not people:
-            return text
-        name = named[-1] if named else people[0]
-        if is_other:
-            return MEANS_PERSON.sub(name, text)
-        text = re.sub(r"(?i)\bher(?= \w)" if is_she else r"(?i)\bhis\b", f"{name}'s", text)
-        return re.sub(r"(?i)\b(she|her)\b" if is_she else r"(?i)\b(he|him)\b", name, text)
+        named = [name for name in reversed(village_nouns(with_names(later))) if name in people]
+        likely = [*named, *people]
+        meant = {
+            MAIN_PERSON: people,
+            OTHER_PERSON: [name for name in people if name != likely[0]] if likely else [],
+            SHE_OR_HE[0]: [name for name in likely if name in SHE],
+            SHE_OR_HE[1]: [name for name in likely if name not in SHE],
+        }
+        for form, names in meant.items():
+            if form.search(text) and names:
+                text = (
+                    re.sub(r"(?i)\bher(?= \w)|\bhis\b", f"{names[0]}'s", text) if form in SHE_OR_HE else text
+                )
+                return form.sub(names[0], text)
+        return text
 
     def stories(self) -> list[str]:
         """The stories of the conversation."""

@@ -79,7 +79,7 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
         and people
         and items == people + unnamed
     ):
-        return f"Mostly {max(people, key=lambda item: story.count(item.split()[-1]))}."
+        return f"Mostly {people[0]}, who comes first."
     return f"The story has {joined_items(items)}." if items else "The story has none."
 
 

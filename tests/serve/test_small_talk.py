@@ -209,7 +209,7 @@ def test_another_one_but_keeps_the_rest_of_the_last_order(message, order):
 def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
     after = story_chat("Tell me a story.", STORY)
     answers = {
-        "Who is the hero of the story?": "Mostly the baker Mara.",
+        "Who is the hero of the story?": "Mostly the baker Mara, who comes first.",
         "who was in it": "The story has the baker Mara and the fox Bram.",
         "who else is in it besides mara": "The story has the fox Bram.",
         "what's the story about?": "The story has the baker Mara, the fox Bram and the red key.",
