@@ -83,8 +83,7 @@ def test_a_term_of_the_glossary_is_explained_and_its_chapter_is_named(question, 
     assert found.answer.endswith(".") and name in found.answer.lower() and "$" not in found.answer
 
 
-def test_the_questions_of_issue_46_are_answered_and_their_source_is_said():
-    assert COURSE.find("What is attention?").source == "the glossary, chapter 4: Attention"
+def test_frequent_questions_are_answered_and_their_source_is_said():
     found = COURSE.find("How long does it take?")
     assert " hours for the main paths" in found.answer and "the list of frequent questions" in found.source
     assert "companion chat --model smollm2" in COURSE.find("is there a general assistant").answer
@@ -138,7 +137,6 @@ def test_the_reading_time_is_readmes():
 @pytest.mark.parametrize(
     "question, row",
     [
-        ("how long does it take", "How long does the course take?"),
         ("why does the loss go up sometimes", "Why does the loss go up?"),
         ("do i have to read all the chapters", "Do I have to read all chapters?"),
         ("how do i know when the training is done", "When do I stop training?"),
@@ -151,19 +149,15 @@ def test_frequent_questions_that_must_be_found(question, row):
     assert COURSE.find(question).source == f"the list of frequent questions: “{row}”"
 
 
-@pytest.mark.parametrize(
-    "message",
-    ["whats the weather today and also tell me what a tensor is", "what is a tensor? where is mara?"],
-)
-def test_of_two_questions_that_of_the_course_is_answered(message):
-    answer = COURSE.find(message).answer
-    assert answer.startswith("Tensor: ") and answer.endswith(SAID["rest"])
+def test_of_two_questions_that_of_the_course_is_answered():
+    for message in ("whats the weather today and also what is a tensor", "what is a tensor? where is mara?"):
+        answer = COURSE.find(message).answer
+        assert answer.startswith("Tensor: ") and answer.endswith(SAID["rest"])
 
 
-@pytest.mark.parametrize("message", ["where is my keys banana", "banana attention fridge"])
-def test_a_term_in_nonsense_is_not_explained(message):
-    found = COURSE.find(message)
-    assert found is None or found.answer == NO_ENTRY
+def test_a_term_in_nonsense_is_not_explained():
+    for message in ("where is my keys banana", "banana attention fridge"):
+        assert getattr(COURSE.find(message), "answer", NO_ENTRY) == NO_ENTRY
 
 
 LEFT_TO_THE_MODEL = [
@@ -172,8 +166,6 @@ LEFT_TO_THE_MODEL = [
     "What is the baker called?",
     "What is the time?",
     "Where can I buy bread in the village?",
-    "How do I train a dog?",
-    "What does a judge earn?",
     # about a story, although they have a term
     "who has the mask?",
     "Where is the key?",
@@ -214,12 +206,12 @@ def share_of_right_chapters(asked):
 
 
 def test_the_questions_that_learners_ask_get_their_chapter_as_they_stand():
-    """Two do not: "Do I need a GPU?" is a frequent question, and "Which one should I use?" names nothing."""
+    """One does not: "Do I need a GPU?" is a frequent question."""
     assert share_of_right_chapters([row.question for row in QUESTIONS]) >= 0.98
 
 
 def test_nine_in_ten_of_them_in_other_words_get_their_chapter():
-    """0.90, and the thresholds were set on the same wordings; new ones will do a little worse."""
+    """0.92, and the thresholds were set on the same wordings; new ones will do a little worse."""
     assert share_of_right_chapters(REWORDED) >= 0.9
 
 
@@ -247,8 +239,7 @@ def test_a_message_with_a_term_gets_its_entry_and_chapter(question, chapter, wor
     ["quantisation", "lora and quantisation", "tokeniser", "optimiser", "what does normalisation do"],
 )
 def test_a_british_spelling_is_answered_as_the_american_one(british):
-    assert COURSE.find(british) == COURSE.find(british.replace("is", "iz"))
-    assert COURSE.find(british) is not None
+    assert COURSE.find(british) == COURSE.find(british.replace("is", "iz")) is not None
 
 
 @pytest.mark.parametrize("question", ["what does normalization do", "What is normalisation?"])
@@ -260,10 +251,6 @@ def test_of_two_terms_each_gets_its_line():
     lines = COURSE.find("lora and quantisation").answer.splitlines()
     assert any(line.startswith("LoRA: ") for line in lines)
     assert any(line.startswith("Quantization, ") for line in lines)
-
-
-def test_dropout_is_explained():
-    assert "set to 0" in COURSE.find("what is dropout").answer
 
 
 @pytest.mark.parametrize(
@@ -283,11 +270,6 @@ def test_a_question_for_a_chapter_is_answered_with_the_chapter_first(question, c
 def test_of_what_no_chapter_explains_that_is_said_and_a_thing_is_no_topic():
     assert COURSE.find("which chapter is about football").answer.startswith("No chapter has “football”")
     assert COURSE.find("Where can I find the kite?") is None
-
-
-def test_why_models_hallucinate_names_the_judge_and_the_chapter():
-    answer = COURSE.find("why do you hallucinate?").answer
-    assert "judge" in answer and "chapter 16" in answer
 
 
 def test_small_talk_is_answered_and_not_the_course():
@@ -392,10 +374,7 @@ def test_what_a_term_is_for_is_answered_from_the_frequent_questions(question, te
         ("pretraining vs finetuning", "Pretraining is the first and longest training"),
         ("whats the diff between loss and perplexity", "They measure the same"),
         ("is warm-up the same as perplexity?", "My lists do not compare the two"),
-        (
-            "difference between attention and a transistor",
-            "My lists do not compare the two, and explain only",
-        ),
+        ("difference between attention and a transistor", "and explain only one of them"),
     ],
 )
 def test_a_difference_is_answered_or_its_lack_is_said(question, beginning):

@@ -29,7 +29,6 @@ from companion.serve.village_words import from_question_word, spelled
 from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
-UNSAID = SAID["unsaid"]
 ONLY = SAID["only"]
 NOBODY_FOUND = SAID["nobody_found"]
 ANSWERS = SMALL_TALK | {"foreign": SMALL_TALK["language"], "decline": DECLINE}
