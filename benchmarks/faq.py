@@ -33,10 +33,10 @@ class MeanEmbedding:
     """find by the cosine of the mean of a model's token embeddings, each less the mean of all."""
 
     def __init__(self, rows, teller):
-        self.rows, self.teller = [row for row in rows for _ in row.wordings], teller
+        self.rows, self.teller = [row for row in rows for _ in row.all_wordings], teller
         table = teller.model.embed.token.weight.detach().numpy()
         self.table = table - table.mean(0)
-        self.vectors = np.stack([self.vector(wording) for row in rows for wording in row.wordings])
+        self.vectors = np.stack([self.vector(wording) for row in rows for wording in row.all_wordings])
 
     def vector(self, text):
         mean = self.table[self.teller.tokenizer.encode(text)].mean(0)
@@ -50,8 +50,10 @@ class MeanEmbedding:
 def found(index, threshold: float, asked: list, others: list) -> tuple[int, int, int]:
     """(asked and found rightly, asked and found wrongly, others found, which is always wrong)."""
     hits = [(index.find(question), meant) for question, meant in asked]
-    right = sum(similarity >= threshold and meant in row.wordings for (row, similarity), meant in hits)
-    wrong = sum(similarity >= threshold and meant not in row.wordings for (row, similarity), meant in hits)
+    right = sum(similarity >= threshold and meant in row.all_wordings for (row, similarity), meant in hits)
+    wrong = sum(
+        similarity >= threshold and meant not in row.all_wordings for (row, similarity), meant in hits
+    )
     return right, wrong, sum(index.find(question)[1] >= threshold for question in others)
 
 

@@ -207,7 +207,7 @@ class Course:
         - the meaning of terms beside other words, and a section: at NONE;
         - a question of the chapters with a VERY_RARE word of the message: at NONE.
 
-        The last two answer no message about something else that requests nothing.
+        The last three answer no message about something else that requests nothing.
         """
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
         if asked.is_request or not self.is_of_something_else(asked):

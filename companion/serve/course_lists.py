@@ -227,7 +227,7 @@ class Index:
     def __init__(self, rows: Sequence[Row]):
         self.rows = [row for row in rows for _ in row.all_wordings]
         wordings = [wording.lower() for row in rows for wording in row.all_wordings]
-        wordings = in_words("\n".join(wordings)).split("\n")  # all at once, which is faster
+        wordings = in_words("\n".join(wordings)).split("\n")  # all at once is faster; no form goes over lines
         self.content = [content_words(wording) for wording in wordings]
         counted = [pieces(wording) for wording in wordings]
         have = Counter(chain.from_iterable(counted))

@@ -58,7 +58,8 @@ UNCLEAR = SAID["unclear"][0]
 """The answer to a message of no kind."""
 NO_ENTRY = SAID["no_entry"][0]
 """The answer to a question about the course that no list answers."""
-WORDINGS = {answers[0]: answers for answers in [*SAID["answers"].values(), SAID["unclear"], SAID["no_entry"]]}
+WRITTEN = [*SAID["answers"].values(), SAID["unclear"], SAID["no_entry"]]
+ANSWER_WORDINGS = {answers[0]: answers for answers in WRITTEN}
 """The wordings of an answer, by the first one."""
 
 
@@ -317,7 +318,7 @@ def reworded(answer: str, earlier: Sequence[str]) -> str:
 
     What has no other wording and no example is returned as it is, such as a part of a story with its marks.
     """
-    wordings = WORDINGS.get(answer, [answer])
+    wordings = ANSWER_WORDINGS.get(answer, [answer])
     n_given = sum(one in wordings for one in earlier)
     wording = wordings[n_given % len(wordings)]
     if EXAMPLE not in wording:

@@ -44,9 +44,10 @@ REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
 def is_about_the_course(asked: CourseQuestion) -> bool:
     """Whether a message is a question about the course.
 
-    It is one if its kind says so or it is the same as a listed question, and none if messages.csv has it with
-    another kind or its kind is of no questions. Else it must have little besides terms of the course, where
-    its kind leaves that open, or ask with a term and no word of the village, or be near a listed question.
+    It is one if its kind says so or it is the same as a listed question. It is none if messages.csv has it
+    with another kind, if its kind is of no questions, or if it means somebody ("she") and has no term. Else
+    it must have little besides terms of the course, where its kind leaves that open, or ask with a term and
+    no word of the village, or be near a listed question.
     """
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
         return True

@@ -56,10 +56,13 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
 SHE_OR_HE = (re.compile(r"(?i)\b(she|her)\b"), re.compile(r"(?i)\b(he|him|his)\b"))
-MAIN_PERSON = re.compile(r"(?i)\bthe (main character|hero|heroine|protagonist)(?='s)")
+MAIN_PERSON = re.compile(r"(?i)\bthe (main character|hero|heroine|protagonist)(?='s)")  # else who that is
 OTHER_PERSON = re.compile(r"(?i)\b(the )?other (guy|person|one|man|woman|dude|animal|character)\b")
 """What means a person of a story, who was named before or not at all."""
-OWNS = re.compile(r"(?i)\b(her(?= \w)|his)\b")
+OWNS = {
+    SHE_OR_HE[0]: re.compile(r"(?i)\bher(?= (?!(?:the|an?|at|to|with|from|in)\b)\w)"),
+    SHE_OR_HE[1]: re.compile(r"(?i)\bhis\b"),
+}
 """What means that something is hers or his."""
 READ_NOTE = "A program read this in the story."
 
@@ -308,10 +311,9 @@ class StoryChat(Chat):
             SHE_OR_HE[1]: [name for name in likely if name not in SHE],
         }
         for form, names in meant.items():
-            if form.search(text) and names:
-                text = (
-                    re.sub(r"(?i)\bher(?= \w)|\bhis\b", f"{names[0]}'s", text) if form in SHE_OR_HE else text
-                )
+            if names and form.search(text):
+                if form in OWNS:
+                    text = OWNS[form].sub(f"{names[0]}'s", text)
                 return form.sub(names[0], text)
         return text
 

@@ -19,7 +19,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 """How a question names one of those in a story."""
 SCENE = re.compile(r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b")
 """What asks for the places of a whole story, and not for those of its end."""
-PERSON = re.compile(r"(?i)boys?|girls?|man|men|woman|women|lady|ladies|guys?|(fe)?males?")
+MAN_OR_WOMAN = re.compile(r"(?i)boys?|girls?|man|men|woman|women|lady|ladies|guys?|(fe)?males?")
 """Words for people of which a story does not tell."""
 JUDGE_FINDS = "The judge, a program that follows the story, finds"
 
@@ -213,7 +213,7 @@ def feelings_in(story: str, nouns: list[str]) -> str:
 
 def lacking(story: str, word: str) -> str:
     """That a story does not have something, and what it has."""
-    if PERSON.fullmatch(word):
+    if MAN_OR_WOMAN.fullmatch(word):
         return f"The story does not say who is a man or a woman. {contents_of(story)}".strip()
     return f"The story has no {word}. {contents_of(story)}".strip()
 

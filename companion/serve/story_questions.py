@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_facts import (
+    MAN_OR_WOMAN,
     ORDINALS,
     cast_of,
     contents_of,
@@ -170,7 +171,7 @@ def presence(asked: StoryQuestion) -> str:
     if found:
         return f"Yes: “{found[0]}”"
     lacks = lacking(asked.story, named[-1])
-    return f"No. {lacks}" if lacks.startswith("The story has no") else lacks
+    return lacks if MAN_OR_WOMAN.fullmatch(named[-1]) else f"No. {lacks}"
 
 
 def absence(asked: StoryQuestion) -> str:

@@ -52,8 +52,9 @@ TAIL = re.compile(
 )
 """What stands behind a message and says nothing."""
 IF_RIGHT = re.compile(
-    r"(?i)^\W*(?:so |and )?((?:the )?\w+) (?:still )?(is|was|has|had) (.+?),? "
-    r"(?:right|correct|(?:is|was|has|had|does|did)n['’]?t (?:it|he|she|they))\W*$"
+    r"(?i)^\W*(?:so |and )?((?:the )?\w+) (?:still )?(is|was|has|had) (?!not\b)(.+?)"
+    r"(?:,? (?:is|was|has|had|does|did)n['’]?t (?:it|he|she|they)"
+    r"|, (?:right|correct)|,? (?:right|correct)(?=\W*\?))\W*$"
 )
 """What asks whether something is true, as "Mara has the key, right?"."""
 IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
