@@ -21,6 +21,7 @@ __all__ = [
     "score_continuations",
     "choice_scores",
     "multiple_choice",
+    "right_choices",
     "cloze",
     "exact_match",
     "Task",
@@ -33,7 +34,8 @@ __all__ = [
 
 
 # Cell b634e4fc, under “Scoring a choice in code”
-# The package's Example, score_continuations (equation (1) in batches), choice_scores and multiple_choice
+# The package's Example, score_continuations (equation (1) in batches), choice_scores, multiple_choice and
+# right_choices
 @dataclass(frozen=True)
 class Example:
     """Prompt with possible continuations, of which one is right.
@@ -144,9 +146,22 @@ def multiple_choice(teller, examples: Sequence[Example], by: str = "sum") -> tor
     Returns:
         1.0 where the right choice has the highest score, else 0.0, of shape (N,).
     """
+    return right_choices(examples, choice_scores(teller, examples, by))
+
+
+def right_choices(examples: Sequence[Example], scores: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Tell for each example whether the right choice has the highest of the given scores.
+
+    Args:
+        examples: Each has two choices or more.
+        scores: For each example the scores of its choices, as choice_scores returns them.
+
+    Returns:
+        1.0 where the right choice has the highest score, else 0.0, of shape (N,).
+    """
     right = []
-    for example, scores in zip(examples, choice_scores(teller, examples, by), strict=True):
-        picked = example.choices[scores.argmax()]
+    for example, of_choices in zip(examples, scores, strict=True):
+        picked = example.choices[of_choices.argmax()]
         right.append(float(picked == example.answer))
     return torch.tensor(right)
 

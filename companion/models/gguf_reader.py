@@ -17,6 +17,9 @@ ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "l
 READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K")
 """What a tensor may be held in, in the library's words."""
 
+AT_ONCE = 2**24
+"""Bytes of a tensor that is dequantized in one go, which is fastest and takes most memory."""
+
 
 def is_gguf(path: str | Path) -> bool:
     """Return whether a path names a GGUF file: it ends in .gguf, and is no folder."""
@@ -101,7 +104,9 @@ class GGUFFile:
     def tensor(self, name: str) -> torch.Tensor:
         """Return one tensor, dequantized to float32 by the library."""
         kind, shape, data = self.tensors[name]
-        if len(data) % 4 == 0:  # the library takes 16 rows at a time: fewer and longer rows are faster
-            data = data.reshape(len(data) // 4, -1)
+        if len(data) % 16 == 0 and data.nbytes <= AT_ONCE:
+            data = data.reshape(16, -1)  # the library takes 16 rows at a time, so this is all of them
+        elif len(data) % 4 == 0:
+            data = data.reshape(len(data) // 4, -1)  # fewer and longer rows are faster
         numbers = gguf.quants.dequantize(data, gguf.GGMLQuantizationType[kind])
         return torch.from_numpy(np.require(numbers, requirements="W")).view(shape)  # a copy, if not writable

@@ -69,7 +69,8 @@ def losses_of_story(teller, text: str) -> list[WordLoss]:
     words = [*words, Word(END, "end", 0, 0.0)]
     ids = [*tokenizer.encode(text), teller.end]
     tokens = torch.tensor([[teller.end, *ids[:-1]]], device=next(teller.model.parameters()).device)
-    nats = -teller.model(tokens)[0].float().log_softmax(-1).cpu()[range(len(ids)), ids]  # (T,)
+    log_probs = teller.model(tokens)[0].float().log_softmax(-1).cpu()  # (T, V)
+    nats = (-log_probs[range(len(ids)), ids]).tolist()  # T numbers
     measured = []
     first = 0
     for word in words:
@@ -77,7 +78,7 @@ def losses_of_story(teller, text: str) -> list[WordLoss]:
         n = len(word_ids(tokenizer, spaced))
         places = range(first, first + n)
         unavoidable = sum(log2(1 / odds[i][ids[i]]) for i in places)
-        loss = nats[first : first + n].sum().item() / log(2)
+        loss = sum(nats[first : first + n]) / log(2)
         measured.append(WordLoss(word.text, word.kind, word.back, unavoidable, loss))
         first += n
     return measured

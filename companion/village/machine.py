@@ -222,7 +222,9 @@ class Village:
                     if not words:
                         break
                 else:
-                    menu |= dict.fromkeys(group, factor * group[0].weight)
+                    weight = factor * group[0].weight
+                    for pattern in group:
+                        menu[pattern] = weight
         menu.pop(state.last, None)
         return menu, options
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import inf, log2
 from typing import NamedTuple
 
@@ -134,9 +134,14 @@ class PerfectReader:
             self._after[word] = other
         return self._after[word]
 
+    @property
+    def space(self) -> str:
+        """What stands in the text before the next word: nothing before the first."""
+        return " " if self.state.words or self.sentence else ""
+
     def spaced(self, word: str) -> str:
         """The word as it stands in the text: with a space before it, unless it is the first, or `END`."""
-        return word if word == END or not self.state.words + len(self.sentence) else f" {word}"
+        return word if word == END else self.space + word
 
     def last_words(self) -> str:
         """What was read last, for messages: of this sentence, else the whole sentence before."""
@@ -246,10 +251,7 @@ def token_distributions(
 ) -> Iterator[dict[int, float]]:
     """Yield what `read_tokens` returns, as far as the village could have told the text."""
     reader = reader or PerfectReader()
-
-    def encode(word: str) -> list[int]:
-        return word_ids(tokenizer, word)
-
+    encode = partial(word_ids, tokenizer)
     yield next_tokens(reader, encode, [])
     words = text.split(" ") if text else []
     for i, word in enumerate(words):
@@ -286,12 +288,14 @@ def next_tokens(
         The probability of each token. Empty if no word that can come here begins with these tokens.
     """
     weights: dict[int, float] = defaultdict(float)
+    n_begun = len(begun)
+    space = reader.space
     for word, probability in reader.next_words().items():
-        ids = encode(reader.spaced(word))
-        if ids[: len(begun)] != begun:
+        ids = encode(word if word == END else space + word)
+        if begun and ids[:n_begun] != begun:
             continue
-        if len(ids) > len(begun):
-            weights[ids[len(begun)]] += probability
+        if len(ids) > n_begun:
+            weights[ids[n_begun]] += probability
             continue
         after = reader.after(word)
         for other, p in after.next_words().items():

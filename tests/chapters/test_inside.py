@@ -19,6 +19,7 @@ from companion.inside import (
 )
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
+from companion.village.tasks import held
 
 L, B, T, H, V = 3, 2, 11, 4, 53
 
@@ -228,3 +229,9 @@ def test_a_patch_outside_the_states_is_an_error(layer, positions, message, token
 def test_a_model_without_the_parts_is_an_error(use, tokens):
     with raises_one_line(TypeError, "model=Linear has no embed; give a GPT of the course"):
         use(nn.Linear(3, 3), tokens)
+
+
+def test_the_line_of_chance_beside_the_log_of_the_training():
+    """The chapter draws it at 0.45, for a guess among the people in the questions of benchmarks/inside.py."""
+    asked = held(1000, seed=15)[800:]
+    assert round(sum(1 / len(question.choices) for question in asked) / len(asked), 2) == 0.45

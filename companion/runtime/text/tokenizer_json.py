@@ -145,7 +145,14 @@ def bytes_of(file: dict) -> Callable[[str], bytes]:
     kinds = {step.get("type") for step in steps}
     if "ByteLevel" in kinds:
         byte = {letter: i for i, letter in enumerate(byte_letters())}
-        return lambda token: bytes(map(byte.get, token)) if byte.keys() >= set(token) else token.encode()
+
+        def from_letters(token: str) -> bytes:
+            try:
+                return bytes([byte[letter] for letter in token])
+            except KeyError:  # not in byte letters, such as a special token
+                return token.encode()
+
+        return from_letters
     if not kinds & {"Metaspace", "Replace"} or kinds - SPACE_DECODERS:
         raise ValueError(f"its decoder is {', '.join(map(str, kinds)):.60}; read are ByteLevel, Metaspace")
 
