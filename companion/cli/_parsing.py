@@ -407,7 +407,9 @@ def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     """What the words say, by the names of fields."""
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        hint = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
+        hint = " (which option is it for?)"
+        if unknown[0].startswith("-"):
+            hint = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return {name: value for name, value in vars(args).items() if value is not None}
 

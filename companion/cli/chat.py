@@ -27,7 +27,7 @@ from companion.cli._shared import (
     typed_lines,
 )
 from companion.runtime.data.conversations import FULL
-from companion.runtime.terminal import is_terminal
+from companion.runtime.terminal import Styled, is_terminal, wrapped
 from companion.serve.course_lists import Answered
 from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
@@ -37,11 +37,14 @@ from companion.village.dialogues import DECLINE
 if TYPE_CHECKING:
     from companion.instructions import Chat
 
-HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
+HELP = (
+    "/reset forgets what was said, /history shows what the model reads of it, /exit ends (or Ctrl-D); Ctrl-C"
+    " stops an answer"
+)
 GREETING = """\
-A small model tells stories of one village here. Most other answers come from programs and lists: a program
-reads in the story what you ask about it, and lists answer small talk and questions about this course. A line
-below an answer of a program, or about the course, says where it is from. For example:
+A small model tells stories of one village here. Most other answers come from programs and lists: \
+a program reads in the story what you ask about it, and lists answer small talk and questions about this \
+course. A line below an answer of a program, or about the course, says where it is from. For example:
 
   Tell a story about the baker Mara and a red kite.
   Who has the kite?
@@ -165,7 +168,7 @@ def open_model(talk: Talk) -> "Chat":
 def converse(talk: Talk, greeting: str) -> None:
     """Answer until the input ends. A message that cannot be answered is said so, and nothing is lost."""
     if sys.stdin.isatty():
-        print(f"{greeting}\n{HELP}" if greeting else HELP)
+        print(wrapped(f"{greeting}\n{HELP}" if greeting else HELP))
     for line in typed_lines():
         if line == "/reset":
             if talk.chat is not None:
@@ -201,7 +204,7 @@ def answer(talk: Talk, text: str) -> None:
         found = talk.lists.find(text, last)
     if found:
         talk.answers.append(found)
-        print(found._replace(answer=reworded(found.answer, earlier)).with_source())
+        print(wrapped(found._replace(answer=reworded(found.answer, earlier)).with_source()))
         return
     chat = open_model(talk)
     messages_before = chat.messages
@@ -214,19 +217,25 @@ def answer(talk: Talk, text: str) -> None:
             written += piece
             yield piece
 
-    for shown in marked(drawn(), talk.marks, stories_only=True):
-        print(reworded(shown, earlier), end="", flush=True)
+    shown = marked(drawn(), talk.marks, stories_only=True)
+    if talk.lists:  # the answer of a StoryChat comes as one piece
+        parts = [reworded(part, earlier) for part in shown]
+        are_styled = all(isinstance(part, Styled) for part in parts)
+        print(wrapped(Styled("".join(parts)) if are_styled else "".join(parts)), end="", flush=True)
+    else:
+        for part in shown:
+            print(part, end="", flush=True)
     talk.answers.append(Answered(written, talk.options.model.name))
     talk.seed = None if talk.seed is None else talk.seed + 1
     print("" if written.strip() else "(no answer)")
     note = getattr(chat, "note", "")
     if note:
-        print(f"({note})")
+        print(wrapped(f"({note})"))
     if written.strip() == DECLINE:
         chat.messages = messages_before
         chat.dropped = dropped_before
         if not talk.hinted:
-            print(f"({HINT})")
+            print(wrapped(f"({HINT})"))
             talk.hinted = True
     if chat.dropped and not dropped_before:
         print(f"({FULL}.)")

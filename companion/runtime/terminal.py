@@ -22,6 +22,10 @@ NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]|\r(?!\n)")
 in the place of bytes that form no character."""
 
 
+COLOR = re.compile(r"\x1b\[[\d;]*m")
+"""What switches a color on or off, and takes no room."""
+
+
 class Styled(str):
     """Text whose color codes are the program's own, so that a terminal may carry them out.
 
@@ -94,6 +98,25 @@ def is_terminal(stream: Any = None) -> bool:
         return bool(stream.isatty())
     except (AttributeError, ValueError):  # closed, or not there at all
         return False
+
+
+def wrapped(text: str) -> str:
+    """Return a text with line ends between words where the terminal's lines are full; in a pipe, as it is."""
+    if not is_terminal():
+        return text
+    width = shutil.get_terminal_size().columns
+    rows = []
+    for line in text.split("\n"):
+        first, *words = line.split(" ")
+        rows.append(first)
+        for word in words:
+            longer = f"{rows[-1]} {word}"
+            if len(COLOR.sub("", longer)) > width:
+                rows.append(word)
+            else:
+                rows[-1] = longer
+    joined = "\n".join(rows)
+    return Styled(joined) if isinstance(text, Styled) else joined
 
 
 def shows_color() -> bool:

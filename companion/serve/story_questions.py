@@ -16,6 +16,7 @@ from companion.serve.story_facts import (
     counts_of,
     deeds_of,
     deeds_with,
+    feelings_in,
     lacking,
     people_of,
     places_of,
@@ -141,6 +142,15 @@ def has_color(asked: StoryQuestion) -> str:
 def has_role(asked: StoryQuestion) -> str:
     """Whether somebody has a role."""
     return yes_or_no(asked, "role", state_of(asked.story).role, "{} is the {}")
+
+
+def has_mood(asked: StoryQuestion) -> str:
+    """Whether somebody felt so, or that the story does not say it."""
+    deeds = [deed.removesuffix(".").split() for deed in deeds_of(asked.story) if " felt " in deed]
+    moods = {words[0]: words[-1] for words in deeds}
+    if not asked.people or not set(KINDS["mood"]) & set(asked.question.lower().strip("?").split()):
+        return ""
+    return yes_or_no(asked, "mood", moods, "{} felt {}") or feelings_in(asked.story, asked.nouns)
 
 
 def is_at_place(asked: StoryQuestion) -> str:
@@ -334,6 +344,7 @@ def unsaid(asked: StoryQuestion) -> str:
 YES_OR_NO = (
     (IS, has_color),
     (IS, has_role),
+    (IS, has_mood),
     (IS, is_at_place),
     (IS, has_thing),
     (HAS_IT, has_thing),

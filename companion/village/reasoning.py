@@ -52,7 +52,8 @@ LARGEST_CHANGE = 5
 MOST_STEPS = 9
 FORMS = (
     "write “Otto has five plums.”, “Otto found two.”, “Otto ate one.” or “Otto gave Mara two.”, and then"
-    " “How many plums does Otto have now?” or “How many plums do Otto and Mara have together?”"
+    " “How many plums does Otto have now?” or “How many plums do Otto and Mara have together?”; instead of"
+    f" plums also {', '.join(GOODS[1:])}"
 )
 """The sentences and the questions that can be read."""
 COUNTING_RULES = (

@@ -73,7 +73,8 @@ def answer(turn: Turn, model: parts.OfferedModel) -> None:
     turn.by = f"{model.label}, stopped"
     stop = st.empty()
     place = st.empty()
-    stop.button("Stop", key="stop chat", on_click=end, args=(turn,))
+    key = f"stop {len(st.session_state['turns'])}"  # a run of this page may answer several questions
+    stop.button("Stop", key=key, on_click=end, args=(turn,))
     earlier = [before.answer for before in st.session_state["turns"][:-1]]
     try:
         chat = chat_with(model, teller)
