@@ -10,7 +10,7 @@ import threading
 import pytest
 from support.command_line import AtOnce
 
-from companion.runtime.terminal import Styled, screens, waiting
+from companion.runtime.terminal import Styled, screens, waiting, wrapped
 from companion.show.judged_text import COLORS, Marks, marked, marked_line, marked_story, marks_for
 from companion.village import judge, load_split
 
@@ -148,3 +148,11 @@ def test_work_that_ends_before_is_not_said_afterwards(monkeypatch):
     with waiting("Working"):
         (timer,) = set(threading.enumerate()) - before
     assert timer.finished.is_set()
+
+
+def test_a_terminal_s_lines_end_between_words_and_colors_take_no_room(monkeypatch):
+    monkeypatch.setattr("companion.runtime.terminal.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "12")
+    assert wrapped("  one two three four") == "  one two\nthree four"
+    colored = wrapped(Styled("\x1b[32mone two five\x1b[0m six"))
+    assert type(colored) is Styled and colored == "\x1b[32mone two five\x1b[0m\nsix"

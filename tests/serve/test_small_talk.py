@@ -55,6 +55,8 @@ LAST = "One day Mara met the fox Bram at the mill."
 WITH_CAST = f"The story has the baker Mara, the fox Bram and the red key. It ends so: “{LAST}”"
 PLACES = "the baker Mara is at the mill with the red key, and the fox Bram is at the mill"
 FELT = "The story does not say how anybody felt."
+BRAM_AT_END = "At the end of the story, the fox Bram is at the mill."
+MARA_AT_END = "At the end of the story, the baker Mara is at the mill with the red key."
 CONTENTS = "It has the baker Mara, the fox Bram and the red key."
 
 
@@ -236,40 +238,30 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
         ("does bram love the key", f"{ONLY} At the end of the story, {PLACES}."),
-        (
-            "was Bram a sailboat",
-            "The story says nothing of “sailboat”. At the end of the story, the fox Bram is at the mill.",
-        ),
+        ("was Bram a sailboat", f"The story says nothing of “sailboat”. {BRAM_AT_END}"),
         ("did Bram steal the key", f"{ONLY} Bram came to the mill and met Mara."),
         ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
-        ("what would happen without bram", f"{ONLY} At the end of the story, the fox Bram is at the mill."),
+        ("what would happen without bram", f"{ONLY} {BRAM_AT_END}"),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("who found the key?", "Mara found the key."),
         ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("was there a fox?", f"Yes: “{LAST}”"),
-        (
-            "How many things does Bram have left?",
-            "The number of things: 0. At the end of the story, the fox Bram is at the mill.",
-        ),
+        ("How many things does Bram have left?", f"The number of things: 0. {BRAM_AT_END}"),
         ("My son asks who Mara is", "Mara is the baker."),
         ("My son asks where the pie was", f"The story has no pie. {CONTENTS}"),
         ("How many plums were there?", f"The story has no plums. {CONTENTS}"),
         ("tell it again please", STORY),
         ("where did it happen?", "The story happens at the mill."),
         ("and who gave it away?", NOBODY_FOUND),
-        (
-            "who washed the key?",
-            f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
-        ),
+        ("who washed the key?", f"{NOBODY_FOUND} {MARA_AT_END}"),
         ("what day was it", "The story names no day and no hour."),
         ("is the key orange?", "No, the key is red."),
-        (
-            "who rings the key",
-            f"{NOBODY_FOUND} At the end of the story, the baker Mara is at the mill with the red key.",
-        ),
-        ("what does the fox have", "At the end of the story, the fox Bram is at the mill."),
-        ("is bram no fox", f"{ONLY} At the end of the story, the fox Bram is at the mill."),
+        ("was Bram happy", "The story does not say how Bram felt."),
+        ("what is the second sentence", f"“{LAST}”"),
+        ("who rings the key", f"{NOBODY_FOUND} {MARA_AT_END}"),
+        ("what does the fox have", BRAM_AT_END),
+        ("is bram no fox", f"{ONLY} {BRAM_AT_END}"),
         ("is it true that Mara is a miller?", "No, Mara is the baker."),
         ("so Mara is a miller, right?", "No, Mara is the baker."),
         ("does the fox have the key", "No, Mara has the key."),
@@ -278,7 +270,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("whats the name of the baker", "Mara is the baker."),
         ("who had the key before", "Mara found the key."),
         ("what is the title", f"The story has no title. {WITH_CAST.partition(' It ends')[0]}"),
-        ("why did Bram cry?", f"{NO_REASONS} At the end of the story, the fox Bram is at the mill."),
+        ("why did Bram cry?", f"{NO_REASONS} {BRAM_AT_END}"),
     ],
 )
 def test_a_program_reads_the_answer_in_the_story(question, read):
