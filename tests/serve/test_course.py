@@ -340,7 +340,6 @@ def test_a_chapter_or_the_one_after_it_is_named_with_its_terms(question, number)
         ("how do i run the excercises", "how do i run the exercises"),
         ("explain key value cache", "explain kv cache"),
         ("what is attention in simple words", "explain attention simply"),
-        ("do I need a graphics card", "do I need a gpu"),
     ],
 )
 def test_long_words_are_mended_and_other_names_understood(typed, meant):

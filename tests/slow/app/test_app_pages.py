@@ -103,12 +103,13 @@ def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened,
     assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer (answers)"]]
     app.chat_input[0].set_value("what's a token").run()
     assert "Answered by the list of frequent questions: “What is a token?”" in drawn(app)
+    app.session_state["waiting"] = ["Tell a story about a goose."]  # typed a moment before
     app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
     assert "c-legend" in drawn(app)  # the judge's marks
     app.chat_input[0].set_value("Who has the kite?").run()
     said = drawn(app)
-    assert "Answered by models/answerer" in said and "kite Mara" in said and said.count("Answered by") == 3
-    assert [turn.by for turn in app.session_state["turns"]][1:] == ["models/answerer"] * 2
+    assert "Answered by models/answerer" in said and "kite Mara" in said and said.count("Answered by") == 4
+    assert [turn.by for turn in app.session_state["turns"]][1:] == ["models/answerer"] * 3
     assert len(app.session_state["chat"].messages) == 4  # which the model reads again
     app.checkbox[0].uncheck().run()
     app.chat_input[0].set_value("what's a token").run()
