@@ -147,8 +147,9 @@ def has_role(asked: StoryQuestion) -> str:
 def has_mood(asked: StoryQuestion) -> str:
     """Whether somebody felt so, or that the story does not say it."""
     deeds = [deed.removesuffix(".").split() for deed in deeds_of(asked.story) if " felt " in deed]
-    moods = {words[0]: words[-1] for words in deeds}
-    if not asked.people or not set(KINDS["mood"]) & set(asked.question.lower().strip("?").split()):
+    names = [words[0] for words in deeds]
+    moods = {words[0]: words[-1] for words in deeds if names.count(words[0]) == 1}  # a mood may change
+    if not asked.people or not set(KINDS["mood"]) & set(re.findall(r"\w+", asked.question.lower())):
         return ""
     return yes_or_no(asked, "mood", moods, "{} felt {}") or feelings_in(asked.story, asked.nouns)
 

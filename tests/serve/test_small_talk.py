@@ -25,7 +25,7 @@ from companion.serve.orders import (
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
 from companion.serve.story_questions import NO_REASONS
-from companion.serve.village_words import from_question_word, spelled
+from companion.serve.village_words import from_question_word, spelled, without_lead
 from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()
@@ -257,7 +257,6 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("who washed the key?", f"{NOBODY_FOUND} {MARA_AT_END}"),
         ("what day was it", "The story names no day and no hour."),
         ("is the key orange?", "No, the key is red."),
-        ("was Bram happy", "The story does not say how Bram felt."),
         ("what is the second sentence", f"“{LAST}”"),
         ("who rings the key", f"{NOBODY_FOUND} {MARA_AT_END}"),
         ("what does the fox have", BRAM_AT_END),
@@ -291,6 +290,12 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     assert program_says(after, "how was the weather?") == "The story names no weather."
 
 
+def test_of_a_mood_that_changes_both_are_said():
+    moods = "Mara felt sad because the soup had been too salty. Mara was sad, so Bram did a somersault."
+    after = story_chat("A story.", f"{STORY} {moods} Then Mara was happy.")
+    assert program_says(after, "was Mara sad?") == "Mara felt sad. Mara felt happy."
+
+
 def test_what_happens_next_is_nothing_and_the_last_story_is_the_one_that_is_read():
     newer = STORY.replace("Bram", "Finn")
     after = story_chat("Tell me a story.", STORY, "another one", newer)
@@ -313,19 +318,15 @@ def test_a_question_is_left_to_the_model_in_the_words_that_it_learned(typed, lea
     assert as_learned(from_question_word(typed)) == learned
 
 
-@pytest.mark.parametrize(
-    "message", ["what is 12 + 7", "12*14=?", "five plus six", "whats the square root of 9"]
-)
-def test_a_sum_is_sent_to_the_chapter_on_sums(message):
-    assert answer(message) == ANSWERS["sum"] and "chapter 25" in ANSWERS["sum"]
+def test_a_sum_is_sent_to_the_chapter_on_sums():
+    for message in ("what is 12 + 7", "12*14=?", "five plus six", "whats the square root of 9"):
+        assert answer(message) == ANSWERS["sum"] and "chapter 25" in ANSWERS["sum"]
     assert answer("1 2 3") == ANSWERS["greeting"]
 
 
-@pytest.mark.parametrize(
-    "message", ["did you make that up?", "are all your stories true?", "are you always right?", "do you lie?"]
-)
-def test_whether_the_chat_is_right_gets_a_true_answer_with_the_judge_and_a_chapter(message):
-    assert answer(message, "Tell me a story.", STORY) == ANSWERS["honesty"]
+def test_whether_the_chat_is_right_gets_a_true_answer_with_the_judge_and_a_chapter():
+    for message in ("did you make that up?", "are all your stories true?", "do you lie?"):
+        assert answer(message, "Tell me a story.", STORY) == ANSWERS["honesty"]
     assert "judge" in ANSWERS["honesty"] and "chapter 0" in ANSWERS["honesty"].lower()
 
 
@@ -439,6 +440,11 @@ def test_she_is_whom_the_last_question_named_or_the_first():
     assert two.with_person("where is she") == "where is Tilda"
 
 
+def test_a_denial_is_no_question():
+    for denial in ("the answer is not right", "that is not correct", "that is all right"):
+        assert without_lead(denial) == denial
+
+
 def test_of_several_stories_the_one_with_all_people_is_told(monkeypatch):
     drawn = iter([STORY.replace("Bram", "Finn"), STORY, "never drawn"])
     monkeypatch.setattr(StoryChat, "continued", lambda self, *given, **options: next(drawn))
@@ -459,13 +465,11 @@ def test_where_the_stories_lack_what_was_ordered_the_next_one_begins_with_it(mon
     assert chat.note == "You ordered Tom and five plums; that is not in the story."
 
 
-@pytest.mark.parametrize(
-    "subjects", ["plums", "Mara, Tom and a red key", "a dog, a cat and a goat at the mill"]
-)
-def test_a_beginning_has_all_that_was_ordered_and_is_the_villages(subjects):
-    begun = beginning_with(ordered_phrases(subjects), Random(1))
-    assert absent_from(begun, subjects) == []
-    assert {verdict.kind for verdict in story_verdicts(begun)} == {"ok"}
+def test_a_beginning_has_all_that_was_ordered_and_is_the_villages():
+    for subjects in ("plums", "Mara, Tom and a red key", "a dog, a cat and a goat at the mill"):
+        begun = beginning_with(ordered_phrases(subjects), Random(1))
+        assert absent_from(begun, subjects) == []
+        assert {verdict.kind for verdict in story_verdicts(begun)} == {"ok"}
 
 
 def test_a_false_story_is_drawn_again(monkeypatch):
