@@ -32,11 +32,9 @@ from companion.serve.kinds import (
     words_of,
 )
 from companion.serve.message import Question, read_message
-from companion.serve.village_words import village_nouns
+from companion.serve.village_words import SHE_OR_HE, village_nouns
 from companion.show.judged_text import is_story
 
-MEANS_PERSON = re.compile(r"(?i)\b(she|he|him|his|her)\b")
-"""What means somebody of a story."""
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
 """What means somebody or something that was named before."""
 
@@ -53,7 +51,7 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
         return True
     if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds():
         return False
-    if MEANS_PERSON.search(asked.text) and not asked.entries:
+    if not asked.entries and any(form.search(asked.text) for form in SHE_OR_HE):
         return False
     if asked.kind in MAYBE_COURSE and asked.entries and not ASKS_WHERE.match(asked.text):
         if len(asked.unnamed) <= len(asked.entries):

@@ -35,6 +35,7 @@ from companion.serve.story_facts import (
 )
 from companion.serve.story_questions import NO_REASONS, read
 from companion.serve.village_words import (
+    SHE_OR_HE,
     WORDS,
     from_question_word,
     missing,
@@ -55,10 +56,9 @@ NO_STORY = f"There is no story yet. Order one, for example: {EXAMPLE}"
 """The answer to a question about the village before a story was told."""
 DRAWS = 16
 """How many stories are drawn at most until one has all that was ordered."""
-SHE_OR_HE = (re.compile(r"(?i)\b(she|her)\b"), re.compile(r"(?i)\b(he|him|his)\b"))
 MAIN_PERSON = re.compile(r"(?i)\bthe (main character|hero|heroine|protagonist)(?='s)")  # else who that is
 OTHER_PERSON = re.compile(r"(?i)\b(the )?other (guy|person|one|man|woman|dude|animal|character)\b")
-"""What means a person of a story, who was named before or not at all."""
+"""What means a person of a story without a name, as SHE_OR_HE does."""
 OWNS = {
     SHE_OR_HE[0]: re.compile(r"(?i)\bher(?= (?!(?:the|an?|at|to|with|from|in)\b)\w)"),
     SHE_OR_HE[1]: re.compile(r"(?i)\bhis\b"),

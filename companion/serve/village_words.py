@@ -57,6 +57,8 @@ IF_RIGHT = re.compile(
     r"|, (?:right|correct)|,? (?:right|correct)(?=\W*\?))\W*$"
 )
 """What asks whether something is true, as "Mara has the key, right?"."""
+SHE_OR_HE = (re.compile(r"(?i)\b(she|her)\b"), re.compile(r"(?i)\b(he|him|his)\b"))
+"""What means a woman or a man of a story."""
 IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
 """How a question begins that asks whether something is true."""
 
