@@ -192,11 +192,12 @@ def reader_of(field: Field) -> Callable[[str], Any]:
 def choice_of(field: Field) -> Callable[[str], Any]:
     """What finds the choice that a word names, or says in one line which there are."""
     choices = {str(choice): choice for choice in typing.get_args(field.kind)}
+    name = field.flag.upper() if field.mark(Positional) else field.flag
 
     def read(word: str) -> Any:
         if word not in choices:
             rule = f"must be one of {', '.join(choices)}{suggestion(word, choices)}"
-            raise argparse.ArgumentTypeError(f"{field.flag}={word!r:.40} {rule}")
+            raise argparse.ArgumentTypeError(f"{name}={word!r:.40} {rule}")
         return choices[word]
 
     return read

@@ -7,7 +7,20 @@ from typing import Annotated, Literal
 from companion import load
 from companion.cli._parsing import MayBeEmpty, Positional, Range
 from companion.cli._shared import ModelOptions, refuse
-from companion.show.demo import PARTS, TEXT, TOLD, Subject
+from companion.show import demo
+
+TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
+"""What is read where nothing is typed. The next word is in it, for a model that looks back."""
+TOLD = "Once the baker Mara sat at the mill and admired the red lantern Mara had found."
+"""The beginning of a story of the village, for `odds`, which needs one that the village could tell."""
+PARTS = {
+    "tokenization": demo.tokenization,
+    "embeddings": demo.embeddings,
+    "attention": demo.attention,
+    "blocks": demo.blocks,
+    "gpt": demo.gpt,
+    "odds": demo.odds,
+}
 
 
 @dataclass(kw_only=True)
@@ -46,8 +59,15 @@ def run(options: Options) -> None:
     if not text.strip():
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
     teller = load(options.model, device=options.device, fast=True)
+    config = teller.model.config
+    for name, value, size in (
+        ("layer", options.layer, config.n_layers),
+        ("head", options.head, config.n_heads),
+    ):
+        if value is not None and value >= size:
+            raise ValueError(f"--{name}={value} must be from 0 to {size - 1}: the model has {size}")
     tokens = teller.encode(text)
     width = shutil.get_terminal_size().columns
-    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, options.layer, options.head)
+    subject = demo.Subject(teller.model, teller.tokenizer, text, tokens, width, options.layer, options.head)
     for line in PARTS[options.part](subject):
         print(line)

@@ -1,12 +1,12 @@
 """A trained model's parts at work on a sentence, in the terminal: `companion demo`.
 
-Each of PARTS takes a Subject, a model with the sentence that it reads, and yields lines. Nothing is worked
+Each part takes a Subject, a model with the sentence that it reads, and yields lines. Nothing is worked
 out here that a chapter works out: rows, streams and logits are those of the model's own modules, and the
 attention map is the one that `companion.show.measures` takes from CausalSelfAttention.project.
 """
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -17,19 +17,12 @@ import regex
 import torch
 from torch.nn import functional as F
 
-from companion.runtime.files.arguments import whole_number
 from companion.show.columns import LABEL, bar, fit, grid, places, shape, spell
 from companion.show.measures import attention_layers, attention_weights, recorded_calls
 from companion.village.reader import token_distributions
 
-TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
-"""What is read where the reader types nothing. The next word is in it, for a model that looks back."""
-
 ODDS = 8
 """Next tokens whose odds are shown."""
-
-TOLD = "Once the baker Mara sat at the mill and admired the red lantern Mara had found."
-"""The beginning of a story of the village, for `odds`, which needs one that the village could tell."""
 
 
 @dataclass
@@ -44,9 +37,6 @@ class Subject:
         width: Columns of the terminal.
         layer: Layer of the attention map. None lets the model choose.
         head: Head of the attention map. None lets the model choose.
-
-    Raises:
-        ValueError: If the model lacks this layer or head.
     """
 
     model: Any
@@ -56,13 +46,6 @@ class Subject:
     width: int = 80
     layer: int | None = None
     head: int | None = None
-
-    def __post_init__(self):
-        config = self.model.config
-        for name, size in (("layer", config.n_layers), ("head", config.n_heads)):
-            value = getattr(self, name)
-            if value is not None and whole_number(name, value, 0) >= size:
-                raise ValueError(f"{name}={value} must be from 0 to {size - 1}: the model has {size}")
 
     @cached_property
     def ids(self) -> list[int]:
@@ -358,8 +341,3 @@ def odds_of_tokens(subject: Subject) -> Iterator[str]:
     cost = f"For {n_known} tokens the model pays {paid:.1f} bits and the perfect reader {must_pay:.1f}."
     yield ""
     yield from textwrap.wrap(f"{note} {cost}", 80)
-
-
-PARTS: dict[str, Callable[[Subject], Iterator[str]]] = {
-    part.__name__: part for part in (tokenization, embeddings, attention, blocks, gpt, odds)
-}

@@ -98,7 +98,7 @@ def test_every_command_of_the_machinery_that_is_named_is_one():
 
 
 def test_the_parts_that_demo_has_are_named():
-    from companion.show.demo import PARTS
+    from companion.cli.demo import PARTS
 
     (sentence,) = re.findall(r"^- .*companion demo .*$", text("docs/teaching.md"), re.MULTILINE)
     assert all(f"`{part}`" in sentence for part in PARTS)

@@ -12,7 +12,8 @@ from support.command_line import MINE, TINY, fails, said
 
 import companion
 from companion import BUILDERS, load, village
-from companion.cli import COMMANDS, main
+from companion.__main__ import main
+from companion.cli import COMMANDS
 from companion.cli._parsing import find_class, find_command, texts_of, words_in
 from companion.cli._shared import SHIPPED, table
 from companion.cli._training_plan import PRESETS

@@ -9,7 +9,7 @@ from support.command_line import fails
 from support.weights import scripted
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli._shared import ANSWERER, tells_of_the_village
 from companion.cli.finetune import instructions as instruct
 from companion.gpt import GPTConfig, gpt2

@@ -7,7 +7,7 @@ import pytest
 from support.command_line import fails, said, save_tiny
 from support.folders import visible
 
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli.finetune.classify import share, verdict
 from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
@@ -126,6 +126,24 @@ def test_a_model_folder_that_holds_a_classifier_is_replaced_only_when_asked(fold
     fails(capsys, finetune(folder, weather, out, "--overwrite"), 2, "holds something else")
 
 
+def test_the_texts_of_a_file_are_classified_into_another(folder, weather, out, tmp_path, capsys):
+    assert main(finetune(folder, weather, out)) == 0
+    asked = write_csv(tmp_path / "new.csv", [("1", SUNNY[0].format(99)), ("2", "=day")], ("id", "body"))
+    argv = ["classify", "--model", out, "--data", asked]
+    fails(capsys, argv, 2, "has no column 'text'; it has 'id', 'body': name it with --column")
+    fails(capsys, [*argv, "a text"], 2, "TEXT and --data exclude each other")
+    argv += ["--column", "body"]
+    printed = said(capsys, argv)
+    assert [line.split("  ")[2] for line in printed.splitlines()] == [SUNNY[0].format(99), "=day"]
+    argv += ["--output", tmp_path / "classes.csv"]
+    assert said(capsys, argv).startswith("2 texts: ")
+    with (tmp_path / "classes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == [line.split()[0] for line in printed.splitlines()]
+    assert rows[1]["text"] == "'=day"  # which a spreadsheet does not run
+    fails(capsys, argv, 2, "classes.csv is there already")
+
+
 TEXT = "day 40, the sea is warm"
 LONG = "word " * 200
 BAD = {
@@ -179,6 +197,7 @@ def test_asking_what_is_no_classifier_is_one_line(folder, tmp_path, out, capsys)
     fails(capsys, ["classify", "--model", tmp_path / "none", "a text"], 2, f"is not there, nor its {HEAD}")
     assert main(finetune(folder, write_csv(tmp_path / "a.csv", made(3)), out)) == 0
     fails(capsys, ["classify", "--model", out, " "], 2, "TEXT is empty")
+    fails(capsys, ["classify", "--model", out, "fine", "--column", "a"], 2, "--column works with --data only")
     fails(capsys, ["classify", "--model", out, "fine", LONG], 2, "TEXT 2 has ")
     (out / HEAD).write_bytes((out / HEAD).read_bytes()[:50])
     fails(capsys, ["classify", "--model", out, "a text"], 2, HEAD)

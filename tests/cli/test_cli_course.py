@@ -6,7 +6,8 @@ import pytest
 from support.command_line import fails
 
 from companion import village
-from companion.cli import course, main
+from companion.__main__ import main
+from companion.cli import course
 from companion.cli._parsing import options_of
 
 

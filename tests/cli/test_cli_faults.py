@@ -16,7 +16,7 @@ import pytest
 from support.command_line import MINE, TINY, fails, planned, said
 
 from companion import village
-from companion.cli import main
+from companion.__main__ import main
 from companion.runtime.runs import resuming
 from companion.runtime.terminal import as_typed, screens
 from companion.training import Trainer
@@ -86,6 +86,7 @@ BAD_TEXTS = [
     ("one.txt", "1 characters in all, too short a text"),
     ("mine.txt --vocab-size 200", "vocab_size=200"),
     ("mine.txt --tokenizer char --vocab-size 300", "--vocab-size"),
+    ("mine.csv", "mine.csv is a table and no text; save its texts as .txt or .jsonl; for a classifier"),
     ("mine.txt --seed 3", "--seed works with the village only"),
     ("mine.txt --data mine.txt/under", "--data=mine.txt/under cannot be written"),
     ("village --tokenizer char", "--tokenizer works with other texts only"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import companion
-from companion.cli import main
+from companion.__main__ import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.lora import adapter_of

@@ -16,7 +16,8 @@ from support.weights import noisy
 
 import companion
 from companion import BUILDERS, load, village
-from companion.cli import main, train
+from companion.__main__ import main
+from companion.cli import train
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.models import names as model_names

@@ -7,7 +7,7 @@ import torch
 from support.command_line import cell, save_tiny
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.gpt import GPTConfig
 
 

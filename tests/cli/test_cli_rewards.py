@@ -10,7 +10,7 @@ from support.command_line import fails, save_tiny
 from support.public import write_family
 
 from companion import load, village
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli.finetune import rewards as reward
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS, chat_ids

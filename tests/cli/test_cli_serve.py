@@ -13,7 +13,7 @@ import torch
 from support.command_line import fails
 from support.public import CHATML, family
 
-from companion.cli import main
+from companion.__main__ import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import add_chat_tokens
 from companion.pretrained import save_pretrained

@@ -7,7 +7,7 @@ import os
 import pytest
 from support.command_line import TINY, fails
 
-from companion.cli import main
+from companion.__main__ import main
 from companion.datasets import load_prepared
 from companion.runtime.data import large_texts
 from companion.runtime.data.prepared import BEGUN, STATE

@@ -10,7 +10,7 @@ from support.command_line import fails
 from support.weights import scripted
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli.eval import SEEDS
 from companion.cli.finetune._checked_steps import CHECKERS
 from companion.evaluation import wilson_interval

@@ -8,7 +8,7 @@ from support.command_line import fails
 from support.weights import noisy
 
 from companion import load, village
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli._shared import SHIPPED
 from companion.cli.eval import KINDS, SEEDS, names_of_tasks
 from companion.evaluation import multiple_choice, wilson_interval

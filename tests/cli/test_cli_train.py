@@ -9,7 +9,7 @@ import pytest
 from support.command_line import MINE, TINY, fails, planned
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli._shared import ABOUT_DOT
 from companion.cli._training_report import (
     gap_means,

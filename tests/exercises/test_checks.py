@@ -6,14 +6,14 @@ from equivalent import equivalent_mutants
 from mutants import mutants_of
 from stored import FOLDER, stored_answers
 
-from companion.exercises.checker import Checker, all_numbers, exercises_of, find
+from companion.exercises.checker import Checker, all_titles, exercises_of, find
 from companion.exercises.comparison import Comparison
 from companion.exercises.grade import SEEDS, all_tries, cases_of, grade, tried
 from companion.exercises.normalize import Record
 from companion.exercises.notation import Function, Number
 from companion.exercises.runner import Stopped
 
-EXERCISES = [exercise for chapter in all_numbers() for exercise in exercises_of(chapter)]
+EXERCISES = [exercise for chapter in all_titles() for exercise in exercises_of(chapter)]
 FUNCTIONS = [exercise for exercise in EXERCISES if isinstance(exercise, Function)]
 NUMBERS = [exercise for exercise in EXERCISES if isinstance(exercise, Number)]
 

@@ -14,13 +14,13 @@ from stored import FOLDER, stored_answers
 import companion.exercises
 from companion.book.overviews import imported
 from companion.book.text import tags
-from companion.exercises.checker import all_numbers, exercises_of
+from companion.exercises.checker import all_titles, exercises_of
 from companion.exercises.notation import Exercise, Number
 
 MODULES = [f"companion.{chapter.module}" for chapter in BOOK.chapters if chapter.module]
 ROOMS = "companion.serve.", "companion.models."
 """Rooms above the chapters in which code of chapters stands too."""
-CHAPTERS = list(all_numbers())
+CHAPTERS = list(all_titles())
 EXERCISES = [exercise for chapter in CHAPTERS for exercise in exercises_of(chapter)]
 
 

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from support.command_line import fails
 
-from companion.cli import main
-from companion.exercises.checker import Checker, all_numbers, exercises_of, progress_file
+from companion.__main__ import main
+from companion.exercises.checker import Checker, all_titles, exercises_of, progress_file
 
 
 @pytest.fixture
@@ -59,10 +60,18 @@ def test_the_command_prints_the_whole_course(course, capsys):
     assert main(["progress"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["1", "1", "6", "1.4"]
-    assert lines[-1].startswith("1 of ")
     assert lines[25].split()[0] == "25"
+    assert lines[-2].startswith("1 of ") and lines[-1].startswith("The first of the others: 1.1 ")
+    check("1.2", 7)
+    capsys.readouterr()
+    assert main(["progress", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith("1.2") and lines[2].endswith("  right")  # and stays so
+    assert lines[4].startswith("1.4") and lines[4].endswith("  not yet")
+    assert lines[-1] == "1 of 6 exercises are right."
+    fails(capsys, ["progress", "26"], 2, "CHAPTER=26 has no exercises; these have: 1, 2, ")
 
 
-def test_the_numbers_read_are_those_of_the_exercises():
-    found = {chapter: [exercise.number for exercise in exercises_of(chapter)] for chapter in all_numbers()}
-    assert all_numbers() == found
+def test_the_titles_read_are_those_of_the_exercises():
+    for chapter, titles in all_titles().items():
+        assert titles == {one.number: f"{one.title} {'★' * one.stars}" for one in exercises_of(chapter)}

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from torch import distributed as dist
 
 from companion import training
+from companion.__main__ import main
 from companion.cli import _training_report as reports
-from companion.cli import main
 
 pytestmark = [
     pytest.mark.gate,

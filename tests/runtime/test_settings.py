@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.command_line import MINE, fails, planned
 
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli._parsing import words_of
 from companion.cli._training_plan import PRESETS
 from companion.cli._training_report import write_run_settings, write_settings

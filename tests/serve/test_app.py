@@ -15,8 +15,8 @@ import torch
 from support.command_line import fails
 
 from companion import load, village
+from companion.__main__ import main
 from companion.cli import app as app_command
-from companion.cli import main
 from companion.datasets import prepare
 from companion.lora import add_lora, save_adapter
 from companion.runtime.storage.adapters import on_network

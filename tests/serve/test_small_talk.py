@@ -10,7 +10,7 @@ from companion.runtime.terminal import Styled
 from companion.serve.kinds import ANSWERS as SMALL_TALK
 from companion.serve.kinds import EXAMPLE, SAID, UNCLEAR, Kind, kind_of, reworded
 from companion.serve.lists import Lists
-from companion.serve.message import Question, read_message
+from companion.serve.message import Question, read_message, without_lead
 from companion.serve.orders import (
     BARE_ORDER,
     BEGUN,
@@ -25,7 +25,7 @@ from companion.serve.orders import (
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
 from companion.serve.story_questions import NO_REASONS
-from companion.serve.village_words import from_question_word, spelled, without_lead
+from companion.serve.village_words import from_question_word, spelled
 from companion.village.dialogues import DECLINE, beginning_with, talk
 
 COURSE = Lists()

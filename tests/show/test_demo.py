@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from support.command_line import TINY, fails
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli._shared import SHIPPED
+from companion.cli.demo import PARTS, TEXT, TOLD
 from companion.show.columns import LABEL, grid, places
-from companion.show.demo import PARTS, TEXT, TOLD, Subject, odds_of_tokens
+from companion.show.demo import Subject, odds_of_tokens
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
 from companion.village import load_split
@@ -227,7 +228,7 @@ def test_gpt_counts_every_parameter_once_and_shows_the_five_likeliest(teller, ca
 
 FAULTS = {
     "empty": (["gpt", ""], "TEXT is empty"),
-    "layer": (["attention", "hi", "--layer", "4"], "layer=4 must be from 0 to 3"),
+    "layer": (["attention", "hi", "--layer", "4"], "--layer=4 must be from 0 to 3"),
     "checkpoint": (["gpt", "--checkpoint", "nowhere"], "nowhere"),
     "too long": (["blocks", "key " * 300], "above context_length=256; shorten it"),
 }

@@ -2,7 +2,7 @@
 
 import re
 
-from companion.cli import main
+from companion.__main__ import main
 
 TINY = (
     "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()

@@ -19,7 +19,8 @@ import torch.distributed.fsdp  # noqa: F401  here, so that it is imported once
 
 import companion.scaling  # noqa: F401  the same
 import companion.show.plots  # noqa: F401  the same
-from companion import cli, training
+from companion import training
+from companion.__main__ import main
 from companion.cli import _training_report as reports
 
 
@@ -38,7 +39,7 @@ def carry_out(rank, spec):
     training.set_rate = pressed
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = cli.main(spec["argv"][rank])
+        status = main(spec["argv"][rank])
     return {"status": status, "out": out.getvalue(), "err": err.getvalue()}
 
 

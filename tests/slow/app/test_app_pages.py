@@ -127,9 +127,14 @@ def table(rows) -> bytes:
 def test_a_csv_of_many_texts_is_classified_to_its_end(opened):
     """A bar that is given more than all of it, 1.0 or 100, raises an error."""
     app = opened("classify")
-    rows = [["text"], ["You have won a free holiday! Reply YES now to claim the prize."], [EVIL]]
-    rows += [["See you at noon?"]] * 255
-    app.file_uploader[0].set_value(("mine.csv", table(rows), "text/csv"))
+    rows = [
+        ["id", "text"],
+        ["1", "You have won a free holiday! Reply YES now to claim the prize."],
+        ["2", EVIL],
+    ]
+    rows += [["3", "See you at noon?"]] * 255
+    app.file_uploader[0].set_value(("mine.csv", table(rows), "text/csv")).run()
+    assert [box.value for box in app.selectbox] == ["models/messages (classifies)", "text"]
     shown = drawn(press(app, "Classify"))
     assert "257 texts: " in shown and "shows the first 200" in shown and "<img" not in shown
     assert shown.count("<tr>") == 201 and "<td>spam</td>" in shown
@@ -140,18 +145,24 @@ def test_a_csv_of_many_texts_is_classified_to_its_end(opened):
 @pytest.mark.parametrize(
     "data, message",
     [
-        (table([("body",), ("a",)]), "mine.csv has no column &#x27;text&#x27;; it has &#x27;body&#x27;"),
         (table([("text",), ("word " * 900,)]), "mine.csv, line 2 has "),
-        (table([("text",), *[("a",)] * 5001]), "mine.csv has more than 5,000 rows"),
-        (table([("![p](http://example.org/p)",), ("a",)]), "![p](http://example.org/p)"),
+        (table([("text",), *[("a",)] * 5001]), "5,001 texts are more than 5,000"),
+        (table([("![p](http://example.org/p)",), ("",)]), "![p](http://example.org/p)"),
     ],
 )
 def test_a_csv_with_a_fault_is_one_line(opened, data, message):
     app = opened("classify")
-    app.file_uploader[0].set_value(("mine.csv", data, "text/csv"))
+    app.file_uploader[0].set_value(("mine.csv", data, "text/csv")).run()
     shown = drawn(press(app, "Classify"))
     assert f'role="alert">{message}' in shown or message in shown.split('role="alert">')[1]
     assert not app.markdown or not [part for part in app.markdown if "example.org" in part.value]
+
+
+@pytest.mark.parametrize("data", [b"\n", b'"text\n'])
+def test_a_csv_without_columns_is_one_line_at_once(opened, data):
+    app = opened("classify")
+    app.file_uploader[0].set_value(("mine.csv", data, "text/csv")).run()
+    assert 'role="alert">mine.csv' in drawn(app) and not app.button
 
 
 def test_the_example_classifies_at_once_where_no_classifier_is_there(opened, models):

@@ -13,7 +13,7 @@ import torch
 from lm_eval.tasks import TaskManager
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli.eval import KINDS, SEEDS
 from companion.evaluation import score_continuations
 from companion.village import DATA

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from companion import load
-from companion.cli import main
+from companion.__main__ import main
 from companion.cli._shared import ANSWERER, SHIPPED
 from companion.instructions import Chat
 from companion.village import DATA

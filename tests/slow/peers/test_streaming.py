@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import HfApi
 from support.command_line import fails
 
-from companion.cli import main
+from companion.__main__ import main
 from companion.datasets import load_prepared
 from companion.runtime.data.streams import Documents
 from companion.village import load_split

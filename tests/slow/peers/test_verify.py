@@ -12,7 +12,8 @@ import transformers as peers
 from safetensors.torch import load_file, save_file
 from support.command_line import fails
 
-from companion.cli import main, verify
+from companion.__main__ import main
+from companion.cli import verify
 from companion.runtime.text.hugging_face import write_tokenizer
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
