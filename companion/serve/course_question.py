@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from companion.serve.course_lists import Entry, Row
-from companion.serve.village_words import BEGINS_QUESTION, WORDS
+from companion.serve.message import BEGINS_QUESTION
+from companion.serve.village_words import WORDS
 
 ASKS = re.compile(rf"(?i)\W*({BEGINS_QUESTION})\b")
 """What begins as a question does."""

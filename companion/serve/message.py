@@ -5,8 +5,32 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from companion.serve.kinds import COURTESIES, Kind, is_foreign, kind_of
-from companion.serve.village_words import SENTENCES, halves, without_lead
+from companion.serve.village_words import WORDS, content_words
 from companion.show.judged_text import is_story
+
+SENTENCES = r"(?<=[.!?])\s+"
+"""Between two sentences of a message."""
+HALVES = re.compile(WORDS["asks"]["halves"])
+"""What stands between two questions of a message."""
+BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
+"""How a question begins."""
+LEAD = re.compile(
+    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so|fine)\b[\s,.!]*)?"
+    rf"(?=({BEGINS_QUESTION})\b)"
+)
+"""What stands before a question and says nothing."""
+TAIL = re.compile(
+    r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though|rn|atm|or nah|bro|dude)\W*$"
+)
+"""What stands behind a message and says nothing."""
+IF_RIGHT = re.compile(
+    r"(?i)^\W*(?:so |and )?((?:the )?\w+) (?:still )?(is|was|has|had) (?!not\b)(.+?)"
+    r"(?:,? (?:is|was|has|had|does|did)n['’]?t (?:it|he|she|they)"
+    r"|, (?:right|correct)|,? (?:right|correct)(?=\W*\?))\W*$"
+)
+"""What asks whether something is true, as "Mara has the key, right?"."""
+IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
+"""How a question begins that asks whether something is true."""
 
 
 class Question(NamedTuple):
@@ -40,6 +64,18 @@ class Message(NamedTuple):
     story: str
     question: Question
     parts: tuple[Question, ...]
+
+
+def without_lead(message: str) -> str:
+    """A question without "ok, and", "lol", "is it true that" and "right?" around it."""
+    question = LEAD.sub("", TAIL.sub("", message.strip()))
+    return IF_RIGHT.sub(r"\2 \1 \3?", IF_TRUE.sub(r"\2 \1 ", question))
+
+
+def halves(message: str) -> list[str]:
+    """The questions and sentences of a message."""
+    parts = [without_lead(part) for part in HALVES.split(message.strip())]
+    return [part for part in parts if content_words(part)] or [message]
 
 
 def story_and_question(message: str) -> tuple[str, str]:

@@ -35,32 +35,9 @@ SPARE_IN_COURSE = WORDS["lists"]["spare_in_course"]
 NOUNS = ("name", "role", "thing", "goods", "place")
 """The kinds of words that a story is about."""
 PLURALS = {"goose": "geese", "mouse": "mice", "fox": "foxes", "scarf": "scarves"}
-SENTENCES = r"(?<=[.!?])\s+"
-"""Between two sentences of a message."""
 QUESTION_WORD = re.compile(r"(?i)\b((in |to )?who(se|m)?|what|((at|in) )?which|where|how|why)\b")
-HALVES = re.compile(WORDS["asks"]["halves"])
-"""What stands between two questions of a message."""
-BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
-"""How a question begins."""
-LEAD = re.compile(
-    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so|fine)\b[\s,.!]*)?"
-    rf"(?=({BEGINS_QUESTION})\b)"
-)
-"""What stands before a question and says nothing."""
-TAIL = re.compile(
-    r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though|rn|atm|or nah|bro|dude)\W*$"
-)
-"""What stands behind a message and says nothing."""
-IF_RIGHT = re.compile(
-    r"(?i)^\W*(?:so |and )?((?:the )?\w+) (?:still )?(is|was|has|had) (?!not\b)(.+?)"
-    r"(?:,? (?:is|was|has|had|does|did)n['’]?t (?:it|he|she|they)"
-    r"|, (?:right|correct)|,? (?:right|correct)(?=\W*\?))\W*$"
-)
-"""What asks whether something is true, as "Mara has the key, right?"."""
 SHE_OR_HE = (re.compile(r"(?i)\b(she|her)\b"), re.compile(r"(?i)\b(he|him|his)\b"))
 """What means a woman or a man of a story."""
-IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
-"""How a question begins that asks whether something is true."""
 
 
 def stems(text: str) -> list[str]:
@@ -143,18 +120,6 @@ def from_question_word(message: str) -> str:
     """
     found = QUESTION_WORD.search(message)
     return message[found.start() :] if found and not village_nouns(message[: found.start()]) else message
-
-
-def without_lead(message: str) -> str:
-    """A question without "ok, and", "lol", "is it true that" and "right?" around it."""
-    question = LEAD.sub("", TAIL.sub("", message.strip()))
-    return IF_RIGHT.sub(r"\2 \1 \3?", IF_TRUE.sub(r"\2 \1 ", question))
-
-
-def halves(message: str) -> list[str]:
-    """The questions and sentences of a message."""
-    parts = [without_lead(part) for part in HALVES.split(message.strip())]
-    return [part for part in parts if content_words(part)] or [message]
 
 
 def unknown_words(message: str) -> list[str]:
