@@ -131,8 +131,14 @@ def check_together(options: Options, files: list[str]) -> None:
     """Check that the options go with the kind of text and of tokenizer.
 
     Raises:
-        ValueError: If an option works only with another kind.
+        ValueError: If an option works only with another kind, or a text is a table.
     """
+    tables = [name for name in options.text if name.lower().endswith((".csv", ".tsv"))]
+    if tables:
+        for_labels = f"for a classifier of it: companion finetune classify --data {tables[0]}"
+        raise ValueError(
+            f"{tables[0]} is a table and no text; save its texts as .txt or .jsonl; {for_labels}"
+        )
     if not files:
         of_shards = ["column", "documents", "processes"]
         refuse(options, of_shards, f"works with shards only, such as {', '.join(SHARDS)}")

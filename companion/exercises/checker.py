@@ -17,19 +17,19 @@ from companion.runtime.files.atomic import read_json_or_empty, write_atomic
 KEPT = (RIGHT, NOT_YET)
 """The outcomes that are kept. An exercise that was not attempted leaves an earlier outcome as it is."""
 
-HEADING = re.compile(r'^    "(\d+\.\d+) [^"]*★+"', re.MULTILINE)
+HEADING = re.compile(r'^    "(\d+\.\d+) ([^"]*★+)"', re.MULTILINE)
 """How an exercise begins in its chapter's module, as in `"1.5 Longest first ★★",`."""
 
 
-def all_numbers() -> dict[int, list[str]]:
-    """The numbers of the exercises of each chapter, read from the modules without running them.
+def all_titles() -> dict[int, dict[str, str]]:
+    """The exercises of each chapter, number -> title and stars, read from the modules without running them.
 
     To import them all would take several seconds.
     """
-    numbers = {}
+    titles = {}
     for path in sorted(Path(__file__).parent.glob("ch[0-9][0-9].py")):
-        numbers[int(path.stem[2:])] = HEADING.findall(path.read_text(encoding="utf-8"))
-    return numbers
+        titles[int(path.stem[2:])] = dict(HEADING.findall(path.read_text(encoding="utf-8")))
+    return titles
 
 
 def exercises_of(chapter: int) -> list[Function | Number]:
@@ -43,9 +43,9 @@ def find(number: str) -> Function | Number | str:
     if not match:
         return f'{number!r:.40} is no exercise\'s number; write the chapter, a point and the exercise: "1.2".'
     chapter = int(match[1])
-    numbers = all_numbers()
-    if chapter not in numbers:
-        return f"Chapter {chapter} has no exercises. These have: {', '.join(map(str, numbers))}."
+    titles = all_titles()
+    if chapter not in titles:
+        return f"Chapter {chapter} has no exercises. These have: {', '.join(map(str, titles))}."
     exercises = {exercise.number: exercise for exercise in exercises_of(chapter)}
     if number not in exercises:
         first, *_, last = exercises
@@ -68,10 +68,14 @@ def read_progress(path: Path) -> dict[str, str]:
 
 
 def keep_outcome(path: Path, number: str, outcome: str) -> None:
-    """Write one outcome into the file. A folder that cannot be written to is no reason to fail a check."""
-    if outcome not in KEPT:
+    """Write one outcome into the file; what was right once stays right.
+
+    A folder that cannot be written to is no reason to fail a check.
+    """
+    outcomes = read_progress(path)
+    if outcome not in KEPT or outcomes.get(number) == RIGHT:
         return
-    outcomes = read_progress(path) | {number: outcome}
+    outcomes[number] = outcome
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps(outcomes, indent=1, sort_keys=True) + "\n")
@@ -134,7 +138,7 @@ class Checker:
     def count(self, chapter: str) -> str:
         """How many exercises of a chapter are right, such as "4 of 7 in this chapter"."""
         kept = read_progress(progress_file()) if self.keeps else {}
-        outcomes = kept | self.outcomes
+        outcomes = self.outcomes | kept
         numbers = [exercise.number for exercise in exercises_of(int(chapter))]
         right = sum(outcomes.get(number) == RIGHT for number in numbers)
         return f"{right} of {len(numbers)} in this chapter"

@@ -55,23 +55,35 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
     return found
 
 
-def read_texts(data: bytes, name: str, column: str, most: int) -> list[tuple[str, str]]:
+def columns_of(data: bytes, name: str) -> list[str]:
+    """Return the names in the first line of a CSV's bytes.
+
+    Raises:
+        ValueError: If the bytes are no text, or the line is empty or no CSV.
+    """
+    try:
+        names = next(csv.reader(io.StringIO(decode_utf8(data, name), newline=""), strict=True), [])
+    except csv.Error as error:
+        raise ValueError(f"{name}, line 1 is no CSV ({error}); mend its quotes") from None
+    if not names:
+        raise ValueError(f"{name} has no first line with the names of its columns")
+    return names
+
+
+def read_texts(data: bytes, name: str, column: str, named_by: str) -> list[tuple[str, str]]:
     """Return the texts in a column of a CSV's bytes, each with its place.
 
     Args:
         data: The bytes of the CSV.
         name: Name of the file, for the places and for error messages.
         column: Name of the column.
-        most: Largest number of rows.
+        named_by: The option or field that names the column.
 
     Raises:
-        ValueError: For more than `most` rows, for no rows, and for a CSV that cannot be read.
+        ValueError: For no rows, and for a CSV that cannot be read.
     """
-    found = []
-    for place, row in _rows(data, name, {column: "the field Column"}):
-        if len(found) == most:
-            raise ValueError(f"{name} has more than {most:,} rows; cut it into several files")
-        found.append((_text(row[column], f"{place}: {column}"), place))
+    rows_of_file = _rows(data, name, {column: named_by})
+    found = [(_text(row[column], f"{place}: {column}"), place) for place, row in rows_of_file]
     if not found:
         raise ValueError(f"{name} has no rows; it must have one for each text")
     return found

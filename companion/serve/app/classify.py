@@ -4,14 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from companion.runtime.data.labelled_texts import check_rows_fit, read_texts
+from companion.runtime.data.labelled_texts import check_rows_fit, columns_of, read_texts
 from companion.runtime.models.devices import pick_device
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.classifying import Example, as_csv, load_classifier, make_example
 from companion.serve.offered import of_kind
 
-MAX_ROWS = 5000  # of a file
+MAX_ROWS = 5000
 BATCH = 256  # texts between two steps of the progress bar
 SHOWN = 200  # rows in the table; the file to download has all
 EXAMPLE = "Spam or not (example)"
@@ -31,15 +31,29 @@ def example() -> Example:
     return make_example()
 
 
-def texts_of(file, typed: str, column: str) -> tuple[list[str], list[str]]:
+def choose_column(file) -> str:
+    """Let one of the file's columns be chosen; end the page where it has none."""
+    try:
+        columns = columns_of(file.getvalue(), file.name)
+    except parts.FAULTS as error:
+        parts.complain(error)
+        st.stop()
+    usual = columns.index("text") if "text" in columns else 0
+    return st.selectbox("Column with the texts", columns, usual)
+
+
+def texts_of(file, column: str, typed: str) -> tuple[list[str], list[str]]:
     """The texts to classify and where each one stands: those of the file, or the lines that were typed."""
     if file is not None:
-        texts, places = zip(*read_texts(file.getvalue(), file.name, column, MAX_ROWS), strict=True)
-        return list(texts), list(places)
-    lines = [(line.strip(), f"line {i}") for i, line in enumerate(typed.splitlines(), 1) if line.strip()]
-    if not lines:
+        placed = read_texts(file.getvalue(), file.name, column, "the field Column")
+    else:
+        lines = [line.strip() for line in typed.splitlines()]
+        placed = [(line, f"line {i}") for i, line in enumerate(lines, 1) if line]
+    if not placed:
         raise ValueError("there is no text to classify; type one, or choose a CSV file")
-    return [text for text, _ in lines], [place for _, place in lines]
+    if len(placed) > MAX_ROWS:
+        raise ValueError(f"{len(placed):,} texts are more than {MAX_ROWS:,}; cut them into several files")
+    return [text for text, _ in placed], [place for _, place in placed]
 
 
 def classify(reader, texts: list[str], places: list[str]) -> None:
@@ -59,19 +73,21 @@ st.write("Is a message spam? A classifier sorts each text into one of its classe
 models = of_kind(st.session_state["models"], "classifies")
 name = st.selectbox("Classifier", [*models, EXAMPLE])
 st.html(html_parts.note(example().description if name == EXAMPLE else models[name].description))
+column = ""
+with st.expander("Texts of a CSV file instead of those below"):
+    file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
+    if file is not None:
+        column = choose_column(file)
 with st.form("classify"):
     usual = "\n".join(example().labels) if name == EXAMPLE else ""
     typed = st.text_area("Texts, one in each line", usual, height=110, max_chars=100_000, key=f"texts {name}")
-    with st.expander("Or the texts of a CSV file"):
-        file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
-        column = st.text_input("Column", "text", max_chars=200, help="the name of the one with the texts")
     asked = st.form_submit_button("Classify", type="primary")
 if asked:
     st.session_state.pop("classified", None)
     try:
         device = st.session_state["device"]
         reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
-        classify(reader, *texts_of(file, typed, column))
+        classify(reader, *texts_of(file, column, typed))
         st.session_state["labels"] = example().labels if name == EXAMPLE else None
     except parts.FAULTS as error:
         parts.complain(error)
