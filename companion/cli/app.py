@@ -24,6 +24,7 @@ SETTINGS = {
     "server.enableXsrfProtection": "true",
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
+    "client.showSidebarNavigation": "false",  # the pages have their own
     "client.showErrorDetails": "none",
     "runner.magicEnabled": "false",  # a line that is only a value is not shown
 }
@@ -97,6 +98,6 @@ def serve(options: Options, offer: "Offer", place: str) -> None:
     words = []
     for name, value in settings.items():
         words += [f"--{name}", value]
-    script = Path(companion.serve.app.__file__).with_name("main.py")
+    script = Path(companion.serve.app.__file__).with_name("tell.py")
     print(f"Open {place} in a browser. Ctrl-C ends it.", flush=True)
     main(["run", str(script), *words, "--", json.dumps(asdict(offer))], standalone_mode=False)

@@ -100,6 +100,16 @@ def token_table(seen: Sequence[Seen], by: str) -> str:
     return table(f"Tokens and their probabilities, {by}", ("", "token", "probability", "others"), rows)
 
 
+def odds_table(rows: Sequence[tuple[str, float, float | None]], by: str) -> str:
+    """A table of next tokens, each with the model's probability and the true one, or None."""
+    lines = []
+    for name, share, truth in rows:
+        true_share = "–" if truth is None else f"{truth:.1%}"
+        token = f'<th scope="row"><code>{escape(visible(name))}</code></th>'
+        lines.append(f"<tr>{token}<td>{share:.1%}</td><td>{true_share}</td></tr>")
+    return table(f"The next token, {by}", ("next token", "model", "truth"), lines)
+
+
 def class_table(
     texts: Sequence[str], answers: Sequence[dict[str, float]], labels: Mapping[str, str] | None
 ) -> str:

@@ -284,17 +284,31 @@ def gpt(subject: Subject) -> Iterator[str]:
     yield f"  {f'the other {V - len(tokens):,}':{LABEL + 2}} {max(0.0, 1 - sum(shares.tolist())):7.2%}"
 
 
-def odds(subject: Subject) -> Iterator[str]:
-    """The odds of the next token: the model's beside the true ones, which the village knows."""
+def next_odds(subject: Subject) -> tuple[list[tuple[int, float, float | None]], str]:
+    """The likeliest next tokens: (token, the model's probability, the true one, which the village knows).
+
+    The true one is None where the village could not have told the text. A sentence says who knows it, or at
+    which word the truth ends.
+    """
     shares = dict(enumerate(subject.logits[-1].softmax(-1).tolist()))
     truths, note = true_odds(subject.text, subject.tokenizer)
     truth = truths[-1] if len(truths) == len(subject.ids) else {}
     most = sorted(shares, key=lambda token: -max(shares[token], truth.get(token, 0)))[:ODDS]
+    rows = []
+    for token in most:
+        rows.append((token, shares[token], truth.get(token, 0.0) if truth else None))
+    return rows, note
+
+
+def odds(subject: Subject) -> Iterator[str]:
+    """The odds of the next token: the model's beside the true ones, which the village knows."""
+    rows, note = next_odds(subject)
+    has_truth = rows[0][2] is not None
     yield from textwrap.wrap(f"{spell(subject.text)} …", 80)
     yield ""
-    yield f"  {'next token':{LABEL + 2}} {'model':28} {'truth' if truth else ''}".rstrip()
-    for token in most:
-        yield odds_line(subject.quote(token), shares[token], truth.get(token, 0.0) if truth else None)
+    yield f"  {'next token':{LABEL + 2}} {'model':28} {'truth' if has_truth else ''}".rstrip()
+    for token, share, truth in rows:
+        yield odds_line(subject.quote(token), share, truth)
     yield ""
     yield from textwrap.wrap(note, 80)
 

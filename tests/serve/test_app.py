@@ -146,7 +146,7 @@ def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
     assert main(["app", "--port", "8599", "--device", "cpu"]) == 0
     (words,) = calls
     options = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))
-    assert words[0] == "run" and Path(words[1]).name == "main.py" and Path(words[1]).is_file()
+    assert words[0] == "run" and Path(words[1]).name == "tell.py" and Path(words[1]).is_file()
     assert options["--browser.gatherUsageStats"] == "false" and options["--server.headless"] == "true"
     assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == "8599"
     assert float(options["--server.maxUploadSize"]) <= 10 and options["--client.showErrorDetails"] == "none"

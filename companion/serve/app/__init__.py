@@ -1,4 +1,4 @@
 """The app: scripts that Streamlit runs anew at each click; `companion app` starts them.
 
-main.py is the frame, tell.py, chat.py, compare.py and classify.py are its pages, parts.py is what they share.
+tell.py is the first page, pages/ has the others, and parts.py what they share.
 """

@@ -1,6 +1,8 @@
 """What the pages share: choosing and loading a model, drawing a text live, showing what was told."""
 
+import json
 import secrets
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +14,16 @@ from companion.generation import LanguageModel
 from companion.runtime.terminal import first_line
 from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
-from companion.serve.offered import OfferedModel, of_kind
+from companion.serve.offered import Offer, OfferedModel, find_offered, of_kind
 from companion.village import Verdict, judge
 
+SCRIPTS = {
+    "tell.py": "Tell",
+    "pages/chat.py": "Chat",
+    "pages/compare.py": "Compare",
+    "pages/classify.py": "Classify",
+}
+"""The pages, by their scripts."""
 AT_ONCE = 3  # models that stay in memory, for all visitors together; a fourth takes the place of the oldest
 NOT_FOLLOWED = (
     "The judge cannot follow this text: a story must begin as those of the village do, with people that it"
@@ -23,6 +32,29 @@ NOT_FOLLOWED = (
 """What is said below a text in which nobody was introduced."""
 FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError)
 """What a model that cannot be loaded or asked raises, as the command line reports it."""
+
+
+def begin_page(title: str) -> None:
+    """What stands on every page: the app's name, the pages, the device, and the page's title.
+
+    The command's one argument is an Offer, as JSON. Its models are found anew, so that those are there, too,
+    that came since.
+    """
+    st.set_page_config(page_title="companion: small language models at work", page_icon="🏘️")
+    if "offer" not in st.session_state:
+        st.session_state["offer"] = Offer(**json.loads(sys.argv[1]))
+    offer = st.session_state["offer"]
+    st.session_state["models"] = find_offered(offer.folders, offer.named)
+    st.session_state.setdefault("device", offer.devices[0])
+    st.html(html_parts.style())
+    st.html('<p class="c-brand"><b>companion</b> – small language models at work on your computer</p>')
+    with st.container(horizontal=True):  # Streamlit's own list of pages is out of sight on a phone
+        for script, name in SCRIPTS.items():
+            st.page_link(script, label=name)
+    if len(offer.devices) > 1:
+        chosen = offer.devices.index(st.session_state["device"])
+        st.session_state["device"] = st.selectbox("Device", offer.devices, chosen)
+    st.title(title, anchor=False)
 
 
 def complain(error: BaseException) -> None:

@@ -26,7 +26,7 @@ def choose_example() -> None:
         st.session_state["prompt"] = st.session_state["example"]
 
 
-st.title("Tell a story", anchor=False)
+parts.begin_page("Tell a story")
 st.write(
     "Type how a story begins, or choose an example, and click Tell: a model goes on. The judge, a program"
     " that knows what is true in the village, marks each sentence of a story of the village."

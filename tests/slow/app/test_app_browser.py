@@ -76,7 +76,7 @@ def ask(page, text: str):
 
 
 def classify(page):
-    page.get_by_text("Or the texts of a CSV file").click()
+    page.get_by_text("Texts of a CSV file instead of those below").click()
     page.locator("input[type=file]").set_input_files(DATA / "messages.csv")
     page.get_by_text("messages.csv").wait_for()
     button(page, "Classify").click()

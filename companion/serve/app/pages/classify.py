@@ -68,7 +68,7 @@ def classify(reader, texts: list[str], places: list[str]) -> None:
     st.session_state["classified"] = (texts, answers)
 
 
-st.title("Classify texts", anchor=False)
+parts.begin_page("Classify texts")
 st.write("Is a message spam? A classifier sorts each text into one of its classes, and says how sure it is.")
 models = of_kind(st.session_state["models"], "classifies")
 name = st.selectbox("Classifier", [*models, EXAMPLE])

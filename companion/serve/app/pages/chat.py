@@ -111,7 +111,7 @@ def show(turn: Turn) -> None:
         st.html(html_parts.note(f"{FULL}."))
 
 
-st.title("Chat", anchor=False)
+parts.begin_page("Chat")
 st.write(
     "Order a story of the village, ask about that story, or ask what a term of the course means. A model"
     " tells the stories. Most other answers come from programs and lists, and a line below says from which."

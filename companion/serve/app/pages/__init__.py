@@ -1,0 +1,1 @@
+"""The pages beside the first. Each begins with parts.begin_page()."""
