@@ -26,6 +26,10 @@ BEFORE = re.compile(
     r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
 )
 """What asks how something was before the end of the story."""
+HOW_MANY = re.compile(r"(?i)\W*how (many|much)\b")
+"""How a question begins that asks for a number."""
+WHO_IS_MOST = re.compile(r"(?i)^\W*who(?:'s| is| was| were) (?:the )?\w+est\b")
+"""How a question begins that compares the people of a story."""
 
 
 def asked_for(question: str) -> list[str]:
@@ -49,12 +53,14 @@ def kind_after(asked: Question, known: list[str]) -> str:
     It is changed in this order:
 
     - "more" is "next", which asks how the story goes on;
+    - "unclear" is "story", where it names something of the village, or is a question after a story; so is
+      "course", which the lists did not answer;
     - a kind of questions about a story but "truth" is "why", where the question begins so;
-    - "unclear" is "story", where it names something of the village, or is a question after a story;
     - "world" is "story", where all that it names of the village is in the story;
-    - "fact", "sentence" and "story" are "deeds", where it asks how something was before the end;
+    - "fact", "sentence", "places" and "story" are "deeds", where it asks how something was before the end;
     - a kind that leaves it open is "world", where the question is about the world;
-    - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "story".
+    - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "count"
+      or "story".
     """
     kind = asked.kind
     question = asked.text
@@ -63,18 +69,20 @@ def kind_after(asked: Question, known: list[str]) -> str:
     story = stories[-1] if stories else ""
     if kind == Kind.MORE:
         return Kind.NEXT
+    if kind in (Kind.UNCLEAR, Kind.COURSE) and (nouns or (stories and ASKS.match(question))):
+        kind = Kind.STORY
     if kind in ABOUT_STORY and kind != Kind.TRUTH and question.lower().startswith("why "):
         kind = Kind.WHY
-    if kind == Kind.UNCLEAR and (nouns or (stories and ASKS.match(question))):
-        kind = Kind.STORY
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
-    if kind in (*FOR_MODEL, Kind.STORY) and nouns and BEFORE.search(question):
+    if kind in (*FOR_MODEL, Kind.STORY, Kind.PLACES) and nouns and BEFORE.search(question):
         return Kind.DEEDS
     if is_about_the_world(kind, question, story):
         return Kind.WORLD
     if kind in FOR_MODEL and any(known) and not missing(asked_for(question), " ".join(known)):
-        return Kind.LEARNED if content_words(question) <= learned_words() else Kind.STORY
+        if content_words(question) <= learned_words():
+            return Kind.LEARNED
+        return Kind.COUNT if HOW_MANY.match(question) else Kind.STORY
     return kind
 
 
@@ -88,7 +96,9 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
         return False
     if kind == Kind.UNCLEAR and not ASKS.match(question):
         return False
-    if kind == Kind.WHO and story and len(unknown_words(question)) == 1:  # "who is Ada"
+    if story and WHO_IS_MOST.search(question):
+        return False
+    if kind in (Kind.WHO, Kind.COUNT) and story and len(unknown_words(question)) == 1:  # "who is Ada"
         return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False

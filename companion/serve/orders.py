@@ -69,7 +69,7 @@ OPENS_SUBJECT = re.compile(
 """What follows may have words that the note below a story names as unknown."""
 STORY_KIND = re.compile(
     r"(?i)\b(?:an?|another|some)((?: [\w-]+){1,2}) (?:story|stories|tale|fable|yarn)\b"
-    r"|\b(?:some|any)thing (\w+)\W*$|(?:,|\ban?|\bvery|\breally)\s+(\w+) one\b"
+    r"|\btell (?:me )?(\w+) stories\b|\b(?:some|any)thing (\w+)\W*$|(?:,|\ban?|\bvery|\breally)\s+(\w+) one\b"
 )
 """The kind of story that is ordered, as in "a sad story", "something sad" and "a sad one"."""
 

@@ -24,6 +24,7 @@ from companion.serve.orders import (
     with_kept,
 )
 from companion.serve.story_facts import (
+    ORDINALS,
     SCENE,
     corrected,
     is_summary,
@@ -59,6 +60,10 @@ DRAWS = 16
 MAIN_PERSON = re.compile(r"(?i)\bthe (main character|hero|heroine|protagonist)(?='s)")  # else who that is
 OTHER_PERSON = re.compile(r"(?i)\b(the )?other (guy|person|one|man|woman|dude|animal|character)\b")
 """What means a person of a story without a name, as SHE_OR_HE does."""
+NTH_PERSON = re.compile(rf"(?i)\bthe ({'|'.join(ORDINALS)}) (person|one|character|animal)\b")
+"""What means one of the people by the order in which they come."""
+WHO_IS = re.compile(r"(?i)\W*(who|what|which)('s| is| was| are| were)\b")
+"""How a question begins that asks for a name."""
 OWNS = {
     SHE_OR_HE[0]: re.compile(r"(?i)\bher(?= (?!(?:the|an?|at|to|with|from|in)\b)\w)"),
     SHE_OR_HE[1]: re.compile(r"(?i)\bhis\b"),
@@ -200,12 +205,15 @@ class StoryChat(Chat):
         self.make_room(prompt, max_new_tokens)
         answer = "".join(super().stream(prompt, max_new_tokens, seed, **options))
         nouns = village_nouns(prompt)
-        instead = corrected(self.messages, nouns)
+        stories = self.stories()
+        is_beside = not answered(answer) and not is_summary(answer)  # what was asked
+        if stories:
+            is_beside = is_beside or is_of_no_owner(answer, stories[-1])
+            is_beside = is_beside or is_of_another(answer, prompt, stories[-1])
+        instead = "" if is_beside else corrected(self.messages, nouns)
         if instead:
             return Reply(instead, "model")  # which it quotes
-        stories = self.stories()
-        is_declined = not answered(answer) and not is_summary(answer)
-        if stories and (is_declined or is_of_another(answer, prompt, stories[-1])):
+        if stories and is_beside:
             if not story:  # else the story that the message tells would be forgotten, too
                 self.messages = messages_before
                 self.dropped = dropped_before
@@ -301,6 +309,9 @@ class StoryChat(Chat):
         if not stories or {*village_nouns(text)}.intersection((*KINDS["name"], *KINDS["role"])):
             return text
         people = list(state_of(self.messages[stories[-1]]["content"]).role)
+        nth = NTH_PERSON.search(text)
+        if nth and ORDINALS.index(nth[1].lower()) < len(people) and not WHO_IS.match(text):
+            return NTH_PERSON.sub(people[ORDINALS.index(nth[1].lower())], text)
         later = " ".join(one["content"] for one in self.messages[stories[-1] + 1 :])
         named = [name for name in reversed(village_nouns(with_names(later))) if name in people]
         likely = [*named, *people]
@@ -357,10 +368,17 @@ def has_several_holders(question: str, story: str) -> bool:
     return any(kinds.count(noun) > 1 for noun in village_nouns(question))
 
 
+def is_of_no_owner(answer: str, story: str) -> bool:
+    """Whether an answer says to whom a thing belongs, which a story says of lent things only."""
+    found = answered(answer)
+    return found is not None and found[0] == "whose" and found[1]["x"] not in state_of(story).owner
+
+
 def is_of_another(answer: str, question: str, story: str) -> bool:
     """Whether a question names people or things of a story, and an answer none of them."""
     nouns = village_nouns(question)
-    named = [*people_of(story, nouns), *[thing for thing in things_of(story) if thing in nouns]]
+    goods = [goods for _, goods in state_of(story).goods.values()]
+    named = [*people_of(story, nouns), *[thing for thing in (*things_of(story), *goods) if thing in nouns]]
     return bool(named) and not any(name in answer for name in named)
 
 

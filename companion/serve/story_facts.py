@@ -63,11 +63,13 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
     people = [f"the {role} {name}" for name, role in state_of(story).role.items()]
     items = items_of(story)
     unnamed = ["an old woman without a name"] if "old woman" in story else []
+    asks_people = re.search(r"(?i)\b(who|people|persons?|characters?|hero|heroine|protagonist)\b", question)
+    asks_things = re.search(r"(?i)\b(things?|objects?|items?)\b", question)
     if re.search(r"(?i)\banimals?\b", question):
         items = [item for item in people if item.split()[1] in ANIMALS]
-    elif re.search(r"(?i)\b(things?|objects?|items?)\b", question):
+    elif asks_things and not asks_people:
         items = items[len(people) :]
-    elif re.search(r"(?i)\b(who|people|persons?|characters?|hero|heroine|protagonist)\b", question):
+    elif asks_people and not asks_things:
         items = people + unnamed
     if re.search(r"(?i)\b(else|besides|except|other|another)\b", question):
         items = [item for item in items if not set(nouns) & set(item.split())]
@@ -93,7 +95,8 @@ def in_one_sentence(deeds: list[str]) -> str:
     """Short sentences as one: "Mara found the kite, and then Otto came to the well."."""
     if not deeds:
         return ""
-    *earlier, last = [deed.removesuffix(".") for deed in deeds]
+    first, *others = [deed.removesuffix(".") for deed in deeds]
+    *earlier, last = [first, *[re.sub("^The ", "the ", deed) for deed in others]]
     before = f"{', '.join(earlier)}, and then " if earlier else ""
     return f"{before}{last}."
 

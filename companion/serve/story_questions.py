@@ -17,6 +17,7 @@ from companion.serve.story_facts import (
     deeds_of,
     deeds_with,
     feelings_in,
+    joined_items,
     lacking,
     people_of,
     places_of,
@@ -35,7 +36,7 @@ from companion.serve.village_words import (
 )
 from companion.village import judge
 from companion.village.judge import state_of
-from companion.village.words import KINDS
+from companion.village.words import KINDS, number_word
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
@@ -47,6 +48,8 @@ IS = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t)\b(?! there)")
 """How a question begins that asks whether something is so, in a form of "be"."""
 HAS_IT = re.compile(r"(?i)^\W*((has|had)\b(?! there)|does(n'?t)?\b.*\b(have|hold|carry|own)\b)")
 """What asks whether somebody has something."""
+WHOSE = re.compile(r"(?i)\b(whose|belongs?)\b")
+"""What asks for the owner of a thing."""
 HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own|got)\b")
 """What asks for the things of somebody."""
 SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
@@ -57,12 +60,24 @@ WOULD = re.compile(r"(?i)\b(would|what if)\b")
 """What asks for something that does not happen."""
 ASKS_IF_KEPT = re.compile(r"(?i)^\W*(did|do|does|has|have|is|are)\b.*\b(keep|kept|still|got)\b")
 """What asks whether somebody still has something."""
+WITH_WHOM = re.compile(r"(?i)\bwho(m|'s| is| was| were| else)?\b.*\bwith\b|\bwith whom\b")
+"""What asks for the company of somebody."""
+WHERE_FIRST = re.compile(r"(?i)^\W*where\b.*\b(first|start(s|ed)?|begin|began|beginning)\b")
+"""What asks where somebody is at the beginning."""
+BEFORE_SOMEBODY = re.compile(r"(?i)\b(before|after|until) (?:the )?(\w+) (comes?|came|arrive[sd]?|joined)\b")
+"""What asks for what comes before or after somebody does."""
+AGAIN = re.compile(r"(?i)\b(find|found|get|got|come|came)\b.*\b(again|back)\b")
+"""What asks whether what was lost is found."""
+IS_LOST = re.compile(r"(?i)\b(lose|lost|stolen|stole|missing)\b")
+"""What asks for something that was lost."""
 LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
 """What asks where somebody lives."""
 NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
 """What names a sentence by its number."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
+DEED_WORDS = content_words(" ".join(WORDS["past"].values()))
+"""What is done in stories."""
 NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
 
 
@@ -207,6 +222,9 @@ def number(asked: StoryQuestion) -> str:
         for word in ("things", "objects", "items"):
             counts[word] = len(held)
         counts["friends"] -= len(asked.people)
+    done = asked.verbs & DEED_WORDS
+    if done:  # "how many things were found"
+        return only(deeds_with(asked.story, done))
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():
@@ -219,8 +237,18 @@ def number(asked: StoryQuestion) -> str:
     has = contents_of(asked.story).replace("It has", "The story has")
     if asked.people:
         has = places_of(asked.story, asked.people)
-    animals = f", and of animals: {counts['animals']}" if counted in ("people", "persons") else ""
-    return f"The number of {typed}: {counts[counted]}{animals}. {has}"
+    amount = amount_of(counts[counted], counted, typed)
+    if counted in ("people", "persons"):
+        amount += f", and {amount_of(counts['animals'], 'animals', 'animals').lower()}"
+    return f"{amount}. {has}"
+
+
+def amount_of(n: int, counted: str, typed: str) -> str:
+    """How many there are, such as "No keys", "One key" and "Forty words"."""
+    singular = {"people": "person", "persons": "person"}.get(counted, counted)
+    one = singular if singular in (*KINDS["role"], *KINDS["thing"]) else singular.removesuffix("s")
+    numeral = number_word(n) if 0 < n < 100 else str(n) if n else "no"
+    return f"{numeral.capitalize()} {one if n == 1 else typed}"
 
 
 def person(asked: StoryQuestion) -> str:
@@ -241,6 +269,11 @@ def whereabouts(asked: StoryQuestion) -> str:
     """Where somebody or something is at the end, with what, or that it is not there."""
     absent = missing(asked_for(asked.question), asked.story)
     return lacking(asked.story, absent[-1]) if absent else places_of(asked.story, asked.nouns)
+
+
+def owner(asked: StoryQuestion) -> str:
+    """Where a thing is at the end: a story says to whom it belongs only where it was lent."""
+    return whereabouts(asked) if asked.nouns else ""
 
 
 def things_of_people(asked: StoryQuestion) -> str:
@@ -314,6 +347,46 @@ def home(asked: StoryQuestion) -> str:
     return only(places_of(asked.story, asked.nouns)) if asked.people else ""
 
 
+def company(asked: StoryQuestion) -> str:
+    """Who is at the place of somebody at the end, or that nobody is."""
+    place = state_of(asked.story).place
+    if len(asked.people) != 1 or not set(asked.people) & set(place):
+        return ""
+    (name,) = asked.people
+    others = [f"the {role} {one}" for one, role in state_of(asked.story).role.items() if one != name]
+    there = [one for one in others if place.get(one.split()[-1]) == place[name]] or ["nobody"]
+    verb = "is" if len(there) == 1 else "are"
+    return f"At the end of the story, {joined_items(there)} {verb} with {name} at the {place[name]}."
+
+
+def first_mention(asked: StoryQuestion) -> str:
+    """The first sentence with somebody."""
+    found = [one for one in sentences_of(asked.story) if asked.people and not missing(asked.people, one)]
+    return f"The story says: {found[0]}" if found else ""
+
+
+def around_arrival(asked: StoryQuestion) -> str:
+    """The sentences before or after the one in which somebody comes into the story."""
+    when, noun, _ = BEFORE_SOMEBODY.search(asked.question).groups()
+    comes = people_of(asked.story, village_nouns(noun))
+    sentences = sentences_of(asked.story)
+    at = [i for i, one in enumerate(sentences) if comes and not missing(comes, one)]
+    if not at:
+        return ""
+    found = sentences[at[0] + 1 :] if when.lower() == "after" else sentences[: at[0]]
+    if not found:
+        return f"The story begins with {noun}: {sentences[0]}"
+    return f"The story says: {' '.join(found[:3])}"
+
+
+def lost(asked: StoryQuestion) -> str:
+    """What was lost and is found again, or that nothing was lost."""
+    deeds = deeds_with(asked.story, ["lost"])
+    if deeds:
+        return with_places(deeds, asked) if AGAIN.search(asked.question) else deeds
+    return with_places("Nobody lost anything in the story.", asked)
+
+
 def nth_sentence(asked: StoryQuestion) -> str:
     """The sentence that a question names by its number."""
     number = ORDINALS.index(NTH_SENTENCE.search(asked.question)[1].lower())
@@ -361,6 +434,11 @@ OF_KIND = {
 }
 """What reads the answer to a question of a kind."""
 BY_FORM = (
+    (BEFORE_SOMEBODY, around_arrival),
+    (WITH_WHOM, company),
+    (WHERE_FIRST, first_mention),
+    (AGAIN, lost),
+    (IS_LOST, lost),
     (NTH_SENTENCE, nth_sentence),
     (LIVES, home),
     (BEFORE, deeds_of_nouns),
@@ -368,6 +446,7 @@ BY_FORM = (
     (BEFORE, deeds_with_words),
     (BEFORE, deeds_of_things),
     (WHERE, whereabouts),
+    (WHOSE, owner),
     (HAS_WHAT, things_of_people),
     (SPEAKS, speech),
     (WANTS, wishes),

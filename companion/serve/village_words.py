@@ -79,7 +79,8 @@ def spelled_word(word: str) -> str:
 
 def spelled(message: str) -> str:
     """The message with its typing errors in frequent words mended; words with a capital stay."""
-    return re.sub(r"(?<!['’\w])[a-z]+(?!['’\w])", lambda found: spelled_word(found[0]), message)
+    in_full = re.sub(r"(?i)\b(why|who|where|how|what)['’]d\b", r"\1 did", message)
+    return re.sub(r"(?<!['’\w])[a-z]+(?!['’\w])", lambda found: spelled_word(found[0]), in_full)
 
 
 @cache
