@@ -411,6 +411,8 @@ def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
         hint = " (which option is it for?)"
         if unknown[0].startswith("-"):
             hint = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
+            if unknown[0] in ("--prompt", "--text") and not hint:
+                hint = " (the text stands alone, in quotes)"
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return {name: value for name, value in vars(args).items() if value is not None}
 

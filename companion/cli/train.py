@@ -12,7 +12,7 @@ from torch import nn
 
 from companion import load
 from companion.cli import prepare
-from companion.cli._parsing import Range
+from companion.cli._parsing import Alias, Range
 from companion.cli._shared import RUNS, VILLAGE
 from companion.cli._training_plan import TrainPlan, make_plan
 from companion.cli._training_report import (
@@ -122,7 +122,7 @@ class Options:
     preset: Literal["village", "modern", "text", "gpu"] | None = None
     config: Path | None = None
     data: Path | None = None
-    checkpoint: Path | None = None
+    checkpoint: Annotated[Path | None, Alias("--output")] = None
     init: str | None = None
     resume: bool = False
     minutes: Annotated[float | None, Range(0, 10**6)] = None

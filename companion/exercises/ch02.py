@@ -421,6 +421,9 @@ def try_next_word(answer, sentences, beginning):
         words[: len(begun)] == begun => sentence.startswith(beginning)
             You compared letters: "the foxes" begins with the letters of "the fox". Split both texts into
             words, and compare whole words.
+        words[: len(begun)] == begun => sentence.startswith(beginning) ; words[len(begun)] => [*sentence[len(beginning):].split(), END_OF_TEXT][0]
+            You compared letters: "the foxes" begins with the letters of "the fox". Split both texts into
+            words, and compare whole words.
         words[: len(begun)] == begun => words[: len(begun)][-1:] == begun[-1:]
             You compared only the last word of the beginning, as a bigram model does. The perfect reader
             forgets nothing: all words of the beginning must be equal.
@@ -439,6 +442,8 @@ def try_next_word(answer, sentences, beginning):
             Your dict holds weights. Divide them by their sum to get probabilities.
         words[: len(begun)] == begun: => words[: len(begun)] == begun and words[len(begun)] != END_OF_TEXT:
             A sentence that is told whole can still be meant. The next word is then `END_OF_TEXT`.
+        math.log2(1 / p) => math.log2(p)
+            Your entropy is negative. A surprise is the logarithm of 1 / p, or minus the logarithm of p.
         math.log2(1 / p) => math.log(1 / p)
             Your entropy is in nats. Use `math.log2` to get bits.
         p * math.log2(1 / p) => math.log2(1 / p)

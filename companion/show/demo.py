@@ -201,7 +201,7 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
         row = maps[i][j, -1].tolist()
         ranked.append((sum(row[at] for at in here), i, j))
     share, layer, head = max(ranked, key=lambda entry: entry[0])
-    where = "further back than one token"
+    where = "further back than one token, <end> aside"
     if found in subject.ids:
         where = f"to {name}, the most probable next token"
     return layer, head, f"in this head {last} attends most {where}: {share:.0%}"
