@@ -136,16 +136,6 @@ def test_more_messages_get_a_sensible_answer():
             "I do not know “dragon”, so the story leaves that out.",
         ),
         (
-            "a story about the fox Bram, a robot and a red key",
-            "Tell me a story about the fox Bram and a red key.",
-            "I do not know “robot”, so the story leaves that out.",
-        ),
-        (
-            "Tell me a story about a red princess.",
-            BARE_ORDER,
-            f"I do not know “princess”, so the story leaves that out. {SAID['subjects']}",
-        ),
-        (
             "tell me a story with a happy ending about a key",
             "Tell me a story about a key.",
             "I cannot choose how a story ends.",
@@ -228,18 +218,15 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
 @pytest.mark.parametrize(
     "question, read",
     [
-        ("How does it end?", f"The story ends so: “{LAST}”"),
         ("who is Ada?", f"The story has no Ada. {CONTENTS}"),
         ("does it end well?", f"The story does not say whether its end is good. {FELT} It ends so: “{LAST}”"),
         ("how does Bram feel", "The story does not say how Bram felt."),
-        ("why is there a key", f"{NO_REASONS} At the end of the story, {PLACES.partition(',')[0]}."),
         ("Which words in the story are hard for a beginner?", "The story says nothing of “beginner”."),
         ("what did mara want", f"{ONLY} Mara found the key."),
         ("what happened?", "Mara found the key. Bram came to the mill and met Mara."),
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
         ("does bram love the key", f"{ONLY} At the end of the story, {PLACES}."),
-        ("was Bram a sailboat", f"The story says nothing of “sailboat”. {BRAM_AT_END}"),
         ("did Bram steal the key", f"{ONLY} Bram came to the mill and met Mara."),
         ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
         ("what would happen without bram", f"{ONLY} {BRAM_AT_END}"),
@@ -249,13 +236,11 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("was there a fox?", f"Yes: “{LAST}”"),
         ("How many things does Bram have left?", f"No things. {BRAM_AT_END}"),
-        ("My son asks who Mara is", "Mara is the baker."),
         ("My son asks where the pie was", f"The story has no pie. {CONTENTS}"),
         ("How many plums were there?", f"The story has no plums. {CONTENTS}"),
         ("tell it again please", STORY),
         ("where did it happen?", "The story happens at the mill."),
         ("and who gave it away?", NOBODY_FOUND),
-        ("who washed the key?", f"{NOBODY_FOUND} {MARA_AT_END}"),
         ("what day was it", "The story names no day and no hour."),
         ("is the key orange?", "No, the key is red."),
         ("what is the second sentence", f"“{LAST}”"),
@@ -355,7 +340,6 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
         ("a story about mara and a blue kite", "You ordered a blue kite; the story has none."),
         ("a story about the goat Otto", "You ordered the goat Otto; that is not in the story."),
         ("one story about the fox Bram and the red key", ""),
-        ("a story about a plum", "You ordered plums; the story has none."),
         (
             "a story about a red apple",
             "You ordered red apples; the story has none. In my stories, apples have no color, and there are"
@@ -372,11 +356,6 @@ def test_an_order_may_be_short_and_have_figures():
     for order in ("and another", "again please", "story"):
         assert kind_of(order) == "order" and ordered(order) == BARE_ORDER
     assert ordered("Tell a story about 9 buns.") == "Tell me a story about nine buns."
-
-
-def test_a_story_has_verdicts_and_an_answer_has_none():
-    assert [verdict.kind for verdict in story_verdicts(STORY)] == ["ok", "ok"]
-    assert story_verdicts("Mara has the key.") == []
 
 
 @pytest.mark.parametrize(
@@ -489,14 +468,9 @@ def test_a_false_story_is_drawn_again(monkeypatch):
     "message, kind",
     [
         ("Translate this letter into French.", "joke"),
-        ("our neighbor's cow had twins last night", "told"),
-        ("does it bother you when people are rude?", "person"),
         ("are you a neural network that runs in the cloud", "inside"),
         ("could the next one be in verse", "longer"),
-        ("what might my pupils ask you", "capability"),
-        ("is anything you say reliable", "honesty"),
         ("do you think a real baker would fly a kite?", "person"),
-        ("r u siri", "other bot"),
         ("sorry, i am new to all of this", "newcomer"),
         ("wer ist Mara", "language"),
         ("honestly a mid chatbot you dumb machine", "insult"),
@@ -544,23 +518,11 @@ def test_of_a_false_answer_the_story_is_said_first(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "question",
-    [
-        "is the moon made of cheese?",
-        "when was Napoleon born",
-        "what is the weather today",
-        "who won the war",
-        "is the earth flat?",
-    ],
+    "question", ["is the moon made of cheese?", "when was Napoleon born", "who won the war"]
 )
 @pytest.mark.parametrize("contents", [(), ("Tell me a story.", STORY)], ids=["before a story", "after one"])
 def test_a_question_about_the_world_is_declined_after_a_story_as_before_one(question, contents):
     assert answer(question, *contents) == DECLINE
-
-
-@pytest.mark.parametrize("message", ["What is 17 + 25?", "17 + 25", "how much is 350 / 7"])
-def test_a_sum_is_declined_after_a_story_too(message):
-    assert answer(message, "Tell me a story.", STORY) == ANSWERS["sum"]
 
 
 def test_where_all_go_each_of_them_goes():
