@@ -220,9 +220,9 @@ def answer(talk: Talk, text: str) -> None:
     shown = marked(drawn(), talk.marks, stories_only=True)
     if talk.lists:  # the answer of a StoryChat comes as one piece
         parts = [reworded(part, earlier) for part in shown]
-        whole = "".join(parts)
+        answered = "".join(parts)
         are_styled = all(isinstance(part, Styled) for part in parts)
-        print(wrapped(Styled(whole) if are_styled else whole), end="", flush=True)
+        print(wrapped(Styled(answered) if are_styled else answered), end="", flush=True)
     else:
         for part in shown:
             print(part, end="", flush=True)

@@ -11,7 +11,7 @@ from companion.show import demo
 
 TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
 """What is read where nothing is typed. The next word is in it, for a model that looks back."""
-TOLD = "Once the baker Mara sat at the mill and admired the red lantern Mara had found."
+BEGINNING = "Once the baker Mara sat at the mill and admired the red lantern Mara had found."
 """The beginning of a story of the village, for `odds`, which needs one that the village could tell."""
 PARTS = {
     "tokenization": demo.tokenization,
@@ -54,7 +54,7 @@ class Options(ModelOptions):
 def run(options: Options) -> None:
     if options.part != "attention":
         refuse(options, ["layer", "head"], "works with attention only")
-    own = TOLD if options.part == "odds" else TEXT
+    own = BEGINNING if options.part == "odds" else TEXT
     text = " ".join(options.text) if options.text else own
     if not text.strip():
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")

@@ -256,8 +256,8 @@ class Course:
         answer = asked.row.answered()
         if asked.nearness >= Nearness.CLEAR:
             return answer
-        near = f"{NEAREST} “{asked.row.question}” {asked.row.answer}"
-        answer = answer._replace(answer=near, is_partial=True)
+        nearest = f"{NEAREST} “{asked.row.question}” {asked.row.answer}"
+        answer = answer._replace(answer=nearest, is_partial=True)
         if asked.entries:
             return of_terms(asked.entries)._replace(is_partial=True).followed_by(answer)
         return answer

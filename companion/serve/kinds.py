@@ -105,7 +105,7 @@ class Kind(StrEnum):
     SIMPLER = "simpler"
     MISUNDERSTOOD = "misunderstood"
     LONGER = "longer"
-    TOLD = "told"
+    ABOUT_SELF = "told"
     """What somebody tells of himself."""
     NAME = "name"
     GREETING = "greeting"
@@ -134,7 +134,7 @@ ABOUT_STORY = (
 """Kinds of questions about a story."""
 OF_COURSE = (Kind.COURSE, Kind.CHAPTER)
 """Kinds of questions about the course."""
-MAYBE_COURSE = (Kind.UNCLEAR, Kind.SIMPLER, Kind.TOLD, Kind.MORE, Kind.LONGER, *WHOLE_STORY)
+MAYBE_COURSE = (Kind.UNCLEAR, Kind.SIMPLER, Kind.ABOUT_SELF, Kind.MORE, Kind.LONGER, *WHOLE_STORY)
 """Kinds of messages that are questions about the course where they have a term of it."""
 OF_SETTING = (Kind.CAST, Kind.PLACES, Kind.DAY, Kind.WEATHER, Kind.FEELINGS)
 """Kinds of questions about what a story has besides its deeds."""
@@ -151,7 +151,7 @@ COURTESIES = (
     Kind.PRAISE,
     Kind.INSULT,
     Kind.APOLOGY,
-    Kind.TOLD,
+    Kind.ABOUT_SELF,
     Kind.NAME,
 )
 """The kinds of what is often said beside something else."""

@@ -147,7 +147,7 @@ class Lists:
 
 
 def is_one_question(
-    whole: CourseQuestion, parts: list[CourseQuestion], answer: Answered, found: list[Answered]
+    asked: CourseQuestion, parts: list[CourseQuestion], answer: Answered, found: list[Answered]
 ) -> bool:
     """Whether an answer to a whole message is better than those found to its parts.
 
@@ -156,7 +156,7 @@ def is_one_question(
     """
     if any(village_nouns(part.text) for part in parts):
         return False
-    if whole.nearness == Nearness.SAME:
+    if asked.nearness == Nearness.SAME:
         return True
     of_one_part = answer.answer in [one.answer for one in found]
     return not of_one_part and any(part.nearness < Nearness.CLEAR for part in parts)

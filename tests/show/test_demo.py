@@ -12,7 +12,7 @@ from support.command_line import TINY, fails
 from companion import load
 from companion.__main__ import main
 from companion.cli._shared import SHIPPED
-from companion.cli.demo import PARTS, TEXT, TOLD
+from companion.cli.demo import BEGINNING, PARTS, TEXT
 from companion.show.columns import LABEL, grid, places
 from companion.show.demo import Subject, odds_of_tokens
 from companion.show.demo import stream as stream_of
@@ -55,7 +55,7 @@ def subject(teller, text=SENTENCE, **options):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_without_a_text_each_part_shows_the_villages_own_within_eighty_letters(part, capsys):
-    lines, text = shown(capsys, part), TOLD if part == "odds" else TEXT
+    lines, text = shown(capsys, part), BEGINNING if part == "odds" else TEXT
     assert lines == shown(capsys, part, text) == shown(capsys, part, *text.split())
     assert lines != shown(capsys, part, SENTENCE)
     assert len(lines) > 6 and max(map(places, lines)) <= 80
@@ -131,9 +131,9 @@ def test_attention_chooses_the_head_that_looks_hardest_at_the_next_word(teller, 
 
 
 def test_odds_stand_beside_the_true_ones(teller, capsys):
-    lines = shown(capsys, "odds", TOLD)
-    shares = teller.model(teller.encode(TOLD))[0, -1].softmax(-1)
-    truth = read_tokens(TOLD, teller.tokenizer)[-1]
+    lines = shown(capsys, "odds", BEGINNING)
+    shares = teller.model(teller.encode(BEGINNING))[0, -1].softmax(-1)
+    truth = read_tokens(BEGINNING, teller.tokenizer)[-1]
     rows = [re.match(r"  '(.*)' +([0-9.]+%) █* +([0-9.]+%)", line) for line in lines]
     rows = [row.groups() for row in rows if row]
     assert len(rows) == 8
