@@ -34,6 +34,8 @@ EVENTS = re.compile(
     rf"|\b({WORDS['lists']['events'].replace(' ', '|')})\b"
 )
 """What says in an order what should happen."""
+EVENT_VERB = re.compile(rf"(?i)\b((who|that|which) \w+|{WORDS['lists']['events'].replace(' ', '|')})\b")
+"""The verbs of such an order."""
 ENDS = re.compile(
     r"(?i)\b(happy|sad|good|bad|funny|nice) end(s|ing)?\b|\b(ends|ending) (well|badly|with|in)\b"
 )
@@ -111,7 +113,7 @@ def unknown_in_order(order: str) -> list[str]:
     order = LENGTH.sub("", ENDS.sub("", order))
     kinds = [word for words in STORY_KIND.findall(order) for word in words]
     subjects = " ".join([*kinds, *OPENS_SUBJECT.findall(order)])
-    return words_without(subjects, order_words())
+    return words_without(EVENT_VERB.sub("", subjects), order_words())
 
 
 def wanted_phrases(order: str) -> list[str]:

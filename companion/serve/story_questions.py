@@ -66,7 +66,7 @@ WHERE_FIRST = re.compile(r"(?i)^\W*where\b.*\b(first|start(s|ed)?|begin|began|be
 """What asks where somebody is at the beginning."""
 BEFORE_SOMEBODY = re.compile(r"(?i)\b(before|after|until) (?:the )?(\w+) (comes?|came|arrive[sd]?|joined)\b")
 """What asks for what comes before or after somebody does."""
-AGAIN = re.compile(r"(?i)\b(find|found|get|got|come|came)\b.*\b(again|back)\b")
+AGAIN = re.compile(r"(?i)\b(find|found)\b.*\b(again|back)\b")
 """What asks whether what was lost is found."""
 IS_LOST = re.compile(r"(?i)\b(lose|lost|stolen|stole|missing)\b")
 """What asks for something that was lost."""
