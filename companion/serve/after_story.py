@@ -26,6 +26,8 @@ BEFORE = re.compile(
     r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
 )
 """What asks how something was before the end of the story."""
+MEET = re.compile(r"(?i)\b(meet|met)\b")
+"""What everybody of a story does."""
 HOW_MANY = re.compile(r"(?i)\W*how (many|much)\b")
 """How a question begins that asks for a number."""
 WHO_IS_MOST = re.compile(r"(?i)^\W*who(?:'s| is| was| were) (?:the )?\w+est\b")
@@ -75,7 +77,11 @@ def kind_after(asked: Question, known: list[str]) -> str:
         kind = Kind.WHY
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
-    if kind in (*FOR_MODEL, Kind.STORY, Kind.PLACES) and nouns and BEFORE.search(question):
+    if (
+        kind in (*FOR_MODEL, Kind.STORY, Kind.PLACES)
+        and (nouns or MEET.search(question))
+        and BEFORE.search(question)
+    ):
         return Kind.DEEDS
     if is_about_the_world(kind, question, story):
         return Kind.WORLD

@@ -11,13 +11,16 @@ from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
 from companion.village.machine import VILLAGE
-from companion.village.words import ANIMALS, KINDS, NUMBERS
+from companion.village.words import ANIMALS, KINDS, NUMBERS, number_word
 
 DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 """How a question names one of those in a story."""
-SCENE = re.compile(r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b")
+SCENE = re.compile(
+    r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b"
+    r"|\b(list|name|all|every)\b.*\bplaces?\b"
+)
 """What asks for the places of a whole story, and not for those of its end."""
 MAN_OR_WOMAN = re.compile(r"(?i)boys?|girls?|man|men|woman|women|lady|ladies|guys?|(fe)?males?")
 """Words for people of which a story does not tell."""
@@ -46,7 +49,10 @@ def items_of(story: str) -> list[str]:
     found = [f"the {role} {name}" for name, role in state.role.items()]
     found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
     found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
-    return found + [f"{NUMBERS[n - 1]} {goods}" for n, goods in state.goods.values()]
+    goods = Counter[str]()
+    for n, kind in state.goods.values():
+        goods[kind] += n
+    return found + [f"{number_word(n)} {kind}" for kind, n in goods.items()]
 
 
 def things_of(story: str) -> list[str]:
@@ -76,6 +82,9 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
     nth = re.search(rf"(?i)\b({'|'.join(ORDINALS)}) (person|character|animal|thing|one)\b", question)
     if nth and ORDINALS.index(nth[1].lower()) < len(items):
         return f"The {nth[1].lower()} is {items[ORDINALS.index(nth[1].lower())]}."
+    comes = re.search(r"(?i)\bwho\b.*\b(first|last)\b", question)
+    if comes and people:
+        return f"The {comes[1].lower()} is {people[0 if comes[1].lower() == 'first' else -1]}."
     if (
         re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question)
         and people

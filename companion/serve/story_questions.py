@@ -228,7 +228,7 @@ def number(asked: StoryQuestion) -> str:
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():
-        typed = "sentences"
+        typed = "words" if "words" in asked.question.lower() else "sentences"
     counted = village_forms().get(typed, typed)
     if not typed:
         return only(places_of(asked.story, asked.people))
