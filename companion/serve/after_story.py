@@ -77,11 +77,8 @@ def kind_after(asked: Question, known: list[str]) -> str:
         kind = Kind.WHY
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
-    if (
-        kind in (*FOR_MODEL, Kind.STORY, Kind.PLACES)
-        and (nouns or MEET.search(question))
-        and BEFORE.search(question)
-    ):
+    asks_before = BEFORE.search(question) and (nouns or MEET.search(question))
+    if kind in (*FOR_MODEL, Kind.STORY, Kind.PLACES) and asks_before:
         return Kind.DEEDS
     if is_about_the_world(kind, question, story):
         return Kind.WORLD
