@@ -45,7 +45,8 @@ def make_example() -> Example:
     rows = read_labelled(village.DATA / "messages.csv", "text", "label")
     classes = sorted({row.label for row in rows})
     labels = torch.tensor([classes.index(row.label) for row in rows])
-    learned, held_out = hold_out_by_class([row.label for row in rows], 0.2, seed=0)
+    # the first seed with which all texts that the page shows may be shown in a class
+    learned, held_out = hold_out_by_class([row.label for row in rows], 0.2, seed=2)
     teller = load(village.DATA / "models" / "village", "cpu", fast=True)
     reader = TextClassifier(Classifier(teller.model, len(classes), "mean"), teller.tokenizer, classes)
     states = read_states(reader.classifier, reader.rows([row.text for row in rows]))

@@ -37,21 +37,21 @@ from companion.show.judged_text import is_story
 
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
 """What means somebody or something that was named before."""
-ASKS_PAST = re.compile(r"(?i)^\W*((who|what|where|how) )?(did|was|were) the\b")
-"""How a question begins that asks what somebody did."""
+OF_SOMEBODY = re.compile(r"(?i)^\W*((who|what|where|how) )?(did|was|were|does|do|is|has|had) the\b")
+"""How a question begins that asks about somebody or something of a story."""
 
 
 def is_about_the_course(asked: CourseQuestion) -> bool:
     """Whether a message is a question about the course.
 
-    It is one if its kind says so, unless it asks what somebody did and no list knows a word of it, or if it
-    is the same as a listed question. It is none if messages.csv has it with another kind, if its kind is of
-    no questions, or if it means somebody ("she") and has no term. Else
-    it must have little besides terms of the course, where its kind leaves that open, or ask with a term and
-    no word of the village, or be near a listed question.
+    It is one if its kind says so, unless it asks about "the" somebody and no list knows a word of it, or if
+    it is the same as a listed question. It is none if messages.csv has it with another kind, if its kind is
+    of no questions, or if it means somebody ("she") and has no term. Else it must have little besides terms
+    of the course, where its kind leaves that open, or ask with a term and no word of the village, or be near
+    a listed question.
     """
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
-        return bool(asked.entries or asked.nearness or not ASKS_PAST.match(asked.text))
+        return bool(asked.entries or asked.nearness or not OF_SOMEBODY.match(asked.text))
     if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds():
         return False
     if not asked.entries and any(form.search(asked.text) for form in SHE_OR_HE):

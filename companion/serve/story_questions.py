@@ -301,8 +301,10 @@ def happened(asked: StoryQuestion) -> str:
 
 def deeds_of_nouns(asked: StoryQuestion) -> str:
     """What is done by or with the nouns of a question that names no deed."""
-    is_asked = asked.nouns and not asked.verbs
-    return deeds_with(asked.story, asked.nouns) if is_asked else ""
+    if not asked.nouns or asked.verbs:
+        return ""
+    nouns = [noun for noun in asked.nouns if noun not in KINDS["place"]]  # "what did Mara do at the mill"
+    return deeds_with(asked.story, nouns or asked.nouns)
 
 
 def sentences_with_words(asked: StoryQuestion) -> str:

@@ -114,10 +114,13 @@ document.addEventListener("DOMContentLoaded", () => {
     const served = (what) => {
       const command = document.createElement("code");
       command.textContent = "python -m http.server -d site";
-      return [`${what} when the book is served: type `, command, " and open http://localhost:8000"];
+      const note = document.createElement("p");
+      note.className = "served";
+      note.append(`${what} when the book is served: type `, command, " and open http://localhost:8000");
+      return note;
     };
-    document.querySelectorAll(".teller").forEach((place) => place.append(...served("Here the model runs")));
-    document.getElementById("search-results")?.before(...served("Excerpts appear"));
+    document.querySelectorAll(".teller").forEach((place) => place.append(served("Here the model runs")));
+    document.getElementById("search-results")?.before(served("Excerpts appear"));
   }
 
   // On a phone a figure's words are small; a button shows it as large as on a wide screen, to be scrolled.
