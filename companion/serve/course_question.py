@@ -93,6 +93,6 @@ class CourseQuestion:
         differs = DIFFERS.match(self.text)
         if differs:
             return f"What is the difference between {term.lower()} and {differs[1]}?"
-        if self.entries or self.nearness >= Nearness.POSSIBLE:  # it says what it is about
+        if self.entries:  # it says what it is about
             return self.text
         return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), self.text, count=1)

@@ -108,7 +108,7 @@ class Lists:
         found: list[Answered] = []
         for part in message.parts:
             last = found[-1] if found else before
-            asked_parts.append(self.course_question(part, last))
+            asked_parts.append(self.course_question(part, last, is_part=bool(found)))
             answered = self.answer(asked_parts[-1], last)
             if answered and answered.is_full:
                 found.append(answered)
@@ -118,17 +118,24 @@ class Lists:
             return answer
         return joined(found, len(message.parts))
 
-    def course_question(self, question: Question, before: Answered | None) -> CourseQuestion:
+    def course_question(
+        self, question: Question, before: Answered | None, is_part: bool = False
+    ) -> CourseQuestion:
         """A question with what the lists have of it, and with the term that "it" means after an answer.
 
-        It means the story in questions about a story, and nothing in messages of messages.csv.
+        It means the story in questions about a story, nothing in messages of messages.csv, and no term where
+        the question as it stands is nearer to a listed one, unless it is a later part of a message.
         """
         asked = self.course.course_question(question)
         is_known = words_of(question.text) in known_kinds() and question.kind not in MAYBE_TERM
         if is_known or question.kind in ABOUT_STORY or not before:
             return asked
         with_term = asked.with_term(before.term)
-        return asked if with_term == question.text else self.course.course_question(Question.of(with_term))
+        if with_term == question.text:
+            return asked
+        of_term = self.course.course_question(Question.of(with_term))
+        is_listed = asked.nearness > of_term.nearness
+        return asked if is_listed and not is_part else of_term
 
     def answer(self, asked: CourseQuestion, before: Answered | None) -> Answered | None:
         """The answer to a question as a whole."""

@@ -68,8 +68,12 @@ BEFORE_SOMEBODY = re.compile(r"(?i)\b(before|after|until) (?:the )?(\w+) (comes?
 """What asks for what comes before or after somebody does."""
 AGAIN = re.compile(r"(?i)\b(find|found)\b.*\b(again|back)\b")
 """What asks whether what was lost is found."""
-IS_LOST = re.compile(r"(?i)\b(lose|lost|stolen|stole|missing)\b")
+IS_LOST = re.compile(r"(?i)\b(lose|lost|steals?|stolen|stole|missing)\b")
 """What asks for something that was lost."""
+HAS_MOST = re.compile(r"(?i)^\W*who\b.*\b(most|more|fewest|fewer)\b")
+"""What compares what people have."""
+HIM_OR_HER = re.compile(r"(?i)\b(him|her|them)\b")
+"""Whom something is done to."""
 LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
 """What asks where somebody lives."""
 NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
@@ -271,6 +275,11 @@ def whereabouts(asked: StoryQuestion) -> str:
     return lacking(asked.story, absent[-1]) if absent else places_of(asked.story, asked.nouns)
 
 
+def things_of_most(asked: StoryQuestion) -> str:
+    """Where those are, with what, who have the goods that a question compares."""
+    return places_of(asked.story, asked.nouns) if asked.nouns else ""
+
+
 def owner(asked: StoryQuestion) -> str:
     """Where a thing is at the end: a story says to whom it belongs only where it was lent."""
     return whereabouts(asked) if asked.nouns else ""
@@ -295,7 +304,7 @@ def happened(asked: StoryQuestion) -> str:
         return only(done)
     deeds = deeds_with_words(asked)
     if deeds:
-        return f"Yes: {deeds}"
+        return only(deeds) if HIM_OR_HER.search(asked.question) else f"Yes: {deeds}"
     return sentences_with_words(asked) or only(done)
 
 
@@ -386,7 +395,8 @@ def lost(asked: StoryQuestion) -> str:
     deeds = deeds_with(asked.story, ["lost"])
     if deeds:
         return with_places(deeds, asked) if AGAIN.search(asked.question) else deeds
-    return with_places("Nobody lost anything in the story.", asked)
+    verb = "lost" if re.search(r"(?i)\b(lose|lost|missing)\b", asked.question) else "stole"
+    return with_places(f"Nobody {verb} anything in the story.", asked)
 
 
 def nth_sentence(asked: StoryQuestion) -> str:
@@ -439,6 +449,7 @@ BY_FORM = (
     (BEFORE_SOMEBODY, around_arrival),
     (WITH_WHOM, company),
     (WHERE_FIRST, first_mention),
+    (HAS_MOST, things_of_most),
     (AGAIN, lost),
     (IS_LOST, lost),
     (NTH_SENTENCE, nth_sentence),

@@ -108,6 +108,7 @@ def test_it_is_the_last_term_but_not_in_a_question_about_the_story():
     before = COURSE.find("what is perplexity?")
     assert "erplexity" in COURSE.find("why do we need it?", before).answer
     assert COURSE.find("where did it take place?", before) is None
+    assert "embedding" in COURSE.find("What is an embedding, and what is it good for?").answer.splitlines()[1]
 
 
 def test_after_a_story_or_small_talk_more_is_left_to_the_model():
