@@ -218,7 +218,6 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
 @pytest.mark.parametrize(
     "question, read",
     [
-        ("who is Ada?", f"The story has no Ada. {CONTENTS}"),
         ("does it end well?", f"The story does not say whether its end is good. {FELT} It ends so: “{LAST}”"),
         ("how does Bram feel", "The story does not say how Bram felt."),
         ("Which words in the story are hard for a beginner?", "The story says nothing of “beginner”."),
@@ -237,7 +236,6 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("was there a fox?", f"Yes: “{LAST}”"),
         ("How many things does Bram have left?", f"No things. {BRAM_AT_END}"),
         ("My son asks where the pie was", f"The story has no pie. {CONTENTS}"),
-        ("How many plums were there?", f"The story has no plums. {CONTENTS}"),
         ("tell it again please", STORY),
         ("where did it happen?", "The story happens at the mill."),
         ("and who gave it away?", NOBODY_FOUND),
