@@ -395,7 +395,7 @@ def lost(asked: StoryQuestion) -> str:
     deeds = deeds_with(asked.story, ["lost"])
     if deeds:
         return with_places(deeds, asked) if AGAIN.search(asked.question) else deeds
-    verb = "lost" if re.search(r"(?i)\b(lose|lost|missing)\b", asked.question) else "stole"
+    verb = "stole" if re.search(r"(?i)\b(steals?|stole|stolen)\b", asked.question) else "lost"
     return with_places(f"Nobody {verb} anything in the story.", asked)
 
 
