@@ -134,7 +134,7 @@ class Lists:
         if with_term == question.text:
             return asked
         of_term = self.course.course_question(Question.of(with_term))
-        is_listed = asked.nearness > of_term.nearness
+        is_listed = asked.nearness >= max(of_term.nearness, Nearness.POSSIBLE)
         return asked if is_listed and not is_part else of_term
 
     def answer(self, asked: CourseQuestion, before: Answered | None) -> Answered | None:

@@ -115,7 +115,7 @@ def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened,
     assert len(app.session_state["chat"].messages) == 4  # which the model reads again
     app.checkbox[0].uncheck().run()
     app.chat_input[0].set_value("what's a token").run()
-    assert app.session_state["turns"][-1].by == "a rule"  # which declines what the village does not know
+    assert app.session_state["turns"][-1].by == "a program that reads the story"  # and not the lists
     press(app, "Clear")
     assert "Answered by" not in drawn(app)
 
