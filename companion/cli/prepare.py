@@ -135,10 +135,8 @@ def check_together(options: Options, files: list[str]) -> None:
     """
     tables = [name for name in options.text if name.lower().endswith((".csv", ".tsv"))]
     if tables:
-        for_labels = f"for a classifier of it: companion finetune classify --data {tables[0]}"
-        raise ValueError(
-            f"{tables[0]} is a table and no text; save its texts as .txt or .jsonl; {for_labels}"
-        )
+        rule = "is a table and no text; save its texts as .txt or .jsonl; a CSV with labels is for"
+        raise ValueError(f"{tables[0]} {rule} companion finetune classify")
     if not files:
         of_shards = ["column", "documents", "processes"]
         refuse(options, of_shards, f"works with shards only, such as {', '.join(SHARDS)}")

@@ -228,7 +228,8 @@ def number(asked: StoryQuestion) -> str:
         counts["friends"] -= len(asked.people)
     done = asked.verbs & DEED_WORDS
     if done:  # "how many things were found"
-        return only(deeds_with(asked.story, done))
+        said = [one for one in sentences_of(asked.story) if done <= content_words(one)]
+        return only(deeds_with(asked.story, done) or " … ".join(said))
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():
@@ -275,13 +276,8 @@ def whereabouts(asked: StoryQuestion) -> str:
     return lacking(asked.story, absent[-1]) if absent else places_of(asked.story, asked.nouns)
 
 
-def things_of_most(asked: StoryQuestion) -> str:
-    """Where those are, with what, who have the goods that a question compares."""
-    return places_of(asked.story, asked.nouns) if asked.nouns else ""
-
-
-def owner(asked: StoryQuestion) -> str:
-    """Where a thing is at the end: a story says to whom it belongs only where it was lent."""
+def holders(asked: StoryQuestion) -> str:
+    """Where what a question names is at the end, and with whom; only of lent things a story says whose."""
     return whereabouts(asked) if asked.nouns else ""
 
 
@@ -449,7 +445,7 @@ BY_FORM = (
     (BEFORE_SOMEBODY, around_arrival),
     (WITH_WHOM, company),
     (WHERE_FIRST, first_mention),
-    (HAS_MOST, things_of_most),
+    (HAS_MOST, holders),
     (AGAIN, lost),
     (IS_LOST, lost),
     (NTH_SENTENCE, nth_sentence),
@@ -459,7 +455,7 @@ BY_FORM = (
     (BEFORE, deeds_with_words),
     (BEFORE, deeds_of_things),
     (WHERE, whereabouts),
-    (WHOSE, owner),
+    (WHOSE, holders),
     (HAS_WHAT, things_of_people),
     (SPEAKS, speech),
     (WANTS, wishes),

@@ -86,7 +86,7 @@ BAD_TEXTS = [
     ("one.txt", "1 characters in all, too short a text"),
     ("mine.txt --vocab-size 200", "vocab_size=200"),
     ("mine.txt --tokenizer char --vocab-size 300", "--vocab-size"),
-    ("mine.csv", "mine.csv is a table and no text; save its texts as .txt or .jsonl; for a classifier"),
+    ("mine.csv", "mine.csv is a table and no text; save its texts as .txt or .jsonl; a CSV with labels"),
     ("mine.txt --seed 3", "--seed works with the village only"),
     ("mine.txt --data mine.txt/under", "--data=mine.txt/under cannot be written"),
     ("village --tokenizer char", "--tokenizer works with other texts only"),
