@@ -73,7 +73,6 @@ def test_what_shares_nothing_is_far(text):
     [
         ("What is self-attention?", "self-attention"),
         ("What is meant by the KV cache?", "kv cache"),
-        ("whats atention", "attention"),
     ],
 )
 def test_a_term_of_the_glossary_is_explained_and_its_chapter_is_named(question, name):
