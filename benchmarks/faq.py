@@ -1,82 +1,63 @@
-"""Which index of frequent questions, and which threshold: found rightly and wrongly on paraphrases.
+"""How well a listed question is found in a wording that was left out: by a cosine, and by the classifier.
 
     python benchmarks/faq.py
 
-Words, runs of letters, both, and the mean of a model's token embeddings, on the first half of the questions
-in tests/support/paraphrases.json; then the chosen index on the second half.
+Each sixth wording of a question with four or more is left out, and each sixth message of another kind. The
+cosine is that of `course_lists.Index`. Takes about two minutes.
 """
 
-import re
-import sys
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from random import Random
 
-import numpy as np
+from companion.serve.course_lists import NOT_LISTED, Index, Row
+from companion.serve.fit_classifiers import fit, listed_rows
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support.paraphrases import ASKED, OTHERS, halves
-
-from companion import load, village
-from companion.serve import course_lists
-from companion.serve.course_question import LIMITS, Nearness
+COSINES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)
 
 
-def words_alone(text: str) -> Counter:
-    return Counter(re.findall(r"\w+", text.lower()))
+def left_out(rows: list[tuple[str, str]]) -> tuple[list, list]:
+    """(the wordings with their questions that stay, those that are left out)."""
+    counts = Counter(question for _, question in rows)
+    Random(1).shuffle(rows)
+    several = [row for row in rows if counts[row[1]] >= 4]
+    held_out = several[: len(rows) // 6]
+    return [row for row in rows if row not in set(held_out)], held_out
 
 
-def letters_alone(text: str) -> Counter:
-    return Counter({piece: n for piece, n in both(text).items() if piece not in words_alone(text)})
-
-
-class MeanEmbedding:
-    """find by the cosine of the mean of a model's token embeddings, each less the mean of all."""
-
-    def __init__(self, rows, teller):
-        self.rows, self.teller = [row for row in rows for _ in row.all_wordings], teller
-        table = teller.model.embed.token.weight.detach().numpy()
-        self.table = table - table.mean(0)
-        self.vectors = np.stack([self.vector(wording) for row in rows for wording in row.all_wordings])
-
-    def vector(self, text):
-        mean = self.table[self.teller.tokenizer.encode(text)].mean(0)
-        return mean / np.linalg.norm(mean)
-
-    def find(self, question):
-        similarities = self.vectors @ self.vector(question)
-        return self.rows[int(similarities.argmax())], float(similarities.max())
-
-
-def found(index, threshold: float, asked: list, others: list) -> tuple[int, int, int]:
-    """(asked and found rightly, asked and found wrongly, others found, which is always wrong)."""
-    hits = [(index.find(question), meant) for question, meant in asked]
-    right = sum(similarity >= threshold and meant in row.all_wordings for (row, similarity), meant in hits)
-    wrong = sum(
-        similarity >= threshold and meant not in row.all_wordings for (row, similarity), meant in hits
-    )
-    return right, wrong, sum(index.find(question)[1] >= threshold for question in others)
+def report(name: str, find: Callable[[str], tuple[str, float]], held_out: list, limits: tuple) -> None:
+    """Print of each limit: found rightly, found wrongly, and found although not listed, in percent."""
+    found = [(*find(wording), question) for wording, question in held_out]
+    listed = [one for one in found if one[2] != NOT_LISTED]
+    others = [one for one in found if one[2] == NOT_LISTED]
+    for limit in limits:
+        right = sum(score >= limit and question == meant for question, score, meant in listed)
+        wrong = sum(score >= limit and question != meant for question, score, meant in listed)
+        n_others = sum(score >= limit for _, score, _ in others)
+        shares = (100 * right / len(listed), 100 * wrong / len(listed), 100 * n_others / len(others))
+        print(f"{name:10} {limit:5}" + "".join(f"{share:8.1f}" for share in shares))
 
 
 if __name__ == "__main__":
-    rows, both = course_lists.read_questions(course_lists.FAQ), course_lists.pieces
-    (asked, held_asked), (others, held_others) = halves(ASKED), halves(OTHERS)
-    made = {}
-    for name, pieces in {"words": words_alone, "letters": letters_alone, "words and letters": both}.items():
-        course_lists.pieces = pieces
-        made[name] = (course_lists.Index(rows), pieces)
-    made["mean embeddings"] = (MeanEmbedding(rows, load(village.DATA / "models" / "answerer", "cpu")), both)
-    print(f"first half: {len(asked)} in other words, {len(others)} others; right / wrong / others found")
-    thresholds = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9]
-    print(f"{'':18}", *(f"{t:10}" for t in thresholds))
-    for name, (index, pieces) in made.items():
-        course_lists.pieces = pieces
-        counts = [found(index, threshold, asked, others) for threshold in thresholds]
-        print(f"{name:18}", *(f"{'/'.join(map(str, c)):>10}" for c in counts))
-    course_lists.pieces = both
-    for half in ((asked, others), (held_asked, held_others)):
-        print(
-            LIMITS[Nearness.POSSIBLE],
-            len(half[0]),
-            len(half[1]),
-            found(made["words and letters"][0], LIMITS[Nearness.POSSIBLE], *half),
-        )
+    kept, held_out = left_out(listed_rows())
+    wordings: dict[str, list[str]] = {}
+    for wording, question in kept:
+        wordings.setdefault(question, []).append(wording)
+    del wordings[NOT_LISTED]
+    index = Index([Row(tuple(some), question) for question, some in wordings.items()])
+    classifier = fit(kept)
+    place = classifier.labels.index(NOT_LISTED)
+
+    def by_cosine(wording: str) -> tuple[str, float]:
+        row, cosine = index.find(wording)
+        return row.answer, cosine
+
+    def by_classifier(wording: str) -> tuple[str, float]:
+        found = classifier.probabilities(wording)
+        found[place] = 0
+        return classifier.labels[int(found.argmax())], float(found.max())
+
+    print(f"{len(held_out)} wordings left out; right, wrong, and others found, in percent")
+    report("cosine", by_cosine, held_out, COSINES)
+    report("classifier", by_classifier, held_out, PROBABILITIES)

@@ -23,7 +23,8 @@ REFERRING = frozenset(WORDS["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 BEFORE = re.compile(
     r"(?i)\b(before|first|originally|earlier|beginning|used to|lives?)\b"
-    r"|\bwhere (did|was|were) .*\b(find|found|gets?|got|meet|met|lose|lost|hide|hidden|buy|bought)\b"
+    r"|\bwhere (did|was|were) .*\b(start|begin|find|found|gets?|got|meet|met|lose|lost)\b"
+    r"|\bwhere (did|was|were) .*\b(hide|hidden|buy|bought)\b"
 )
 """What asks how something was before the end of the story."""
 MEET = re.compile(r"(?i)\b(meet|met)\b")
@@ -35,14 +36,14 @@ WHO_IS_MOST = re.compile(r"(?i)^\W*who(?:'s| is| was| were) (?:the )?\w+est\b")
 
 
 def asked_for(question: str) -> list[str]:
-    """What a question names: the village's nouns, words after "the" or "a", and words it does not know."""
+    """What a question names: the village's nouns, words after "the" or "that", and words it does not know."""
     forms = village_forms()
     spare = content_words(SPARE)
     unknown = unknown_words(question)
     words = re.findall(r"\w+", question)
     found = []
     for before, word in zip(["", *words], words, strict=False):
-        is_noun = before.lower() in ("the", "a", "an") and content_words(word) - spare
+        is_noun = before.lower() in ("the", "a", "an", "that") and content_words(word) - spare
         is_unknown = word in unknown and before.lower() != "who"  # "who killed" names a deed
         if is_noun or is_unknown or word.lower() in forms:
             found.append(forms.get(word.lower(), word))

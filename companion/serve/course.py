@@ -32,12 +32,15 @@ from companion.serve.course_lists import (
 )
 from companion.serve.course_question import (
     ASKS,
-    CLOSE,
+    CLEAR_COSINE,
+    CLOSE_COSINE,
     COMPARES,
-    LIMITS,
+    POSSIBLE_COSINE,
+    SAME_COSINE,
     SIMPLY,
     WHY,
     CourseQuestion,
+    Finder,
     Nearness,
     nearness_of,
 )
@@ -88,7 +91,7 @@ class Course:
         term_rows = read_questions(TERM_QUESTIONS)
         self.term_questions = Index(term_rows)
         self.chapter_index = Index(self.questions)
-        self.indexes = [Index(self.frequent), self.chapter_index]
+        self.finder = Finder([*self.frequent, *self.questions])
         self.sections = Index(read_questions(SECTIONS))
         self.glossary = read_glossary()
         rows = [*self.frequent, *self.questions, *term_rows]
@@ -166,22 +169,26 @@ class Course:
         return content_words(message) - named - content_words(SPARE) - content_words(SPARE_IN_COURSE)
 
     def nearest(self, message: str) -> tuple[Row, Nearness]:
-        """The listed question nearest to a message, and how near it is; any chapter may stand for another."""
+        """The listed question nearest to a message, and how near it is; any chapter may stand for another.
+
+        A question about terms counts before others where it is the same, or close and they are not clear.
+        """
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
-        texts = dict.fromkeys((message, of_any_chapter))
-        found = [index.find(text) for index in self.indexes for text in texts]
-        of_terms = self.term_questions.find(message)
-        if of_terms[1] >= (LIMITS[Nearness.CLEAR] if COMPARES.search(message) else CLOSE):
-            found.append(of_terms)
-        row, similarity = max(found, key=lambda one: one[1])
-        return row, nearness_of(similarity)
+        found = [self.finder.find(text) for text in dict.fromkeys((message, of_any_chapter))]
+        row, probability = max(found, key=lambda one: one[1])
+        nearness = nearness_of(probability)
+        of_terms, similarity = self.term_questions.find(message)
+        is_close = similarity >= (CLEAR_COSINE if COMPARES.search(message) else CLOSE_COSINE)
+        if similarity >= SAME_COSINE or (is_close and nearness < Nearness.CLEAR):
+            return of_terms, Nearness.SAME if similarity >= SAME_COSINE else Nearness.CLEAR
+        return row, nearness
 
     def section(self, asked: CourseQuestion) -> Answered | None:
         """The section whose heading is nearest to a message, if it has two of its content words, or all."""
         row, similarity = self.sections.find(asked.text)
         words = content_words(in_words(asked.text))
         shared = words & content_words(in_words(row.question))
-        if similarity < LIMITS[Nearness.POSSIBLE] or (len(shared) < 2 and shared != words):
+        if similarity < POSSIBLE_COSINE or (len(shared) < 2 and shared != words):
             return None
         chapter = f"Chapter {number_of(row.chapter)}"
         answer = f"{chapter} has a section on that: “{row.question}”."
@@ -283,14 +290,14 @@ class Course:
         """The answer to the nearest question of the chapters with a very rare word of the message."""
         rare = {word for word in content_words(asked.text) if 0 < self.counts[word] <= VERY_RARE}
         row, similarity = self.chapter_index.find(asked.text, rare)
-        return row.answered() if similarity >= LIMITS[Nearness.POSSIBLE] else None
+        return row.answered() if similarity >= POSSIBLE_COSINE else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""
         names = product(*(entry.names for entry in entries))
         found = [self.term_questions.find(form.format(*some)) for some in names]
         row, similarity = max(found, key=lambda one: one[1])
-        return row.answered() if similarity >= LIMITS[Nearness.CLEAR] else None
+        return row.answered() if similarity >= CLEAR_COSINE else None
 
     def chapter_for(self, asked: CourseQuestion) -> Answered | None:
         """The chapter that explains what is asked for, and then what the lists say of it."""

@@ -1,12 +1,16 @@
 """What a question about the course asks for, and how near a listed question is to it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from companion.serve.course_lists import Entry, Row
+import numpy as np
+
+from companion.serve.classifier import Classifier, plain
+from companion.serve.course_lists import LISTED, NOT_LISTED, Entry, Row, in_words, is_about
 from companion.serve.message import BEGINS_QUESTION
-from companion.serve.village_words import WORDS
+from companion.serve.village_words import WORDS, content_words
 
 ASKS = re.compile(rf"(?i)\W*({BEGINS_QUESTION})\b")
 """What begins as a question does."""
@@ -27,7 +31,7 @@ DIFFERS = re.compile(
 
 
 class Nearness(IntEnum):
-    """How near the nearest listed question is to a message, by the cosine of `course_lists.Index`."""
+    """How near the nearest listed question is to a message."""
 
     NONE = 0
     POSSIBLE = 1
@@ -35,19 +39,65 @@ class Nearness(IntEnum):
     SAME = 3
 
 
-LIMITS = {Nearness.SAME: 0.99, Nearness.CLEAR: 0.6, Nearness.POSSIBLE: 0.4}
-"""The smallest cosine of each: it is the same question; answered before the entry of a term, and whatever the
-kind of the message is; answered at all. benchmarks/faq.py measures the last, the others were set by hand."""
-CLOSE = 0.8
+LIMITS = {Nearness.SAME: 1.0, Nearness.CLEAR: 0.3, Nearness.POSSIBLE: 0.1}
+"""The smallest probability of each: it is the same question; answered before the entry of a term, and
+whatever the kind of the message is; answered at all. benchmarks/faq.py says how often they are right."""
+SURE = 0.6
+"""The probability from which on a listed question counts that has no wording about the same."""
+SAME_COSINE = 0.99
+"""From which cosine on a message is the same as a question about terms."""
+CLOSE_COSINE = 0.8
 """The same for what a term is for, where a message does not ask how two terms differ. Set by hand."""
+CLEAR_COSINE = 0.6
+"""The same where it asks that. Set by hand."""
+POSSIBLE_COSINE = 0.4
+"""The same for the heading of a section, and for a question with a very rare word."""
 
 
-def nearness_of(similarity: float) -> Nearness:
-    """The nearness for a cosine. LIMITS has the largest first."""
+def nearness_of(probability: float) -> Nearness:
+    """The nearness for a probability. LIMITS has the largest first."""
     for nearness, limit in LIMITS.items():
-        if similarity >= limit:
+        if probability >= limit:
             return nearness
     return Nearness.NONE
+
+
+class Finder:
+    """find(question) -> the listed question that it most likely asks, and the probability.
+
+    Args:
+        rows: The listed questions.
+    """
+
+    def __init__(self, rows: Sequence[Row]):
+        self.rows = {row.question: row for row in reversed(rows)}  # the first of the same name counts
+        pairs = [(wording, row) for row in rows for wording in row.all_wordings]
+        all_wordings = "\n".join(wording.lower() for wording, _ in pairs)
+        texts = in_words(all_wordings).split("\n")  # all at once is faster; no form goes over lines
+        self.same: dict[str, Row] = {}
+        self.content: dict[str, list[set[str]]] = {}
+        for text, (_, row) in zip(texts, pairs, strict=True):
+            self.same.setdefault(plain(text), row)
+            self.content.setdefault(row.question, []).append(content_words(text))
+        self.classifier = Classifier.load(LISTED)
+        self.is_listed = np.array([label != NOT_LISTED for label in self.classifier.labels])
+
+    def find(self, question: str) -> tuple[Row, float]:
+        """The listed question and its probability, which is 1 only for one with the same words.
+
+        What no list has also has a likeliest row. So one that is not SURE counts only if a wording of it is
+        about the same; else the probability is 0.
+        """
+        text = in_words(question.lower())
+        if plain(text) in self.same:
+            return self.same[plain(text)], 1.0
+        found = self.classifier.probabilities(text) * self.is_listed
+        row = self.rows[self.classifier.labels[int(found.argmax())]]
+        probability = min(float(found.max()), 0.999)
+        asked = content_words(text)
+        if probability < SURE and not any(is_about(asked, one) for one in self.content[row.question]):
+            probability = 0.0
+        return row, probability
 
 
 @dataclass

@@ -1,47 +1,31 @@
 """The kind of a message: small talk, an order, a question about a story or about the course, or another.
 
 messages.csv has messages as strangers write them, with their kinds, and faq.csv has questions about the
-course. A message of these files has the kind that it has there. For others, a linear classifier learned the
-kinds by ridge regression on words, pairs of words and pieces of words. `python -m companion.serve.kinds` fits
-it again, in some seconds, and writes kinds.npz. The chat only reads these files.
+course. A message of these files has the kind that it has there. For others, a classifier learned the kinds
+(`classifier.py`).
 
 answers.toml has the answers that are written down, by the kinds of the messages that get them.
-
-Reference:
-    Weinberger et al., 2009, "Feature Hashing for Large Scale Multitask Learning".
 """
 
 import csv
 import re
 import tomllib
-import unicodedata
-import zlib
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from companion.serve.course_lists import FAQ, read_glossary, read_questions
-from companion.serve.village_words import (
-    LIGHT_WORDS,
-    SHORT_FORMS,
-    WORDS,
-    from_question_word,
-    village_forms,
-)
+from companion.serve.classifier import Classifier, plain
+from companion.serve.course_lists import FAQ, read_questions
+from companion.serve.village_words import WORDS, from_question_word, village_forms
 
 MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
-SIZE = 8192
-"""The number of features. Each word, pair and piece counts for the one that its checksum gives."""
-RIDGE = 0.3
-SHARPNESS = 8.0
-"""What the scores are multiplied by before the softmax."""
-THRESHOLD = 0.2
+THRESHOLD = 0.4
 """The probability below which a message is unclear."""
+CERTAIN = 0.9
+"""The probability from which on the parts of a message change nothing."""
 
 EXAMPLE = "Tell a story about the baker Mara and a red kite."
 """An order that the answerer follows."""
@@ -157,22 +141,6 @@ COURTESIES = (
 """The kinds of what is often said beside something else."""
 
 
-FILLERS = frozenset(WORDS["lists"]["fillers"].split())
-"""Words that change nothing in what is asked."""
-
-
-def plain(text: str) -> str:
-    """Return a text in small letters, without marks, accents and fillers, and with short forms in full.
-
-    A letter that is repeated three times or more is one: "hiiii" is "hi".
-    """
-    letters = unicodedata.normalize("NFKD", text.lower().replace("’", "'").replace("'", ""))
-    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    letters = re.sub(r"(\w)\1{2,}", r"\1", letters)
-    words = [SHORT_FORMS.get(word, word) for word in re.findall(r"[a-z0-9]+", letters)]
-    return " ".join([word for word in words if word not in FILLERS] or words)
-
-
 FOREIGN = frozenset(WORDS["lists"]["foreign"].split())
 """Frequent words of other languages, without accents."""
 
@@ -185,55 +153,6 @@ def is_foreign(message: str) -> bool:
     words = plain(message).split()
     n_foreign = len(FOREIGN.intersection(words))
     return n_foreign >= 2 and n_foreign >= len(words) / 4
-
-
-@lru_cache(4096)
-def class_of(word: str) -> str:
-    """The word that stands for those that are alike: nouns, numbers, terms, and the lists of words.toml."""
-    if word in village_forms():
-        return "<noun>"
-    if word.isdigit():
-        return "<number>"
-    alike = [name for name, words in WORDS["alike"].items() if word in words.split()]
-    if alike:
-        return f"<{alike[0]}>"
-    return "<term>" if word in term_words() else word
-
-
-@cache
-def term_words() -> frozenset[str]:
-    """The words of the names in the glossary."""
-    words = set()
-    for entry in read_glossary():
-        words.update(plain(" ".join(entry.names)).split())
-    return frozenset(words) - LIGHT_WORDS
-
-
-def features(message: str) -> np.ndarray:
-    """A message -> (SIZE,) of length 1: its words, pairs of words, and pieces of three to five letters.
-
-    Words that are alike also count as one word, so that all questions "who has the …" are alike. The two
-    words of a pair are neighbors, or have one word between them.
-    """
-    words = plain(message).split()
-    if "?" in message:
-        words.append("?")
-    classes = [class_of(word) for word in words]
-    found = dict.fromkeys([*words, *classes], 1.0)
-    for row in (words, classes):
-        for pair in zip(["^", *row], [*row, "$"], strict=True):
-            found[" ".join(pair)] = 1.0
-        for pair in zip(["^", "^", *row], [*row, "$", "$"], strict=True):
-            found["_".join(pair)] = 0.7
-    for word in words:
-        padded = f"_{word}_"
-        for length in (3, 4, 5):
-            for start in range(len(padded) + 1 - length):
-                found[f"{padded[start : start + length]}…"] = 0.5
-    vector = np.zeros(SIZE, np.float32)
-    for name, value in found.items():
-        vector[zlib.crc32(name.encode()) % SIZE] += value
-    return vector / np.sqrt(vector @ vector)
 
 
 def words_of(message: str) -> str:
@@ -251,31 +170,10 @@ def read_messages() -> list[tuple[str, str]]:
     return rows
 
 
-def fit(rows: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
-    """Messages with their kinds -> the kinds, and the weights (SIZE, kinds) of a ridge regression."""
-    kinds = sorted({kind for _, kind in rows})
-    x = np.stack([features(message) for message, _ in rows])
-    y = np.zeros((len(rows), len(kinds)), np.float32)
-    for i, (_, kind) in enumerate(rows):
-        y[i, kinds.index(kind)] = 1
-    n_alike = y @ y.sum(0)  # how many messages have the kind of each
-    ridge = RIDGE * (n_alike / n_alike.mean()) ** 0.5  # so that rare kinds are learned, too
-    alpha = np.linalg.solve(x @ x.T + np.diag(ridge), y)
-    return kinds, x.T @ alpha
-
-
 @cache
-def fitted() -> tuple[list[str], np.ndarray]:
-    """The kinds and the weights (SIZE, kinds) of the file, where a weight is a byte."""
-    with np.load(WEIGHTS) as file:
-        return file["kinds"].tolist(), file["weights"] * np.float32(file["scale"])
-
-
-def probabilities(message: str) -> dict[str, float]:
-    """The probability of each kind for a message."""
-    kinds, weights = fitted()
-    odds = np.exp(SHARPNESS * (features(message) @ weights))
-    return dict(zip(kinds, (odds / odds.sum()).tolist(), strict=True))
+def classifier() -> Classifier:
+    """The classifier of the file."""
+    return Classifier.load(WEIGHTS)
 
 
 @cache
@@ -296,7 +194,7 @@ class Candidate(NamedTuple):
 
 @lru_cache(4096)
 def kind_of(message: str) -> str:
-    """The most likely kind of a message, or else of the clearest of its parts; else "unclear".
+    """The most likely kind of a message, or of its clearest part if that is not CERTAIN; else "unclear".
 
     A message in another language is of the kind "language".
 
@@ -308,13 +206,15 @@ def kind_of(message: str) -> str:
     words = words_of(message)
     if words in known_kinds():
         return known_kinds()[words]
+    of_all, probability = classifier().most_likely(message)
+    if probability >= CERTAIN:
+        return of_all
     parts = [message, *re.split(r"(?<=[.!?,;:])\s+", message), from_question_word(message)]
     candidates = []
     for part in parts:
-        of_part = probabilities(part)
-        kind = max(of_part, key=of_part.get)
-        if of_part[kind] >= THRESHOLD:
-            candidates.append(Candidate(kind not in COURTESIES, part == message, of_part[kind], kind))
+        kind, probability = classifier().most_likely(part)
+        if probability >= THRESHOLD:
+            candidates.append(Candidate(kind not in COURTESIES, part == message, probability, kind))
     return max(candidates).kind if candidates else Kind.UNCLEAR
 
 
@@ -331,9 +231,3 @@ def reworded(answer: str, earlier: Sequence[str]) -> str:
     orders = (EXAMPLE, *MORE_EXAMPLES)
     n_named = sum(any(order in one for order in orders) for one in earlier)
     return wording.replace(EXAMPLE, orders[n_named % len(orders)])
-
-
-if __name__ == "__main__":
-    kinds, weights = fit(read_messages())
-    scale = np.abs(weights).max() / 127
-    np.savez_compressed(WEIGHTS, kinds=kinds, weights=np.round(weights / scale).astype(np.int8), scale=scale)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from companion.serve.kinds import COURTESIES, Kind, is_foreign, kind_of
+from companion.serve.kinds import COURTESIES, Kind, is_foreign, kind_of, known_kinds, words_of
 from companion.serve.village_words import WORDS, content_words
 from companion.show.judged_text import is_story
 
@@ -75,7 +75,7 @@ def without_lead(message: str) -> str:
 def halves(message: str) -> list[str]:
     """The questions and sentences of a message."""
     parts = [without_lead(part) for part in HALVES.split(message.strip())]
-    return [part for part in parts if content_words(part)] or [message]
+    return [part for part in parts if content_words(part) or words_of(part) in known_kinds()] or [message]
 
 
 def story_and_question(message: str) -> tuple[str, str]:

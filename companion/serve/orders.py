@@ -51,6 +51,10 @@ PERSON = re.compile(r"(?i)\b(boys?|girls?|man|men|woman|women|lady|child|childre
 BEGUN = "A program wrote the first sentences, because the model alone left out what you ordered."
 KEEPS = re.compile(r"(?i)(?!.*\ba story\b).*\b(but|instead|without|same|now with)\b")
 """How a message changes the last order."""
+NUMBER_OF_PEOPLE = re.compile(
+    rf"\b({'|'.join(NUMBERS)}) (people|persons|humans|friends|animals|characters)\b"
+)
+COLOR_AND_NOUN = re.compile(rf"(?i)\b({'|'.join(KINDS['color'])}) (\w+)")
 OF_NOUN = "|".join([*KINDS["color"], *KINDS["number"], *KINDS["role"]])
 SAME = re.compile(rf"(?i)\b(?:the )?same ((?:(?:{OF_NOUN}) )?(?:{'|'.join(village_forms())}))\b")
 """What an order keeps of the last one: "the same red kite"."""
@@ -109,11 +113,15 @@ def ordered_phrases(order: str) -> list[str]:
 
 
 def unknown_in_order(order: str) -> list[str]:
-    """The words of an order that the model cannot follow: of its kind, as in "a sad story", and subject."""
+    """The words of an order that the model cannot follow: of its kind, as in "a sad story", and subject.
+
+    A color stays with its word: "blue kettle".
+    """
     order = LENGTH.sub("", ENDS.sub("", order))
     kinds = [word for words in STORY_KIND.findall(order) for word in words]
     subjects = " ".join([*kinds, *OPENS_SUBJECT.findall(order)])
-    return words_without(EVENT_VERB.sub("", subjects), order_words())
+    colored = {noun: f"{color} {noun}" for color, noun in COLOR_AND_NOUN.findall(order)}
+    return [colored.get(word, word) for word in words_without(EVENT_VERB.sub("", subjects), order_words())]
 
 
 def wanted_phrases(order: str) -> list[str]:
@@ -180,9 +188,11 @@ def absent_from(story: str, order: str) -> list[str]:
     named = [role for name, role in state_of(story).role.items() if name in village_nouns(order)]
     if PERSON.search(order) and set(named) & {*ANIMALS}:
         absent.append("a person")
-    number = re.search(rf"\b({'|'.join(NUMBERS)}) (people|friends|animals|characters)\b", order.lower())
+    number = NUMBER_OF_PEOPLE.search(order.lower())
     if number and number[2] == "animals":
         roles = [role for role in roles if role in ANIMALS]
+    elif number and number[2] in ("people", "persons", "humans"):
+        roles = [role for role in roles if role not in ANIMALS]
     if number and NUMBERS.index(number[1]) + 1 != len(roles):
         absent.append(number[0])
     return absent

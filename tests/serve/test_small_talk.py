@@ -228,7 +228,6 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("does bram love the key", f"{ONLY} At the end of the story, {PLACES}."),
         ("did Bram steal the key", f"Nobody stole anything in the story. At the end of the story, {PLACES}."),
         ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
-        ("what would happen without bram", f"{ONLY} {BRAM_AT_END}"),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("who found the key?", "Mara found the key."),

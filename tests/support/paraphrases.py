@@ -1,6 +1,6 @@
 """Frequent questions in other words, and questions that are none of them, to choose an index and to test it.
 
-The first half of each chose the threshold, by benchmarks/faq.py; the second is what tests ask.
+The first half of each once chose a threshold; the second is what tests ask.
 """
 
 from support.cases import cases
