@@ -71,14 +71,10 @@ class Finder:
 
     def __init__(self, rows: Sequence[Row]):
         self.rows = {row.question: row for row in reversed(rows)}  # the first of the same name counts
-        pairs = [(wording, row) for row in rows for wording in row.all_wordings]
-        all_wordings = "\n".join(wording.lower() for wording, _ in pairs)
-        texts = in_words(all_wordings).split("\n")  # all at once is faster; no form goes over lines
         self.same: dict[str, Row] = {}
-        self.content: dict[str, list[set[str]]] = {}
-        for text, (_, row) in zip(texts, pairs, strict=True):
-            self.same.setdefault(plain(text), row)
-            self.content.setdefault(row.question, []).append(content_words(text))
+        for row in rows:
+            for wording in row.all_wordings:
+                self.same.setdefault(plain(wording), row)
         self.classifier = Classifier.load(LISTED)
         self.is_listed = np.array([label != NOT_LISTED for label in self.classifier.labels])
 
@@ -88,16 +84,20 @@ class Finder:
         What no list has also has a likeliest row. So one that is not SURE counts only if a wording of it is
         about the same; else the probability is 0.
         """
+        if plain(question) in self.same:
+            return self.same[plain(question)], 1.0
         text = in_words(question.lower())
-        if plain(text) in self.same:
-            return self.same[plain(text)], 1.0
         found = self.classifier.probabilities(text) * self.is_listed
         row = self.rows[self.classifier.labels[int(found.argmax())]]
         probability = min(float(found.max()), 0.999)
-        asked = content_words(text)
-        if probability < SURE and not any(is_about(asked, one) for one in self.content[row.question]):
+        if probability < SURE and not has_wording_about(row, content_words(text)):
             probability = 0.0
         return row, probability
+
+
+def has_wording_about(row: Row, asked: set[str]) -> bool:
+    """Whether a wording of a listed question is about the same as a question with these content words."""
+    return any(is_about(asked, content_words(in_words(wording.lower()))) for wording in row.all_wordings)
 
 
 @dataclass
