@@ -31,8 +31,12 @@ MEET = re.compile(r"(?i)\b(meet|met)\b")
 """What everybody of a story does."""
 HOW_MANY = re.compile(r"(?i)\W*how (many|much)\b")
 """How a question begins that asks for a number."""
-WHO_IS_MOST = re.compile(r"(?i)^\W*who(?:'s| is| was| were) (?:the )?\w+est\b")
+WHO_IS_MOST = re.compile(
+    r"(?i)^\W*who(?:'s| is| was| were) (?:the )?\w+est\b|^\W*who\b.*\b(most|more|fewest|fewer)\b"
+)
 """How a question begins that compares the people of a story."""
+WHICH_COLOR = re.compile(r"(?i)^\W*(what|which) colou?rs?\b")
+"""How a question begins that asks for a color."""
 
 
 def asked_for(question: str) -> list[str]:
@@ -60,6 +64,8 @@ def kind_after(asked: Question, known: list[str]) -> str:
       "course", which the lists did not answer;
     - a kind of questions about a story but "truth" is "why", where the question begins so;
     - "world" is "story", where all that it names of the village is in the story;
+    - "cast" and "places" are "story", where they compare people;
+    - "fact", "sentence" and "places" are "story", where they ask for the color of nothing that they name;
     - "fact", "sentence", "places" and "story" are "deeds", where it asks how something was before the end;
     - a kind that leaves it open is "world", where the question is about the world;
     - "fact" and "sentence", about what was said, are "learned" in words that the model learned, else "count"
@@ -78,6 +84,10 @@ def kind_after(asked: Question, known: list[str]) -> str:
         kind = Kind.WHY
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
+    if story and kind in (Kind.CAST, Kind.PLACES) and WHO_IS_MOST.search(question):
+        return Kind.STORY
+    if kind in (*FOR_MODEL, Kind.PLACES) and WHICH_COLOR.match(question) and not asked_for(question):
+        return Kind.STORY
     asks_before = BEFORE.search(question) and (nouns or MEET.search(question))
     if kind in (*FOR_MODEL, Kind.STORY, Kind.PLACES) and asks_before:
         return Kind.DEEDS

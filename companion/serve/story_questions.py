@@ -6,7 +6,7 @@ Each reader answers questions of one form, with "" where it has no answer.
 import re
 from dataclasses import dataclass
 
-from companion.serve.after_story import BEFORE, WHO_DID, asked_for
+from companion.serve.after_story import BEFORE, WHICH_COLOR, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_facts import (
     MAN_OR_WOMAN,
@@ -17,6 +17,7 @@ from companion.serve.story_facts import (
     deeds_of,
     deeds_with,
     feelings_in,
+    items_of,
     joined_items,
     lacking,
     people_of,
@@ -68,7 +69,7 @@ BEFORE_SOMEBODY = re.compile(r"(?i)\b(before|after|until) (?:the )?(\w+) (comes?
 """What asks for what comes before or after somebody does."""
 AGAIN = re.compile(r"(?i)\b(find|found)\b.*\b(again|back)\b")
 """What asks whether what was lost is found."""
-IS_LOST = re.compile(r"(?i)\b(lose|lost|steals?|stolen|stole|missing)\b")
+IS_LOST = re.compile(r"(?i)(?<!get )(?<!gets )(?<!got )\b(lose|lost|steals?|stolen|stole|missing)\b")
 """What asks for something that was lost."""
 HAS_MOST = re.compile(r"(?i)^\W*who\b.*\b(most|more|fewest|fewer)\b")
 """What compares what people have."""
@@ -395,6 +396,13 @@ def lost(asked: StoryQuestion) -> str:
     return with_places(f"Nobody {verb} anything in the story.", asked)
 
 
+def colored_things(asked: StoryQuestion) -> str:
+    """The things of a story with their colors, to a question that names none of the village."""
+    things = things_of(asked.story)
+    colored = [item for item in items_of(asked.story) if item.split()[-1] in things]
+    return f"The story has {joined_items(colored)}." if colored and not asked.nouns else ""
+
+
 def nth_sentence(asked: StoryQuestion) -> str:
     """The sentence that a question names by its number."""
     number = ORDINALS.index(NTH_SENTENCE.search(asked.question)[1].lower())
@@ -445,6 +453,7 @@ BY_FORM = (
     (BEFORE_SOMEBODY, around_arrival),
     (WITH_WHOM, company),
     (WHERE_FIRST, first_mention),
+    (WHICH_COLOR, colored_things),
     (HAS_MOST, holders),
     (AGAIN, lost),
     (IS_LOST, lost),

@@ -131,9 +131,9 @@ def test_more_messages_get_a_sensible_answer():
     "order, nearest, note",
     [
         (
-            "tell a story about mara and a dragon",
+            "tell a story about mara and a green dragon",
             "Tell me a story about the baker Mara.",
-            "I do not know “dragon”, so the story leaves that out.",
+            "I do not know “green dragon”, so the story leaves that out.",
         ),
         (
             "tell me a story with a happy ending about a key",
@@ -231,7 +231,6 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("who found the key?", "Mara found the key."),
-        ("is there a cat in it?", f"No. The story has no cat. {CONTENTS}"),
         ("was there a fox?", f"Yes: “{LAST}”"),
         ("My son asks where the pie was", f"The story has no pie. {CONTENTS}"),
         ("tell it again please", STORY),
@@ -246,7 +245,6 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("so Mara is a miller, right?", "No, Mara is the baker."),
         ("does the fox have the key", "No, Mara has the key."),
         ("is the key with Bram", "No, Mara has the key."),
-        ("was bram at the mill", "Yes, Bram is at the mill."),
         ("whats the name of the baker", "Mara is the baker."),
         ("who had the key before", "Mara found the key."),
         ("what is the title", f"The story has no title. {WITH_CAST.partition(' It ends')[0]}"),
@@ -257,7 +255,9 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("did they find it again", "Nobody lost anything in the story."),
         ("did she meet him", f"{ONLY} Bram came to the mill and met Mara."),
         ("how many things were found", f"{ONLY} Mara found the key."),
-        ("who was the sneakiest", "The story says nothing of “sneakiest”."),
+        ("who was the happiest person in it", "The story says nothing of “happiest”."),
+        ("what colour was it", "The story has the red key."),
+        ("did anybody get lost", UNSAID),
         ("Did the fisherman keep it for himself?", UNSAID),
     ],
 )
