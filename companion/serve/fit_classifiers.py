@@ -2,7 +2,8 @@
 
     python -m companion.serve.fit_classifiers
 
-takes about two minutes. It must run after each change of messages.csv, faq.csv, questions.csv or wordings.csv.
+takes about two minutes. It must run after each change of messages.csv, faq.csv, questions.csv or
+wordings.csv.
 """
 
 import torch
@@ -16,7 +17,7 @@ N_STEPS = 60
 LEARNING_RATE = 0.05
 WEIGHT_DECAY = 3e-5
 KEPT = 0.05
-"""The share of the weights that stay: the largest. The others change hardly an answer, and make the file large."""
+"""The share of the weights that stay: the largest. The others hardly change an answer."""
 
 
 def as_matrix(messages: list[str]) -> torch.Tensor:

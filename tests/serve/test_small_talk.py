@@ -204,7 +204,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         "Who is the hero of the story?": "Mostly the baker Mara, who comes first.",
         "who was in it": "The story has the baker Mara and the fox Bram.",
         "who else is in it besides mara": "The story has the fox Bram.",
-        "what's the story about?": "The story has the baker Mara, the fox Bram and the red key.",
+        "what is it about?": "In short: Mara found the key, and then Bram came to the mill and met Mara.",
         "which things are in the story": "The story has the red key.",
         "are there any animals": "The story has the fox Bram.",
     }
