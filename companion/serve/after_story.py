@@ -3,12 +3,13 @@
 import re
 
 from companion.serve.course_question import ASKS
-from companion.serve.kinds import ABOUT_STORY, FOR_MODEL, MAYBE_WORLD, Kind, known_kinds, words_of
+from companion.serve.kinds import ABOUT_STORY, ANSWERS, FOR_MODEL, MAYBE_WORLD, Kind, known_kinds, words_of
 from companion.serve.message import Question
 from companion.serve.village_words import (
     SPARE,
     WORDS,
     content_words,
+    in_past,
     learned_words,
     missing,
     unknown_words,
@@ -16,6 +17,7 @@ from companion.serve.village_words import (
     village_nouns,
 )
 from companion.show.judged_text import is_story
+from companion.village.words import KINDS
 
 WHO_DID = re.compile(r"^\W*(?i:who) (?!(?:is|was|are|were|has|had)\b)[a-z]\w*")
 """How a question begins that asks who did something."""
@@ -33,10 +35,15 @@ HOW_MANY = re.compile(r"(?i)\W*how (many|much)\b")
 """How a question begins that asks for a number."""
 WHO_IS_MOST = re.compile(
     r"(?i)^\W*who(?:'s| is| was| were) (?:the )?\w+est\b|^\W*who\b.*\b(most|more|fewest|fewer)\b"
+    r"|^\W*(who|which)\b.* (old|young|tall|small|bigg|nic|rich|poor|fast|strong|happi|sadd|smart|bett)e?r\b"
 )
 """How a question begins that compares the people of a story."""
 WHICH_COLOR = re.compile(r"(?i)^\W*(what|which) colou?rs?\b")
 """How a question begins that asks for a color."""
+WHAT_HAS_COLOR = re.compile(
+    rf"(?i)^\W*(who|what|which|is (there )?(any|some)thing)\b.*\b({'|'.join(KINDS['color'])})\b"
+)
+"""What asks for things of a color."""
 
 
 def asked_for(question: str) -> list[str]:
@@ -54,6 +61,12 @@ def asked_for(question: str) -> list[str]:
     return found
 
 
+def asks_of_villagers(question: str) -> bool:
+    """Whether a question is about people of the village, and not about "you"."""
+    names = {*KINDS["name"]}.intersection(village_nouns(question))
+    return bool(names and ASKS.match(question)) and not re.search(r"(?i)\b(you|your|u|ur)\b", question)
+
+
 def kind_after(asked: Question, known: list[str]) -> str:
     """The kind of a question, from its question word on, after what was said, which may decide what was open.
 
@@ -65,6 +78,7 @@ def kind_after(asked: Question, known: list[str]) -> str:
     - a kind of questions about a story but "truth" is "why", where the question begins so;
     - "world" is "story", where all that it names of the village is in the story;
     - "cast" and "places" are "story", where they compare people;
+    - any is "story", where it asks what has a color, and small talk, where it asks about somebody;
     - "fact", "sentence" and "places" are "story", where they ask for the color of nothing that they name;
     - "fact", "sentence", "places" and "story" are "deeds", where it asks how something was before the end;
     - a kind that leaves it open is "world", where the question is about the world;
@@ -84,7 +98,11 @@ def kind_after(asked: Question, known: list[str]) -> str:
         kind = Kind.WHY
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
-    if story and kind in (Kind.CAST, Kind.PLACES) and WHO_IS_MOST.search(question):
+    if kind in ANSWERS and asks_of_villagers(question):
+        return Kind.STORY
+    if story and kind in (Kind.CAST, Kind.PLACES, Kind.WHO) and WHO_IS_MOST.search(question):
+        return Kind.STORY
+    if story and WHAT_HAS_COLOR.match(question) and not nouns:
         return Kind.STORY
     if kind in (*FOR_MODEL, Kind.PLACES) and WHICH_COLOR.match(question) and not asked_for(question):
         return Kind.STORY
@@ -116,6 +134,7 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
         return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False
+    question = in_past(question)
     if missing(unknown_words(WHO_DID.sub("who", question)), story):
         return True
     asked = content_words(question) - content_words(SPARE)

@@ -15,6 +15,7 @@ the others. Both read a message once, at their entry (`message.py`).
 import re
 from collections.abc import Sequence
 
+from companion.serve.after_story import asks_of_villagers
 from companion.serve.course import Course
 from companion.serve.course_lists import SMALL_TALK, Answered
 from companion.serve.course_question import ASKS, ASKS_WHERE, CourseQuestion, Nearness
@@ -35,23 +36,28 @@ from companion.serve.message import Question, read_message
 from companion.serve.village_words import SHE_OR_HE, village_nouns
 from companion.show.judged_text import is_story
 
-REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their)\b")
+REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their|him|them|others|of the two)\b")
 """What means somebody or something that was named before."""
-OF_SOMEBODY = re.compile(r"(?i)^\W*((who|what|where|how) )?(did|was|were|does|do|is|has|had) the\b")
+OF_SOMEBODY = re.compile(r"(?i)^\W*who\b|^\W*((what|where|how) )?(did|was|were|does|do|is|has|had) the\b")
 """How a question begins that asks about somebody or something of a story."""
+
+
+def means_a_story(question: str) -> bool:
+    """Whether a question that no list knows asks who did something, or about somebody or something named."""
+    return bool(OF_SOMEBODY.match(question) or REFERS.search(question) or village_nouns(question))
 
 
 def is_about_the_course(asked: CourseQuestion) -> bool:
     """Whether a message is a question about the course.
 
-    It is one if its kind says so, unless it asks about "the" somebody and no list knows a word of it, or if
-    it is the same as a listed question. It is none if messages.csv has it with another kind, if its kind is
+    It is one if its kind says so, unless it may mean a story and no list knows a word of it, or if it is the
+    same as a listed question. It is none if messages.csv has it with another kind, if its kind is
     of no questions, or if it means somebody ("she") and has no term. Else it must have little besides terms
     of the course, where its kind leaves that open, or ask with a term and no word of the village, or be near
     a listed question.
     """
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
-        return bool(asked.entries or asked.nearness or not OF_SOMEBODY.match(asked.text))
+        return bool(asked.entries or asked.nearness or not means_a_story(asked.text))
     if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds():
         return False
     if not asked.entries and any(form.search(asked.text) for form in SHE_OR_HE):
@@ -143,6 +149,8 @@ class Lists:
         if following:
             return following
         if asked.kind == Kind.ORDER or not is_about_the_course(asked):
+            if asks_of_villagers(asked.text) and words_of(asked.text) not in known_kinds():
+                return None
             return Answered(ANSWERS[asked.kind], SMALL_TALK) if asked.kind in ANSWERS else None
         found = self.course.chapter_for(asked) if asked.kind == Kind.CHAPTER else self.course.find(asked)
         return found or Answered(NO_ENTRY, SMALL_TALK)

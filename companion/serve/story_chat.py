@@ -12,7 +12,7 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.after_story import asked_for, kind_after
+from companion.serve.after_story import WHICH_COLOR, asked_for, kind_after
 from companion.serve.kinds import ABOUT_STORY, EXAMPLE, FOR_MODEL, UNCLEAR, Kind
 from companion.serve.message import Question, read_message
 from companion.serve.orders import (
@@ -34,7 +34,7 @@ from companion.serve.story_facts import (
     things_of,
     truth_of,
 )
-from companion.serve.story_questions import NO_REASONS, read
+from companion.serve.story_questions import HAS_NOTHING, HAS_WHAT, NO_REASONS, read
 from companion.serve.village_words import (
     SHE_OR_HE,
     WORDS,
@@ -241,7 +241,7 @@ class StoryChat(Chat):
             is_of_program = bool(self.replies) and self.replies[-1].by != "model"
             is_of_story = is_of_program or "story" in question.text.lower()
             return Reply(truth_of(self.messages, is_of_story) or NO_STORY, "rule")
-        if kind == Kind.LEARNED and not (stories and has_several_holders(question.text, stories[-1])):
+        if kind == Kind.LEARNED and not (stories and is_for_program(question.text, stories[-1])):
             return None
         if not stories:
             return Reply(NO_STORY, "rule")
@@ -360,12 +360,23 @@ def things_in(message: str) -> list[str]:
     return [noun for noun in dict.fromkeys(village_nouns(message)) if noun in things]
 
 
-def has_several_holders(question: str, story: str) -> bool:
-    """Whether a question asks who has goods that two people of a story have. The model names one of them."""
-    if not re.match(r"(?i)\W*who\b", question):
-        return False
-    kinds = [goods for _, goods in state_of(story).goods.values()]
-    return any(kinds.count(noun) > 1 for noun in village_nouns(question))
+def is_for_program(question: str, story: str) -> bool:
+    """Whether a question of a form that the model learned asks what the model did not learn to say.
+
+    It asks who has goods that two people have, who has none, what somebody has who has nothing, or for the
+    color of what has none.
+    """
+    state = state_of(story)
+    nouns = village_nouns(question)
+    if HAS_NOTHING.match(question):
+        return True
+    if WHICH_COLOR.match(question):
+        return bool(nouns) and {*things_of(story)}.isdisjoint(nouns)
+    if HAS_WHAT.search(question):
+        return any(name not in state.thing and name not in state.goods for name in people_of(story, nouns))
+    kinds = [goods for _, goods in state.goods.values()]
+    asks_who = re.match(r"(?i)\W*who\b", question)
+    return bool(asks_who) and any(kinds.count(noun) > 1 for noun in nouns)
 
 
 def is_of_no_owner(answer: str, story: str) -> bool:

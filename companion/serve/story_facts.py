@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection
+from typing import NamedTuple
 
 from companion.serve.kinds import SAID
 from companion.serve.village_words import SPARE, content_words, missing
@@ -10,11 +11,13 @@ from companion.show.judged_text import is_story
 from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
 from companion.village.judge import Reading, cut, state_of
-from companion.village.machine import VILLAGE
+from companion.village.machine import VILLAGE, Step
 from companion.village.words import ANIMALS, KINDS, NUMBERS, number_word
 
 DEEDS = SAID["deeds"]
 """What somebody does in a sentence of a story, by its effects."""
+DEEDS_BY_WORDS = SAID["deeds_by_words"]
+"""The same by words of the sentence, where these say more."""
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 """How a question names one of those in a story."""
 SCENE = re.compile(
@@ -33,7 +36,7 @@ def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
     return {
         "story": story,
         "cast": cast_of(story, question, nouns),
-        "deeds": in_one_sentence(deeds_of(story)) or contents_of(story),
+        "deeds": in_short(story) or contents_of(story),
         "first": sentences_of(story)[0],
         "last": sentences_of(story)[-1],
         "places": scenes_of(story) if SCENE.search(question) else places_of(story, nouns),
@@ -82,11 +85,13 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
     nth = re.search(rf"(?i)\b({'|'.join(ORDINALS)}) (person|character|animal|thing|one)\b", question)
     if nth and ORDINALS.index(nth[1].lower()) < len(items):
         return f"The {nth[1].lower()} is {items[ORDINALS.index(nth[1].lower())]}."
-    comes = re.search(r"(?i)\bwho\b.*\b(first|last)\b", question)
+    comes = re.search(rf"(?i)\bwho\b.*\b({'|'.join(ORDINALS)}|last)\b", question)
     if comes and people:
-        return f"The {comes[1].lower()} is {people[0 if comes[1].lower() == 'first' else -1]}."
+        place = -1 if comes[1].lower() == "last" else ORDINALS.index(comes[1].lower())
+        there = f"The {comes[1].lower()} is {people[place]}." if place < len(people) else ""
+        return there or f"The story has {joined_items(people)}."
     if (
-        re.search(r"(?i)\b(main|hero|heroine|protagonist|about)\b", question)
+        re.search(r"(?i)\b(main(?! characters| persons| people)|hero|heroine|protagonist|about)\b", question)
         and people
         and items == people + unnamed
     ):
@@ -100,12 +105,16 @@ def joined_items(items: list[str]) -> str:
     return f"{others} and {items[-1]}" if others else items[0]
 
 
-def in_one_sentence(deeds: list[str]) -> str:
-    """Short sentences as one: "Mara found the kite, and then Otto came to the well."."""
+def in_short(story: str) -> str:
+    """All deeds of a story as one sentence: "Mara found the kite, and then Otto came to the well."."""
+    deeds = [deed.text for deed in deeds_of(story)]
     if not deeds:
         return ""
     first, *others = [deed.removesuffix(".") for deed in deeds]
-    *earlier, last = [first, *[re.sub("^The ", "the ", deed) for deed in others]]
+    *earlier, last = [
+        first,
+        *[re.sub("^(The|An?|Some) ", lambda found: found[0].lower(), deed) for deed in others],
+    ]
     before = f"{', '.join(earlier)}, and then " if earlier else ""
     return f"{before}{last}."
 
@@ -178,47 +187,79 @@ def counts_of(story: str) -> Counter[str]:
     return counts
 
 
-def deeds_of(story: str) -> list[str]:
-    """What is done in a story, in short sentences: of each sentence that the judge believes, its effects."""
+class Deed(NamedTuple):
+    """What is done in a sentence of a story.
+
+    Attributes:
+        text: A short sentence: "Mara found the kite."
+        place: Where it is done, or "".
+        sentence: The sentence of the story.
+    """
+
+    text: str
+    place: str
+    sentence: str
+
+
+def deeds_of(story: str) -> list[Deed]:
+    """What is done in a story, in order: of each sentence that the judge believes, its effects."""
     text = " ".join(story.split())
     reading = Reading()
     found = []
     for start, end, matched in cut(text):
         if not matched:
             continue
-        got = next((verb for form, verb in SAID["got"].items() if re.search(form, text[start:end])), "got")
         step = VILLAGE.read(reading.state, *matched)
         others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
-        named = {
-            "others": " and ".join(others) or "nobody",
-            "all": " and ".join(reading.state.role),
-            "got": got,
-        }
         verdict = reading.verdict(step)
-        if verdict.kind != "contradiction" and verdict.reason != "said already":
-            for effect, *letters in step.pattern.effects:
-                if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):
-                    words = [step.said[letter] for letter in letters]
-                    found.append(DEEDS[effect].format(*words, **step.said, **named))
+        if verdict.kind == "contradiction" or verdict.reason == "said already":
+            continue
+        doer = step.said.get("A", step.said.get("B"))
+        place = step.said.get("p") or reading.state.place.get(doer, "")
+        everybody = " and ".join(reading.state.role)
+        for deed in deeds_in(step, text[start:end], " and ".join(others) or "nobody", everybody):
+            found.append(Deed(deed, place, text[start:end]))
     return found
 
 
-def deeds_with(story: str, words: Collection[str]) -> str:
+def deeds_in(step: Step, sentence: str, others: str, everybody: str) -> list[str]:
+    """What is done in a sentence, in short sentences.
+
+    Args:
+        step: The sentence as the judge reads it.
+        sentence: Its words.
+        others: Those who were at its place before.
+        everybody: Those of the story.
+    """
+    said = step.said | {"others": others, "all": everybody}
+    for form, deed in DEEDS_BY_WORDS.items():
+        if re.search(form, sentence):
+            return [deed.format(**said)]
+    said["got"] = next((verb for form, verb in SAID["got"].items() if re.search(form, sentence)), "got")
+    found = []
+    for effect, *letters in step.pattern.effects:
+        if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):
+            found.append(DEEDS[effect].format(*[said[letter] for letter in letters], **said))
+    return found
+
+
+def deeds_with(story: str, words: Collection[str]) -> list[Deed]:
     """The deeds of a story that have all of some words, where a role also stands for its name."""
     roles = state_of(story).role
     stems_asked = content_words(" ".join(words)) - content_words(SPARE)
     found = []
     for deed in deeds_of(story):
-        named = [role for name, role in roles.items() if name in deed]
-        if stems_asked <= content_words(" ".join([deed, *named])):
+        named = [role for name, role in roles.items() if name in deed.text]
+        if stems_asked <= content_words(" ".join([deed.text, *named])):
             found.append(deed)
-    return " ".join(found)
+    return found
 
 
 def feelings_in(story: str, nouns: list[str]) -> str:
     """What somebody of some nouns, or anybody, felt in a story."""
     names = people_of(story, nouns)
-    felt = [deed for deed in deeds_of(story) if " felt " in deed and (not names or deed.split()[0] in names)]
+    moods = [deed.text for deed in deeds_of(story) if " felt " in deed.text]
+    felt = [mood for mood in moods if not names or mood.split()[0] in names]
     felt += [f"“{one}”" for one in sentences_of(story) if "happily" in one]
     return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
 

@@ -4,19 +4,22 @@ Each reader answers questions of one form, with "" where it has no answer.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from companion.serve.after_story import BEFORE, WHICH_COLOR, WHO_DID, asked_for
+from companion.serve.after_story import BEFORE, HOW_MANY, WHAT_HAS_COLOR, WHICH_COLOR, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_facts import (
     MAN_OR_WOMAN,
     ORDINALS,
+    Deed,
     cast_of,
     contents_of,
     counts_of,
     deeds_of,
     deeds_with,
     feelings_in,
+    in_short,
     items_of,
     joined_items,
     lacking,
@@ -30,17 +33,24 @@ from companion.serve.village_words import (
     SPARE,
     WORDS,
     content_words,
+    in_past,
     missing,
     unknown_words,
     village_forms,
     village_nouns,
+    words_without,
 )
 from companion.village import judge
+from companion.village.facts import State
 from companion.village.judge import state_of
-from companion.village.words import KINDS, number_word
+from companion.village.words import KINDS, SHE, number_word
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
+FORMS = "|".join(village_forms())
+"""The words of the village, as they are typed."""
+CAST_WORDS = re.compile(r"(?i)\b(animals?|people|persons?|characters?|things?|objects?|items?)\b")
+"""What asks for all of a kind that a story has."""
 WHERE = re.compile(r"(?i)^\W*(where|who (has|holds|owns))\b")
 """How a question begins that asks for places and things."""
 IS_IT = re.compile(r"(?i)^\W*(is|isn'?t|are|was|wasn'?t|does|doesn'?t|has|had)\b(?! there)")
@@ -51,9 +61,14 @@ HAS_IT = re.compile(r"(?i)^\W*((has|had)\b(?! there)|does(n'?t)?\b.*\b(have|hold
 """What asks whether somebody has something."""
 WHOSE = re.compile(r"(?i)\b(whose|belongs?)\b")
 """What asks for the owner of a thing."""
-HAS_WHAT = re.compile(r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own|got)\b")
+HAS_WHAT = re.compile(
+    r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own|got)\b"
+    r"|^\W*(does|did)\b.*\bhave (any|some)thing\b"
+)
 """What asks for the things of somebody."""
-SPEAKS = re.compile(r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b")
+SPEAKS = re.compile(
+    r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b|\bwhat\b.*\b(said|says|asked)\b"
+)
 """What asks for what somebody says."""
 WANTS = re.compile(r"(?i)\bwhat (did|does|do) .*\b(want|wish)\b")
 """What asks for the wish of somebody."""
@@ -67,21 +82,55 @@ WHERE_FIRST = re.compile(r"(?i)^\W*where\b.*\b(first|start(s|ed)?|begin|began|be
 """What asks where somebody is at the beginning."""
 BEFORE_SOMEBODY = re.compile(r"(?i)\b(before|after|until) (?:the )?(\w+) (comes?|came|arrive[sd]?|joined)\b")
 """What asks for what comes before or after somebody does."""
-AGAIN = re.compile(r"(?i)\b(find|found)\b.*\b(again|back)\b")
-"""What asks whether what was lost is found."""
+AGAIN = re.compile(
+    r"(?i)\b(find|found|get|got|gets|give|gave|given|bring|brought|returned?)\b.*\b(again|back)\b"
+)
+"""What asks whether what was lost or lent is found or given back."""
 IS_LOST = re.compile(r"(?i)(?<!get )(?<!gets )(?<!got )\b(lose|lost|steals?|stolen|stole|missing)\b")
 """What asks for something that was lost."""
+STEALS = re.compile(r"(?i)\b(steals?|stole|stolen|thief)\b")
+"""What asks for something that was stolen."""
 HAS_MOST = re.compile(r"(?i)^\W*who\b.*\b(most|more|fewest|fewer)\b")
 """What compares what people have."""
+GIVEN_BY = re.compile(r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|given|lend|lent|return)\b")
+"""What asks whether somebody gave or lent something."""
+GIVEN_TO = re.compile(r"(?i)\bto (?:the )?(\w+)")
+"""What names the one to whom something was given."""
 HIM_OR_HER = re.compile(r"(?i)\b(him|her|them)\b")
 """Whom something is done to."""
+WHEN = re.compile(r"(?i)^\W*when (did|does|was|were|is)\b")
+"""What asks when something was done."""
+WHO_AROUND = re.compile(
+    r"(?i)^\W*who (?:came|comes|arrive[sd]|was|is|joined)(?: there| here)? (after|before) (?:the )?(\w+)\W*$"
+)
+"""What asks who comes before or after somebody."""
+IS_HE_OR_SHE = re.compile(r"(?i)\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b")
+"""What asks whether somebody is a man or a woman."""
+HOW_OLD = re.compile(r"(?i)\bhow old\b|\bage of\b")
+"""What asks for the age of somebody."""
+WHO_NTH = re.compile(rf"(?i)^\W*who\b.*\b({'|'.join(ORDINALS)}|last)\b")
+"""What asks for one of the people by the order in which they come."""
+ASKS_WHICH = re.compile(r"(?i)^\W*(who|what|which|where)\b")
+"""How a question begins that asks for one of several."""
+EITHER = re.compile(rf"(?i),? (the )?({FORMS}) or (the )?({FORMS})(?=\W*$)")
+"""What stands behind a question and names two of the village that may be the answer."""
+HAS_NOTHING = re.compile(r"(?i)^\W*who\b.*\b(nothing|no \w+|none|empty)\b")
+"""What asks who has nothing."""
+WHO_SAYS = re.compile(r"(?i)^\W*who (?:said|says|asked|shouted|cried|answered)\b(.*)")
+"""What asks who says something."""
+WHERE_DONE = re.compile(r"(?i)^\W*where (did|does|was|were)\b")
+"""What asks where something was done."""
+HOW_GOT = re.compile(r"(?i)^\W*how (did|does|do|has|had)\b.*\b(get|gets|got|come by|receive|have)\b")
+"""What asks how somebody got a thing."""
 LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
 """What asks where somebody lives."""
 NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
 """What names a sentence by its number."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
-DEED_WORDS = content_words(" ".join(WORDS["past"].values()))
+DEED_WORDS = content_words(
+    " ".join(text for some in ("deeds", "deeds_by_words", "got") for text in SAID[some].values())
+)
 """What is done in stories."""
 NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
 
@@ -107,8 +156,7 @@ class StoryQuestion:
     @property
     def words(self) -> set[str]:
         """The content words of the question, with its verbs as a story has them: "find" as "found"."""
-        in_past = re.sub(r"\w+", lambda found: WORDS["past"].get(found[0].lower(), found[0]), self.question)
-        return content_words(in_past) - content_words(SPARE)
+        return content_words(in_past(self.question)) - content_words(SPARE)
 
     @property
     def verbs(self) -> set[str]:
@@ -124,6 +172,16 @@ def with_places(answer: str, asked: StoryQuestion) -> str:
 def only(facts: str) -> str:
     """What a story says that may be what was asked for; that it does not say that, where there are none."""
     return f"{SAID['only']} {facts}" if facts else SAID["unsaid"]
+
+
+def told_instead(story: str) -> str:
+    """That a story does not say what was asked for, and what it tells."""
+    return f"{SAID['unsaid']} In short: {in_short(story)}".removesuffix(" In short: ")
+
+
+def text_of(deeds: Sequence[Deed]) -> str:
+    """Deeds as one text."""
+    return " ".join(deed.text for deed in deeds)
 
 
 def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str) -> str:
@@ -166,7 +224,8 @@ def has_role(asked: StoryQuestion) -> str:
 
 def has_mood(asked: StoryQuestion) -> str:
     """Whether somebody felt so, or that the story does not say it."""
-    deeds = [deed.removesuffix(".").split() for deed in deeds_of(asked.story) if " felt " in deed]
+    felt = [deed.text for deed in deeds_of(asked.story) if " felt " in deed.text]
+    deeds = [deed.removesuffix(".").split() for deed in felt]
     names = [words[0] for words in deeds]
     moods = {words[0]: words[-1] for words in deeds if names.count(words[0]) == 1}  # a mood may change
     if not asked.people or not set(KINDS["mood"]) & set(re.findall(r"\w+", asked.question.lower())):
@@ -181,8 +240,12 @@ def is_at_place(asked: StoryQuestion) -> str:
 
 def has_thing(asked: StoryQuestion) -> str:
     """Whether somebody has a thing."""
-    holders = {held.noun: name for name, held in state_of(asked.story).thing.items()}
-    return yes_or_no(asked, "name", holders, "{1} has the {0}")
+    state = state_of(asked.story)
+    holders = {held.noun: name for name, held in state.thing.items()}
+    answer = yes_or_no(asked, "name", holders, "{1} has the {0}")
+    for noun, (_, place) in state.lying.items():
+        answer = answer or yes_or_no(asked, "name", {noun: place}, "the {} is at the {}")
+    return answer
 
 
 def about_the_story(asked: StoryQuestion) -> str:
@@ -195,8 +258,8 @@ def about_the_story(asked: StoryQuestion) -> str:
 
 def presence(asked: StoryQuestion) -> str:
     """Whether the story has what is asked for: the first sentence with it, or what there is instead."""
-    named = asked_for(asked.question)
-    if not named:
+    named = asked_for(asked.question) or words_without(asked.question, content_words(SPARE))
+    if not named or CAST_WORDS.search(asked.question):
         return cast_of(asked.story, asked.question, [])
     found = [one for one in sentences_of(asked.story) if not missing(named[-1:], one)]
     if found:
@@ -227,10 +290,10 @@ def number(asked: StoryQuestion) -> str:
         for word in ("things", "objects", "items"):
             counts[word] = len(held)
         counts["friends"] -= len(asked.people)
-    done = asked.verbs & DEED_WORDS
+    done = asked.verbs & DEED_WORDS - {"left"}
     if done:  # "how many things were found"
         said = [one for one in sentences_of(asked.story) if done <= content_words(one)]
-        return only(deeds_with(asked.story, done) or " … ".join(said))
+        return only(text_of(deeds_with(asked.story, done)) or " … ".join(said))
     found = re.search(r"(?i)how (?:many|much) (?:different |other |more )*(\w+)", asked.question)
     typed = found[1].lower() if found and content_words(found[1]) else ""
     if "how long" in asked.question.lower():
@@ -263,12 +326,15 @@ def person(asked: StoryQuestion) -> str:
     if not named:
         return ""
     found = [f"{name} is the {role}." for name, role in asked.people.items()]
-    return " ".join(found) or lacking(asked.story, named[-1])
+    absent = missing(named[-1:], asked.story)
+    return " ".join(found) or (lacking(asked.story, absent[0]) if absent else "")
 
 
 def reason(asked: StoryQuestion) -> str:
-    """That a story gives no reasons, and where those are of whom the question asks."""
-    return with_places(NO_REASONS, asked)
+    """The sentence that gives a reason, or that the story gives none and where those are who are named."""
+    given = [one for one in sentences_of(asked.story) if re.search(r" because |, so \w+ ", one)]
+    given = [one for one in given if not missing(asked.people, one) and asked.verbs & {*content_words(one)}]
+    return f"The story says: {given[0]}" if given else with_places(NO_REASONS, asked)
 
 
 def whereabouts(asked: StoryQuestion) -> str:
@@ -282,27 +348,105 @@ def holders(asked: StoryQuestion) -> str:
     return whereabouts(asked) if asked.nouns else ""
 
 
+def most(asked: StoryQuestion) -> str:
+    """Who has the most or the fewest things and goods, or none: of those that are named, or of all."""
+    named = things_in(asked)
+    n = {name: n_things(state_of(asked.story), name, named) for name in state_of(asked.story).role}
+    if not n:
+        return ""
+    where = places_of(asked.story, [])
+    if HAS_NOTHING.search(asked.question):
+        names = [name for name in n if not n[name]] or ["Nobody"]
+        return f"{joined_items(names)} {'has' if len(names) == 1 else 'have'} none. {where}"
+    rank, wanted = "the fewest", min(n.values())
+    if re.search(r"(?i)\b(most|more)\b", asked.question):
+        rank, wanted = "the most", max(n.values())
+    names = [name for name in n if n[name] == wanted]
+    has = "has" if len(names) == 1 else "have"
+    return f"{joined_items(names)} {has} {rank}: {number_word(wanted) if wanted else 'none'}. {where}"
+
+
+def n_things(state: State, name: str, named: list[str]) -> int:
+    """How many things and goods somebody has, of those that are named, or of all."""
+    held = [state.thing[name].noun] if name in state.thing else []
+    n_goods, goods = state.goods.get(name, (0, ""))
+    return sum(not named or noun in named for noun in held) + n_goods * (not named or goods in named)
+
+
 def things_of_people(asked: StoryQuestion) -> str:
-    """What those have whom the question names."""
-    return places_of(asked.story, asked.nouns) if asked.people else ""
+    """What those have whom the question names, or that they have nothing."""
+    state = state_of(asked.story)
+    without = [name for name in asked.people if name not in state.thing and name not in state.goods]
+    if BEFORE.search(asked.question):
+        return ""
+    if not asked.people or len(without) < len(asked.people):
+        return places_of(asked.story, asked.nouns) if asked.people else ""
+    has = "has" if len(without) == 1 else "have"
+    nothing = f"{joined_items(without)} {has} nothing at the end of the story."
+    return f"{nothing} {text_of(deeds_with(asked.story, without))}".strip()
 
 
 def speech(asked: StoryQuestion) -> str:
     """The sentences in which somebody speaks."""
     names = "|".join(asked.people)  # empty for "what do they say": all that is spoken
     spoken = [one for one in sentences_of(asked.story) if re.search(rf"\" .*({names})", one)]
-    return f"The story says: {' … '.join(spoken[:4])}" if spoken else SAID["unsaid"]
+    n_shown = 1 if re.search(r"(?i)\bfirst\b", asked.question) else 4
+    return f"The story says: {' … '.join(spoken[:n_shown])}" if spoken else ""
 
 
 def happened(asked: StoryQuestion) -> str:
     """Whether something happened: the deeds or sentences with all words of the question."""
-    done = deeds_with(asked.story, asked.people) if asked.people else ""
+    named = asked.people or asked.nouns
+    done = text_of(deeds_with(asked.story, named)) if named else ""
     if not asked.verbs:  # "did Mara do anything"
-        return only(done)
-    deeds = deeds_with_words(asked)
+        return only(done) if done else told_instead(asked.story)
+    deeds = deeds_with(asked.story, asked.words)
+    given = [deed for deed in deeds if is_given_so(deed, asked.question)]
+    if deeds and not given:
+        return f"No: {text_of(deeds)}"
     if deeds:
-        return only(deeds) if HIM_OR_HER.search(asked.question) else f"Yes: {deeds}"
-    return sentences_with_words(asked) or only(done)
+        return only(text_of(deeds)) if HIM_OR_HER.search(asked.question) else f"Yes: {text_of(given)}"
+    return sentences_with_words(asked) or (only(done) if done else told_instead(asked.story))
+
+
+def is_given_so(deed: Deed, question: str) -> bool:
+    """Whether a deed is not a gift or a loan by or to another one than a question says."""
+    given = re.match(r"(\w+) (?:gave|lent) .* to (\w+)\.", deed.text)
+    by = re.search(
+        r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|given|lend|lent|return)\b", question
+    )
+    to = re.search(r"(?i)\bto (?:the )?(\w+)", question)
+    proposed = [found[1] if found else "" for found in (by, to)]
+    for name, one in zip(given.groups() if given else (), proposed, strict=False):
+        if one in KINDS["name"] and one != name:
+            return False
+    return True
+
+
+def was_done(asked: StoryQuestion) -> str:
+    """Whether something was done, to a question without the one who did it: "was the key found?"."""
+    if not asked.verbs & DEED_WORDS:
+        return ""
+    return happened(asked)
+
+
+def who_did(asked: StoryQuestion) -> str:
+    """Who did something that deeds name, or that nobody did it."""
+    if not asked.verbs & DEED_WORDS or IS_LOST.search(asked.question):
+        return ""
+    return deeds_with_words(asked) or sentences_with_words(asked) or nobody(asked)
+
+
+def places_of_deeds(asked: StoryQuestion) -> str:
+    """Where something was done, as where somebody found a thing."""
+    deeds = deeds_with(asked.story, asked.words) if asked.verbs & DEED_WORDS else []
+    return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
+
+
+def ways_to_get(asked: StoryQuestion) -> str:
+    """How somebody got a thing: what is done with the things and goods of the question."""
+    things = things_in(asked)
+    return text_of(deeds_with(asked.story, [*things, *asked.people])) if things else ""
 
 
 def deeds_of_nouns(asked: StoryQuestion) -> str:
@@ -310,40 +454,48 @@ def deeds_of_nouns(asked: StoryQuestion) -> str:
     if not asked.nouns or asked.verbs:
         return ""
     nouns = [noun for noun in asked.nouns if noun not in KINDS["place"]]  # "what did Mara do at the mill"
-    return deeds_with(asked.story, nouns or asked.nouns)
+    return text_of(deeds_with(asked.story, nouns or asked.nouns))
 
 
 def sentences_with_words(asked: StoryQuestion) -> str:
     """The first true sentences with all content words of a question."""
     true = [one.sentence for one in judge(asked.story) if one.kind in ("ok", "misplaced")]
-    found = [sentence for sentence in true if asked.words <= content_words(sentence)]
+    found = [one for one in true if asked.words <= content_words(f"{one} {in_past(one)}")]
     return f"The story says: {' … '.join(found[:4])}" if asked.words and found else ""
+
+
+def sentences_with_verbs(asked: StoryQuestion) -> str:
+    """The same for a question with a word that is no noun and none of `DEED_WORDS`: "who blushed"."""
+    of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.WHY, Kind.FEELINGS)
+    return sentences_with_words(asked) if asked.kind in of_deeds and asked.verbs - DEED_WORDS else ""
 
 
 def deeds_with_words(asked: StoryQuestion) -> str:
     """The deeds with all words of a question."""
-    return deeds_with(asked.story, asked.words) if asked.words else ""
+    return text_of(deeds_with(asked.story, asked.words)) if asked.words else ""
 
 
 def other_deeds(asked: StoryQuestion) -> str:
     """What is done by those whom a question names, where the story does not say what is asked."""
     if asked.kind != Kind.DEEDS:
         return ""
-    done = deeds_with(asked.story, asked.nouns)
+    done = text_of(deeds_with(asked.story, asked.nouns))
+    if asked.verbs and not asked.nouns:
+        return told_instead(asked.story)
     return only(done) if asked.verbs else done
 
 
 def wishes(asked: StoryQuestion) -> str:
     """What somebody wanted, or where the story does not say it, what they did."""
-    deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.split())]
-    wanted = [deed for deed in deeds if " wanted " in deed]
-    return " ".join(wanted) or only(" ".join(deeds))
+    deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.text.split())]
+    wanted = [deed for deed in deeds if " wanted " in deed.text]
+    return text_of(wanted) or only(text_of(deeds))
 
 
 def deeds_of_things(asked: StoryQuestion) -> str:
     """What is done with the things that a question names, where the story does not say more."""
     things = [noun for noun in things_of(asked.story) if noun in asked.nouns]
-    done = deeds_with(asked.story, things) if things else ""
+    done = text_of(deeds_with(asked.story, things)) if things else ""
     return only(done) if done else ""
 
 
@@ -389,18 +541,101 @@ def around_arrival(asked: StoryQuestion) -> str:
 
 def lost(asked: StoryQuestion) -> str:
     """What was lost and is found again, or that nothing was lost."""
-    deeds = deeds_with(asked.story, ["lost"])
+    verb = "stole" if STEALS.search(asked.question) else "lost"
+    deeds = text_of(deeds_with(asked.story, [verb]))
     if deeds:
-        return with_places(deeds, asked) if AGAIN.search(asked.question) else deeds
-    verb = "stole" if re.search(r"(?i)\b(steals?|stole|stolen)\b", asked.question) else "lost"
+        return deeds
     return with_places(f"Nobody {verb} anything in the story.", asked)
 
 
+def he_or_she(asked: StoryQuestion) -> str:
+    """Whether the village says "he" or "she" of somebody."""
+    said = [f"of {name} “{'she' if name in SHE else 'he'}”" for name in asked.people]
+    return f"My stories say {joined_items(said)}." if said else ""
+
+
+def moment(asked: StoryQuestion) -> str:
+    """The day of the story, and what is done that the question asks for."""
+    day = readings(asked.story, asked.question, asked.nouns)["day"]
+    return f"{day} {text_of(deeds_with(asked.story, asked.words)) if asked.words else ''}".strip()
+
+
+def neighbor(asked: StoryQuestion) -> str:
+    """Who comes into a story right before or after somebody."""
+    order, noun = WHO_AROUND.search(asked.question).groups()
+    people = list(state_of(asked.story).role.items())
+    places = [i for i, person in enumerate(people) if village_forms().get(noun.lower()) in person]
+    if not places:
+        return ""
+    place = places[0] + (1 if order.lower() == "after" else -1)
+    if not 0 <= place < len(people):
+        return f"Nobody comes {order.lower()} {people[places[0]][0]}."
+    name, role = people[place]
+    return f"The {role} {name}."
+
+
+def first_number(asked: StoryQuestion) -> str:
+    """The first sentence with the goods of a question that asks how many there were at first."""
+    found = [one for one in sentences_of(asked.story) if not missing(things_in(asked), one)]
+    return (
+        f"The story says: {found[0]}" if found and things_in(asked) and BEFORE.search(asked.question) else ""
+    )
+
+
+def age(asked: StoryQuestion) -> str:
+    """That no story says how old somebody is."""
+    return with_places("The story tells nobody's age.", asked)
+
+
+def nth_person(asked: StoryQuestion) -> str:
+    """Who comes first, second or last, to a question that asks for nothing else."""
+    is_plain = not asked.verbs - content_words(f"came got {' '.join(ORDINALS)} last")
+    return cast_of(asked.story, asked.question, []) if is_plain and not things_in(asked) else ""
+
+
+def things_in(asked: StoryQuestion) -> list[str]:
+    """The things and goods that a question names."""
+    return [noun for noun in asked.nouns if noun in (*KINDS["thing"], *KINDS["goods"])]
+
+
+def given_back(asked: StoryQuestion) -> str:
+    """Whether something was given back, and where the things are."""
+    back = text_of([deed for deed in deeds_with(asked.story, asked.people) if " back to " in deed.text])
+    if back:
+        return f"Yes: {back}"
+    gone = text_of(deeds_with(asked.story, ["lost"]))
+    if gone:
+        return f"No. {gone}"
+    lent = text_of(deeds_with(asked.story, ["lent"]))
+    none = f"The story does not say so. {lent}" if lent else "Nobody lost or lent anything in the story."
+    return f"{none} {places_of(asked.story, asked.people)}"
+
+
 def colored_things(asked: StoryQuestion) -> str:
-    """The things of a story with their colors, to a question that names none of the village."""
+    """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
     colored = [item for item in items_of(asked.story) if item.split()[-1] in things]
-    return f"The story has {joined_items(colored)}." if colored and not asked.nouns else ""
+    if missing(asked.nouns, asked.story) or {*things}.intersection(asked.nouns):
+        return ""
+    none = f"The story gives {joined_items(asked.nouns)} no color." if asked.nouns else ""
+    return f"{none} The story has {joined_items(colored)}.".strip() if colored else none
+
+
+def things_of_color(asked: StoryQuestion) -> str:
+    """What has the color that a question names."""
+    colors = {*KINDS["color"]}.intersection(re.findall(r"\w+", asked.question.lower()))
+    found = [item for item in items_of(asked.story) if colors.intersection(item.split())]
+    if asked.nouns or not colors:
+        return ""
+    none = f"Nothing in the story is {' or '.join(sorted(colors))}. {contents_of(asked.story)}"
+    return f"The story has {joined_items(found)}." if found else none
+
+
+def speaker(asked: StoryQuestion) -> str:
+    """The sentence in which somebody says what a question quotes."""
+    said = WHO_SAYS.search(asked.question)[1].strip(" \"'“”?.!,").lower()
+    found = [one for one in sentences_of(asked.story) if said and said in one.lower()]
+    return f"The story says: {' … '.join(found[:2])}" if found else ""
 
 
 def nth_sentence(asked: StoryQuestion) -> str:
@@ -428,10 +663,10 @@ def unsaid(asked: StoryQuestion) -> str:
     words = [f"“{word}”" for word in absent[-2:]]
     if words:
         return with_places(f"The story says nothing of {' and '.join(words)}.", asked)
-    return only(places_of(asked.story, asked.nouns) if asked.nouns else "")
+    return only(places_of(asked.story, asked.nouns)) if asked.nouns else told_instead(asked.story)
 
 
-YES_OR_NO = (
+FIRST = (
     (IS, has_color),
     (IS, has_role),
     (IS, has_mood),
@@ -439,8 +674,27 @@ YES_OR_NO = (
     (IS, has_thing),
     (HAS_IT, has_thing),
     (ASKS_IF_KEPT, has_thing),
+    (HOW_OLD, age),
+    (IS_HE_OR_SHE, he_or_she),
+    (WHEN, moment),
+    (WHO_AROUND, neighbor),
+    (HOW_MANY, first_number),
+    (WHO_NTH, nth_person),
+    (WHICH_COLOR, colored_things),
+    (WHAT_HAS_COLOR, things_of_color),
+    (HAS_MOST, most),
+    (HAS_NOTHING, most),
+    (HAS_WHAT, things_of_people),
+    (HOW_GOT, ways_to_get),
+    (WHERE_DONE, places_of_deeds),
+    (WHO_SAYS, speaker),
+    (SPEAKS, speech),
+    (STEALS, lost),
+    (AGAIN, given_back),
+    (WHO_DID, who_did),
+    (None, sentences_with_verbs),
 )
-"""What reads whether it is so, by the form of the question."""
+"""What reads the answer to a question of a form, whatever its kind: the first counts."""
 OF_KIND = {
     **dict.fromkeys(READINGS, (about_the_story, absence)),
     Kind.HAS: (presence,),
@@ -453,9 +707,6 @@ BY_FORM = (
     (BEFORE_SOMEBODY, around_arrival),
     (WITH_WHOM, company),
     (WHERE_FIRST, first_mention),
-    (WHICH_COLOR, colored_things),
-    (HAS_MOST, holders),
-    (AGAIN, lost),
     (IS_LOST, lost),
     (NTH_SENTENCE, nth_sentence),
     (LIVES, home),
@@ -465,9 +716,10 @@ BY_FORM = (
     (BEFORE, deeds_of_things),
     (WHERE, whereabouts),
     (WHOSE, holders),
-    (HAS_WHAT, things_of_people),
-    (SPEAKS, speech),
+    (SPEAKS, unsaid),
     (WANTS, wishes),
+    (IS_IT, was_done),
+    (IS_IT, sentences_with_verbs),
     (IS_IT, unsaid),
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),
@@ -484,9 +736,11 @@ BY_FORM = (
 
 def read(kind: str, question: str, story: str) -> str:
     """The answer that a program reads in a story to a question of some kind: the first that there is."""
+    if ASKS_WHICH.match(question):
+        question = EITHER.sub("", question)
     nouns = village_nouns(WHO_DID.sub("who", question))  # "who rings the bell"
     asked = StoryQuestion(kind, question, story, nouns, people_of(story, nouns))
-    readers = [reader for form, reader in YES_OR_NO if form.search(question)]
+    readers = [reader for form, reader in FIRST if form is None or form.search(question)]
     readers += OF_KIND.get(kind, (absence,))
     readers += [reader for form, reader in BY_FORM if form is None or form.search(question)]
     for reader in readers:

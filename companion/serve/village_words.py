@@ -60,6 +60,15 @@ def stem(word: str) -> str:
     return short[:-1] if short[-1] == short[-2] and short[-1] not in "aeiouls" else short  # "stopped"
 
 
+PAST = {stem(verb): told for verb, told in WORDS["past"].items()}
+"""How a story has the verbs of a question, by their stems: "find", "finds" and "finding" are "found"."""
+
+
+def in_past(question: str) -> str:
+    """A question with its verbs as a story has them."""
+    return re.sub(r"\w+", lambda found: PAST.get(stem(found[0].lower()), found[0]), question)
+
+
 def content_words(text: str) -> set[str]:
     """What a text is about: its words without endings, and without the light ones."""
     return set(stems(text)) - LIGHT_WORDS

@@ -55,9 +55,11 @@ def story_chat(*contents):
 LAST = "One day Mara met the fox Bram at the mill."
 WITH_CAST = f"The story has the baker Mara, the fox Bram and the red key. It ends so: “{LAST}”"
 PLACES = "the baker Mara is at the mill with the red key, and the fox Bram is at the mill"
-FELT = "The story does not say how anybody felt."
+NOTHING = "Bram has nothing at the end of the story. Bram came to the mill and met Mara."
+INSTEAD = f"{UNSAID} In short: Mara found the key, and then Bram came to the mill and met Mara."
 BRAM_AT_END = "At the end of the story, the fox Bram is at the mill."
 MARA_AT_END = "At the end of the story, the baker Mara is at the mill with the red key."
+AT_END = f"{MARA_AT_END[:-1]}, and the fox Bram is at the mill."
 CONTENTS = "It has the baker Mara, the fox Bram and the red key."
 
 
@@ -218,7 +220,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
 @pytest.mark.parametrize(
     "question, read",
     [
-        ("does it end well?", f"The story does not say whether its end is good. {FELT} It ends so: “{LAST}”"),
+        ("does it end well?", f"The story does not say whether its end is good. It ends so: “{LAST}”"),
         ("how does Bram feel", "The story does not say how Bram felt."),
         ("Which words in the story are hard for a beginner?", "The story says nothing of “beginner”."),
         ("what did mara want", f"{ONLY} Mara found the key."),
@@ -227,7 +229,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
         ("does bram love the key", f"{ONLY} At the end of the story, {PLACES}."),
         ("did Bram steal the key", f"Nobody stole anything in the story. At the end of the story, {PLACES}."),
-        ("where did mara find the key", f"The story says: {STORY.partition(' One')[0]}"),
+        ("where did mara find the key", "At the mill: Mara found the key."),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
         ("who found the key?", "Mara found the key."),
@@ -240,7 +242,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("is the key orange?", "No, the key is red."),
         ("what is the second sentence", f"“{LAST}”"),
         ("who rings the key", f"{NOBODY_FOUND} {MARA_AT_END}"),
-        ("what does the fox have", BRAM_AT_END),
+        ("what does the fox have", NOTHING),
         ("is bram no fox", f"{ONLY} {BRAM_AT_END}"),
         ("is it true that Mara is a miller?", "No, Mara is the baker."),
         ("so Mara is a miller, right?", "No, Mara is the baker."),
@@ -254,13 +256,16 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("who was with Mara?", "At the end of the story, the fox Bram is with Mara at the mill."),
         ("where did Bram start", f"The story says: {LAST}"),
         ("what did Mara do before Bram came?", f"The story says: {STORY.partition(' One')[0]}"),
-        ("did they find it again", "Nobody lost anything in the story."),
+        (
+            "did they find it again",
+            f"Nobody lost or lent anything in the story. {MARA_AT_END[:-1]}, and the fox Bram is at the mill.",
+        ),
         ("did she meet him", f"{ONLY} Bram came to the mill and met Mara."),
         ("how many things were found", f"{ONLY} Mara found the key."),
         ("who was the happiest person in it", "The story says nothing of “happiest”."),
         ("what colour was it", "The story has the red key."),
-        ("did anybody get lost", UNSAID),
-        ("Did the fisherman keep it for himself?", UNSAID),
+        ("did anybody get lost", INSTEAD),
+        ("Did the fisherman keep it for himself?", INSTEAD),
     ],
 )
 def test_a_program_reads_the_answer_in_the_story(question, read):
@@ -278,7 +283,7 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     assert program_says(after, "how many keys does Bram have left?").startswith("No keys.")
     assert (
         program_says(after, "how many plums did the goose eat?")
-        == f"{ONLY} Nell ate two of the plums. That left three."
+        == f"{ONLY} Nell ate two plums and had three left."
     )
 
 
@@ -300,7 +305,7 @@ def test_what_happens_next_is_nothing_and_the_last_story_is_the_one_that_is_read
     "typed, learned",
     [
         ("where was Mara?", "where is Mara?"),
-        ("What did Bram have?", "What does Bram have?"),
+        ("What did Mara have?", "What does Mara have?"),
         ("what's the color of the key", "what is the color of the key"),
         ("Tell it in one sentence", "How does it end, in one sentence?"),
     ],
