@@ -72,7 +72,9 @@ VERY_RARE = 2
 """The same for the question that has it. With 6, 4 of 8,146 messages got a worse answer, and 1 a better."""
 CHAPTER_AND_NUMBER = re.compile(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b")
 """What names a chapter, or the one after it."""
-DOES_CHAPTER = re.compile(r"(?i)\b(start|begin|open|run|do i (do|read)|how (long|much)|minutes|hours?)\b")
+DOES_CHAPTER = re.compile(
+    r"(?i)\b(start|begin|open|run|do i (do|read|need)|how (long|much)|minutes|hours?|hard\w*|difficult|easy|skip|know)\b"
+)
 """What asks how a chapter is read, and not what is in it."""
 
 
@@ -134,7 +136,7 @@ class Course:
             return word
         matches = get_close_matches(word, self.term_words | self.long_words, 3, 0.84)
         matches = [one for one in matches if one[0] == word[0]]
-        return matches[0] if matches else typed
+        return matches[0] if matches else typed if word == typed.lower() else word
 
     def entries(self, message: str) -> list[Entry]:
         """The entries of at most two terms that a message contains, that of the later chapter first.
@@ -174,8 +176,10 @@ class Course:
         A question about terms counts before others where it is the same, or close and they are not clear.
         """
         of_any_chapter = re.sub(r"(?i)\bchapter \d+\b", "a chapter", message)
-        found = [self.finder.find(text) for text in dict.fromkeys((message, of_any_chapter))]
-        row, probability = max(found, key=lambda one: one[1])
+        row, probability = self.finder.find(message)
+        any_row, any_probability = self.finder.find(of_any_chapter)
+        if any_probability > probability:
+            row, probability = any_row, min(any_probability, 0.999)
         nearness = nearness_of(probability)
         of_terms, similarity = self.term_questions.find(message)
         is_close = similarity >= (CLEAR_COSINE if COMPARES.search(message) else CLOSE_COSINE)
