@@ -73,7 +73,8 @@ VERY_RARE = 2
 CHAPTER_AND_NUMBER = re.compile(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b")
 """What names a chapter, or the one after it."""
 DOES_CHAPTER = re.compile(
-    r"(?i)\b(start|begin|open|run|do i (do|read|need)|how (long|much)|minutes|hours?|hard\w*|difficult|easy|skip|know)\b"
+    r"(?i)\b(start|begin|open|run|do i (do|read|need)|how (long|much)|minutes|hours?)\b"
+    r"|\b(hard\w*|difficult|easy|skip|know)\b"
 )
 """What asks how a chapter is read, and not what is in it."""
 

@@ -155,7 +155,9 @@ class StoryChat(Chat):
             replies.append(self.tell_story(message.typed, max_new_tokens, seed, **options))
         elif len(message.parts) > 1 and self.stories() and not message.story and are_all_of_story:
             for part in message.parts:
-                replies.append(self.answer("", part, max_new_tokens, seed, **options))
+                reply = self.answer("", part, max_new_tokens, seed, **options)
+                if reply not in replies:
+                    replies.append(reply)
                 self.replies = tuple(replies)  # the next part may ask whether this is true
         else:
             replies.append(self.answer(message.story, question, max_new_tokens, seed, **options))

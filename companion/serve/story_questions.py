@@ -62,7 +62,7 @@ HAS_IT = re.compile(r"(?i)^\W*((has|had)\b(?! there)|does(n'?t)?\b.*\b(have|hold
 WHOSE = re.compile(r"(?i)\b(whose|belongs?)\b")
 """What asks for the owner of a thing."""
 HAS_WHAT = re.compile(
-    r"(?i)\bwhat\b.*\b(has|have|had|hold|holding|carry|carrying|own|got)\b"
+    r"(?i)\bwhat\b(?!.*\b(would|could|happen\w*|been|common)\b).*\b(has|have|had|hold|holding|carry|carrying|own|got)\b"
     r"|^\W*(does|did)\b.*\bhave (any|some)thing\b"
 )
 """What asks for the things of somebody."""
@@ -106,6 +106,12 @@ WHO_AROUND = re.compile(
 """What asks who comes before or after somebody."""
 IS_HE_OR_SHE = re.compile(r"(?i)\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b")
 """What asks whether somebody is a man or a woman."""
+SUBJECT = re.compile(r"(?i)^\W*(?:did|does|is|was|has|had|will|can) the (\w+)\b")
+"""How a question begins that asks whether somebody or something did or is so."""
+IS_THERE = re.compile(
+    r"(?i)^\W*(is|are|was|were) there (an?|any|some|no)\b(?!.*\b(moral|lesson|message|end|ending|weather)\b)"
+)
+"""How a question begins that asks whether a story has something."""
 HOW_OLD = re.compile(r"(?i)\bhow old\b|\bage of\b")
 """What asks for the age of somebody."""
 WHO_NTH = re.compile(rf"(?i)^\W*who\b.*\b({'|'.join(ORDINALS)}|last)\b")
@@ -272,6 +278,9 @@ def absence(asked: StoryQuestion) -> str:
     """That the story does not have what the question names."""
     strangers = re.findall(r"(?<=\w )[A-Z][a-z]+", asked.question)  # "how many plums has Ada?"
     named = asked_for(asked.question) if asked.kind in FOR_MODEL else [*asked.nouns, *strangers]
+    subject = SUBJECT.match(asked.question)
+    if subject and unknown_words(subject[1]):  # "did the bear sleep"
+        named = [subject[1], *named]
     absent = missing(named, asked.story)
     return lacking(asked.story, absent[-1]) if absent else ""
 
@@ -352,7 +361,7 @@ def most(asked: StoryQuestion) -> str:
     """Who has the most or the fewest things and goods, or none: of those that are named, or of all."""
     named = things_in(asked)
     n = {name: n_things(state_of(asked.story), name, named) for name in state_of(asked.story).role}
-    if not n:
+    if not n or asked.verbs - content_words("fewest fewer none empty"):
         return ""
     where = places_of(asked.story, [])
     if HAS_NOTHING.search(asked.question):
@@ -615,7 +624,10 @@ def colored_things(asked: StoryQuestion) -> str:
     """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
     colored = [item for item in items_of(asked.story) if item.split()[-1] in things]
-    if missing(asked.nouns, asked.story) or {*things}.intersection(asked.nouns):
+    absent = missing(asked_for(asked.question), asked.story)
+    if absent:
+        return lacking(asked.story, absent[-1])
+    if {*things}.intersection(asked.nouns):
         return ""
     none = f"The story gives {joined_items(asked.nouns)} no color." if asked.nouns else ""
     return f"{none} The story has {joined_items(colored)}.".strip() if colored else none
@@ -633,7 +645,8 @@ def things_of_color(asked: StoryQuestion) -> str:
 
 def speaker(asked: StoryQuestion) -> str:
     """The sentence in which somebody says what a question quotes."""
-    said = WHO_SAYS.search(asked.question)[1].strip(" \"'“”?.!,").lower()
+    said = WHO_SAYS.search(asked.question)[1].lower().removesuffix("?").removesuffix(" first")
+    said = said.strip(" \"'“”.!,")
     found = [one for one in sentences_of(asked.story) if said and said in one.lower()]
     return f"The story says: {' … '.join(found[:2])}" if found else ""
 
@@ -667,6 +680,7 @@ def unsaid(asked: StoryQuestion) -> str:
 
 
 FIRST = (
+    (IS_THERE, presence),
     (IS, has_color),
     (IS, has_role),
     (IS, has_mood),

@@ -55,6 +55,7 @@ def story_chat(*contents):
 LAST = "One day Mara met the fox Bram at the mill."
 WITH_CAST = f"The story has the baker Mara, the fox Bram and the red key. It ends so: “{LAST}”"
 PLACES = "the baker Mara is at the mill with the red key, and the fox Bram is at the mill"
+NO_FISHERMAN = "The story has no fisherman. It has the baker Mara, the fox Bram and the red key."
 NOTHING = "Bram has nothing at the end of the story. Bram came to the mill and met Mara."
 INSTEAD = f"{UNSAID} In short: Mara found the key, and then Bram came to the mill and met Mara."
 BRAM_AT_END = "At the end of the story, the fox Bram is at the mill."
@@ -256,16 +257,13 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("who was with Mara?", "At the end of the story, the fox Bram is with Mara at the mill."),
         ("where did Bram start", f"The story says: {LAST}"),
         ("what did Mara do before Bram came?", f"The story says: {STORY.partition(' One')[0]}"),
-        (
-            "did they find it again",
-            f"Nobody lost or lent anything in the story. {MARA_AT_END[:-1]}, and the fox Bram is at the mill.",
-        ),
+        ("did they find it again", f"Nobody lost or lent anything in the story. {AT_END}"),
         ("did she meet him", f"{ONLY} Bram came to the mill and met Mara."),
         ("how many things were found", f"{ONLY} Mara found the key."),
         ("who was the happiest person in it", "The story says nothing of “happiest”."),
         ("what colour was it", "The story has the red key."),
         ("did anybody get lost", INSTEAD),
-        ("Did the fisherman keep it for himself?", INSTEAD),
+        ("Did the fisherman keep it for himself?", NO_FISHERMAN),
     ],
 )
 def test_a_program_reads_the_answer_in_the_story(question, read):
