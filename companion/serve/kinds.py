@@ -24,6 +24,8 @@ MESSAGES = Path(__file__).with_name("messages.csv")
 WEIGHTS = MESSAGES.with_name("kinds.npz")
 THRESHOLD = 0.4
 """The probability below which a message is unclear."""
+IMPROBABLE = 0.1
+"""The probability of questions about the course below which a listed one must have the same words."""
 CERTAIN = 0.9
 """The probability from which on the parts of a message change nothing."""
 
@@ -181,6 +183,12 @@ def known_kinds() -> dict[str, str]:
     """The kinds of the file's messages, by their words: each of them has the kind that it has there."""
     kinds = {words_of(message): kind for message, kind in read_messages()}
     return {words: kind for words, kind in kinds.items() if words}
+
+
+def may_be_of_course(message: str) -> bool:
+    """Whether it is not very improbable that a message asks about the course."""
+    found = dict(zip(classifier().labels, classifier().probabilities(message).tolist(), strict=True))
+    return found[Kind.COURSE] + found[Kind.CHAPTER] >= IMPROBABLE
 
 
 class Candidate(NamedTuple):

@@ -30,6 +30,7 @@ from companion.serve.kinds import (
     SAID,
     Kind,
     known_kinds,
+    may_be_of_course,
     words_of,
 )
 from companion.serve.message import Question, read_message
@@ -54,7 +55,7 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
     same as a listed question. It is none if messages.csv has it with another kind, if its kind is
     of no questions, or if it means somebody ("she") and has no term. Else it must have little besides terms
     of the course, where its kind leaves that open, or ask with a term and no word of the village, or be near
-    a listed question.
+    a listed question and not improbable.
     """
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
         return bool(asked.entries or asked.nearness or not means_a_story(asked.text))
@@ -67,7 +68,7 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
             return True
         if asked.kind == Kind.UNCLEAR and ASKS.match(asked.text) and not village_nouns(asked.text):
             return True
-    return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR
+    return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR and may_be_of_course(asked.text)
 
 
 def are_about_the_village(parts: Sequence[Question]) -> bool:
