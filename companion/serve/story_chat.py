@@ -13,6 +13,7 @@ from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
 from companion.serve.after_story import WHICH_COLOR, asked_for, kind_after
+from companion.serve.deed_questions import NO_REASONS
 from companion.serve.kinds import ABOUT_STORY, EXAMPLE, FOR_MODEL, UNCLEAR, Kind
 from companion.serve.message import Question, read_message
 from companion.serve.orders import (
@@ -34,7 +35,7 @@ from companion.serve.story_facts import (
     things_of,
     truth_of,
 )
-from companion.serve.story_questions import HAS_NOTHING, HAS_WHAT, NO_REASONS, read
+from companion.serve.story_questions import HAS_NOTHING, HAS_WHAT, read
 from companion.serve.village_words import (
     SHE_OR_HE,
     WORDS,

@@ -3,21 +3,16 @@
 import re
 from collections import Counter
 from collections.abc import Collection
-from typing import NamedTuple
 
 from companion.serve.kinds import SAID
-from companion.serve.village_words import SPARE, content_words, missing
+from companion.serve.story_deeds import deeds_of, in_short
+from companion.serve.village_words import missing
 from companion.show.judged_text import is_story
 from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
-from companion.village.judge import Reading, cut, state_of
-from companion.village.machine import VILLAGE, Step
+from companion.village.judge import state_of
 from companion.village.words import ANIMALS, KINDS, NUMBERS, number_word
 
-DEEDS = SAID["deeds"]
-"""What somebody does in a sentence of a story, by its effects."""
-DEEDS_BY_WORDS = SAID["deeds_by_words"]
-"""The same by words of the sentence, where these say more."""
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 """How a question names one of those in a story."""
 SCENE = re.compile(
@@ -105,20 +100,6 @@ def joined_items(items: list[str]) -> str:
     return f"{others} and {items[-1]}" if others else items[0]
 
 
-def in_short(story: str) -> str:
-    """All deeds of a story as one sentence: "Mara found the kite, and then Otto came to the well."."""
-    deeds = [deed.text for deed in deeds_of(story)]
-    if not deeds:
-        return ""
-    first, *others = [deed.removesuffix(".") for deed in deeds]
-    *earlier, last = [
-        first,
-        *[re.sub("^(The|An?|Some) ", lambda found: found[0].lower(), deed) for deed in others],
-    ]
-    before = f"{', '.join(earlier)}, and then " if earlier else ""
-    return f"{before}{last}."
-
-
 def contents_of(story: str) -> str:
     """A sentence with the people and things of a story; empty where the judge finds none."""
     items = items_of(story)
@@ -185,74 +166,6 @@ def counts_of(story: str) -> Counter[str]:
     for n, goods in state.goods.values():
         counts[goods] += n
     return counts
-
-
-class Deed(NamedTuple):
-    """What is done in a sentence of a story.
-
-    Attributes:
-        text: A short sentence: "Mara found the kite."
-        place: Where it is done, or "".
-        sentence: The sentence of the story.
-    """
-
-    text: str
-    place: str
-    sentence: str
-
-
-def deeds_of(story: str) -> list[Deed]:
-    """What is done in a story, in order: of each sentence that the judge believes, its effects."""
-    text = " ".join(story.split())
-    reading = Reading()
-    found = []
-    for start, end, matched in cut(text):
-        if not matched:
-            continue
-        step = VILLAGE.read(reading.state, *matched)
-        others = [name for name, place in reading.state.place.items() if place == step.said.get("p")]
-        verdict = reading.verdict(step)
-        if verdict.kind == "contradiction" or verdict.reason == "said already":
-            continue
-        doer = step.said.get("A", step.said.get("B"))
-        place = step.said.get("p") or reading.state.place.get(doer, "")
-        everybody = " and ".join(reading.state.role)
-        for deed in deeds_in(step, text[start:end], " and ".join(others) or "nobody", everybody):
-            found.append(Deed(deed, place, text[start:end]))
-    return found
-
-
-def deeds_in(step: Step, sentence: str, others: str, everybody: str) -> list[str]:
-    """What is done in a sentence, in short sentences.
-
-    Args:
-        step: The sentence as the judge reads it.
-        sentence: Its words.
-        others: Those who were at its place before.
-        everybody: Those of the story.
-    """
-    said = step.said | {"others": others, "all": everybody}
-    for form, deed in DEEDS_BY_WORDS.items():
-        if re.search(form, sentence):
-            return [deed.format(**said)]
-    said["got"] = next((verb for form, verb in SAID["got"].items() if re.search(form, sentence)), "got")
-    found = []
-    for effect, *letters in step.pattern.effects:
-        if effect in DEEDS and not (effect == "enters" and step.pattern.part == "opening"):
-            found.append(DEEDS[effect].format(*[said[letter] for letter in letters], **said))
-    return found
-
-
-def deeds_with(story: str, words: Collection[str]) -> list[Deed]:
-    """The deeds of a story that have all of some words, where a role also stands for its name."""
-    roles = state_of(story).role
-    stems_asked = content_words(" ".join(words)) - content_words(SPARE)
-    found = []
-    for deed in deeds_of(story):
-        named = [role for name, role in roles.items() if name in deed.text]
-        if stems_asked <= content_words(" ".join([deed.text, *named])):
-            found.append(deed)
-    return found
 
 
 def feelings_in(story: str, nouns: list[str]) -> str:

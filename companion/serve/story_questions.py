@@ -4,22 +4,42 @@ Each reader answers questions of one form, with "" where it has no answer.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from companion.serve.after_story import BEFORE, HOW_MANY, WHAT_HAS_COLOR, WHICH_COLOR, WHO_DID, asked_for
+from companion.serve.deed_questions import (
+    DEED_WORDS,
+    IS_LOST,
+    STEALS,
+    WHO_SAYS,
+    deeds_of_nouns,
+    deeds_of_things,
+    deeds_with_words,
+    given_back,
+    happened,
+    lost,
+    moment,
+    nobody,
+    other_deeds,
+    places_of_deeds,
+    reason,
+    sentences_with_verbs,
+    sentences_with_words,
+    speaker,
+    speech,
+    was_done,
+    ways_to_get,
+    who_did,
+    wishes,
+)
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
+from companion.serve.story_deeds import deeds_of, deeds_with, text_of
 from companion.serve.story_facts import (
     MAN_OR_WOMAN,
     ORDINALS,
-    Deed,
     cast_of,
     contents_of,
     counts_of,
-    deeds_of,
-    deeds_with,
     feelings_in,
-    in_short,
     items_of,
     joined_items,
     lacking,
@@ -29,18 +49,17 @@ from companion.serve.story_facts import (
     sentences_of,
     things_of,
 )
+from companion.serve.story_question import StoryQuestion, only, things_in, told_instead, with_places
 from companion.serve.village_words import (
     SPARE,
     WORDS,
     content_words,
-    in_past,
     missing,
     unknown_words,
     village_forms,
     village_nouns,
     words_without,
 )
-from companion.village import judge
 from companion.village.facts import State
 from companion.village.judge import state_of
 from companion.village.words import KINDS, SHE, number_word
@@ -86,18 +105,8 @@ AGAIN = re.compile(
     r"(?i)\b(find|found|get|got|gets|give|gave|given|bring|brought|returned?)\b.*\b(again|back)\b"
 )
 """What asks whether what was lost or lent is found or given back."""
-IS_LOST = re.compile(r"(?i)(?<!get )(?<!gets )(?<!got )\b(lose|lost|steals?|stolen|stole|missing)\b")
-"""What asks for something that was lost."""
-STEALS = re.compile(r"(?i)\b(steals?|stole|stolen|thief)\b")
-"""What asks for something that was stolen."""
 HAS_MOST = re.compile(r"(?i)^\W*who\b.*\b(most|more|fewest|fewer)\b")
 """What compares what people have."""
-GIVEN_BY = re.compile(r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|given|lend|lent|return)\b")
-"""What asks whether somebody gave or lent something."""
-GIVEN_TO = re.compile(r"(?i)\bto (?:the )?(\w+)")
-"""What names the one to whom something was given."""
-HIM_OR_HER = re.compile(r"(?i)\b(him|her|them)\b")
-"""Whom something is done to."""
 WHEN = re.compile(r"(?i)^\W*when (did|does|was|were|is)\b")
 """What asks when something was done."""
 WHO_AROUND = re.compile(
@@ -122,8 +131,6 @@ EITHER = re.compile(rf"(?i),? (the )?({FORMS}) or (the )?({FORMS})(?=\W*$)")
 """What stands behind a question and names two of the village that may be the answer."""
 HAS_NOTHING = re.compile(r"(?i)^\W*who\b.*\b(nothing|no \w+|none|empty)\b")
 """What asks who has nothing."""
-WHO_SAYS = re.compile(r"(?i)^\W*who (?:said|says|asked|shouted|cried|answered)\b(.*)")
-"""What asks who says something."""
 WHERE_DONE = re.compile(r"(?i)^\W*where (did|does|was|were)\b")
 """What asks where something was done."""
 HOW_GOT = re.compile(r"(?i)^\W*how (did|does|do|has|had)\b.*\b(get|gets|got|come by|receive|have)\b")
@@ -134,60 +141,6 @@ NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
 """What names a sentence by its number."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
-DEED_WORDS = content_words(
-    " ".join(text for some in ("deeds", "deeds_by_words", "got") for text in SAID[some].values())
-)
-"""What is done in stories."""
-NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
-
-
-@dataclass
-class StoryQuestion:
-    """A question about a story.
-
-    Attributes:
-        kind: The kind of the question.
-        question: The question.
-        story: The story.
-        nouns: The village's nouns in the question.
-        people: The people of the story that it names, with their roles.
-    """
-
-    kind: str
-    question: str
-    story: str
-    nouns: list[str]
-    people: dict[str, str]
-
-    @property
-    def words(self) -> set[str]:
-        """The content words of the question, with its verbs as a story has them: "find" as "found"."""
-        return content_words(in_past(self.question)) - content_words(SPARE)
-
-    @property
-    def verbs(self) -> set[str]:
-        """Those that are no nouns of the village, such as what somebody did."""
-        return self.words - content_words(" ".join(self.nouns))
-
-
-def with_places(answer: str, asked: StoryQuestion) -> str:
-    """An answer, and where those are whom the question names."""
-    return f"{answer} {places_of(asked.story, asked.nouns)}".strip() if asked.nouns else answer
-
-
-def only(facts: str) -> str:
-    """What a story says that may be what was asked for; that it does not say that, where there are none."""
-    return f"{SAID['only']} {facts}" if facts else SAID["unsaid"]
-
-
-def told_instead(story: str) -> str:
-    """That a story does not say what was asked for, and what it tells."""
-    return f"{SAID['unsaid']} In short: {in_short(story)}".removesuffix(" In short: ")
-
-
-def text_of(deeds: Sequence[Deed]) -> str:
-    """Deeds as one text."""
-    return " ".join(deed.text for deed in deeds)
 
 
 def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str) -> str:
@@ -339,13 +292,6 @@ def person(asked: StoryQuestion) -> str:
     return " ".join(found) or (lacking(asked.story, absent[0]) if absent else "")
 
 
-def reason(asked: StoryQuestion) -> str:
-    """The sentence that gives a reason, or that the story gives none and where those are who are named."""
-    given = [one for one in sentences_of(asked.story) if re.search(r" because |, so \w+ ", one)]
-    given = [one for one in given if not missing(asked.people, one) and asked.verbs & {*content_words(one)}]
-    return f"The story says: {given[0]}" if given else with_places(NO_REASONS, asked)
-
-
 def whereabouts(asked: StoryQuestion) -> str:
     """Where somebody or something is at the end, with what, or that it is not there."""
     absent = missing(asked_for(asked.question), asked.story)
@@ -395,119 +341,6 @@ def things_of_people(asked: StoryQuestion) -> str:
     return f"{nothing} {text_of(deeds_with(asked.story, without))}".strip()
 
 
-def speech(asked: StoryQuestion) -> str:
-    """The sentences in which somebody speaks."""
-    names = "|".join(asked.people)  # empty for "what do they say": all that is spoken
-    spoken = [one for one in sentences_of(asked.story) if re.search(rf"\" .*({names})", one)]
-    n_shown = 1 if re.search(r"(?i)\bfirst\b", asked.question) else 4
-    return f"The story says: {' … '.join(spoken[:n_shown])}" if spoken else ""
-
-
-def happened(asked: StoryQuestion) -> str:
-    """Whether something happened: the deeds or sentences with all words of the question."""
-    named = asked.people or asked.nouns
-    done = text_of(deeds_with(asked.story, named)) if named else ""
-    if not asked.verbs:  # "did Mara do anything"
-        return only(done) if done else told_instead(asked.story)
-    deeds = deeds_with(asked.story, asked.words)
-    given = [deed for deed in deeds if is_given_so(deed, asked.question)]
-    if deeds and not given:
-        return f"No: {text_of(deeds)}"
-    if deeds:
-        return only(text_of(deeds)) if HIM_OR_HER.search(asked.question) else f"Yes: {text_of(given)}"
-    return sentences_with_words(asked) or (only(done) if done else told_instead(asked.story))
-
-
-def is_given_so(deed: Deed, question: str) -> bool:
-    """Whether a deed is not a gift or a loan by or to another one than a question says."""
-    given = re.match(r"(\w+) (?:gave|lent) .* to (\w+)\.", deed.text)
-    by = re.search(
-        r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|given|lend|lent|return)\b", question
-    )
-    to = re.search(r"(?i)\bto (?:the )?(\w+)", question)
-    proposed = [found[1] if found else "" for found in (by, to)]
-    for name, one in zip(given.groups() if given else (), proposed, strict=False):
-        if one in KINDS["name"] and one != name:
-            return False
-    return True
-
-
-def was_done(asked: StoryQuestion) -> str:
-    """Whether something was done, to a question without the one who did it: "was the key found?"."""
-    if not asked.verbs & DEED_WORDS:
-        return ""
-    return happened(asked)
-
-
-def who_did(asked: StoryQuestion) -> str:
-    """Who did something that deeds name, or that nobody did it."""
-    if not asked.verbs & DEED_WORDS or IS_LOST.search(asked.question):
-        return ""
-    return deeds_with_words(asked) or sentences_with_words(asked) or nobody(asked)
-
-
-def places_of_deeds(asked: StoryQuestion) -> str:
-    """Where something was done, as where somebody found a thing."""
-    deeds = deeds_with(asked.story, asked.words) if asked.verbs & DEED_WORDS else []
-    return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
-
-
-def ways_to_get(asked: StoryQuestion) -> str:
-    """How somebody got a thing: what is done with the things and goods of the question."""
-    things = things_in(asked)
-    return text_of(deeds_with(asked.story, [*things, *asked.people])) if things else ""
-
-
-def deeds_of_nouns(asked: StoryQuestion) -> str:
-    """What is done by or with the nouns of a question that names no deed."""
-    if not asked.nouns or asked.verbs:
-        return ""
-    nouns = [noun for noun in asked.nouns if noun not in KINDS["place"]]  # "what did Mara do at the mill"
-    return text_of(deeds_with(asked.story, nouns or asked.nouns))
-
-
-def sentences_with_words(asked: StoryQuestion) -> str:
-    """The first true sentences with all content words of a question."""
-    true = [one.sentence for one in judge(asked.story) if one.kind in ("ok", "misplaced")]
-    found = [one for one in true if asked.words <= content_words(f"{one} {in_past(one)}")]
-    return f"The story says: {' … '.join(found[:4])}" if asked.words and found else ""
-
-
-def sentences_with_verbs(asked: StoryQuestion) -> str:
-    """The same for a question with a word that is no noun and none of `DEED_WORDS`: "who blushed"."""
-    of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.WHY, Kind.FEELINGS)
-    return sentences_with_words(asked) if asked.kind in of_deeds and asked.verbs - DEED_WORDS else ""
-
-
-def deeds_with_words(asked: StoryQuestion) -> str:
-    """The deeds with all words of a question."""
-    return text_of(deeds_with(asked.story, asked.words)) if asked.words else ""
-
-
-def other_deeds(asked: StoryQuestion) -> str:
-    """What is done by those whom a question names, where the story does not say what is asked."""
-    if asked.kind != Kind.DEEDS:
-        return ""
-    done = text_of(deeds_with(asked.story, asked.nouns))
-    if asked.verbs and not asked.nouns:
-        return told_instead(asked.story)
-    return only(done) if asked.verbs else done
-
-
-def wishes(asked: StoryQuestion) -> str:
-    """What somebody wanted, or where the story does not say it, what they did."""
-    deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.text.split())]
-    wanted = [deed for deed in deeds if " wanted " in deed.text]
-    return text_of(wanted) or only(text_of(deeds))
-
-
-def deeds_of_things(asked: StoryQuestion) -> str:
-    """What is done with the things that a question names, where the story does not say more."""
-    things = [noun for noun in things_of(asked.story) if noun in asked.nouns]
-    done = text_of(deeds_with(asked.story, things)) if things else ""
-    return only(done) if done else ""
-
-
 def home(asked: StoryQuestion) -> str:
     """Where somebody lives: the sentence that says it, or where they are at the end."""
     said = [one for one in sentences_of(asked.story) if " lived " in one and not missing(asked.people, one)]
@@ -548,25 +381,10 @@ def around_arrival(asked: StoryQuestion) -> str:
     return f"The story says: {' '.join(found[:3])}"
 
 
-def lost(asked: StoryQuestion) -> str:
-    """What was lost and is found again, or that nothing was lost."""
-    verb = "stole" if STEALS.search(asked.question) else "lost"
-    deeds = text_of(deeds_with(asked.story, [verb]))
-    if deeds:
-        return deeds
-    return with_places(f"Nobody {verb} anything in the story.", asked)
-
-
 def he_or_she(asked: StoryQuestion) -> str:
     """Whether the village says "he" or "she" of somebody."""
     said = [f"of {name} “{'she' if name in SHE else 'he'}”" for name in asked.people]
     return f"My stories say {joined_items(said)}." if said else ""
-
-
-def moment(asked: StoryQuestion) -> str:
-    """The day of the story, and what is done that the question asks for."""
-    day = readings(asked.story, asked.question, asked.nouns)["day"]
-    return f"{day} {text_of(deeds_with(asked.story, asked.words)) if asked.words else ''}".strip()
 
 
 def neighbor(asked: StoryQuestion) -> str:
@@ -602,24 +420,6 @@ def nth_person(asked: StoryQuestion) -> str:
     return cast_of(asked.story, asked.question, []) if is_plain and not things_in(asked) else ""
 
 
-def things_in(asked: StoryQuestion) -> list[str]:
-    """The things and goods that a question names."""
-    return [noun for noun in asked.nouns if noun in (*KINDS["thing"], *KINDS["goods"])]
-
-
-def given_back(asked: StoryQuestion) -> str:
-    """Whether something was given back, and where the things are."""
-    back = text_of([deed for deed in deeds_with(asked.story, asked.people) if " back to " in deed.text])
-    if back:
-        return f"Yes: {back}"
-    gone = text_of(deeds_with(asked.story, ["lost"]))
-    if gone:
-        return f"No. {gone}"
-    lent = text_of(deeds_with(asked.story, ["lent"]))
-    none = f"The story does not say so. {lent}" if lent else "Nobody lost or lent anything in the story."
-    return f"{none} {places_of(asked.story, asked.people)}"
-
-
 def colored_things(asked: StoryQuestion) -> str:
     """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
@@ -643,14 +443,6 @@ def things_of_color(asked: StoryQuestion) -> str:
     return f"The story has {joined_items(found)}." if found else none
 
 
-def speaker(asked: StoryQuestion) -> str:
-    """The sentence in which somebody says what a question quotes."""
-    said = WHO_SAYS.search(asked.question)[1].lower().removesuffix("?").removesuffix(" first")
-    said = said.strip(" \"'“”.!,")
-    found = [one for one in sentences_of(asked.story) if said and said in one.lower()]
-    return f"The story says: {' … '.join(found[:2])}" if found else ""
-
-
 def nth_sentence(asked: StoryQuestion) -> str:
     """The sentence that a question names by its number."""
     number = ORDINALS.index(NTH_SENTENCE.search(asked.question)[1].lower())
@@ -658,14 +450,6 @@ def nth_sentence(asked: StoryQuestion) -> str:
     return (
         f"“{sentences[number]}”" if number < len(sentences) else f"The story has {len(sentences)} sentences."
     )
-
-
-def nobody(asked: StoryQuestion) -> str:
-    """That nobody did what a question asks for, or that the story does not have what it names."""
-    absent = missing(asked_for(WHO_DID.sub("who", asked.question)), asked.story)
-    if absent:
-        return lacking(asked.story, absent[-1])
-    return with_places(SAID["nobody_found"], asked)
 
 
 def unsaid(asked: StoryQuestion) -> str:

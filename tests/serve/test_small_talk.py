@@ -7,6 +7,7 @@ import pytest
 
 from companion.instructions import Chat
 from companion.runtime.terminal import Styled
+from companion.serve.deed_questions import NO_REASONS
 from companion.serve.kinds import ANSWERS as SMALL_TALK
 from companion.serve.kinds import EXAMPLE, SAID, UNCLEAR, Kind, kind_of, reworded
 from companion.serve.lists import Lists
@@ -24,7 +25,6 @@ from companion.serve.orders import (
 )
 from companion.serve.story_chat import NO_STORY, READ_NOTE, Reply, StoryChat, as_learned, story_verdicts
 from companion.serve.story_facts import contents_of
-from companion.serve.story_questions import NO_REASONS
 from companion.serve.village_words import from_question_word, spelled
 from companion.village.dialogues import DECLINE, beginning_with, talk
 

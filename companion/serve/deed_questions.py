@@ -1,0 +1,189 @@
+"""Readers of the answers to questions about what is done and said in a story."""
+
+import re
+
+from companion.serve.after_story import WHO_DID, asked_for
+from companion.serve.kinds import FOR_MODEL, SAID, Kind
+from companion.serve.story_deeds import Deed, deeds_of, deeds_with, text_of
+from companion.serve.story_facts import lacking, places_of, readings, sentences_of, things_of
+from companion.serve.story_question import StoryQuestion, only, things_in, told_instead, with_places
+from companion.serve.village_words import SPARE, content_words, in_past, missing
+from companion.village import judge
+from companion.village.words import KINDS
+
+IS_LOST = re.compile(r"(?i)(?<!get )(?<!gets )(?<!got )\b(lose|lost|steals?|stolen|stole|missing)\b")
+"""What asks for something that was lost."""
+STEALS = re.compile(r"(?i)\b(steals?|stole|stolen|thief)\b")
+"""What asks for something that was stolen."""
+GIVEN_BY = re.compile(r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|given|lend|lent|return)\b")
+"""What asks whether somebody gave or lent something."""
+GIVEN_TO = re.compile(r"(?i)\bto (?:the )?(\w+)")
+"""What names the one to whom something was given."""
+HIM_OR_HER = re.compile(r"(?i)\b(him|her|them)\b")
+"""Whom something is done to."""
+WHO_SAYS = re.compile(r"(?i)^\W*who (?:said|says|asked|shouted|cried|answered)\b(.*)")
+"""What asks who says something."""
+DEED_FORMS = SAID["deeds"] | SAID["deeds_by_words"] | SAID["got"]
+DEED_WORDS = content_words(" ".join(DEED_FORMS.values())) - content_words(SPARE)
+"""What is done in stories."""
+NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
+
+
+def speech(asked: StoryQuestion) -> str:
+    """The sentences in which somebody speaks."""
+    names = "|".join(asked.people)  # empty for "what do they say": all that is spoken
+    spoken = [one for one in sentences_of(asked.story) if re.search(rf"\" .*({names})", one)]
+    n_shown = 1 if re.search(r"(?i)\bfirst\b", asked.question) else 4
+    return f"The story says: {' … '.join(spoken[:n_shown])}" if spoken else ""
+
+
+def happened(asked: StoryQuestion) -> str:
+    """Whether something happened: the deeds or sentences with all words of the question."""
+    named = asked.people or asked.nouns
+    done = text_of(deeds_with(asked.story, named)) if named else ""
+    if not asked.verbs:  # "did Mara do anything"
+        return only(done) if done else told_instead(asked.story)
+    deeds = deeds_with(asked.story, asked.words)
+    given = [deed for deed in deeds if is_given_so(deed, asked.question)]
+    if deeds and not given:
+        return f"No: {text_of(deeds)}"
+    if deeds:
+        return only(text_of(deeds)) if HIM_OR_HER.search(asked.question) else f"Yes: {text_of(given)}"
+    return sentences_with_words(asked) or (only(done) if done else told_instead(asked.story))
+
+
+def is_given_so(deed: Deed, question: str) -> bool:
+    """Whether a deed is not a gift or a loan by or to another one than a question says."""
+    given = re.match(r"(\w+) (?:gave|lent) .* to (\w+)\.", deed.text)
+    proposed = [found[1] if found else "" for found in (GIVEN_BY.search(question), GIVEN_TO.search(question))]
+    for name, one in zip(given.groups() if given else (), proposed, strict=False):
+        if one in KINDS["name"] and one != name:
+            return False
+    return True
+
+
+def was_done(asked: StoryQuestion) -> str:
+    """Whether something was done, to a question without the one who did it: "was the key found?"."""
+    if not asked.verbs & DEED_WORDS:
+        return ""
+    return happened(asked)
+
+
+def who_did(asked: StoryQuestion) -> str:
+    """Who did something that deeds name, or that nobody did it."""
+    if not asked.verbs & DEED_WORDS or IS_LOST.search(asked.question):
+        return ""
+    return deeds_with_words(asked) or sentences_with_words(asked) or nobody(asked)
+
+
+def places_of_deeds(asked: StoryQuestion) -> str:
+    """Where something was done, as where somebody found a thing."""
+    deeds = deeds_with(asked.story, asked.words) if asked.verbs & DEED_WORDS else []
+    return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
+
+
+def ways_to_get(asked: StoryQuestion) -> str:
+    """How somebody got a thing: what is done with the things and goods of the question."""
+    things = things_in(asked)
+    return text_of(deeds_with(asked.story, [*things, *asked.people])) if things else ""
+
+
+def deeds_of_nouns(asked: StoryQuestion) -> str:
+    """What is done by or with the nouns of a question that names no deed."""
+    if not asked.nouns or asked.verbs:
+        return ""
+    nouns = [noun for noun in asked.nouns if noun not in KINDS["place"]]  # "what did Mara do at the mill"
+    return text_of(deeds_with(asked.story, nouns or asked.nouns))
+
+
+def sentences_with_words(asked: StoryQuestion) -> str:
+    """The first true sentences with all content words of a question."""
+    true = [one.sentence for one in judge(asked.story) if one.kind in ("ok", "misplaced")]
+    found = [one for one in true if asked.words <= content_words(f"{one} {in_past(one)}")]
+    return f"The story says: {' … '.join(found[:4])}" if asked.words and found else ""
+
+
+def sentences_with_verbs(asked: StoryQuestion) -> str:
+    """The same for a question with a word that is no noun and none of `DEED_WORDS`: "who blushed"."""
+    of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.WHY, Kind.FEELINGS)
+    return sentences_with_words(asked) if asked.kind in of_deeds and asked.verbs - DEED_WORDS else ""
+
+
+def deeds_with_words(asked: StoryQuestion) -> str:
+    """The deeds with all words of a question."""
+    return text_of(deeds_with(asked.story, asked.words)) if asked.words else ""
+
+
+def other_deeds(asked: StoryQuestion) -> str:
+    """What is done by those whom a question names, where the story does not say what is asked."""
+    if asked.kind != Kind.DEEDS:
+        return ""
+    done = text_of(deeds_with(asked.story, asked.nouns))
+    if asked.verbs and not asked.nouns:
+        return told_instead(asked.story)
+    return only(done) if asked.verbs else done
+
+
+def wishes(asked: StoryQuestion) -> str:
+    """What somebody wanted, or where the story does not say it, what they did."""
+    deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.text.split())]
+    wanted = [deed for deed in deeds if " wanted " in deed.text]
+    return text_of(wanted) or only(text_of(deeds))
+
+
+def deeds_of_things(asked: StoryQuestion) -> str:
+    """What is done with the things that a question names, where the story does not say more."""
+    things = [noun for noun in things_of(asked.story) if noun in asked.nouns]
+    done = text_of(deeds_with(asked.story, things)) if things else ""
+    return only(done) if done else ""
+
+
+def lost(asked: StoryQuestion) -> str:
+    """What was lost and is found again, or that nothing was lost."""
+    verb = "stole" if STEALS.search(asked.question) else "lost"
+    deeds = text_of(deeds_with(asked.story, [verb]))
+    if deeds:
+        return deeds
+    return with_places(f"Nobody {verb} anything in the story.", asked)
+
+
+def given_back(asked: StoryQuestion) -> str:
+    """Whether something was given back, and where the things are."""
+    back = text_of([deed for deed in deeds_with(asked.story, asked.people) if " back to " in deed.text])
+    if back:
+        return f"Yes: {back}"
+    gone = text_of(deeds_with(asked.story, ["lost"]))
+    if gone:
+        return f"No. {gone}"
+    lent = text_of(deeds_with(asked.story, ["lent"]))
+    none = f"The story does not say so. {lent}" if lent else "Nobody lost or lent anything in the story."
+    return f"{none} {places_of(asked.story, asked.people)}"
+
+
+def moment(asked: StoryQuestion) -> str:
+    """The day of the story, and what is done that the question asks for."""
+    day = readings(asked.story, asked.question, asked.nouns)["day"]
+    return f"{day} {text_of(deeds_with(asked.story, asked.words)) if asked.words else ''}".strip()
+
+
+def reason(asked: StoryQuestion) -> str:
+    """The sentence that gives a reason, or that the story gives none and where those are who are named."""
+    given = [one for one in sentences_of(asked.story) if re.search(r" because |, so \w+ ", one)]
+    given = [one for one in given if not missing(asked.people, one) and asked.verbs & {*content_words(one)}]
+    return f"The story says: {given[0]}" if given else with_places(NO_REASONS, asked)
+
+
+def speaker(asked: StoryQuestion) -> str:
+    """The sentence in which somebody says what a question quotes."""
+    said = WHO_SAYS.search(asked.question)[1].lower().removesuffix("?").removesuffix(" first")
+    said = said.strip(" \"'“”.!,")
+    found = [one for one in sentences_of(asked.story) if said and said in one.lower()]
+    return f"The story says: {' … '.join(found[:2])}" if found else ""
+
+
+def nobody(asked: StoryQuestion) -> str:
+    """That nobody did what a question asks for, or that the story does not have what it names."""
+    absent = missing(asked_for(WHO_DID.sub("who", asked.question)), asked.story)
+    if absent:
+        return lacking(asked.story, absent[-1])
+    return with_places(SAID["nobody_found"], asked)
