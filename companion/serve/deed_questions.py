@@ -5,7 +5,7 @@ import re
 from companion.serve.after_story import WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_deeds import Deed, deeds_of, deeds_with, text_of
-from companion.serve.story_facts import lacking, places_of, readings, sentences_of, things_of
+from companion.serve.story_facts import joined_items, lacking, places_of, readings, sentences_of, things_of
 from companion.serve.story_question import StoryQuestion, only, things_in, told_instead, with_places
 from companion.serve.village_words import SPARE, content_words, in_past, missing
 from companion.village import judge
@@ -128,7 +128,8 @@ def wishes(asked: StoryQuestion) -> str:
     """What somebody wanted, or where the story does not say it, what they did."""
     deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.text.split())]
     wanted = [deed for deed in deeds if " wanted " in deed.text]
-    return text_of(wanted) or only(text_of(deeds))
+    names = joined_items([*asked.people]) if asked.people else "anybody"
+    return text_of(wanted) or f"The story does not say what {names} wanted. {text_of(deeds)}".strip()
 
 
 def deeds_of_things(asked: StoryQuestion) -> str:

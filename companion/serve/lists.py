@@ -154,6 +154,8 @@ class Lists:
                 return None
             return Answered(ANSWERS[asked.kind], SMALL_TALK) if asked.kind in ANSWERS else None
         found = self.course.chapter_for(asked) if asked.kind == Kind.CHAPTER else self.course.find(asked)
+        if asked.kind == Kind.SIMPLER and found and before and found.answer in before.answer:
+            return Answered(ANSWERS[Kind.SIMPLER], SMALL_TALK)
         return found or Answered(NO_ENTRY, SMALL_TALK)
 
     def answer_text(self, text: str) -> str | None:

@@ -200,7 +200,7 @@ def truth_of(messages: list[dict[str, str]], is_of_story: bool) -> str:
         return ""
     false = [one for one in judge(stories[-1]) if one.kind == "contradiction"]
     if not false:
-        return f"{JUDGE_FINDS} nothing false in it."
+        return f"It is made up, word by word. {JUDGE_FINDS} nothing false in it."
     return f"{JUDGE_FINDS} this false: {' '.join(f'“{one.sentence}” ({one.reason})' for one in false[:3])}"
 
 

@@ -115,7 +115,9 @@ WHO_AROUND = re.compile(
 """What asks who comes before or after somebody."""
 IS_HE_OR_SHE = re.compile(r"(?i)\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b")
 """What asks whether somebody is a man or a woman."""
-SUBJECT = re.compile(r"(?i)^\W*(?:did|does|is|was|has|had|will|can) the (\w+)\b")
+SUBJECT = re.compile(
+    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|was|has|had|will|can) the (\w+) (?!of\b)"
+)
 """How a question begins that asks whether somebody or something did or is so."""
 IS_THERE = re.compile(
     r"(?i)^\W*(is|are|was|were) there (an?|any|some|no)\b(?!.*\b(moral|lesson|message|end|ending|weather)\b)"
@@ -133,6 +135,8 @@ HAS_NOTHING = re.compile(r"(?i)^\W*who\b.*\b(nothing|no \w+|none|empty)\b")
 """What asks who has nothing."""
 WHERE_DONE = re.compile(r"(?i)^\W*where (did|does|was|were)\b")
 """What asks where something was done."""
+WHO_FROM = re.compile(r"(?i)^\W*(who|whom|where)\b.*\b(is|are|was|were)\b.*\bfrom\W*$|^\W*from whom\b")
+"""What asks from whom a thing is."""
 HOW_GOT = re.compile(r"(?i)^\W*how (did|does|do|has|had)\b.*\b(get|gets|got|come by|receive|have)\b")
 """What asks how somebody got a thing."""
 LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
@@ -231,11 +235,15 @@ def absence(asked: StoryQuestion) -> str:
     """That the story does not have what the question names."""
     strangers = re.findall(r"(?<=\w )[A-Z][a-z]+", asked.question)  # "how many plums has Ada?"
     named = asked_for(asked.question) if asked.kind in FOR_MODEL else [*asked.nouns, *strangers]
-    subject = SUBJECT.match(asked.question)
-    if subject and unknown_words(subject[1]):  # "did the bear sleep"
-        named = [subject[1], *named]
     absent = missing(named, asked.story)
     return lacking(asked.story, absent[-1]) if absent else ""
+
+
+def absent_subject(asked: StoryQuestion) -> str:
+    """That the story does not have the one whom a question is about, and whom the village does not know."""
+    subject = SUBJECT.match(asked.question)[1]
+    absent = missing(unknown_words(subject), asked.story)
+    return lacking(asked.story, subject) if absent else ""
 
 
 def number(asked: StoryQuestion) -> str:
@@ -464,6 +472,7 @@ def unsaid(asked: StoryQuestion) -> str:
 
 
 FIRST = (
+    (SUBJECT, absent_subject),
     (IS_THERE, presence),
     (IS, has_color),
     (IS, has_role),
@@ -484,6 +493,7 @@ FIRST = (
     (HAS_NOTHING, most),
     (HAS_WHAT, things_of_people),
     (HOW_GOT, ways_to_get),
+    (WHO_FROM, ways_to_get),
     (WHERE_DONE, places_of_deeds),
     (WHO_SAYS, speaker),
     (SPEAKS, speech),

@@ -224,7 +224,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("does it end well?", f"The story does not say whether its end is good. It ends so: “{LAST}”"),
         ("how does Bram feel", "The story does not say how Bram felt."),
         ("Which words in the story are hard for a beginner?", "The story says nothing of “beginner”."),
-        ("what did mara want", f"{ONLY} Mara found the key."),
+        ("what did mara want", "The story does not say what Mara wanted. Mara found the key."),
         ("what happened?", "Mara found the key. Bram came to the mill and met Mara."),
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
@@ -368,10 +368,15 @@ def test_an_order_may_be_short_and_have_figures():
 def test_whether_the_story_is_true_is_answered_by_the_judge(question):
     false = f'{STORY} "Where is the key?" asked Bram. It was at the pond.'
     finds = "The judge, a program that follows the story, finds"
-    assert answer(question, "Tell me a story.", STORY) == f"{finds} nothing false in it."
+    assert (
+        answer(question, "Tell me a story.", STORY)
+        == f"It is made up, word by word. {finds} nothing false in it."
+    )
     assert "It was at the pond." in answer(question, "Tell me a story.", false)
     asked = ("Tell me a story.", STORY, "Who has the key?", "Bram has the key.")
-    assert answer("is that story true?", *asked) == f"{finds} nothing false in it."
+    assert (
+        answer("is that story true?", *asked) == f"It is made up, word by word. {finds} nothing false in it."
+    )
     assert answer(question) == NO_STORY
     after = ("Tell me a story.", STORY, "Who has the key?")
     assert answer(question, *after, "Mara has the key.") == f"{finds} this true: “Mara has the key.”"
