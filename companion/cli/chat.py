@@ -31,7 +31,7 @@ from companion.runtime.terminal import Styled, is_terminal, wrapped
 from companion.serve.course_lists import Answered
 from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
-from companion.show.judged_text import Marks, marked, marks_for
+from companion.show.judged_text import Marks, is_story, marked, marks_for
 from companion.village.dialogues import DECLINE
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ def answer(talk: Talk, text: str) -> None:
     found = None
     if talk.lists:
         last = talk.answers[-1] if talk.answers else None
-        found = talk.lists.find(text, last)
+        is_told = any(is_story(one.answer) for one in talk.answers)
+        found = talk.lists.find(text, last, is_told)
     if found:
         talk.answers.append(found)
         print(wrapped(found._replace(answer=reworded(found.answer, earlier)).with_source()))

@@ -151,7 +151,7 @@ class Course:
                 left -= name
                 if entry not in found:
                     found.append(entry)
-        for word in sorted(left - LIGHT_WORDS - question_words()):
+        for word in sorted(left - LIGHT_WORDS - EVERYDAY - question_words()):
             having = {
                 entry for name, entry in self.terms if word in name and self.fits({word}, entry, message)
             }

@@ -19,6 +19,8 @@ GIVEN_BY = re.compile(r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|g
 """What asks whether somebody gave or lent something."""
 GIVEN_TO = re.compile(r"(?i)\bto (?:the )?(\w+)")
 """What names the one to whom something was given."""
+GOES = re.compile(r"(?i)\b(go|going|went|walk|leave)\b")
+"""What asks where people go, or why."""
 HIM_OR_HER = re.compile(r"(?i)\b(him|her|them)\b")
 """Whom something is done to."""
 WHO_SAYS = re.compile(r"(?i)^\W*who (?:said|says|asked|shouted|cried|answered)\b(.*)")
@@ -49,7 +51,20 @@ def happened(asked: StoryQuestion) -> str:
         return f"No: {text_of(deeds)}"
     if deeds:
         return only(text_of(deeds)) if HIM_OR_HER.search(asked.question) else f"Yes: {text_of(given)}"
-    return sentences_with_words(asked) or (only(done) if done else told_instead(asked.story))
+    return (
+        by_another(asked)
+        or sentences_with_words(asked)
+        or (only(done) if done else told_instead(asked.story))
+    )
+
+
+def by_another(asked: StoryQuestion) -> str:
+    """That others did what a question says of somebody."""
+    if not asked.people or not asked.verbs & DEED_WORDS or not things_in(asked):
+        return ""
+    names = content_words(" ".join([*asked.people, *asked.people.values()]))
+    deeds = deeds_with(asked.story, asked.words - names)
+    return f"No: {text_of(deeds)}" if deeds else ""
 
 
 def is_given_so(deed: Deed, question: str) -> bool:
@@ -107,6 +122,14 @@ def sentences_with_verbs(asked: StoryQuestion) -> str:
     """The same for a question with a word that is no noun and none of `DEED_WORDS`: "who blushed"."""
     of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.WHY, Kind.FEELINGS)
     return sentences_with_words(asked) if asked.kind in of_deeds and asked.verbs - DEED_WORDS else ""
+
+
+def sentences_with_a_verb(asked: StoryQuestion) -> str:
+    """The first sentences with those who are named and a rare word of the question, as what may be meant."""
+    rare = asked.verbs - DEED_WORDS
+    found = [one for one in sentences_of(asked.story) if rare & content_words(f"{one} {in_past(one)}")]
+    found = [one for one in found if not missing(asked.people, one)]
+    return only(" … ".join(found[:2])) if found else ""
 
 
 def deeds_with_words(asked: StoryQuestion) -> str:
@@ -169,8 +192,11 @@ def moment(asked: StoryQuestion) -> str:
 
 def reason(asked: StoryQuestion) -> str:
     """The sentence that gives a reason, or that the story gives none and where those are who are named."""
-    given = [one for one in sentences_of(asked.story) if re.search(r" because |, so \w+ ", one)]
-    given = [one for one in given if not missing(asked.people, one) and asked.verbs & {*content_words(one)}]
+    given = [one for one in sentences_of(asked.story) if re.search(r" because |, so \w+ |\. So ", one)]
+    if GOES.search(asked.question):
+        given = [one for one in given if " went " in one]
+    else:
+        given = [one for one in given if not missing(asked.people, one) and asked.verbs & content_words(one)]
     return f"The story says: {given[0]}" if given else with_places(NO_REASONS, asked)
 
 

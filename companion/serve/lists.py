@@ -14,6 +14,7 @@ the others. Both read a message once, at their entry (`message.py`).
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from companion.serve.after_story import asks_of_villagers
 from companion.serve.course import Course
@@ -37,6 +38,10 @@ from companion.serve.message import Question, read_message
 from companion.serve.village_words import SHE_OR_HE, village_nouns
 from companion.show.judged_text import is_story
 
+IT = re.compile(r"(?i)\b(it|they|them|this thing|that thing|this|these things|he|she)\b")
+"""What may mean a language model, where no story was told."""
+OF_STORY = re.compile(r"(?i)\b(story|stories|tale|village)\b")
+"""What means a story, told or not."""
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their|him|them|others|of the two)\b")
 """What means somebody or something that was named before."""
 OF_SOMEBODY = re.compile(r"(?i)^\W*who\b|^\W*((what|where|how) )?(did|was|were|does|do|is|has|had) the\b")
@@ -93,7 +98,7 @@ class Lists:
     def __init__(self):
         self.course = Course()
 
-    def find(self, text: str, before: Answered | None = None) -> Answered | None:
+    def find(self, text: str, before: Answered | None = None, is_told: bool = True) -> Answered | None:
         """The answer and its source; None for a message about the village, and for one that nobody answers.
 
         Where the lists have no answer to the whole of a message, they answer its questions that they have.
@@ -101,11 +106,12 @@ class Lists:
         Args:
             text: The message as it was typed.
             before: The last answer, with which "tell me more" goes on.
+            is_told: Whether a story was told, which "it" may mean.
         """
         if is_story(text):  # and a question about it
             return None
         message = read_message(text, self.course.mended)
-        asked = self.course_question(message.question, before)
+        asked = self.course_question(message.question, before, is_told)
         answer = self.answer(asked, before)
         if len(message.parts) < 2 or words_of(asked.text) in known_kinds():
             return answer
@@ -115,7 +121,7 @@ class Lists:
         found: list[Answered] = []
         for part in message.parts:
             last = found[-1] if found else before
-            asked_parts.append(self.course_question(part, last, is_part=bool(found)))
+            asked_parts.append(self.course_question(part, last, is_told, is_part=bool(found)))
             answered = self.answer(asked_parts[-1], last)
             if answered and answered.is_full:
                 found.append(answered)
@@ -126,7 +132,7 @@ class Lists:
         return joined(found, len(message.parts))
 
     def course_question(
-        self, question: Question, before: Answered | None, is_part: bool = False
+        self, question: Question, before: Answered | None, is_told: bool, is_part: bool = False
     ) -> CourseQuestion:
         """A question with what the lists have of it, and with the term that "it" means after an answer.
 
@@ -134,8 +140,10 @@ class Lists:
         the question as it stands is nearer to a listed one, unless it is a later part of a message.
         """
         asked = self.course.course_question(question)
+        if not is_told:
+            asked = self.without_story(asked)
         is_known = words_of(question.text) in known_kinds() and question.kind not in MAYBE_TERM
-        if is_known or question.kind in ABOUT_STORY or not before:
+        if is_known or asked.kind in ABOUT_STORY or not before:
             return asked
         with_term = asked.with_term(before.term)
         if with_term == question.text:
@@ -143,6 +151,18 @@ class Lists:
         of_term = self.course.course_question(Question.of(with_term))
         is_listed = asked.nearness >= max(of_term.nearness, Nearness.POSSIBLE)
         return asked if is_listed and not is_part else of_term
+
+    def without_story(self, asked: CourseQuestion) -> CourseQuestion:
+        """A question where no story was told: it is about the course if it is near a listed one.
+
+        "It" is then a language model, where that is nearer.
+        """
+        if words_of(asked.text) in known_kinds() or OF_STORY.search(asked.text) or village_nouns(asked.text):
+            return asked
+        of_model = self.course.course_question(Question(IT.sub("ChatGPT", asked.text, count=1), asked.kind))
+        nearest = of_model if of_model.nearness > asked.nearness else asked
+        is_open = asked.kind in (*ABOUT_STORY, Kind.UNCLEAR, Kind.WORLD, *OF_COURSE)
+        return replace(nearest, kind=Kind.COURSE) if is_open and nearest.nearness >= Nearness.CLEAR else asked
 
     def answer(self, asked: CourseQuestion, before: Answered | None) -> Answered | None:
         """The answer to a question as a whole."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from companion.serve.kinds import COURTESIES, Kind, is_foreign, kind_of, known_kinds, words_of
-from companion.serve.village_words import WORDS, content_words
+from companion.serve.village_words import WORDS, content_words, village_nouns
 from companion.show.judged_text import is_story
 
 SENTENCES = r"(?<=[.!?])\s+"
@@ -15,7 +15,8 @@ HALVES = re.compile(WORDS["asks"]["halves"])
 BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
 """How a question begins."""
 LEAD = re.compile(
-    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so)\b[\s,.!]*((and|but|so|fine)\b[\s,.!]*)?"
+    r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so|no|sorry|wait)\b[\s,.!]*"
+    r"((and|but|so|fine|i meant?|i wanted to ask)\b[\s,.!]*)?"
     rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""
@@ -29,6 +30,12 @@ IF_RIGHT = re.compile(
     r"|, (?:right|correct)|,? (?:right|correct)(?=\W*\?))\W*$"
 )
 """What asks whether something is true, as "Mara has the key, right?"."""
+TAG = re.compile(
+    r"(?i)^\W*(?:so |and |but )?(?!.*\b(?:you|your|i|course|model)\b)"
+    r"(?!(?:is|was|are|do|does|did|wh\w+|how)\b)(.+?),? "
+    r"(?:right|correct|no|isn['’]?t it|is that right|or not)\?\W*$"
+)
+"""What tells something and asks whether it is so."""
 IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
 """How a question begins that asks whether something is true."""
 
@@ -69,7 +76,8 @@ class Message(NamedTuple):
 def without_lead(message: str) -> str:
     """A question without "ok, and", "lol", "is it true that" and "right?" around it."""
     question = LEAD.sub("", TAIL.sub("", message.strip()))
-    return IF_RIGHT.sub(r"\2 \1 \3?", IF_TRUE.sub(r"\2 \1 ", question))
+    question = IF_RIGHT.sub(r"\2 \1 \3?", IF_TRUE.sub(r"\2 \1 ", question))
+    return TAG.sub(r"Did \1?", question) if village_nouns(question) else question
 
 
 def halves(message: str) -> list[str]:

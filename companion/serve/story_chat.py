@@ -39,6 +39,7 @@ from companion.serve.story_questions import HAS_NOTHING, HAS_WHAT, read
 from companion.serve.village_words import (
     SHE_OR_HE,
     WORDS,
+    content_words,
     from_question_word,
     missing,
     note_of_unknown_words,
@@ -70,6 +71,11 @@ OWNS = {
     SHE_OR_HE[1]: re.compile(r"(?i)\bhis\b"),
 }
 """What means that something is hers or his."""
+MEANS_STORY = re.compile(
+    r"(?i)\b(story|tale|plot|moral|title|sentence|characters?|end|ends|ending|happen\w*|about|he|she|him|her|his"
+    r"|did|was|were|had)\b"
+)
+"""What means a story, also where none was told."""
 READ_NOTE = "A program read this in the story."
 
 
@@ -247,7 +253,10 @@ class StoryChat(Chat):
         if kind == Kind.LEARNED and not (stories and is_for_program(question.text, stories[-1])):
             return None
         if not stories:
-            return Reply(NO_STORY, "rule")
+            may_be_other = kind in (Kind.STORY, Kind.DEEDS, Kind.WHY, Kind.WHO, Kind.HAS)
+            means_story = village_nouns(question.text) or MEANS_STORY.search(question.text)
+            is_other = may_be_other and not means_story and content_words(question.text)
+            return Reply(UNCLEAR if is_other else NO_STORY, "rule")
         answer = read(kind, question.text, stories[-1])
         return Reply(answer, "program", "" if answer == NO_REASONS else READ_NOTE)
 

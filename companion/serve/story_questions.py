@@ -22,6 +22,7 @@ from companion.serve.deed_questions import (
     other_deeds,
     places_of_deeds,
     reason,
+    sentences_with_a_verb,
     sentences_with_verbs,
     sentences_with_words,
     speaker,
@@ -424,6 +425,9 @@ def age(asked: StoryQuestion) -> str:
 
 def nth_person(asked: StoryQuestion) -> str:
     """Who comes first, second or last, to a question that asks for nothing else."""
+    absent = missing(asked.nouns, asked.story)
+    if absent:
+        return lacking(asked.story, absent[-1])
     is_plain = not asked.verbs - content_words(f"came got {' '.join(ORDINALS)} last")
     return cast_of(asked.story, asked.question, []) if is_plain and not things_in(asked) else ""
 
@@ -528,6 +532,7 @@ BY_FORM = (
     (WANTS, wishes),
     (IS_IT, was_done),
     (IS_IT, sentences_with_verbs),
+    (IS_IT, sentences_with_a_verb),
     (IS_IT, unsaid),
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),
@@ -536,6 +541,7 @@ BY_FORM = (
     (None, sentences_with_words),
     (None, deeds_with_words),
     (WHO_DID, nobody),
+    (None, sentences_with_a_verb),
     (None, other_deeds),
     (None, unsaid),
 )

@@ -13,6 +13,7 @@ from companion.serve.course_lists import Answered
 from companion.serve.kinds import EXAMPLE, reworded
 from companion.serve.lists import Lists
 from companion.serve.story_chat import READ_NOTE, StoryChat, story_verdicts
+from companion.show.judged_text import is_story
 
 # Messages that a click sends. (Streamlit would show a docstring here on the page.)
 EXAMPLES = (EXAMPLE, "Who has the kite?", "What is attention?")
@@ -149,9 +150,10 @@ while waiting:
     with conversation.chat_message("user", avatar=USER):
         st.html(html_parts.plain(turn.asked))
     before = turns[-1].found if turns else None
+    is_told = any(is_story(one.answer) for one in turns)
     turns.append(turn)
     with conversation.chat_message("assistant", avatar=ASSISTANT):
-        turn.found = lists().find(turn.asked, before) if first else None
+        turn.found = lists().find(turn.asked, before, is_told) if first else None
         if turn.found:
             turn.answer = reworded(turn.found.answer, [one.answer for one in turns[:-1]])
             turn.by = turn.found.source
