@@ -119,9 +119,12 @@ def sentences_with_words(asked: StoryQuestion) -> str:
 
 
 def sentences_with_verbs(asked: StoryQuestion) -> str:
-    """The same for a question with a word that is no noun and none of `DEED_WORDS`: "who blushed"."""
+    """The same for a question with a word that no deed has: "who blushed"."""
     of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.WHY, Kind.FEELINGS)
-    return sentences_with_words(asked) if asked.kind in of_deeds and asked.verbs - DEED_WORDS else ""
+    if asked.kind not in of_deeds or not asked.verbs:
+        return ""
+    is_told = asked.verbs - DEED_WORDS or not deeds_with(asked.story, asked.words)
+    return sentences_with_words(asked) if is_told else ""
 
 
 def sentences_with_a_verb(asked: StoryQuestion) -> str:
