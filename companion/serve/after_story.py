@@ -132,6 +132,8 @@ def is_about_the_world(kind: str, question: str, story: str) -> bool:
         return False
     if kind in (Kind.WHO, Kind.COUNT) and story and len(unknown_words(question)) == 1:  # "who is Ada"
         return False
+    if story and re.match(r"(?i)\W*(did|does) the ", question):
+        return False
     if REFERRING.intersection(re.findall(r"\w+", question.lower())):
         return False
     question = in_past(question)

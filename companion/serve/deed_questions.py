@@ -182,7 +182,7 @@ def given_back(asked: StoryQuestion) -> str:
     gone = text_of(deeds_with(asked.story, ["lost"]))
     if gone:
         return f"No. {gone}"
-    lent = text_of(deeds_with(asked.story, ["lent"]))
+    lent = text_of(deeds_with(asked.story, ["lent"]) or deeds_with(asked.story, ["gave"]))
     none = f"The story does not say so. {lent}" if lent else "Nobody lost or lent anything in the story."
     return f"{none} {places_of(asked.story, asked.people)}"
 

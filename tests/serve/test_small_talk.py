@@ -35,6 +35,8 @@ NOBODY_FOUND = SAID["nobody_found"]
 ANSWERS = SMALL_TALK | {"foreign": SMALL_TALK["language"], "decline": DECLINE}
 FILE = Path(__file__).parents[1] / "support" / "strangers_messages.txt"
 SECOND_FILE = FILE.with_name("strangers_second.txt")
+APPLES = "apples have no color, and there are always several."
+STORY_FILE = SECOND_FILE.with_name("story_questions.txt")
 SECOND_MESSAGES = [line.split(" | ") for line in SECOND_FILE.read_text("utf-8").splitlines()]
 MESSAGES = [line.split(" | ") for line in FILE.read_text("utf-8").splitlines()]
 STORY = (
@@ -279,16 +281,14 @@ def test_a_number_of_goods_and_the_weather_are_read_in_the_state():
     assert program_says(after, "how many plums?").startswith("Three plums. The story has the")
     assert program_says(after, "how many plums did Mara have left?").startswith("No plums. At the end")
     assert program_says(after, "how many keys does Bram have left?").startswith("No keys.")
-    assert (
-        program_says(after, "how many plums did the goose eat?")
-        == f"{ONLY} Nell ate two plums and had three left."
-    )
+    eaten = program_says(after, "how many plums did the goose eat?")
+    assert eaten == f"{ONLY} Nell ate two plums and had three left."
 
 
-def test_of_a_mood_that_changes_both_are_said():
-    moods = "Mara felt sad because the soup had been too salty. Mara was sad, so Bram did a somersault."
-    after = story_chat("A story.", f"{STORY} {moods} Then Mara was happy.")
-    assert program_says(after, "was Mara sad?") == "Mara felt sad. Mara felt happy."
+def test_deeds_their_reasons_and_those_who_have_nothing_are_read_in_the_story():
+    story, *rows = STORY_FILE.read_text("utf-8").splitlines()
+    for question, read in [row.split(" | ") for row in rows]:
+        assert answer(question, "A story.", story).startswith(read), question
 
 
 def test_what_happens_next_is_nothing_and_the_last_story_is_the_one_that_is_read():
@@ -299,18 +299,16 @@ def test_what_happens_next_is_nothing_and_the_last_story_is_the_one_that_is_read
     assert program_says(after, "tell it again") == newer
 
 
-@pytest.mark.parametrize(
-    "typed, learned",
-    [
-        ("where was Mara?", "where is Mara?"),
-        ("What did Mara have?", "What does Mara have?"),
-        ("what's the color of the key", "what is the color of the key"),
-        ("Tell it in one sentence", "How does it end, in one sentence?"),
-    ],
-)
-def test_a_question_is_left_to_the_model_in_the_words_that_it_learned(typed, learned):
-    assert answer(typed, "Tell me a story.", STORY) is None
-    assert as_learned(from_question_word(typed)) == learned
+def test_a_question_is_left_to_the_model_in_the_words_that_it_learned():
+    known = {
+        "where was Mara?": "where is Mara?",
+        "What did Mara have?": "What does Mara have?",
+        "what's the color of the key": "what is the color of the key",
+        "Tell it in one sentence": "How does it end, in one sentence?",
+    }
+    for typed, learned in known.items():
+        assert answer(typed, "Tell me a story.", STORY) is None
+        assert as_learned(from_question_word(typed)) == learned
 
 
 def test_a_sum_is_sent_to_the_chapter_on_sums():
@@ -344,11 +342,7 @@ def test_a_question_about_what_is_not_in_the_story_is_not_left_to_the_model():
         ("a story about mara and a blue kite", "You ordered a blue kite; the story has none."),
         ("a story about the goat Otto", "You ordered the goat Otto; that is not in the story."),
         ("one story about the fox Bram and the red key", ""),
-        (
-            "a story about a red apple",
-            "You ordered red apples; the story has none. In my stories, apples have no color, and there are"
-            " always several.",
-        ),
+        ("a story about a red apple", f"You ordered red apples; the story has none. In my stories, {APPLES}"),
         ("a story about foxes, a key and geese", "You ordered a goose; that is not in the story."),
     ],
 )
@@ -368,15 +362,14 @@ def test_an_order_may_be_short_and_have_figures():
 def test_whether_the_story_is_true_is_answered_by_the_judge(question):
     false = f'{STORY} "Where is the key?" asked Bram. It was at the pond.'
     finds = "The judge, a program that follows the story, finds"
+    nothing = f"It is made up, word by word. {finds} nothing false in it."
     assert (
         answer(question, "Tell me a story.", STORY)
         == f"It is made up, word by word. {finds} nothing false in it."
     )
     assert "It was at the pond." in answer(question, "Tell me a story.", false)
     asked = ("Tell me a story.", STORY, "Who has the key?", "Bram has the key.")
-    assert (
-        answer("is that story true?", *asked) == f"It is made up, word by word. {finds} nothing false in it."
-    )
+    assert answer("is that story true?", *asked) == nothing
     assert answer(question) == NO_STORY
     after = ("Tell me a story.", STORY, "Who has the key?")
     assert answer(question, *after, "Mara has the key.") == f"{finds} this true: “Mara has the key.”"
@@ -532,9 +525,3 @@ def test_of_a_false_answer_the_story_is_said_first(monkeypatch):
 @pytest.mark.parametrize("contents", [(), ("Tell me a story.", STORY)], ids=["before a story", "after one"])
 def test_a_question_about_the_world_is_declined_after_a_story_as_before_one(question, contents):
     assert answer(question, *contents) == DECLINE
-
-
-def test_where_all_go_each_of_them_goes():
-    fair = "There was a fair at the mine. So they all went to the mine, Bram first."
-    said = answer("what did the baker do?", "Tell me a story.", f"{STORY} {fair}")
-    assert said.endswith("Mara and Bram went to the mine.")
