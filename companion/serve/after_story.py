@@ -98,7 +98,7 @@ def kind_after(asked: Question, known: list[str]) -> str:
         kind = Kind.WHY
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
-    if kind in ANSWERS and asks_of_villagers(question):
+    if kind in (*ANSWERS, Kind.ORDER) and asks_of_villagers(question):
         return Kind.STORY
     if story and kind in (Kind.CAST, Kind.PLACES, Kind.WHO) and WHO_IS_MOST.search(question):
         return Kind.STORY

@@ -2,7 +2,7 @@
 
 import re
 
-from companion.serve.after_story import WHO_DID, asked_for
+from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_deeds import Deed, deeds_of, deeds_with, text_of
 from companion.serve.story_facts import joined_items, lacking, places_of, readings, sentences_of, things_of
@@ -19,8 +19,10 @@ GIVEN_BY = re.compile(r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|g
 """What asks whether somebody gave or lent something."""
 GIVEN_TO = re.compile(r"(?i)\bto (?:the )?(\w+)")
 """What names the one to whom something was given."""
-GOES = re.compile(r"(?i)\b(go|going|went|walk|leave)\b")
+GOES = re.compile(r"(?i)\b(go|going|went|walk)\b")
 """What asks where people go, or why."""
+REASON = re.compile(r" because |, so \w+ |[.!]\"? So ")
+"""What a sentence of a story has that gives a reason."""
 HIM_OR_HER = re.compile(r"(?i)\b(him|her|them)\b")
 """Whom something is done to."""
 WHO_SAYS = re.compile(r"(?i)^\W*who (?:said|says|asked|shouted|cried|answered)\b(.*)")
@@ -28,13 +30,13 @@ WHO_SAYS = re.compile(r"(?i)^\W*who (?:said|says|asked|shouted|cried|answered)\b
 DEED_FORMS = SAID["deeds"] | SAID["deeds_by_words"] | SAID["got"]
 DEED_WORDS = content_words(" ".join(DEED_FORMS.values())) - content_words(SPARE)
 """What is done in stories."""
-NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and no reasons."
+NO_REASONS = "I cannot say why, or whether it is so: a story tells what happens, and seldom why."
 
 
 def speech(asked: StoryQuestion) -> str:
     """The sentences in which somebody speaks."""
     names = "|".join(asked.people)  # empty for "what do they say": all that is spoken
-    spoken = [one for one in sentences_of(asked.story) if re.search(rf"\" .*({names})", one)]
+    spoken = [one for one in sentences_of(asked.story) if re.search(rf"\" .*({names})|({names}) told", one)]
     n_shown = 1 if re.search(r"(?i)\bfirst\b", asked.question) else 4
     return f"The story says: {' … '.join(spoken[:n_shown])}" if spoken else ""
 
@@ -91,6 +93,18 @@ def who_did(asked: StoryQuestion) -> str:
     return deeds_with_words(asked) or sentences_with_words(asked) or nobody(asked)
 
 
+def what_was_done(asked: StoryQuestion) -> str:
+    """What somebody did that deeds name: found, gave, or brought."""
+    is_of_deeds = asked.verbs & DEED_WORDS and not BEFORE.search(asked.question)
+    return deeds_with_words(asked) if is_of_deeds else ""
+
+
+def together(asked: StoryQuestion) -> str:
+    """The sentences with both people whom a question names."""
+    found = [one for one in sentences_of(asked.story) if not missing(asked.people, one)]
+    return only(" … ".join(found[:2])) if len(asked.people) > 1 and found else ""
+
+
 def places_of_deeds(asked: StoryQuestion) -> str:
     """Where something was done, as where somebody found a thing."""
     deeds = deeds_with(asked.story, asked.words) if asked.verbs & DEED_WORDS else []
@@ -100,7 +114,10 @@ def places_of_deeds(asked: StoryQuestion) -> str:
 def ways_to_get(asked: StoryQuestion) -> str:
     """How somebody got a thing: what is done with the things and goods of the question."""
     things = things_in(asked)
-    return text_of(deeds_with(asked.story, [*things, *asked.people])) if things else ""
+    deeds = deeds_with(asked.story, [*things, *asked.people]) if things else []
+    if len(deeds) == 1 and " got the " in deeds[0].text:
+        return f"The story says: {deeds[0].sentence}"
+    return text_of(deeds)
 
 
 def deeds_of_nouns(asked: StoryQuestion) -> str:
@@ -120,7 +137,7 @@ def sentences_with_words(asked: StoryQuestion) -> str:
 
 def sentences_with_verbs(asked: StoryQuestion) -> str:
     """The same for a question with a word that no deed has: "who blushed"."""
-    of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.WHY, Kind.FEELINGS)
+    of_deeds = (*FOR_MODEL, Kind.STORY, Kind.DEEDS, Kind.CAST, Kind.PLACES, Kind.FEELINGS)
     if asked.kind not in of_deeds or not asked.verbs:
         return ""
     is_told = asked.verbs - DEED_WORDS or not deeds_with(asked.story, asked.words)
@@ -195,12 +212,15 @@ def moment(asked: StoryQuestion) -> str:
 
 def reason(asked: StoryQuestion) -> str:
     """The sentence that gives a reason, or that the story gives none and where those are who are named."""
-    given = [one for one in sentences_of(asked.story) if re.search(r" because |, so \w+ |\. So ", one)]
+    given = [one for one in sentences_of(asked.story) if REASON.search(one)]
     if GOES.search(asked.question):
         given = [one for one in given if " went " in one]
     else:
         given = [one for one in given if not missing(asked.people, one) and asked.verbs & content_words(one)]
-    return f"The story says: {given[0]}" if given else with_places(NO_REASONS, asked)
+    if given:
+        return f"The story says: {given[0]}"
+    said = sentences_with_words(asked) if asked.verbs else ""
+    return f"{NO_REASONS} {said}" if said else with_places(NO_REASONS, asked)
 
 
 def speaker(asked: StoryQuestion) -> str:

@@ -12,7 +12,7 @@ from companion.generation import LanguageModel, stream
 from companion.instructions import Chat, chat_ids
 from companion.runtime.generation.sampling_arguments import within_context
 from companion.runtime.text.end_tokens import decode_answer
-from companion.serve.after_story import WHICH_COLOR, asked_for, kind_after
+from companion.serve.after_story import WHICH_COLOR, asked_for, asks_of_villagers, kind_after
 from companion.serve.deed_questions import NO_REASONS
 from companion.serve.kinds import ABOUT_STORY, EXAMPLE, FOR_MODEL, UNCLEAR, Kind
 from companion.serve.message import Question, read_message
@@ -158,7 +158,8 @@ class StoryChat(Chat):
         question = message.question
         are_all_of_story = all(part.kind in ABOUT_STORY for part in message.parts)
         replies: list[Reply] = []
-        if question.kind == Kind.ORDER or (question.kind == Kind.MORE and not self.stories()):
+        is_order = question.kind == Kind.ORDER and not (self.stories() and asks_of_villagers(question.text))
+        if is_order or (question.kind == Kind.MORE and not self.stories()):
             replies.append(self.tell_story(message.typed, max_new_tokens, seed, **options))
         elif len(message.parts) > 1 and self.stories() and not message.story and are_all_of_story:
             for part in message.parts:

@@ -86,13 +86,16 @@ def in_short(story: str) -> str:
 
 
 def deeds_with(story: str, words: Collection[str]) -> list[Deed]:
-    """The deeds of a story that have all of some words, where a role also stands for its name."""
+    """The deeds of a story that have all of some words.
+
+    A role also stands for its name, and a place for what is done there.
+    """
     roles = state_of(story).role
     stems_asked = content_words(" ".join(words)) - content_words(SPARE)
     found = []
     for deed in deeds_of(story):
         named = [role for name, role in roles.items() if name in deed.text]
-        if stems_asked <= content_words(" ".join([deed.text, *named])):
+        if stems_asked <= content_words(" ".join([deed.text, deed.place, *named])):
             found.append(deed)
     return found
 

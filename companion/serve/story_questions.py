@@ -27,8 +27,10 @@ from companion.serve.deed_questions import (
     sentences_with_words,
     speaker,
     speech,
+    together,
     was_done,
     ways_to_get,
+    what_was_done,
     who_did,
     wishes,
 )
@@ -86,8 +88,10 @@ HAS_WHAT = re.compile(
     r"|^\W*(does|did)\b.*\bhave (any|some)thing\b"
 )
 """What asks for the things of somebody."""
+DID_WHAT = re.compile(r"(?i)^\W*what (did|does|do|has|have|was|were)\b")
+"""What asks what somebody did, or what was done."""
 SPEAKS = re.compile(
-    r"(?i)\b(do|does|did) .*\b(say|ask|answer|talk|shout|speak)\b|\bwhat\b.*\b(said|says|asked)\b"
+    r"(?i)\b(do|does|did) .*\b(say|tell|ask|answer|talk|shout|speak)\b|\bwhat\b.*\b(said|says|asked)\b"
 )
 """What asks for what somebody says."""
 WANTS = re.compile(r"(?i)\bwhat (did|does|do) .*\b(want|wish)\b")
@@ -501,6 +505,7 @@ FIRST = (
     (WHERE_DONE, places_of_deeds),
     (WHO_SAYS, speaker),
     (SPEAKS, speech),
+    (DID_WHAT, what_was_done),
     (STEALS, lost),
     (AGAIN, given_back),
     (WHO_DID, who_did),
@@ -533,6 +538,7 @@ BY_FORM = (
     (IS_IT, was_done),
     (IS_IT, sentences_with_verbs),
     (IS_IT, sentences_with_a_verb),
+    (IS_IT, together),
     (IS_IT, unsaid),
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),

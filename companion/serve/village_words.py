@@ -81,7 +81,7 @@ def spelled_word(word: str) -> str:
         return SHORT_FORMS.get(word, word)
     turned = [one for one in sorted(OFTEN) if one[0] == word[0] and sorted(one) == sorted(word)]
     similar = get_close_matches(word, OFTEN, 1, 0.85) if not word.endswith("s") else []
-    similar += get_close_matches(word, village_forms(), 1, 0.9)  # "aples"
+    similar += get_close_matches(word, village_forms(), 1, 0.87)  # "aples"
     similar = [one for one in similar if len(one) > 3 and one[0] == word[0]]  # "mother" is not "other"
     return (turned or similar or [word])[0]
 
