@@ -64,6 +64,10 @@ OTHER_PERSON = re.compile(r"(?i)\b(the )?other (guy|person|one|man|woman|dude|an
 """What means a person of a story without a name, as SHE_OR_HE does."""
 NTH_PERSON = re.compile(rf"(?i)\bthe ({'|'.join(ORDINALS)}) (person|one|character|animal)\b")
 """What means one of the people by the order in which they come."""
+SAME_PEOPLE = re.compile(
+    r"(?i)\b(the )?same (characters|people|persons|animals|heroes|friends|cast|ones|two)\b"
+)
+"""What means the people of the last story."""
 WHO_IS = re.compile(r"(?i)\W*(who|what|which)('s| is| was| are| were)\b")
 """How a question begins that asks for a name."""
 OWNS = {
@@ -183,7 +187,7 @@ class StoryChat(Chat):
         last_order = self.messages[0]["content"] if self.stories() else ""
         if is_story(last_order):  # the user told one, and asked about it
             last_order = ""
-        order = with_kept(normalized_order(text), last_order)
+        order = with_kept(self.with_same_people(normalized_order(text)), last_order)
         options = {"temperature": TEMPERATURE} | self.options | options
         story, begun = self.draw_with_all(order, max_new_tokens, seed, **options)
         self.reset()
@@ -340,6 +344,13 @@ class StoryChat(Chat):
                     text = OWNS[form].sub(f"{names[0]}'s", text)
                 return form.sub(names[0], text)
         return text
+
+    def with_same_people(self, order: str) -> str:
+        """An order for a story of "the same characters", with the people of the last story."""
+        people = [
+            f"the {role} {name}" for one in self.stories()[-1:] for name, role in state_of(one).role.items()
+        ]
+        return SAME_PEOPLE.sub(" and ".join(people), order) if people else order
 
     def stories(self) -> list[str]:
         """The stories of the conversation."""

@@ -144,6 +144,8 @@ WHO_FROM = re.compile(r"(?i)^\W*(who|whom|where)\b.*\b(is|are|was|were)\b.*\bfro
 """What asks from whom a thing is."""
 HOW_GOT = re.compile(r"(?i)^\W*how (did|does|do|has|had)\b.*\b(get|gets|got|come by|receive|have)\b")
 """What asks how somebody got a thing."""
+WHO_LIVES = re.compile(r"(?i)^\W*who lives?\b")
+"""What asks who lives at a place."""
 LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
 """What asks where somebody lives."""
 NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
@@ -356,8 +358,9 @@ def things_of_people(asked: StoryQuestion) -> str:
 
 def home(asked: StoryQuestion) -> str:
     """Where somebody lives: the sentence that says it, or where they are at the end."""
-    said = [one for one in sentences_of(asked.story) if " lived " in one and not missing(asked.people, one)]
-    if said and asked.people:
+    named = [*asked.people, *[noun for noun in asked.nouns if noun in KINDS["place"]]]
+    said = [one for one in sentences_of(asked.story) if " lived " in one and not missing(named, one)]
+    if said and named:
         return f"The story says: {said[0]}"
     return only(places_of(asked.story, asked.nouns)) if asked.people else ""
 
@@ -502,6 +505,7 @@ FIRST = (
     (HAS_WHAT, things_of_people),
     (HOW_GOT, ways_to_get),
     (WHO_FROM, ways_to_get),
+    (WHO_LIVES, home),
     (WHERE_DONE, places_of_deeds),
     (WHO_SAYS, speaker),
     (SPEAKS, speech),

@@ -419,6 +419,7 @@ def test_she_is_whom_the_last_question_named_or_the_first():
     after = story_chat("Tell me a story.", STORY)
     assert after.with_person("did she give him a key") == "did Mara give him a key"
     assert after.with_person("does he like the fox") == "does he like the fox"
+    assert after.with_same_people("with the same people") == "with the baker Mara and the fox Bram"
     two = story_chat("Tell me a story.", STORY.replace("fox Bram", "fox Tilda"))
     assert two.with_person("did she take her key") == "did Mara take Mara's key"
     assert two.with_person("who gave her the key") == "who gave Mara the key"
