@@ -53,11 +53,15 @@ def happened(asked: StoryQuestion) -> str:
         return f"No: {text_of(deeds)}"
     if deeds:
         return only(text_of(deeds)) if HIM_OR_HER.search(asked.question) else f"Yes: {text_of(given)}"
-    return (
-        by_another(asked)
-        or sentences_with_words(asked)
-        or (only(done) if done else told_instead(asked.story))
-    )
+    return by_another(asked) or sentences_with_words(asked) or not_found(asked, done)
+
+
+def not_found(asked: StoryQuestion, done: str) -> str:
+    """That no answer is found, and where the things of the question are; or what was done by those named."""
+    things = things_in(asked)
+    if things:
+        return f"{SAID['unsaid']} {places_of(asked.story, things)}"
+    return only(done) if done else told_instead(asked.story)
 
 
 def by_another(asked: StoryQuestion) -> str:

@@ -6,6 +6,7 @@ Each reader answers questions of one form, with "" where it has no answer.
 import re
 
 from companion.serve.after_story import BEFORE, HOW_MANY, WHAT_HAS_COLOR, WHICH_COLOR, WHO_DID, asked_for
+from companion.serve.course_lists import capitalized
 from companion.serve.deed_questions import (
     DEED_WORDS,
     IS_LOST,
@@ -125,7 +126,8 @@ SUBJECT = re.compile(
 )
 """How a question begins that asks whether somebody or something did or is so."""
 IS_THERE = re.compile(
-    r"(?i)^\W*(is|are|was|were) there (an?|any|some|no)\b(?!.*\b(moral|lesson|message|end|ending|weather)\b)"
+    r"(?i)^\W*(is|are|was|were) there (an?|any|some|no)\b"
+    r"(?!.*\b(moral|lesson|message|end|ending|weather|lies?|mistakes?|errors?)\b)"
 )
 """How a question begins that asks whether a story has something."""
 HOW_OLD = re.compile(r"(?i)\bhow old\b|\bage of\b")
@@ -173,10 +175,13 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
     proposed = {*words}.intersection((*KINDS[kind], *WORDS["other"].get(kind, "").split()))
     others = content_words(" ".join(words)) - content_words(" ".join([*subjects, *proposed, SPARE]))
     is_plain = not BEFORE.search(asked.question) and not re.search(r"(?i)\b(not?|never)\b", asked.question)
-    if len(subjects) != 1 or len(proposed) != 1 or others or not is_plain:
+    if len(subjects) != 1 or not proposed or others or not is_plain:
         return ""
     right = facts[subjects[0]]
-    return f"{'Yes' if right in proposed else 'No'}, {form.format(subjects[0], right)}."
+    answer = f"{form.format(subjects[0], right)}."
+    if len(proposed) > 1 and right in proposed:  # "is the key red or blue"
+        return capitalized(answer)
+    return f"{'Yes' if right in proposed else 'No'}, {answer}"
 
 
 def has_color(asked: StoryQuestion) -> str:
@@ -332,8 +337,10 @@ def most(asked: StoryQuestion) -> str:
     if re.search(r"(?i)\b(most|more)\b", asked.question):
         rank, wanted = "the most", max(n.values())
     names = [name for name in n if n[name] == wanted]
-    has = "has" if len(names) == 1 else "have"
-    return f"{joined_items(names)} {has} {rank}: {number_word(wanted) if wanted else 'none'}. {where}"
+    amount = number_word(wanted) if wanted else "none"
+    if len(names) == 1:
+        return f"{names[0]} has {rank}: {amount}. {where}"
+    return f"{joined_items(names)} have the same number: {amount} each. {where}"
 
 
 def n_things(state: State, name: str, named: list[str]) -> int:
