@@ -32,6 +32,7 @@ from companion.serve.course_lists import (
 )
 from companion.serve.course_question import (
     ASKS,
+    ASKS_MORE,
     CLEAR_COSINE,
     CLOSE_COSINE,
     COMPARES,
@@ -258,6 +259,8 @@ class Course:
         if asked.nearness >= Nearness.CLEAR and COMPARES.search(asked.text):
             return None
         is_one_or_named = len(asked.entries) == 1 or not ASKS.match(asked.text)
+        if asked.nearness >= Nearness.CLEAR and ASKS_MORE.match(asked.text):
+            return None
         limit = Nearness.SAME if is_one_or_named else Nearness.CLEAR
         return of_terms(asked.entries) if asked.nearness < limit else None
 

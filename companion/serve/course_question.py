@@ -14,6 +14,8 @@ from companion.serve.village_words import WORDS, content_words
 
 ASKS = re.compile(rf"(?i)\W*({BEGINS_QUESTION})\b")
 """What begins as a question does."""
+ASKS_MORE = re.compile(r"(?i)^\W*(how|why|when|can|could|do|does|did|is|are|should|will|would)\b")
+"""How a question begins that asks for more than what a term means."""
 WHY = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['why'])})\b")
 """What asks for the purpose of a term."""
 SIMPLY = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['simply'])})\b")

@@ -136,19 +136,22 @@ class Lists:
     ) -> CourseQuestion:
         """A question with what the lists have of it, and with the term that "it" means after an answer.
 
-        It means the story in questions about a story, nothing in messages of messages.csv, and no term where
-        the question as it stands is nearer to a listed one, unless it is a later part of a message.
+        It means the story in questions about a story, unless a listed question is near then, nothing in
+        messages of messages.csv, and no term where the question as it stands is nearer to a listed one, unless
+        it is a later part of a message.
         """
         asked = self.course.course_question(question)
         if not is_told:
             asked = self.without_story(asked)
         is_known = words_of(question.text) in known_kinds() and question.kind not in MAYBE_TERM
-        if is_known or asked.kind in ABOUT_STORY or not before:
+        if is_known or not before or (asked.kind in ABOUT_STORY and not before.term):
             return asked
         with_term = asked.with_term(before.term)
         if with_term == question.text:
             return asked
         of_term = self.course.course_question(Question.of(with_term))
+        if asked.kind in ABOUT_STORY:
+            return replace(of_term, kind=Kind.COURSE) if of_term.nearness >= Nearness.CLEAR else asked
         is_listed = asked.nearness >= max(of_term.nearness, Nearness.POSSIBLE)
         return asked if is_listed and not is_part else of_term
 
@@ -174,7 +177,13 @@ class Lists:
                 return None
             return Answered(ANSWERS[asked.kind], SMALL_TALK) if asked.kind in ANSWERS else None
         found = self.course.chapter_for(asked) if asked.kind == Kind.CHAPTER else self.course.find(asked)
-        if asked.kind == Kind.SIMPLER and found and before and found.answer in before.answer:
+        if (
+            asked.kind == Kind.SIMPLER
+            and found
+            and before
+            and found.term == before.term
+            and not found.question
+        ):
             return Answered(ANSWERS[Kind.SIMPLER], SMALL_TALK)
         return found or Answered(NO_ENTRY, SMALL_TALK)
 

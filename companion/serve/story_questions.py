@@ -122,7 +122,8 @@ WHO_AROUND = re.compile(
 IS_HE_OR_SHE = re.compile(r"(?i)\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b")
 """What asks whether somebody is a man or a woman."""
 SUBJECT = re.compile(
-    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|was|has|had|will|can) the (\w+) (?!of\b)"
+    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|was|has|had|will|can) the (\w+)"
+    r"(?:['’]s)?\b(?! of\b)"
 )
 """How a question begins that asks whether somebody or something did or is so."""
 IS_THERE = re.compile(
@@ -254,7 +255,7 @@ def absence(asked: StoryQuestion) -> str:
 def absent_subject(asked: StoryQuestion) -> str:
     """That the story does not have the one whom a question is about, and whom the village does not know."""
     subject = SUBJECT.match(asked.question)[1]
-    absent = missing(unknown_words(subject), asked.story)
+    absent = [] if asked.kind in READINGS else missing(unknown_words(subject), asked.story)
     return lacking(asked.story, subject) if absent else ""
 
 
