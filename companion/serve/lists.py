@@ -136,9 +136,9 @@ class Lists:
     ) -> CourseQuestion:
         """A question with what the lists have of it, and with the term that "it" means after an answer.
 
-        It means the story in questions about a story, unless a listed question is near then, nothing in
-        messages of messages.csv, and no term where the question as it stands is nearer to a listed one, unless
-        it is a later part of a message.
+        It means the story in questions about a story, unless a listed question about the term is near; nothing
+        in messages of messages.csv; and no term where the question as it stands is nearer to a listed one,
+        unless it is a later part of a message.
         """
         asked = self.course.course_question(question)
         if not is_told:
