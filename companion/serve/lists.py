@@ -136,7 +136,7 @@ class Lists:
     ) -> CourseQuestion:
         """A question with what the lists have of it, and with the term that "it" means after an answer.
 
-        It means the story in questions about a story, unless a listed question about the term is near; nothing
+        It means the story in questions about one, unless a listed question about the term is near; nothing
         in messages of messages.csv; and no term where the question as it stands is nearer to a listed one,
         unless it is a later part of a message.
         """
