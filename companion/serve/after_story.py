@@ -25,7 +25,7 @@ REFERRING = frozenset(WORDS["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 BEFORE = re.compile(
     r"(?i)\b(before|first|originally|earlier|beginning|used to|lives?)\b"
-    r"|\bwhere (did|was|were) .*\b(start|begin|find|found|gets?|got|meet|met|lose|lost)\b"
+    r"|\bwhere (did|do|does|was|were) .*\b(start|begin|find|found|gets?|got|meet|met|lose|lost)\b"
     r"|\bwhere (did|was|were) .*\b(hide|hidden|buy|bought)\b"
 )
 """What asks how something was before the end of the story."""

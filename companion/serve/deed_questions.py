@@ -5,18 +5,23 @@ import re
 from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_deeds import Deed, deeds_of, deeds_with, text_of
-from companion.serve.story_facts import joined_items, lacking, places_of, readings, sentences_of, things_of
+from companion.serve.story_facts import joined_items, lacking, places_of, sentences_of, things_of
 from companion.serve.story_question import StoryQuestion, only, things_in, told_instead, with_places
 from companion.serve.village_words import SPARE, content_words, in_past, missing
 from companion.village import judge
+from companion.village.judge import state_of
 from companion.village.words import KINDS
 
 IS_LOST = re.compile(r"(?i)(?<!get )(?<!gets )(?<!got )\b(lose|lost|steals?|stolen|stole|missing)\b")
 """What asks for something that was lost."""
 STEALS = re.compile(r"(?i)\b(steals?|stole|stolen|thief)\b")
 """What asks for something that was stolen."""
-GIVEN_BY = re.compile(r"(?i)\b(?:did|does|has|had) (?:the )?(\w+) (?:give|gave|given|lend|lent|return)\b")
-"""What asks whether somebody gave or lent something."""
+DONE_BY = re.compile(r"(?i)\b(?:did|does|do|has|had) (?:the )?(\w+) (\w+)")
+"""What asks whether somebody did something: who, and the verb."""
+RECEIVES = ("met", "got", "get", "have", "had", "receive")
+"""Verbs of which the doer is not whom a deed begins with."""
+OF_ALL_OR_NONE = re.compile(r"(?i)\b(nobody|no one|nothing|not|never|everybody|everyone|all)\b|n['’]t\b")
+"""What no single deed can confirm."""
 GIVEN_TO = re.compile(r"(?i)\bto (?:the )?(\w+)")
 """What names the one to whom something was given."""
 GOES = re.compile(r"(?i)\b(go|going|went|walk)\b")
@@ -48,11 +53,11 @@ def happened(asked: StoryQuestion) -> str:
     if not asked.verbs:  # "did Mara do anything"
         return only(done) if done else told_instead(asked.story)
     deeds = deeds_with(asked.story, asked.words)
-    given = [deed for deed in deeds if is_given_so(deed, asked.question)]
-    if deeds and not given:
-        return f"No: {text_of(deeds)}"
+    if deeds and (HIM_OR_HER.search(asked.question) or OF_ALL_OR_NONE.search(asked.question)):
+        return only(text_of(deeds))
+    so = [deed for deed in deeds if is_done_so(deed, asked)]
     if deeds:
-        return only(text_of(deeds)) if HIM_OR_HER.search(asked.question) else f"Yes: {text_of(given)}"
+        return f"Yes: {text_of(so)}" if so else f"No: {text_of(deeds)}"
     return by_another(asked) or sentences_with_words(asked) or not_found(asked, done)
 
 
@@ -73,14 +78,16 @@ def by_another(asked: StoryQuestion) -> str:
     return f"No: {text_of(deeds)}" if deeds else ""
 
 
-def is_given_so(deed: Deed, question: str) -> bool:
-    """Whether a deed is not a gift or a loan by or to another one than a question says."""
-    given = re.match(r"(\w+) (?:gave|lent) .* to (\w+)\.", deed.text)
-    proposed = [found[1] if found else "" for found in (GIVEN_BY.search(question), GIVEN_TO.search(question))]
-    for name, one in zip(given.groups() if given else (), proposed, strict=False):
-        if one in KINDS["name"] and one != name:
-            return False
-    return True
+def is_done_so(deed: Deed, asked: StoryQuestion) -> bool:
+    """Whether those do it, and those get it, of whom a question says so."""
+    names = {word.lower(): name for name, role in asked.people.items() for word in (name, role)}
+    by = DONE_BY.search(asked.question)
+    doer = names.get(by[1].lower()) if by else None
+    if doer and in_past(by[2].lower()) not in RECEIVES and doer not in deed.doers:
+        return False
+    to = GIVEN_TO.search(asked.question)
+    getter = names.get(to[1].lower()) if to else None
+    return not getter or " to " not in deed.text or f" to {getter}" in deed.text
 
 
 def was_done(asked: StoryQuestion) -> str:
@@ -111,7 +118,12 @@ def together(asked: StoryQuestion) -> str:
 
 def places_of_deeds(asked: StoryQuestion) -> str:
     """Where something was done, as where somebody found a thing."""
-    deeds = deeds_with(asked.story, asked.words) if asked.verbs & DEED_WORDS else []
+    if not asked.verbs & DEED_WORDS:
+        return ""
+    words = asked.words - content_words(" ".join([*asked.people, *asked.people.values()]))
+    deeds = deeds_with(asked.story, asked.words) or (
+        deeds_with(asked.story, words) if things_in(asked) else []
+    )
     return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
 
 
@@ -173,10 +185,10 @@ def other_deeds(asked: StoryQuestion) -> str:
 
 def wishes(asked: StoryQuestion) -> str:
     """What somebody wanted, or where the story does not say it, what they did."""
-    deeds = [deed for deed in deeds_of(asked.story) if set(asked.people) & set(deed.text.split())]
+    people = [*asked.people] or [*state_of(asked.story).role]
+    deeds = [deed for deed in deeds_of(asked.story) if len(missing(people, deed.text)) < len(people)]
     wanted = [deed for deed in deeds if " wanted " in deed.text]
-    names = joined_items([*asked.people]) if asked.people else "anybody"
-    return text_of(wanted) or f"The story does not say what {names} wanted. {text_of(deeds)}".strip()
+    return text_of(wanted) or f"The story does not say what {joined_items(people)} wanted. {text_of(deeds)}"
 
 
 def deeds_of_things(asked: StoryQuestion) -> str:
@@ -197,12 +209,13 @@ def lost(asked: StoryQuestion) -> str:
 
 def given_back(asked: StoryQuestion) -> str:
     """Whether something was given back, and where the things are."""
-    back = text_of([deed for deed in deeds_with(asked.story, asked.people) if " back to " in deed.text])
-    if back:
-        return f"Yes: {back}"
-    gone = text_of(deeds_with(asked.story, ["lost"]))
-    if gone:
-        return f"No. {gone}"
+    things = things_in(asked)
+    backs = [deed for deed in deeds_with(asked.story, [*asked.people, *things]) if " back to " in deed.text]
+    if backs and all(is_done_so(deed, asked) for deed in backs):
+        return text_of(backs)
+    gone = text_of(deeds_with(asked.story, ["lost", *things]))
+    if gone or backs:
+        return f"No. {gone or text_of(backs)}"
     lent = text_of(deeds_with(asked.story, ["lent"]) or deeds_with(asked.story, ["gave"]))
     none = f"The story does not say so. {lent}" if lent else "Nobody lost or lent anything in the story."
     return f"{none} {places_of(asked.story, asked.people)}"
@@ -210,8 +223,9 @@ def given_back(asked: StoryQuestion) -> str:
 
 def moment(asked: StoryQuestion) -> str:
     """The day of the story, and what is done that the question asks for."""
-    day = readings(asked.story, asked.question, asked.nouns)["day"]
-    return f"{day} {text_of(deeds_with(asked.story, asked.words)) if asked.words else ''}".strip()
+    day = state_of(asked.story).day
+    told = f"At the end it is {day}." if day else "The story names no day and no hour."
+    return f"{told} {deeds_with_words(asked)}".strip()
 
 
 def reason(asked: StoryQuestion) -> str:
@@ -240,4 +254,5 @@ def nobody(asked: StoryQuestion) -> str:
     absent = missing(asked_for(WHO_DID.sub("who", asked.question)), asked.story)
     if absent:
         return lacking(asked.story, absent[-1])
-    return with_places(SAID["nobody_found"], asked)
+    got = ways_to_get(asked)
+    return f"{SAID['nobody_found']} {got}" if got else with_places(SAID["nobody_found"], asked)

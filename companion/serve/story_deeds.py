@@ -28,6 +28,11 @@ class Deed(NamedTuple):
     place: str
     sentence: str
 
+    @property
+    def doers(self) -> list[str]:
+        """Who does it: the names before its verb. Of what no person does, it is none."""
+        return re.match(r"\w+( and \w+)*", self.text)[0].split(" and ")
+
 
 def deeds_of(story: str) -> list[Deed]:
     """What is done in a story, in order: of each sentence that the judge believes, its effects."""
@@ -43,11 +48,17 @@ def deeds_of(story: str) -> list[Deed]:
         if verdict.kind == "contradiction" or verdict.reason == "said already":
             continue
         doer = step.said.get("A", step.said.get("B"))
-        place = step.said.get("p") or reading.state.place.get(doer, "")
+        place = place_moved_to(step) or step.said.get("p") or reading.state.place.get(doer, "")
         everybody = " and ".join(reading.state.role)
         for deed in deeds_in(step, text[start:end], " and ".join(others) or "nobody", everybody):
             found.append(Deed(deed, place, text[start:end]))
     return found
+
+
+def place_moved_to(step: Step) -> str:
+    """The place to which somebody goes in a sentence; "" where nobody does."""
+    moves = [letters[-1] for effect, *letters in step.pattern.effects if effect in ("moves", "all_move")]
+    return step.said[moves[0]] if moves else ""
 
 
 def deeds_in(step: Step, sentence: str, others: str, everybody: str) -> list[str]:

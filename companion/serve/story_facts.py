@@ -15,6 +15,8 @@ from companion.village.words import ANIMALS, KINDS, NUMBERS, number_word
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 """How a question names one of those in a story."""
+COMES = r"(?:comes?|came|arrive[sd]?|appears?|appeared|is|was|got (?:to|there))\b"
+"""How somebody comes into a story, after "who"."""
 SCENE = re.compile(
     r"(?i)\b(happens?|happened|takes? place|took place|set|setting|play)\b"
     r"|\b(list|name|all|every)\b.*\bplaces?\b"
@@ -36,9 +38,19 @@ def readings(story: str, question: str, nouns: list[str]) -> dict[str, str]:
         "last": sentences_of(story)[-1],
         "places": scenes_of(story) if SCENE.search(question) else places_of(story, nouns),
         "day": f"It is {state.day}." if state.day else "The story names no day and no hour.",
-        "weather": f"The weather: {state.weather}." if state.weather else "The story names no weather.",
+        "weather": weather_of(story),
         "feelings": feelings_in(story, nouns),
     }
+
+
+def weather_of(story: str) -> str:
+    """The weather at the end of a story, or the first sentence that names one."""
+    weather = state_of(story).weather
+    words = KINDS["weather"]
+    named = [one for one in sentences_of(story) if len(missing(words, one)) < len(words)]
+    if weather:
+        return f"The weather: {weather}."
+    return f"The story says: {named[0]}" if named else "The story names no weather."
 
 
 def items_of(story: str) -> list[str]:
@@ -80,7 +92,7 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
     nth = re.search(rf"(?i)\b({'|'.join(ORDINALS)}) (person|character|animal|thing|one)\b", question)
     if nth and ORDINALS.index(nth[1].lower()) < len(items):
         return f"The {nth[1].lower()} is {items[ORDINALS.index(nth[1].lower())]}."
-    comes = re.search(rf"(?i)\bwho\b.*\b({'|'.join(ORDINALS)}|last)\b", question)
+    comes = re.search(rf"(?i)\bwho\b {COMES}.*\b({'|'.join(ORDINALS)}|last)\b", question)
     if comes and people:
         place = -1 if comes[1].lower() == "last" else ORDINALS.index(comes[1].lower())
         there = f"The {comes[1].lower()} is {people[place]}." if place < len(people) else ""
@@ -137,7 +149,7 @@ def places_of(story: str, words: Collection[str]) -> str:
 
 def place_names(story: str) -> list[str]:
     """The places of a story, in the order in which it names them."""
-    return list(dict.fromkeys(word for word in re.findall(r"\w+", story) if word in KINDS["place"]))
+    return list(dict.fromkeys(word for word in re.findall(r"\bthe (\w+)", story) if word in KINDS["place"]))
 
 
 def scenes_of(story: str) -> str:

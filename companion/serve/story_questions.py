@@ -36,6 +36,7 @@ from companion.serve.deed_questions import (
     wishes,
 )
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
+from companion.serve.orders import ordered_phrases
 from companion.serve.story_deeds import deeds_of, deeds_with, text_of
 from companion.serve.story_facts import (
     MAN_OR_WOMAN,
@@ -119,10 +120,14 @@ WHO_AROUND = re.compile(
     r"(?i)^\W*who (?:came|comes|arrive[sd]|was|is|joined)(?: there| here)? (after|before) (?:the )?(\w+)\W*$"
 )
 """What asks who comes before or after somebody."""
-IS_HE_OR_SHE = re.compile(r"(?i)\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b")
+IS_HE_OR_SHE = re.compile(
+    r"(?i)^\W*(is|was|are|were|what|which|he)\b.*\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b"
+)
 """What asks whether somebody is a man or a woman."""
 SUBJECT = re.compile(
-    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|was|has|had|will|can) the (\w+)"
+    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|was|has|had|will|can) the"
+    r" (?!(?:whole|only|main|other|same|next|best|final|two|three|first|second|third|last|old)\b)"
+    r"(?!(?:friends?|animals?|people)\b)(\w+)"
     r"(?:['’]s)?\b(?! of\b)"
 )
 """How a question begins that asks whether somebody or something did or is so."""
@@ -180,6 +185,9 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
         return ""
     right = facts[subjects[0]]
     answer = f"{form.format(subjects[0], right)}."
+    is_past = re.match(r"(?i)\W*(was|were|had)\b", asked.question) and kind in ("place", "name")
+    if is_past and right not in proposed:  # it may have been so before
+        return f"At the end of the story, {answer}"
     if len(proposed) > 1 and right in proposed:  # "is the key red or blue"
         return capitalized(answer)
     return f"{'Yes' if right in proposed else 'No'}, {answer}"
@@ -237,10 +245,13 @@ def presence(asked: StoryQuestion) -> str:
     named = asked_for(asked.question) or words_without(asked.question, content_words(SPARE))
     if not named or CAST_WORDS.search(asked.question):
         return cast_of(asked.story, asked.question, [])
-    found = [one for one in sentences_of(asked.story) if not missing(named[-1:], one)]
-    if found:
+    phrases = [phrase for phrase in ordered_phrases(asked.question) if phrase.split()[-1] == named[-1]]
+    wanted = phrases[0] if phrases else named[-1]  # "a blue kite"
+    found = [one for one in sentences_of(asked.story) if not missing([wanted], one)]
+    has_noun = named[-1] not in KINDS["thing"] or named[-1] in state_of(asked.story).nouns
+    if found and has_noun:  # "everybody saw" has no saw
         return f"Yes: “{found[0]}”"
-    lacks = lacking(asked.story, named[-1])
+    lacks = lacking(asked.story, wanted)
     return lacks if MAN_OR_WOMAN.fullmatch(named[-1]) else f"No. {lacks}"
 
 
@@ -255,8 +266,9 @@ def absence(asked: StoryQuestion) -> str:
 def absent_subject(asked: StoryQuestion) -> str:
     """That the story does not have the one whom a question is about, and whom the village does not know."""
     subject = SUBJECT.match(asked.question)[1]
-    absent = [] if asked.kind in READINGS else missing(unknown_words(subject), asked.story)
-    return lacking(asked.story, subject) if absent else ""
+    is_open = asked.kind not in READINGS or asked.kind in (Kind.CAST, Kind.PLACES, Kind.FEELINGS)
+    absent = missing([subject], asked.story) if content_words(subject) - content_words(SPARE) else []
+    return lacking(asked.story, subject) if is_open and absent else ""
 
 
 def number(asked: StoryQuestion) -> str:
@@ -289,6 +301,9 @@ def number(asked: StoryQuestion) -> str:
     has = contents_of(asked.story).replace("It has", "The story has")
     if asked.people:
         has = places_of(asked.story, asked.people)
+    deeds = deeds_with(asked.story, [counted, *asked.people]) if counted in KINDS["goods"] else []
+    if len(deeds) > 1 and counts[counted]:  # their number changed
+        return f"{amount_of(counts[counted], counted, typed)} at the end. {text_of(deeds)}"
     amount = amount_of(counts[counted], counted, typed)
     if counted in ("people", "persons"):
         amount += f", and {amount_of(counts['animals'], 'animals', 'animals').lower()}"
@@ -450,6 +465,9 @@ def nth_person(asked: StoryQuestion) -> str:
 def colored_things(asked: StoryQuestion) -> str:
     """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
+    gone = [noun for noun in things_in(asked) if noun in state_of(asked.story).nouns and noun not in things]
+    if gone:
+        return f"The story says: {next(one for one in sentences_of(asked.story) if not missing(gone, one))}"
     colored = [item for item in items_of(asked.story) if item.split()[-1] in things]
     absent = missing(asked_for(asked.question), asked.story)
     if absent:
@@ -548,7 +566,6 @@ BY_FORM = (
     (SPEAKS, unsaid),
     (WANTS, wishes),
     (IS_IT, was_done),
-    (IS_IT, sentences_with_verbs),
     (IS_IT, sentences_with_a_verb),
     (IS_IT, together),
     (IS_IT, unsaid),

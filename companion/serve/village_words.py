@@ -26,6 +26,8 @@ LIGHT_WORDS = frozenset(WORDS["lists"]["light"].split())
 """Words that say nothing of what a message is about: it is about the others, its content words."""
 OFTEN = frozenset({*LIGHT_WORDS, *WORDS["lists"]["often"].split()})
 """Words that are typed often, and so with errors."""
+OTHER_WORDS = frozenset(" ".join([*WORDS["alike"].values(), *WORDS["other"].values()]).split())
+"""Words that are spelled rightly, though no list is about them: "witch" is not "with"."""
 SPARE = WORDS["lists"]["spare"]
 """Words that are no reason to decline a question, besides those of the stories."""
 SPARE_IN_ORDER = WORDS["lists"]["spare_in_order"]
@@ -77,7 +79,8 @@ def content_words(text: str) -> set[str]:
 @lru_cache(4096)
 def spelled_word(word: str) -> str:
     """A word in small letters as it was meant: "stroy" is "story". A word that the village knows stays."""
-    if word in SHORT_FORMS or word in LIGHT_WORDS or not content_words(word) - question_words():
+    is_known = word in LIGHT_WORDS or word in OTHER_WORDS or not content_words(word) - question_words()
+    if word in SHORT_FORMS or is_known:
         return SHORT_FORMS.get(word, word)
     turned = [one for one in sorted(OFTEN) if one[0] == word[0] and sorted(one) == sorted(word)]
     similar = get_close_matches(word, OFTEN, 1, 0.85) if not word.endswith("s") else []
