@@ -6,7 +6,7 @@ from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_deeds import Deed, deeds_of, deeds_with, text_of
 from companion.serve.story_facts import joined_items, lacking, places_of, sentences_of, things_of
-from companion.serve.story_question import StoryQuestion, only, things_in, told_instead, with_places
+from companion.serve.story_question import StoryQuestion, named_things, only, told_instead, with_places
 from companion.serve.village_words import SPARE, content_words, in_past, missing
 from companion.village import judge
 from companion.village.judge import state_of
@@ -63,7 +63,7 @@ def happened(asked: StoryQuestion) -> str:
 
 def not_found(asked: StoryQuestion, done: str) -> str:
     """That no answer is found, and where the things of the question are; or what was done by those named."""
-    things = things_in(asked)
+    things = named_things(asked)
     if things:
         return f"{SAID['unsaid']} {places_of(asked.story, things)}"
     return only(done) if done else told_instead(asked.story)
@@ -71,7 +71,7 @@ def not_found(asked: StoryQuestion, done: str) -> str:
 
 def by_another(asked: StoryQuestion) -> str:
     """That others did what a question says of somebody."""
-    if not asked.people or not asked.verbs & DEED_WORDS or not things_in(asked):
+    if not asked.people or not asked.verbs & DEED_WORDS or not named_things(asked):
         return ""
     names = content_words(" ".join([*asked.people, *asked.people.values()]))
     deeds = deeds_with(asked.story, asked.words - names)
@@ -122,14 +122,14 @@ def places_of_deeds(asked: StoryQuestion) -> str:
         return ""
     words = asked.words - content_words(" ".join([*asked.people, *asked.people.values()]))
     deeds = deeds_with(asked.story, asked.words) or (
-        deeds_with(asked.story, words) if things_in(asked) else []
+        deeds_with(asked.story, words) if named_things(asked) else []
     )
     return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
 
 
 def ways_to_get(asked: StoryQuestion) -> str:
     """How somebody got a thing: what is done with the things and goods of the question."""
-    things = things_in(asked)
+    things = named_things(asked)
     deeds = deeds_with(asked.story, [*things, *asked.people]) if things else []
     if len(deeds) == 1 and " got the " in deeds[0].text:
         return f"The story says: {deeds[0].sentence}"
@@ -209,7 +209,7 @@ def lost(asked: StoryQuestion) -> str:
 
 def given_back(asked: StoryQuestion) -> str:
     """Whether something was given back, and where the things are."""
-    things = things_in(asked)
+    things = named_things(asked)
     backs = [deed for deed in deeds_with(asked.story, [*asked.people, *things]) if " back to " in deed.text]
     if backs and all(is_done_so(deed, asked) for deed in backs):
         return text_of(backs)

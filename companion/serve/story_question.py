@@ -50,9 +50,10 @@ def only(facts: str) -> str:
 
 def told_instead(story: str) -> str:
     """That a story does not say what was asked for, and what it tells."""
-    return f"{SAID['unsaid']} In short: {in_short(story)}".removesuffix(" In short: ")
+    short = in_short(story)
+    return f"{SAID['unsaid']} In short: {short}" if short else SAID["unsaid"]
 
 
-def things_in(asked: StoryQuestion) -> list[str]:
+def named_things(asked: StoryQuestion) -> list[str]:
     """The things and goods that a question names."""
     return [noun for noun in asked.nouns if noun in (*KINDS["thing"], *KINDS["goods"])]

@@ -54,7 +54,7 @@ from companion.serve.story_facts import (
     sentences_of,
     things_of,
 )
-from companion.serve.story_question import StoryQuestion, only, things_in, told_instead, with_places
+from companion.serve.story_question import StoryQuestion, named_things, only, told_instead, with_places
 from companion.serve.village_words import (
     SPARE,
     WORDS,
@@ -227,7 +227,7 @@ def has_thing(asked: StoryQuestion) -> str:
     state = state_of(asked.story)
     holders = {held.noun: name for name, held in state.thing.items()}
     answer = yes_or_no(asked, "name", holders, "{1} has the {0}")
-    for noun, (_, place) in state.lying.items():
+    for noun, (_, place) in state.lying.items():  # which nobody has
         answer = answer or yes_or_no(asked, "name", {noun: place}, "the {} is at the {}")
     return answer
 
@@ -341,7 +341,7 @@ def holders(asked: StoryQuestion) -> str:
 
 def most(asked: StoryQuestion) -> str:
     """Who has the most or the fewest things and goods, or none: of those that are named, or of all."""
-    named = things_in(asked)
+    named = named_things(asked)
     n = {name: n_things(state_of(asked.story), name, named) for name in state_of(asked.story).role}
     if not n or asked.verbs - content_words("fewest fewer none empty"):
         return ""
@@ -442,9 +442,11 @@ def neighbor(asked: StoryQuestion) -> str:
 
 def first_number(asked: StoryQuestion) -> str:
     """The first sentence with the goods of a question that asks how many there were at first."""
-    found = [one for one in sentences_of(asked.story) if not missing(things_in(asked), one)]
+    found = [one for one in sentences_of(asked.story) if not missing(named_things(asked), one)]
     return (
-        f"The story says: {found[0]}" if found and things_in(asked) and BEFORE.search(asked.question) else ""
+        f"The story says: {found[0]}"
+        if found and named_things(asked) and BEFORE.search(asked.question)
+        else ""
     )
 
 
@@ -459,13 +461,15 @@ def nth_person(asked: StoryQuestion) -> str:
     if absent:
         return lacking(asked.story, absent[-1])
     is_plain = not asked.verbs - content_words(f"came got {' '.join(ORDINALS)} last")
-    return cast_of(asked.story, asked.question, []) if is_plain and not things_in(asked) else ""
+    return cast_of(asked.story, asked.question, []) if is_plain and not named_things(asked) else ""
 
 
 def colored_things(asked: StoryQuestion) -> str:
     """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
-    gone = [noun for noun in things_in(asked) if noun in state_of(asked.story).nouns and noun not in things]
+    gone = [
+        noun for noun in named_things(asked) if noun in state_of(asked.story).nouns and noun not in things
+    ]
     if gone:
         return f"The story says: {next(one for one in sentences_of(asked.story) if not missing(gone, one))}"
     colored = [item for item in items_of(asked.story) if item.split()[-1] in things]
