@@ -147,4 +147,5 @@ class CourseQuestion:
             return f"What is the difference between {term.lower()} and {differs[1]}?"
         if self.entries:  # it says what it is about
             return self.text
-        return re.sub(r"(?i)\b(it|they|them|that)\b", term.lower(), self.text, count=1)
+        means_term = r"(?i)\b(it|they|them|that(?=\W*$| is| mean| work| called))\b"
+        return re.sub(means_term, term.lower(), self.text, count=1)

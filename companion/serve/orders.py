@@ -69,6 +69,8 @@ NAMES = "|".join(KINDS["name"])
 ROLES = "|".join(KINDS["role"])
 NAME_AND_ROLE = re.compile(rf"(?i)\b((?:{ROLES}) )?({NAMES}),? the ({ROLES})\b")
 """A name before its role, as in "Otto the badger", and not "the baker Mara, the fox Bram"."""
+NAMED = re.compile(rf"(?i)\b({ROLES}) (?:named|called|whose name is|with the name) ({NAMES})\b")
+"""A role and its name, as in "a cat named Tom"."""
 OPENS_SUBJECT = re.compile(
     r"(?i)(?:\b(?:about|for|from|of|with|where|which|there (?:was|were|lived))\b|:|\bstory[.,;-])([^.?!\n]*)"
 )
@@ -83,6 +85,7 @@ STORY_KIND = re.compile(
 def normalized_order(text: str) -> str:
     """The message with numbers as words, typing errors mended, roles before names, and Mara as a baker."""
     text = NAME_AND_ROLE.sub(lambda found: found[0] if found[1] else f"the {found[3]} {found[2]}", text)
+    text = NAMED.sub(r"\1 \2", text)
     text = re.sub(r"\b([1-9]|1\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 

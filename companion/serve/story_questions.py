@@ -266,6 +266,7 @@ def absence(asked: StoryQuestion) -> str:
 def absent_subject(asked: StoryQuestion) -> str:
     """That the story does not have the one whom a question is about, and whom the village does not know."""
     subject = SUBJECT.match(asked.question)[1]
+    subject = village_forms().get(subject.lower(), subject)
     is_open = asked.kind not in READINGS or asked.kind in (Kind.CAST, Kind.PLACES, Kind.FEELINGS)
     absent = missing([subject], asked.story) if content_words(subject) - content_words(SPARE) else []
     return lacking(asked.story, subject) if is_open and absent else ""
@@ -442,12 +443,18 @@ def neighbor(asked: StoryQuestion) -> str:
 
 def first_number(asked: StoryQuestion) -> str:
     """The first sentence with the goods of a question that asks how many there were at first."""
-    found = [one for one in sentences_of(asked.story) if not missing(named_things(asked), one)]
-    return (
-        f"The story says: {found[0]}"
-        if found and named_things(asked) and BEFORE.search(asked.question)
-        else ""
-    )
+    things = named_things(asked)
+    if not things or not BEFORE.search(asked.question):
+        return ""
+    found = [one for one in sentences_of(asked.story) if not missing(things, one)]
+    return f"The story says: {found[0]}" if found else ""
+
+
+def uncounted(asked: StoryQuestion) -> str:
+    """That the story does not have what a question counts, and what the village does not know: "fish"."""
+    counted = re.search(r"(?i)\bhow many (\w+)", asked.question)
+    absent = missing(unknown_words(counted[1]), asked.story) if counted else []
+    return lacking(asked.story, absent[0]) if absent else ""
 
 
 def age(asked: StoryQuestion) -> str:
@@ -467,9 +474,8 @@ def nth_person(asked: StoryQuestion) -> str:
 def colored_things(asked: StoryQuestion) -> str:
     """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
-    gone = [
-        noun for noun in named_things(asked) if noun in state_of(asked.story).nouns and noun not in things
-    ]
+    told = state_of(asked.story).nouns
+    gone = [noun for noun in named_things(asked) if noun in told and noun not in things]
     if gone:
         return f"The story says: {next(one for one in sentences_of(asked.story) if not missing(gone, one))}"
     colored = [item for item in items_of(asked.story) if item.split()[-1] in things]
@@ -526,6 +532,7 @@ FIRST = (
     (IS_HE_OR_SHE, he_or_she),
     (WHEN, moment),
     (WHO_AROUND, neighbor),
+    (HOW_MANY, uncounted),
     (HOW_MANY, first_number),
     (WHO_NTH, nth_person),
     (WHICH_COLOR, colored_things),
