@@ -83,10 +83,10 @@ def are_about_the_village(parts: Sequence[Question]) -> bool:
     )
 
 
-def joined(found: list[Answered], n_parts: int) -> Answered:
+def joined(found: list[Answered], n_asked: int) -> Answered:
     """The answers to questions of a message as one, with what is said where some have none."""
     answers = list(dict.fromkeys(line for one in found for line in one.answer.splitlines()))
-    if len(found) < n_parts:
+    if len(found) < n_asked:
         answers.append(SAID["rest"])
     sources = dict.fromkeys(source for one in found for source in one.source.split("; "))
     return found[-1]._replace(answer="\n".join(answers), source="; ".join(sources))
@@ -129,7 +129,7 @@ class Lists:
             return answer
         if answer and answer.is_full and is_one_question(asked, asked_parts, answer, found):
             return answer
-        return joined(found, len(message.parts))
+        return joined(found, sum(part.is_request for part in asked_parts))
 
     def course_question(
         self, question: Question, before: Answered | None, is_told: bool, is_part: bool = False

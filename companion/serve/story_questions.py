@@ -125,7 +125,7 @@ IS_HE_OR_SHE = re.compile(
 )
 """What asks whether somebody is a man or a woman."""
 SUBJECT = re.compile(
-    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|was|has|had|will|can) the"
+    r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|are|was|were|has|had|will|can) the"
     r" (?!(?:whole|only|main|other|same|next|best|final|two|three|first|second|third|last|old)\b)"
     r"(?!(?:friends?|animals?|people)\b)(\w+)"
     r"(?:['’]s)?\b(?! of\b)"
@@ -150,6 +150,8 @@ WHERE_DONE = re.compile(r"(?i)^\W*where (did|does|was|were)\b")
 """What asks where something was done."""
 WHO_FROM = re.compile(r"(?i)^\W*(who|whom|where)\b.*\b(is|are|was|were)\b.*\bfrom\W*$|^\W*from whom\b")
 """What asks from whom a thing is."""
+WHERE_LOST = re.compile(r"(?i)^\W*where\b.*\b(lose|lost)\b")
+"""What asks where something was lost."""
 HOW_GOT = re.compile(r"(?i)^\W*how (did|does|do|has|had)\b.*\b(get|gets|got|come by|receive|have)\b")
 """What asks how somebody got a thing."""
 WHO_LIVES = re.compile(r"(?i)^\W*who lives?\b")
@@ -484,7 +486,8 @@ def colored_things(asked: StoryQuestion) -> str:
         return lacking(asked.story, absent[-1])
     if {*things}.intersection(asked.nouns):
         return ""
-    none = f"The story gives {joined_items(asked.nouns)} no color." if asked.nouns else ""
+    named = [noun if noun in KINDS["name"] else f"the {noun}" for noun in asked.nouns]
+    none = f"The story gives {joined_items(named)} no color." if named else ""
     return f"{none} The story has {joined_items(colored)}.".strip() if colored else none
 
 
@@ -544,6 +547,7 @@ FIRST = (
     (WHO_FROM, ways_to_get),
     (WHO_LIVES, home),
     (WHERE_DONE, places_of_deeds),
+    (WHERE_LOST, lost),
     (WHO_SAYS, speaker),
     (SPEAKS, speech),
     (DID_WHAT, what_was_done),
