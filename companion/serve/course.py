@@ -138,7 +138,9 @@ class Course:
             return word
         matches = get_close_matches(word, self.term_words | self.long_words, 3, 0.84)
         matches = [one for one in matches if one[0] == word[0]]
-        return matches[0] if matches else typed if word == typed.lower() else word
+        if matches:
+            return matches[0]
+        return typed if word == typed.lower() else word
 
     def entries(self, message: str) -> list[Entry]:
         """The entries of at most two terms that a message contains, that of the later chapter first.

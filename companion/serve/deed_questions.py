@@ -121,9 +121,9 @@ def places_of_deeds(asked: StoryQuestion) -> str:
     if not asked.verbs & DEED_WORDS:
         return ""
     words = asked.words - content_words(" ".join([*asked.people, *asked.people.values()]))
-    deeds = deeds_with(asked.story, asked.words) or (
-        deeds_with(asked.story, words) if named_things(asked) else []
-    )
+    deeds = deeds_with(asked.story, asked.words)
+    if not deeds and named_things(asked):  # another one did it
+        deeds = deeds_with(asked.story, words)
     return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
 
 

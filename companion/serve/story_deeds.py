@@ -88,10 +88,8 @@ def in_short(story: str) -> str:
     if not deeds:
         return ""
     first, *others = [deed.removesuffix(".") for deed in deeds]
-    *earlier, last = [
-        first,
-        *[re.sub("^(The|An?|Some) ", lambda found: found[0].lower(), deed) for deed in others],
-    ]
+    others = [re.sub("^(The|An?|Some) ", lambda found: found[0].lower(), deed) for deed in others]
+    *earlier, last = [first, *others]
     before = f"{', '.join(earlier)}, and then " if earlier else ""
     return f"{before}{last}."
 
