@@ -124,7 +124,14 @@ def places_of_deeds(asked: StoryQuestion) -> str:
     deeds = deeds_with(asked.story, asked.words)
     if not deeds and named_things(asked):  # another one did it
         deeds = deeds_with(asked.story, words)
-    return " ".join(f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place)
+    if not deeds and named_things(asked):  # it was won, not found
+        return only(" ".join(in_places(deeds_with(asked.story, named_things(asked))[:1])))
+    return " ".join(in_places(deeds))
+
+
+def in_places(deeds: list[Deed]) -> list[str]:
+    """Deeds with the places where they are done."""
+    return [f"At the {deed.place}: {deed.text}" for deed in deeds if deed.place]
 
 
 def ways_to_get(asked: StoryQuestion) -> str:
@@ -141,7 +148,11 @@ def deeds_of_nouns(asked: StoryQuestion) -> str:
     if not asked.nouns or asked.verbs:
         return ""
     nouns = [noun for noun in asked.nouns if noun not in KINDS["place"]]  # "what did Mara do at the mill"
-    return text_of(deeds_with(asked.story, nouns or asked.nouns))
+    deeds = deeds_with(asked.story, nouns or asked.nouns)
+    own = [deed for deed in deeds if set(deed.doers) & set(asked.people)]
+    if own and re.search(r"(?i)\bdo first\b", asked.question):
+        return own[0].text
+    return text_of(deeds)
 
 
 def sentences_with_words(asked: StoryQuestion) -> str:

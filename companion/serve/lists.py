@@ -44,7 +44,9 @@ OF_STORY = re.compile(r"(?i)\b(story|stories|tale|village)\b")
 """What means a story, told or not."""
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their|him|them|others|of the two)\b")
 """What means somebody or something that was named before."""
-OF_SOMEBODY = re.compile(r"(?i)^\W*who\b|^\W*((what|where|how) )?(did|was|were|does|do|is|has|had) the\b")
+OF_SOMEBODY = re.compile(
+    r"(?i)^\W*(who|how many)\b|^\W*((what|where|how) )?(did|was|were|does|do|is|has|had) the\b"
+)
 """How a question begins that asks about somebody or something of a story."""
 
 

@@ -21,7 +21,8 @@ LEAD = re.compile(
 )
 """What stands before a question and says nothing."""
 TAIL = re.compile(
-    r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though|rn|atm|or nah|bro|dude)\W*$"
+    r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though|rn|atm|or nah|bro|dude"
+    r"|please|pls|plz)\W*$"
 )
 """What stands behind a message and says nothing."""
 IF_RIGHT = re.compile(

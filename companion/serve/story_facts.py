@@ -192,7 +192,7 @@ def feelings_in(story: str, nouns: list[str]) -> str:
 def lacking(story: str, word: str) -> str:
     """That a story does not have something, and what it has."""
     if MAN_OR_WOMAN.fullmatch(word):
-        return f"The story does not say who is a man or a woman. {contents_of(story)}".strip()
+        return f"The story calls nobody “{word}”. {contents_of(story)}".strip()
     return f"The story has no {word}. {contents_of(story)}".strip()
 
 
