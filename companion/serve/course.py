@@ -183,7 +183,8 @@ class Course:
         row, probability = self.finder.find(message)
         any_row, any_probability = self.finder.find(of_any_chapter)
         if any_probability > probability:
-            row, probability = any_row, min(any_probability, 0.999)
+            row = any_row
+            probability = min(any_probability, 0.999)
         nearness = nearness_of(probability)
         of_terms, similarity = self.term_questions.find(message)
         is_close = similarity >= (CLEAR_COSINE if COMPARES.search(message) else CLOSE_COSINE)

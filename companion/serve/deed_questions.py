@@ -6,10 +6,9 @@ from companion.serve.after_story import BEFORE, WHO_DID, asked_for
 from companion.serve.kinds import FOR_MODEL, SAID, Kind
 from companion.serve.story_deeds import Deed, deeds_of, deeds_with, text_of
 from companion.serve.story_facts import joined_items, lacking, places_of, sentences_of, things_of
-from companion.serve.story_question import StoryQuestion, named_things, only, told_instead, with_places
+from companion.serve.story_question import StoryQuestion, only, told_instead, with_places
 from companion.serve.village_words import SPARE, content_words, in_past, missing
 from companion.village import judge
-from companion.village.judge import state_of
 from companion.village.words import KINDS
 
 IS_LOST = re.compile(r"(?i)(?<!get )(?<!gets )(?<!got )\b(lose|lost|steals?|stolen|stole|missing)\b")
@@ -63,7 +62,7 @@ def happened(asked: StoryQuestion) -> str:
 
 def not_found(asked: StoryQuestion, done: str) -> str:
     """That no answer is found, and where the things of the question are; or what was done by those named."""
-    things = named_things(asked)
+    things = asked.things
     if things:
         return f"{SAID['unsaid']} {places_of(asked.story, things)}"
     return only(done) if done else told_instead(asked.story)
@@ -71,7 +70,7 @@ def not_found(asked: StoryQuestion, done: str) -> str:
 
 def by_another(asked: StoryQuestion) -> str:
     """That others did what a question says of somebody."""
-    if not asked.people or not asked.verbs & DEED_WORDS or not named_things(asked):
+    if not asked.people or not asked.verbs & DEED_WORDS or not asked.things:
         return ""
     names = content_words(" ".join([*asked.people, *asked.people.values()]))
     deeds = deeds_with(asked.story, asked.words - names)
@@ -80,7 +79,8 @@ def by_another(asked: StoryQuestion) -> str:
 
 def is_done_so(deed: Deed, asked: StoryQuestion) -> bool:
     """Whether those do it, and those get it, of whom a question says so."""
-    names = {word.lower(): name for name, role in asked.people.items() for word in (name, role)}
+    names = {role: name for name, role in asked.people.items()}
+    names |= {name.lower(): name for name in asked.people}
     by = DONE_BY.search(asked.question)
     doer = names.get(by[1].lower()) if by else None
     if doer and in_past(by[2].lower()) not in RECEIVES and doer not in deed.doers:
@@ -122,10 +122,10 @@ def places_of_deeds(asked: StoryQuestion) -> str:
         return ""
     words = asked.words - content_words(" ".join([*asked.people, *asked.people.values()]))
     deeds = deeds_with(asked.story, asked.words)
-    if not deeds and named_things(asked):  # another one did it
+    if not deeds and asked.things:  # another one did it
         deeds = deeds_with(asked.story, words)
-    if not deeds and named_things(asked):  # it was won, not found
-        return only(" ".join(in_places(deeds_with(asked.story, named_things(asked))[:1])))
+    if not deeds and asked.things:  # it was won, not found
+        return only(" ".join(in_places(deeds_with(asked.story, asked.things)[:1])))
     return " ".join(in_places(deeds))
 
 
@@ -136,7 +136,7 @@ def in_places(deeds: list[Deed]) -> list[str]:
 
 def ways_to_get(asked: StoryQuestion) -> str:
     """How somebody got a thing: what is done with the things and goods of the question."""
-    things = named_things(asked)
+    things = asked.things
     deeds = deeds_with(asked.story, [*things, *asked.people]) if things else []
     if len(deeds) == 1 and " got the " in deeds[0].text:
         return f"The story says: {deeds[0].sentence}"
@@ -196,7 +196,7 @@ def other_deeds(asked: StoryQuestion) -> str:
 
 def wishes(asked: StoryQuestion) -> str:
     """What somebody wanted, or where the story does not say it, what they did."""
-    people = [*asked.people] or [*state_of(asked.story).role]
+    people = [*asked.people] or [*asked.state.role]
     deeds = [deed for deed in deeds_of(asked.story) if len(missing(people, deed.text)) < len(people)]
     wanted = [deed for deed in deeds if " wanted " in deed.text]
     return text_of(wanted) or f"The story does not say what {joined_items(people)} wanted. {text_of(deeds)}"
@@ -220,7 +220,7 @@ def lost(asked: StoryQuestion) -> str:
 
 def given_back(asked: StoryQuestion) -> str:
     """Whether something was given back, and where the things are."""
-    things = named_things(asked)
+    things = asked.things
     backs = [deed for deed in deeds_with(asked.story, [*asked.people, *things]) if " back to " in deed.text]
     if backs and all(is_done_so(deed, asked) for deed in backs):
         return text_of(backs)
@@ -234,7 +234,7 @@ def given_back(asked: StoryQuestion) -> str:
 
 def moment(asked: StoryQuestion) -> str:
     """The day of the story, and what is done that the question asks for."""
-    day = state_of(asked.story).day
+    day = asked.state.day
     told = f"At the end it is {day}." if day else "The story names no day and no hour."
     return f"{told} {deeds_with_words(asked)}".strip()
 

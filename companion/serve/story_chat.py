@@ -27,6 +27,7 @@ from companion.serve.orders import (
 from companion.serve.story_facts import (
     ORDINALS,
     SCENE,
+    cast,
     corrected,
     is_summary,
     lacking,
@@ -44,6 +45,7 @@ from companion.serve.village_words import (
     missing,
     note_of_unknown_words,
     spelled,
+    things_among,
     village_nouns,
     with_names,
 )
@@ -309,7 +311,7 @@ class StoryChat(Chat):
         typed = [one["content"] for one in self.messages if one["role"] == "user"]
         things: list[str] = []
         for message in (*typed, self.last_question):
-            things = things_in(message) or things
+            things = things_among(village_nouns(message)) or things
         if not things and question.kind in (*FOR_MODEL, Kind.PLACES):
             things = [thing for story in self.stories()[-1:] for thing in things_of(story)]
         if len(things) != 1 or missing(things, " ".join(self.contents())):
@@ -347,9 +349,7 @@ class StoryChat(Chat):
 
     def with_same_people(self, order: str) -> str:
         """An order for a story of "the same characters", with the people of the last story."""
-        people = [
-            f"the {role} {name}" for one in self.stories()[-1:] for name, role in state_of(one).role.items()
-        ]
+        people = cast(state_of(self.stories()[-1])) if self.stories() else []
         return SAME_PEOPLE.sub(" and ".join(people), order) if people else order
 
     def stories(self) -> list[str]:
@@ -376,12 +376,6 @@ class StoryChat(Chat):
             later = later[2:]  # a question and its answer
             self.dropped += 1
         self.messages = [*story_turn, *later]
-
-
-def things_in(message: str) -> list[str]:
-    """The things and goods that a message names, each once."""
-    things = (*KINDS["thing"], *KINDS["goods"])
-    return [noun for noun in dict.fromkeys(village_nouns(message)) if noun in things]
 
 
 def is_for_program(question: str, story: str) -> bool:

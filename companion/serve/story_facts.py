@@ -10,6 +10,7 @@ from companion.serve.village_words import missing
 from companion.show.judged_text import is_story
 from companion.village import judge
 from companion.village.dialogues import ASKED, answered, facts_of, holds, is_true
+from companion.village.facts import State
 from companion.village.judge import state_of
 from companion.village.words import ANIMALS, KINDS, NUMBERS, number_word
 
@@ -53,10 +54,15 @@ def weather_of(story: str) -> str:
     return f"The story says: {named[0]}" if named else "The story names no weather."
 
 
+def cast(state: State) -> list[str]:
+    """The people of a story with their roles: "the baker Mara"."""
+    return [f"the {role} {name}" for name, role in state.role.items()]
+
+
 def items_of(story: str) -> list[str]:
     """The people, things and goods of a story."""
     state = state_of(story)
-    found = [f"the {role} {name}" for name, role in state.role.items()]
+    found = cast(state)
     found += [f"the {held.color} {held.noun}" for held in state.thing.values()]
     found += [f"the {color} {noun}" for noun, (color, _) in state.lying.items()]
     goods = Counter[str]()
@@ -76,7 +82,7 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
 
     Of "who else" those that the question names are left out; of the main person there is only one.
     """
-    people = [f"the {role} {name}" for name, role in state_of(story).role.items()]
+    people = cast(state_of(story))
     items = items_of(story)
     unnamed = ["an old woman without a name"] if "old woman" in story else []
     asks_people = re.search(r"(?i)\b(who|people|persons?|characters?|hero|heroine|protagonist)\b", question)

@@ -1,12 +1,14 @@
 """A question about a story, and answers that several of its readers share."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from companion.serve.kinds import SAID
 from companion.serve.story_deeds import in_short
 from companion.serve.story_facts import places_of
-from companion.serve.village_words import SPARE, content_words, in_past
-from companion.village.words import KINDS
+from companion.serve.village_words import SPARE, content_words, in_past, things_among
+from companion.village.facts import State
+from companion.village.judge import state_of
 
 
 @dataclass
@@ -32,6 +34,16 @@ class StoryQuestion:
         """The content words of the question, with its verbs as a story has them: "find" as "found"."""
         return content_words(in_past(self.question)) - content_words(SPARE)
 
+    @cached_property
+    def state(self) -> State:
+        """What is true at the end of the story."""
+        return state_of(self.story)
+
+    @property
+    def things(self) -> list[str]:
+        """The things and goods that the question names, each once."""
+        return things_among(self.nouns)
+
     @property
     def verbs(self) -> set[str]:
         """Those that are no nouns of the village, such as what somebody did."""
@@ -52,8 +64,3 @@ def told_instead(story: str) -> str:
     """That a story does not say what was asked for, and what it tells."""
     short = in_short(story)
     return f"{SAID['unsaid']} In short: {short}" if short else SAID["unsaid"]
-
-
-def named_things(asked: StoryQuestion) -> list[str]:
-    """The things and goods that a question names."""
-    return [noun for noun in asked.nouns if noun in (*KINDS["thing"], *KINDS["goods"])]

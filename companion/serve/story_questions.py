@@ -54,7 +54,7 @@ from companion.serve.story_facts import (
     sentences_of,
     things_of,
 )
-from companion.serve.story_question import StoryQuestion, named_things, only, told_instead, with_places
+from companion.serve.story_question import StoryQuestion, only, told_instead, with_places
 from companion.serve.village_words import (
     SPARE,
     WORDS,
@@ -66,7 +66,6 @@ from companion.serve.village_words import (
     words_without,
 )
 from companion.village.facts import State
-from companion.village.judge import state_of
 from companion.village.words import KINDS, SHE, number_word
 
 READINGS = SAID["story"]
@@ -173,7 +172,7 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
         facts: The right word for each subject.
         form: A sentence about a subject and its word.
     """
-    names = {role: name for name, role in state_of(asked.story).role.items()}
+    names = {role: name for name, role in asked.state.role.items()}
     begins = ASKS_IF_DONE if ASKS_IF_DONE.match(asked.question) else IS_IT
     words = re.findall(r"\w+", begins.sub("", asked.question).lower())
     words = [village_forms().get(word, word) for word in words]
@@ -197,7 +196,7 @@ def yes_or_no(asked: StoryQuestion, kind: str, facts: dict[str, str], form: str)
 
 def has_color(asked: StoryQuestion) -> str:
     """Whether a thing has a color."""
-    state = state_of(asked.story)
+    state = asked.state
     colors = {noun: color for noun, (color, _) in state.lying.items()}
     colors |= {held.noun: held.color for held in state.thing.values()}
     return yes_or_no(asked, "color", colors, "the {} is {}")
@@ -205,7 +204,7 @@ def has_color(asked: StoryQuestion) -> str:
 
 def has_role(asked: StoryQuestion) -> str:
     """Whether somebody has a role."""
-    return yes_or_no(asked, "role", state_of(asked.story).role, "{} is the {}")
+    return yes_or_no(asked, "role", asked.state.role, "{} is the {}")
 
 
 def has_mood(asked: StoryQuestion) -> str:
@@ -221,12 +220,12 @@ def has_mood(asked: StoryQuestion) -> str:
 
 def is_at_place(asked: StoryQuestion) -> str:
     """Whether somebody is at a place."""
-    return yes_or_no(asked, "place", state_of(asked.story).place, "{} is at the {}")
+    return yes_or_no(asked, "place", asked.state.place, "{} is at the {}")
 
 
 def has_thing(asked: StoryQuestion) -> str:
     """Whether somebody has a thing."""
-    state = state_of(asked.story)
+    state = asked.state
     holders = {held.noun: name for name, held in state.thing.items()}
     answer = yes_or_no(asked, "name", holders, "{1} has the {0}")
     for noun, (_, place) in state.lying.items():  # which nobody has
@@ -250,7 +249,7 @@ def presence(asked: StoryQuestion) -> str:
     phrases = [phrase for phrase in ordered_phrases(asked.question) if phrase.split()[-1] == named[-1]]
     wanted = phrases[0] if phrases else named[-1]  # "a blue kite"
     found = [one for one in sentences_of(asked.story) if not missing([wanted], one)]
-    has_noun = named[-1] not in KINDS["thing"] or named[-1] in state_of(asked.story).nouns
+    has_noun = named[-1] not in KINDS["thing"] or named[-1] in asked.state.nouns
     if found and has_noun:  # "everybody saw" has no saw
         return f"Yes: “{found[0]}”"
     lacks = lacking(asked.story, wanted)
@@ -277,7 +276,7 @@ def absent_subject(asked: StoryQuestion) -> str:
 def number(asked: StoryQuestion) -> str:
     """How many of something a story has at its end, or those whom a question names; or that it has none."""
     counts = counts_of(asked.story)
-    state = state_of(asked.story)
+    state = asked.state
     if asked.people:
         had = [state.goods[name] for name in asked.people if name in state.goods]
         for goods in KINDS["goods"]:
@@ -344,17 +343,17 @@ def holders(asked: StoryQuestion) -> str:
 
 def most(asked: StoryQuestion) -> str:
     """Who has the most or the fewest things and goods, or none: of those that are named, or of all."""
-    named = named_things(asked)
-    n = {name: n_things(state_of(asked.story), name, named) for name in state_of(asked.story).role}
+    named = asked.things
+    n = {name: n_things(asked.state, name, named) for name in asked.state.role}
     if not n or asked.verbs - content_words("fewest fewer none empty"):
         return ""
     where = places_of(asked.story, [])
     if HAS_NOTHING.search(asked.question):
         names = [name for name in n if not n[name]] or ["Nobody"]
         return f"{joined_items(names)} {'has' if len(names) == 1 else 'have'} none. {where}"
-    rank, wanted = "the fewest", min(n.values())
-    if re.search(r"(?i)\b(most|more)\b", asked.question):
-        rank, wanted = "the most", max(n.values())
+    is_most = bool(re.search(r"(?i)\b(most|more)\b", asked.question))
+    rank = "the most" if is_most else "the fewest"
+    wanted = max(n.values()) if is_most else min(n.values())
     names = [name for name in n if n[name] == wanted]
     amount = number_word(wanted) if wanted else "none"
     if len(names) == 1:
@@ -371,7 +370,7 @@ def n_things(state: State, name: str, named: list[str]) -> int:
 
 def things_of_people(asked: StoryQuestion) -> str:
     """What those have whom the question names, or that they have nothing."""
-    state = state_of(asked.story)
+    state = asked.state
     without = [name for name in asked.people if name not in state.thing and name not in state.goods]
     if BEFORE.search(asked.question):
         return ""
@@ -393,11 +392,11 @@ def home(asked: StoryQuestion) -> str:
 
 def company(asked: StoryQuestion) -> str:
     """Who is at the place of somebody at the end, or that nobody is."""
-    place = state_of(asked.story).place
+    place = asked.state.place
     if len(asked.people) != 1 or not set(asked.people) & set(place):
         return ""
     (name,) = asked.people
-    others = [f"the {role} {one}" for one, role in state_of(asked.story).role.items() if one != name]
+    others = [f"the {role} {one}" for one, role in asked.state.role.items() if one != name]
     there = [one for one in others if place.get(one.split()[-1]) == place[name]] or ["nobody"]
     verb = "is" if len(there) == 1 else "are"
     return f"At the end of the story, {joined_items(there)} {verb} with {name} at the {place[name]}."
@@ -432,7 +431,7 @@ def he_or_she(asked: StoryQuestion) -> str:
 def neighbor(asked: StoryQuestion) -> str:
     """Who comes into a story right before or after somebody."""
     order, noun = WHO_AROUND.search(asked.question).groups()
-    people = list(state_of(asked.story).role.items())
+    people = list(asked.state.role.items())
     places = [i for i, person in enumerate(people) if village_forms().get(noun.lower()) in person]
     if not places:
         return ""
@@ -445,7 +444,7 @@ def neighbor(asked: StoryQuestion) -> str:
 
 def first_number(asked: StoryQuestion) -> str:
     """The first sentence with the goods of a question that asks how many there were at first."""
-    things = named_things(asked)
+    things = asked.things
     if not things or not BEFORE.search(asked.question):
         return ""
     found = [one for one in sentences_of(asked.story) if not missing(things, one)]
@@ -470,14 +469,14 @@ def nth_person(asked: StoryQuestion) -> str:
     if absent:
         return lacking(asked.story, absent[-1])
     is_plain = not asked.verbs - content_words(f"came got {' '.join(ORDINALS)} last")
-    return cast_of(asked.story, asked.question, []) if is_plain and not named_things(asked) else ""
+    return cast_of(asked.story, asked.question, []) if is_plain and not asked.things else ""
 
 
 def colored_things(asked: StoryQuestion) -> str:
     """The things of a story with their colors, to a question for the color of none of them."""
     things = things_of(asked.story)
-    told = state_of(asked.story).nouns
-    gone = [noun for noun in named_things(asked) if noun in told and noun not in things]
+    told = asked.state.nouns
+    gone = [noun for noun in asked.things if noun in told and noun not in things]
     if gone:
         return f"The story says: {next(one for one in sentences_of(asked.story) if not missing(gone, one))}"
     colored = [item for item in items_of(asked.story) if item.split()[-1] in things]

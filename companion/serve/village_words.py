@@ -186,6 +186,12 @@ def village_nouns(message: str) -> list[str]:
     return [forms[word] for word in re.findall(r"\w+", named.lower()) if word in forms]
 
 
+def things_among(nouns: Iterable[str]) -> list[str]:
+    """The things and goods among some nouns, each once."""
+    things = (*KINDS["thing"], *KINDS["goods"])
+    return [noun for noun in dict.fromkeys(nouns) if noun in things]
+
+
 def missing(phrases: Iterable[str], story: str) -> list[str]:
     """Return the phrases that a story does not have."""
     return [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", story, re.IGNORECASE)]
