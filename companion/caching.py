@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 
-# Cell 428bc79c, under “The cache of the whole model”
+# Cell 428bc79c, under “The KV cache of the whole model”
 # The package's Track, a growing buffer for the keys or the values of one layer
 class Track:
     """A growing buffer for one thing that a layer keeps of each token, such as its key.
@@ -106,7 +106,7 @@ class Track:
         return self.buffer.narrow(-2, 0, self.end).to(new.dtype)
 
 
-# Cell 3c59503f, under “The cache of the whole model”
+# Cell 3c59503f, under “The KV cache of the whole model”
 # The package's LayerCache, the keys and values of one layer
 class LayerCache:
     """The keys and values of one layer, and other vectors that the layer keeps by name.
@@ -176,7 +176,7 @@ class LayerCache:
         return padded[rows, places + before]
 
 
-# Cell 65eac1b6, under “The cache of the whole model”
+# Cell 65eac1b6, under “The KV cache of the whole model”
 # The package's KVCache, one cache for all layers
 class KVCache:
     """The keys and values of all tokens that a model has read. model(tokens, cache) reads only new tokens.
@@ -236,7 +236,7 @@ class KVCache:
             track.end = int(torch.as_tensor(length).max())
 
 
-# Cell 0427a69b, under “The cache of the whole model”
+# Cell 0427a69b, under “The KV cache of the whole model”
 # The package's prefill, which reads prompts into a cache
 @torch.no_grad()
 def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
