@@ -24,7 +24,7 @@ WHO_DID = re.compile(r"^\W*(?i:who) (?!(?:is|was|are|were|has|had)\b)[a-z]\w*")
 REFERRING = frozenset(WORDS["lists"]["referring"].split())
 """Words with which a question means the story, or somebody or something in it."""
 BEFORE = re.compile(
-    r"(?i)\b(before|first|originally|earlier|beginning|used to|lives?)\b"
+    r"(?i)\b(before|first|originally|earlier|beginning|used to|lives?|works?)\b"
     r"|\bwhere (did|do|does|was|were) .*\b(start|begin|find|found|gets?|got|meet|met|lose|lost)\b"
     r"|\bwhere (did|was|were) .*\b(hide|hidden|buy|bought)\b"
 )
@@ -76,6 +76,7 @@ def kind_after(asked: Question, known: list[str]) -> str:
     - "unclear" is "story", where it names something of the village, or is a question after a story; so is
       "course", which the lists did not answer;
     - a kind of questions about a story but "truth" is "why", where the question begins so;
+    - "cast" is "count", where it asks for a number;
     - "world" is "story", where all that it names of the village is in the story;
     - "cast" and "places" are "story", where they compare people;
     - any is "story", where it asks what has a color, and small talk, where it asks about somebody;
@@ -96,6 +97,8 @@ def kind_after(asked: Question, known: list[str]) -> str:
         kind = Kind.STORY
     if kind in ABOUT_STORY and kind != Kind.TRUTH and question.lower().startswith("why "):
         kind = Kind.WHY
+    if kind == Kind.CAST and HOW_MANY.match(question):
+        kind = Kind.COUNT
     if kind == Kind.WORLD and nouns and story and not missing(nouns, story):
         kind = Kind.STORY
     if kind in (*ANSWERS, Kind.ORDER) and asks_of_villagers(question):

@@ -38,14 +38,14 @@ class Nearness(IntEnum):
     NONE = 0
     POSSIBLE = 1
     CLEAR = 2
-    SAME = 3
+    SURE = 3
+    SAME = 4
 
 
-LIMITS = {Nearness.SAME: 1.0, Nearness.CLEAR: 0.3, Nearness.POSSIBLE: 0.1}
-"""The smallest probability of each: it is the same question; answered before the entry of a term, and
-whatever the kind of the message is; answered at all. benchmarks/faq.py says how often they are right."""
-SURE = 0.6
-"""The probability from which on a listed question counts that has no wording about the same."""
+LIMITS = {Nearness.SAME: 1.0, Nearness.SURE: 0.6, Nearness.CLEAR: 0.3, Nearness.POSSIBLE: 0.1}
+"""The smallest probability of each: it is the same question; counts also where no wording is about the same,
+and before questions found to parts of the message; answered before the entry of a term, and whatever the kind
+of the message is; answered at all. benchmarks/faq.py says how often they are right."""
 SAME_COSINE = 0.99
 """From which cosine on a message is the same as a question about terms."""
 CLOSE_COSINE = 0.8
@@ -74,17 +74,22 @@ class Finder:
     def __init__(self, rows: Sequence[Row]):
         self.rows = {row.question: row for row in reversed(rows)}  # the first of the same name counts
         self.same: dict[str, Row] = {}
+        self.of_words: dict[frozenset[str], list[Row]] = {}
         for row in rows:
             for wording in row.all_wordings:
                 self.same.setdefault(plain(wording), row)
+            for words in {frozenset(content_words(in_words(wording.lower()))) for wording in row.wordings}:
+                self.of_words.setdefault(words, []).append(row)
         self.classifier = Classifier.load(LISTED)
         self.is_listed = np.array([label != NOT_LISTED for label in self.classifier.labels])
+        self.places = {label: i for i, label in enumerate(self.classifier.labels)}
 
     def find(self, question: str) -> tuple[Row, float]:
         """The listed question and its probability, which is 1 only for one with the same words.
 
         What no list has also has a likeliest row. So one that is not SURE counts only if a wording of it is
-        about the same; else the probability is 0.
+        about the same; else the probability is 0. A row with just the content words of the question counts
+        before one that is less than twice as likely, and is CLEAR.
         """
         if plain(question) in self.same:
             return self.same[plain(question)], 1.0
@@ -92,7 +97,13 @@ class Finder:
         found = self.classifier.probabilities(text) * self.is_listed
         row = self.rows[self.classifier.labels[int(found.argmax())]]
         probability = min(float(found.max()), 0.999)
-        if probability < SURE and not has_wording_about(row, content_words(text)):
+        same_words = self.of_words.get(frozenset(content_words(text)))
+        if same_words:
+            same = max(same_words, key=lambda one: found[self.places[one.question]])
+            of_same = float(found[self.places[same.question]])
+            if of_same >= found.max() / 2:
+                return same, min(max(of_same, LIMITS[Nearness.CLEAR]), 0.999)
+        if probability < LIMITS[Nearness.SURE] and not has_wording_about(row, content_words(text)):
             probability = 0.0
         return row, probability
 

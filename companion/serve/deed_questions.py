@@ -110,12 +110,6 @@ def what_was_done(asked: StoryQuestion) -> str:
     return deeds_with_words(asked) if is_of_deeds else ""
 
 
-def together(asked: StoryQuestion) -> str:
-    """The sentences with both people whom a question names."""
-    found = [one for one in sentences_of(asked.story) if not missing(asked.people, one)]
-    return only(" … ".join(found[:2])) if len(asked.people) > 1 and found else ""
-
-
 def places_of_deeds(asked: StoryQuestion) -> str:
     """Where something was done, as where somebody found a thing."""
     if not asked.verbs & DEED_WORDS:

@@ -2,7 +2,7 @@
 
     python -m companion.serve.fit_classifiers
 
-takes about two minutes. It must run after each change of messages.csv, faq.csv, questions.csv or
+takes about four minutes. It must run after each change of messages.csv, faq.csv, questions.csv or
 wordings.csv.
 """
 
@@ -10,8 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from companion.serve import kinds
-from companion.serve.classifier import SHARPNESS, SIZE, Classifier, features
+from companion.serve.classifier import SHARPNESS, SIZE, Classifier, features, plain
 from companion.serve.course_lists import FAQ, LISTED, NOT_LISTED, QUESTIONS, in_words, read_questions
+from companion.serve.village_words import content_words
 
 N_STEPS = 60
 LEARNING_RATE = 0.05
@@ -29,13 +30,19 @@ def as_matrix(messages: list[str]) -> torch.Tensor:
     return torch.sparse_csr_tensor(starts, places, values, (len(rows), SIZE), check_invariants=True)
 
 
-def fit(rows: list[tuple[str, str]]) -> Classifier:
-    """Messages with their labels -> a classifier, by the descent of the cross-entropy with weight decay."""
+def fit(rows: list[tuple[str, str]], power: float = 0.5) -> Classifier:
+    """Messages with their labels -> a classifier, by the descent of the cross-entropy with weight decay.
+
+    Args:
+        rows: (message, label) pairs.
+        power: A message counts the less, the more there are with its label: n ** -power. So rare labels are
+            learned, too.
+    """
     labels = sorted({label for _, label in rows})
     x = as_matrix([message for message, _ in rows])
     y = torch.tensor([labels.index(label) for _, label in rows])
     counts = y.bincount()[y].float()  # how many messages have the label of each
-    balance = counts.rsqrt() / counts.rsqrt().mean()  # so that rare labels are learned, too
+    balance = counts**-power / (counts**-power).mean()
     weights = torch.zeros(SIZE, len(labels), requires_grad=True)
     optimizer = torch.optim.Adam([weights], lr=LEARNING_RATE)
     for _ in range(N_STEPS):
@@ -52,15 +59,22 @@ def fit(rows: list[tuple[str, str]]) -> Classifier:
     return Classifier(labels, stored.numpy(), scale)
 
 
+def stub(wording: str) -> str:
+    """A wording without the words that say nothing of what it is about, as a search has it."""
+    return " ".join(word for word in plain(wording).split() if content_words(word)) or wording
+
+
 def listed_rows() -> list[tuple[str, str]]:
     """The wordings of the listed questions with the first of each, and the messages of other kinds."""
     rows = []
     for question in [*read_questions(FAQ), *read_questions(QUESTIONS)]:
-        rows += [(in_words(wording.lower()), question.question) for wording in question.all_wordings]
+        wordings = [*question.wordings, *question.more]
+        wordings += [stub(wording) for wording in question.wordings]
+        rows += [(in_words(wording.lower()), question.question) for wording in wordings]
     others = [message for message, kind in kinds.read_messages() if kind not in kinds.OF_COURSE]
     return rows + [(in_words(message.lower()), NOT_LISTED) for message in others]
 
 
 if __name__ == "__main__":
-    fit(kinds.read_messages()).save(kinds.WEIGHTS)
+    fit(kinds.read_messages(), power=0.7).save(kinds.WEIGHTS)
     fit(listed_rows()).save(LISTED)

@@ -42,16 +42,23 @@ IT = re.compile(r"(?i)\b(it|they|them|this thing|that thing|this|these things|he
 """What may mean a language model, where no story was told."""
 OF_STORY = re.compile(r"(?i)\b(story|stories|tale|village)\b")
 """What means a story, told or not."""
+ASKS_WHAT = re.compile(r"(?i)\W*what\b")
+"""How a message begins that asks what something means, and then more."""
+OF_THE_COURSE = re.compile(r"(?i)\b(course|chapters?|notebooks?|exercises?)\b")
+"""What means the course, and no story."""
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their|him|them|others|of the two)\b")
 """What means somebody or something that was named before."""
 OF_SOMEBODY = re.compile(
-    r"(?i)^\W*(who|how many)\b|^\W*((what|where|how) )?(did|was|were|does|do|is|has|had) the\b"
+    r"(?i)^\W*(who|how many)\b|^\W*how much \w+ (did|does|has|had) (?!it\b)|^\W*did (?-i:[A-Z])"
+    r"|^\W*((what|where|how) )?(did|was|were|does|do|is|has|had) the\b"
 )
 """How a question begins that asks about somebody or something of a story."""
 
 
 def means_a_story(question: str) -> bool:
     """Whether a question that no list knows asks who did something, or about somebody or something named."""
+    if OF_THE_COURSE.search(question):
+        return False
     return bool(OF_SOMEBODY.match(question) or REFERS.search(question) or village_nouns(question))
 
 
@@ -130,7 +137,9 @@ class Lists:
         if not found:
             return answer
         if answer and answer.is_full and is_one_question(asked, asked_parts, answer, found):
-            return answer
+            is_meaning_asked = asked.nearness == Nearness.SURE and ASKS_WHAT.match(asked.text)
+            meanings = [one for one in found if not one.question] if is_meaning_asked else []
+            return joined([*meanings, answer], 0)
         return joined(found, sum(part.is_request for part in asked_parts))
 
     def course_question(
@@ -206,6 +215,8 @@ def is_one_question(
     if any(village_nouns(part.text) for part in parts):
         return False
     if asked.nearness == Nearness.SAME:
+        return True
+    if asked.nearness == Nearness.SURE and all(part.nearness < Nearness.SURE for part in parts):
         return True
     of_one_part = answer.answer in [one.answer for one in found]
     return not of_one_part and any(part.nearness < Nearness.CLEAR for part in parts)

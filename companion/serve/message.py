@@ -14,12 +14,28 @@ HALVES = re.compile(WORDS["asks"]["halves"])
 """What stands between two questions of a message."""
 BEGINS_QUESTION = r"wh\w+|how|is|are|was|were|do|does|did|can|could|should|will|would|has|have"
 """How a question begins."""
+TELLS = re.compile(
+    rf"(?i)^\W*((?!(?:{BEGINS_QUESTION}|and)\b)\w+[,!.]* )?"
+    r"(i|im|we|my|our|its?|s?he|they|this|that|there)\b[^?]*$"
+)
+"""What tells something, and asks nothing."""
 LEAD = re.compile(
     r"(?i)^(ok|okay|oh|hm+|haha|right|well|and|but|so|no|sorry|wait)\b[\s,.!]*"
     r"((and|but|so|fine|i meant?|i wanted to ask)\b[\s,.!]*)?"
     rf"(?=({BEGINS_QUESTION})\b)"
 )
 """What stands before a question and says nothing."""
+ASKS_POLITELY = re.compile(
+    r"(?i)^\W*(?:sorry,? |so,? |ok,? |and )?(?:but )?(?:(?:just )?(?:out of )?curious|quick question"
+    r"|(?:just )?a (?:quick )?question"
+    r"|(?:may|can|could|might) i (?:just |quickly |also )?ask(?: you)?"
+    r"|(?:can|could|would) (?:you|u) (?:please |kindly |perhaps )?tell (?:me|us)"
+    r"|i(?:['’]?m| am| was)? (?:just |also )?wonder(?:ed|ing)?(?: about)?"
+    r"|i(?:['’]d| would) (?:really |also )?(?:like|love) to (?:know|ask|understand)"
+    r"|(?:i )?(?:just )?want(?:ed)? to (?:know|ask))\b[\s,.:;-]*"
+    rf"(?=(?:{BEGINS_QUESTION})\b)"
+)
+"""What makes a question polite: "may I ask who wrote you"."""
 TAIL = re.compile(
     r"(?i)[\s,;]+(to be honest|tbh|honestly|lol|haha|btw|by the way|tho|though|rn|atm|or nah|bro|dude"
     r"|please|pls|plz)\W*$"
@@ -37,6 +53,12 @@ TAG = re.compile(
     r"(?:right|correct|no|isn['’]?t it|is that right|or not)\?\W*$"
 )
 """What tells something and asks whether it is so."""
+TURNED = re.compile(
+    r"(?i)^\W*((?:the )?\w+),? (?:(?:he|she|it) )?(is|was|are|were) (who|whose|where)( now)?\W*$"
+)
+"""A question of which the first word stands last: "the goat is where"."""
+COLOR_LAST = re.compile(r"(?i)^\W*((?:the )?\w+) (?:is |has |was )?(?:what |which )?(?:colou?r)\W*$")
+"""A question for a color that begins with the thing: "the boat what color"."""
 IF_TRUE = re.compile(r"(?i)^\W*is it true that ((?:the )?\w+) (is|was|has|had) ")
 """How a question begins that asks whether something is true."""
 
@@ -76,15 +98,24 @@ class Message(NamedTuple):
 
 def without_lead(message: str) -> str:
     """A question without "ok, and", "lol", "is it true that" and "right?" around it."""
-    question = LEAD.sub("", TAIL.sub("", message.strip()))
+    question = ASKS_POLITELY.sub("", LEAD.sub("", TAIL.sub("", message.strip())))
     question = IF_RIGHT.sub(r"\2 \1 \3?", IF_TRUE.sub(r"\2 \1 ", question))
-    return TAG.sub(r"Did \1?", question) if village_nouns(question) else question
+    if not village_nouns(question):
+        return question
+    question = COLOR_LAST.sub(r"what color is \1?", TURNED.sub(r"\3 \2 \1?", question))
+    return TAG.sub(r"Did \1?", question)
 
 
 def halves(message: str) -> list[str]:
     """The questions and sentences of a message."""
     parts = [without_lead(part) for part in HALVES.split(message.strip())]
-    return [part for part in parts if content_words(part) or words_of(part) in known_kinds()] or [message]
+    return [part for part in parts if says_something(part)] or [message]
+
+
+def says_something(part: str) -> bool:
+    """Whether a part of a message has a content word, stands in messages.csv, or is a whole question."""
+    is_question = re.match(rf"(?i)({BEGINS_QUESTION})( \w+){{3}}", part)
+    return bool(content_words(part) or words_of(part) in known_kinds() or is_question)
 
 
 def story_and_question(message: str) -> tuple[str, str]:
@@ -96,7 +127,8 @@ def story_and_question(message: str) -> tuple[str, str]:
 def read_message(text: str, mended: Callable[[str], str]) -> Message:
     """Read a message: its story, its question, the parts of this, and their kinds.
 
-    A question with nothing but courtesies and doubts beside it is read alone: "Hm. Is that true?".
+    A question with nothing but courtesies and doubts beside it is read alone: "Hm. Is that true?". So is a
+    courtesy beside what is unclear: "She loves it! Thank you". What is unclear and asks nothing is "told".
 
     Args:
         text: The message as it was typed.
@@ -109,7 +141,10 @@ def read_message(text: str, mended: Callable[[str], str]) -> Message:
     all_parts = [Question.of(part) for part in halves(question_text)]
     parts = tuple(part for part in all_parts if part.kind not in COURTESIES)
     questions = [part for part in parts if part.kind != Kind.DOUBT]
-    if len(all_parts) > 1 and len(questions) == 1:
-        return Message(typed, story, questions[0], (questions[0],))
     question = Question.of(question_text)
+    if question.kind == Kind.UNCLEAR and TELLS.match(question_text) and not village_nouns(question_text):
+        question = Question(question_text, Kind.ABOUT_SELF)
+    is_courtesy = question.kind in COURTESIES and len(questions) == 1 and questions[0].kind == Kind.UNCLEAR
+    if len(all_parts) > 1 and len(questions) == 1 and not is_courtesy:
+        return Message(typed, story, questions[0], (questions[0],))
     return Message(typed, story, question, parts or (question,))

@@ -55,6 +55,8 @@ NUMBER_OF_PEOPLE = re.compile(
     rf"\b({'|'.join(NUMBERS)}) (people|persons|humans|friends|animals|characters)\b"
 )
 COLOR_AND_NOUN = re.compile(rf"(?i)\b({'|'.join(KINDS['color'])}) (\w+)")
+COLOR_ALONE = re.compile(rf"(?i)\b(?:(?:some|any)thing|whatever but) ({'|'.join(KINDS['color'])})\b")
+"""A color in an order without its thing."""
 OF_NOUN = "|".join([*KINDS["color"], *KINDS["number"], *KINDS["role"]])
 SAME = re.compile(rf"(?i)\b(?:the )?same ((?:(?:{OF_NOUN}) )?(?:{'|'.join(village_forms())}))\b")
 """What an order keeps of the last one: "the same red kite"."""
@@ -72,7 +74,8 @@ NAME_AND_ROLE = re.compile(rf"(?i)\b((?:{ROLES}) )?({NAMES}),? the ({ROLES})\b")
 NAMED = re.compile(rf"(?i)\b({ROLES}) (?:named|called|whose name is|with the name) ({NAMES})\b")
 """A role and its name, as in "a cat named Tom"."""
 OPENS_SUBJECT = re.compile(
-    r"(?i)(?:\b(?:about|for|from|of|with|where|which|there (?:was|were|lived))\b|:|\bstory[.,;-])([^.?!\n]*)"
+    r"(?i)(?:\b(?:about|involving|for|from|of|with|where|which|there (?:was|were|lived))\b"
+    r"|\b(?:in|at|near)(?= the| an?\b)|:|\bstory[.,;-])([^.?!\n]*)"
 )
 """What follows may have words that the note below a story names as unknown."""
 STORY_KIND = re.compile(
@@ -83,9 +86,13 @@ STORY_KIND = re.compile(
 
 
 def normalized_order(text: str) -> str:
-    """The message with numbers as words, typing errors mended, roles before names, and Mara as a baker."""
+    """The message with numbers as words, typing errors mended, roles before names, and Mara as a baker.
+
+    Something blue is a blue kite.
+    """
     text = NAME_AND_ROLE.sub(lambda found: found[0] if found[1] else f"the {found[3]} {found[2]}", text)
     text = NAMED.sub(r"\1 \2", text)
+    text = COLOR_ALONE.sub(r"a \1 kite", text)
     text = re.sub(r"\b([1-9]|1\d|20)\b", lambda found: NUMBERS[int(found[0]) - 1], spelled(text))
     return MARA.sub(lambda found: found[0] if found[1] else f"baker {found[0]}", text)
 

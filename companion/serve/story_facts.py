@@ -192,7 +192,7 @@ def feelings_in(story: str, nouns: list[str]) -> str:
     moods = [deed.text for deed in deeds_of(story) if " felt " in deed.text]
     felt = [mood for mood in moods if not names or mood.split()[0] in names]
     felt += [f"“{one}”" for one in sentences_of(story) if "happily" in one]
-    return " ".join(felt) or f"The story does not say how {' or '.join(names) or 'anybody'} felt."
+    return " ".join(felt) or f"The story names no mood{' of ' if names else ''}{' or '.join(names)}."
 
 
 def lacking(story: str, word: str) -> str:

@@ -28,7 +28,6 @@ from companion.serve.deed_questions import (
     sentences_with_words,
     speaker,
     speech,
-    together,
     was_done,
     ways_to_get,
     what_was_done,
@@ -66,7 +65,7 @@ from companion.serve.village_words import (
     words_without,
 )
 from companion.village.facts import State
-from companion.village.words import KINDS, SHE, number_word
+from companion.village.words import KINDS, number_word
 
 READINGS = SAID["story"]
 """What a program says of a whole story, by the kinds of questions."""
@@ -91,6 +90,8 @@ HAS_WHAT = re.compile(
 """What asks for the things of somebody."""
 DID_WHAT = re.compile(r"(?i)^\W*what (did|does|do|has|have|was|were)\b")
 """What asks what somebody did, or what was done."""
+DID_WHEN = re.compile(r"(?i)^\W*what (did|does|happen\w*)\b.*\b(before|after|until|while|when)\b")
+"""What asks for what is done before or after something else."""
 SPEAKS = re.compile(
     r"(?i)\b(do|does|did) .*\b(say|tell|ask|answer|talk|shout|speak)\b|\bwhat\b.*\b(said|says|asked)\b"
 )
@@ -103,10 +104,6 @@ ASKS_IF_KEPT = re.compile(r"(?i)^\W*(did|do|does|has|have|is|are)\b.*\b(keep|kep
 """What asks whether somebody still has something."""
 WITH_WHOM = re.compile(r"(?i)\bwho(m|'s| is| was| were| else)?\b.*\bwith\b|\bwith whom\b")
 """What asks for the company of somebody."""
-WHERE_FIRST = re.compile(r"(?i)^\W*where\b.*\b(first|start(s|ed)?|begin|began|beginning)\b")
-"""What asks where somebody is at the beginning."""
-BEFORE_SOMEBODY = re.compile(r"(?i)\b(before|after|until) (?:the )?(\w+) (comes?|came|arrive[sd]?|joined)\b")
-"""What asks for what comes before or after somebody does."""
 AGAIN = re.compile(
     r"(?i)\b(find|found|get|got|gets|give|gave|given|bring|brought|returned?)\b.*\b(again|back)\b"
 )
@@ -115,14 +112,6 @@ HAS_MOST = re.compile(r"(?i)^\W*who\b.*\b(most|more|fewest|fewer)\b")
 """What compares what people have."""
 WHEN = re.compile(r"(?i)^\W*when (did|does|was|were|is)\b")
 """What asks when something was done."""
-WHO_AROUND = re.compile(
-    r"(?i)^\W*who (?:came|comes|arrive[sd]|was|is|joined)(?: there| here)? (after|before) (?:the )?(\w+)\W*$"
-)
-"""What asks who comes before or after somebody."""
-IS_HE_OR_SHE = re.compile(
-    r"(?i)^\W*(is|was|are|were|what|which|he)\b.*\b(man|woman|boy|girl|(fe)?male|gender|he or (a )?she)\b"
-)
-"""What asks whether somebody is a man or a woman."""
 SUBJECT = re.compile(
     r"(?i)^\W*(?:(?:what|where|why|when|how) )?(?:did|does|do|is|are|was|were|has|had|will|can) the"
     r" (?!(?:whole|only|main|other|same|next|best|final|two|three|first|second|third|last|old)\b)"
@@ -130,12 +119,15 @@ SUBJECT = re.compile(
     r"(?:['’]s)?\b(?! of\b)"
 )
 """How a question begins that asks whether somebody or something did or is so."""
+NAMED_SUBJECT = re.compile(r"(?i)\b(?:did|does) (?!the\b)(\w+) \w+")
+"""What asks what somebody did, who may have a name that the village does not know."""
 IS_THERE = re.compile(
-    r"(?i)^\W*(is|are|was|were) there (an?|any|some|no)\b"
+    r"(?i)^\W*((is|are|was|were) there (an?|any|some|no)"
+    r"|(did|does) (the |this )?(story|tale|it) (mention|contain))\b"
     r"(?!.*\b(moral|lesson|message|end|ending|weather|lies?|mistakes?|errors?)\b)"
 )
 """How a question begins that asks whether a story has something."""
-HOW_OLD = re.compile(r"(?i)\bhow old\b|\bage of\b")
+HOW_OLD = re.compile(r"(?i)\bhow old\b|\bage of\b|\b(old|young)(er|est)\b")
 """What asks for the age of somebody."""
 WHO_NTH = re.compile(rf"(?i)^\W*who\b.*\b({'|'.join(ORDINALS)}|last)\b")
 """What asks for one of the people by the order in which they come."""
@@ -155,10 +147,18 @@ HOW_GOT = re.compile(r"(?i)^\W*how (did|does|do|has|had)\b.*\b(get|gets|got|come
 """What asks how somebody got a thing."""
 WHO_LIVES = re.compile(r"(?i)^\W*who lives?\b")
 """What asks who lives at a place."""
-LIVES = re.compile(r"(?i)\b(live|lives|home)\b")
-"""What asks where somebody lives."""
-NTH_SENTENCE = re.compile(rf"(?i)\b({'|'.join(ORDINALS)}) (sentence|line)\b")
-"""What names a sentence by its number."""
+LIVES = re.compile(r"(?i)\b(lives?|home|works?)\b")
+"""What asks where somebody lives or works."""
+IN_THING = re.compile(rf"(?i)\bwhat\b.*\b(?:in|inside) (?:the |her |his )?({'|'.join(KINDS['thing'])})\b")
+"""What asks for what is in a thing."""
+IN_STORY = re.compile(
+    r"(?i)^\W*(?:is|are|was|were) (?:an? |any )?"
+    r"(?!(?:he|she|it|they|that|this|(every|some|any|no) ?(thing|body|one))\b)"
+    r"(?:\w+ )?\w+ in (?:the |this |your )?(?:story|tale|it)\W*$"
+)
+"""What asks whether somebody or something is in a story."""
+AND_THE = re.compile(r"(?i)\band the (\w+)")
+"""What names somebody or something beside another."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
 
@@ -213,7 +213,8 @@ def has_mood(asked: StoryQuestion) -> str:
     deeds = [deed.removesuffix(".").split() for deed in felt]
     names = [words[0] for words in deeds]
     moods = {words[0]: words[-1] for words in deeds if names.count(words[0]) == 1}  # a mood may change
-    if not asked.people or not set(KINDS["mood"]) & set(re.findall(r"\w+", asked.question.lower())):
+    known = {*KINDS["mood"], *WORDS["other"]["mood"].split()}
+    if not asked.people or not known & set(re.findall(r"\w+", asked.question.lower())):
         return ""
     return yes_or_no(asked, "mood", moods, "{} felt {}") or feelings_in(asked.story, asked.nouns)
 
@@ -265,12 +266,16 @@ def absence(asked: StoryQuestion) -> str:
 
 
 def absent_subject(asked: StoryQuestion) -> str:
-    """That the story does not have the one whom a question is about, and whom the village does not know."""
-    subject = SUBJECT.match(asked.question)[1]
-    subject = village_forms().get(subject.lower(), subject)
+    """That the story does not have the one whom a question is about, or one of two, or a name it gives."""
     is_open = asked.kind not in READINGS or asked.kind in (Kind.CAST, Kind.PLACES, Kind.FEELINGS)
-    absent = missing([subject], asked.story) if content_words(subject) - content_words(SPARE) else []
-    return lacking(asked.story, subject) if is_open and absent else ""
+    if not is_open:
+        return ""
+    words = SUBJECT.findall(asked.question) + AND_THE.findall(asked.question)
+    words += [name for name in NAMED_SUBJECT.findall(asked.question) if unknown_words(name)]
+    subjects = [village_forms().get(word.lower(), word) for word in words]
+    subjects = [subject for subject in subjects if content_words(subject) - content_words(SPARE)]
+    absent = missing(subjects, asked.story)
+    return lacking(asked.story, absent[0]) if absent else ""
 
 
 def number(asked: StoryQuestion) -> str:
@@ -333,12 +338,11 @@ def person(asked: StoryQuestion) -> str:
 def whereabouts(asked: StoryQuestion) -> str:
     """Where somebody or something is at the end, with what, or that it is not there."""
     absent = missing(asked_for(asked.question), asked.story)
-    return lacking(asked.story, absent[-1]) if absent else places_of(asked.story, asked.nouns)
-
-
-def holders(asked: StoryQuestion) -> str:
-    """Where what a question names is at the end, and with whom; only of lent things a story says whose."""
-    return whereabouts(asked) if asked.nouns else ""
+    if absent:
+        return lacking(asked.story, absent[-1])
+    facts = places_of(asked.story, asked.nouns)
+    is_of_deed = WHERE_DONE.match(asked.question) and asked.verbs - content_words("go went gone")
+    return only(facts) if is_of_deed else facts
 
 
 def most(asked: StoryQuestion) -> str:
@@ -381,6 +385,11 @@ def things_of_people(asked: StoryQuestion) -> str:
     return f"{nothing} {text_of(deeds_with(asked.story, without))}".strip()
 
 
+def all_deeds(asked: StoryQuestion) -> str:
+    """What a story tells in its order, to a question that no single deed answers."""
+    return told_instead(asked.story)
+
+
 def home(asked: StoryQuestion) -> str:
     """Where somebody lives: the sentence that says it, or where they are at the end."""
     named = [*asked.people, *[noun for noun in asked.nouns if noun in KINDS["place"]]]
@@ -402,46 +411,6 @@ def company(asked: StoryQuestion) -> str:
     return f"At the end of the story, {joined_items(there)} {verb} with {name} at the {place[name]}."
 
 
-def first_mention(asked: StoryQuestion) -> str:
-    """The first sentence with somebody."""
-    found = [one for one in sentences_of(asked.story) if asked.people and not missing(asked.people, one)]
-    return f"The story says: {found[0]}" if found else ""
-
-
-def around_arrival(asked: StoryQuestion) -> str:
-    """The sentences before or after the one in which somebody comes into the story."""
-    when, noun, _ = BEFORE_SOMEBODY.search(asked.question).groups()
-    comes = people_of(asked.story, village_nouns(noun))
-    sentences = sentences_of(asked.story)
-    at = [i for i, one in enumerate(sentences) if comes and not missing(comes, one)]
-    if not at:
-        return ""
-    found = sentences[at[0] + 1 :] if when.lower() == "after" else sentences[: at[0]]
-    if not found:
-        return f"The story begins with {noun}: {sentences[0]}"
-    return f"The story says: {' '.join(found[:3])}"
-
-
-def he_or_she(asked: StoryQuestion) -> str:
-    """Whether the village says "he" or "she" of somebody."""
-    said = [f"of {name} “{'she' if name in SHE else 'he'}”" for name in asked.people]
-    return f"My stories say {joined_items(said)}." if said else ""
-
-
-def neighbor(asked: StoryQuestion) -> str:
-    """Who comes into a story right before or after somebody."""
-    order, noun = WHO_AROUND.search(asked.question).groups()
-    people = list(asked.state.role.items())
-    places = [i for i, person in enumerate(people) if village_forms().get(noun.lower()) in person]
-    if not places:
-        return ""
-    place = places[0] + (1 if order.lower() == "after" else -1)
-    if not 0 <= place < len(people):
-        return f"Nobody comes {order.lower()} {people[places[0]][0]}."
-    name, role = people[place]
-    return f"The {role} {name}."
-
-
 def first_number(asked: StoryQuestion) -> str:
     """The first sentence with the goods of a question that asks how many there were at first."""
     things = asked.things
@@ -453,8 +422,10 @@ def first_number(asked: StoryQuestion) -> str:
 
 def uncounted(asked: StoryQuestion) -> str:
     """That the story does not have what a question counts, and what the village does not know: "fish"."""
-    counted = re.search(r"(?i)\bhow many (\w+)", asked.question)
-    absent = missing(unknown_words(counted[1]), asked.story) if counted else []
+    counted = re.search(r"(?i)\bhow (?:many|much) (\w+)", asked.question)
+    if not counted or counted[1].lower() in counts_of(asked.story):
+        return ""
+    absent = missing(unknown_words(counted[1]), asked.story)
     return lacking(asked.story, absent[0]) if absent else ""
 
 
@@ -500,15 +471,6 @@ def things_of_color(asked: StoryQuestion) -> str:
     return f"The story has {joined_items(found)}." if found else none
 
 
-def nth_sentence(asked: StoryQuestion) -> str:
-    """The sentence that a question names by its number."""
-    number = ORDINALS.index(NTH_SENTENCE.search(asked.question)[1].lower())
-    sentences = sentences_of(asked.story)
-    return (
-        f"“{sentences[number]}”" if number < len(sentences) else f"The story has {len(sentences)} sentences."
-    )
-
-
 def unsaid(asked: StoryQuestion) -> str:
     """That the story does not say what is asked, and where those are whom the question names."""
     named = re.findall(r"(?i)\b(?:a|an|the) (\w+)", asked.question)
@@ -521,8 +483,10 @@ def unsaid(asked: StoryQuestion) -> str:
 
 
 FIRST = (
-    (SUBJECT, absent_subject),
+    (None, absent_subject),
     (IS_THERE, presence),
+    (IN_STORY, presence),
+    (IN_THING, unsaid),
     (IS, has_color),
     (IS, has_role),
     (IS, has_mood),
@@ -531,9 +495,8 @@ FIRST = (
     (HAS_IT, has_thing),
     (ASKS_IF_KEPT, has_thing),
     (HOW_OLD, age),
-    (IS_HE_OR_SHE, he_or_she),
     (WHEN, moment),
-    (WHO_AROUND, neighbor),
+    (DID_WHEN, all_deeds),
     (HOW_MANY, uncounted),
     (HOW_MANY, first_number),
     (WHO_NTH, nth_person),
@@ -565,23 +528,19 @@ OF_KIND = {
 }
 """What reads the answer to a question of a kind."""
 BY_FORM = (
-    (BEFORE_SOMEBODY, around_arrival),
     (WITH_WHOM, company),
-    (WHERE_FIRST, first_mention),
     (IS_LOST, lost),
-    (NTH_SENTENCE, nth_sentence),
     (LIVES, home),
     (BEFORE, deeds_of_nouns),
     (BEFORE, sentences_with_words),
     (BEFORE, deeds_with_words),
     (BEFORE, deeds_of_things),
     (WHERE, whereabouts),
-    (WHOSE, holders),
+    (WHOSE, whereabouts),
     (SPEAKS, unsaid),
     (WANTS, wishes),
     (IS_IT, was_done),
     (IS_IT, sentences_with_a_verb),
-    (IS_IT, together),
     (IS_IT, unsaid),
     (WOULD, unsaid),
     (ASKS_IF_DONE, happened),

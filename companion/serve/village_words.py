@@ -24,7 +24,7 @@ SHORT_FORMS = WORDS["short"]
 """How people shorten words when they type."""
 LIGHT_WORDS = frozenset(WORDS["lists"]["light"].split())
 """Words that say nothing of what a message is about: it is about the others, its content words."""
-OFTEN = frozenset({*LIGHT_WORDS, *WORDS["lists"]["often"].split()})
+OFTEN = frozenset({*LIGHT_WORDS, *WORDS["lists"]["often"].split(), *KINDS["color"]})
 """Words that are typed often, and so with errors."""
 OTHER_WORDS = frozenset(" ".join([*WORDS["alike"].values(), *WORDS["other"].values()]).split())
 """Words that are spelled rightly, though no list is about them: "witch" is not "with"."""
