@@ -27,13 +27,16 @@ FILLERS = frozenset(WORDS["lists"]["fillers"].split())
 """Words that change nothing in what is asked."""
 
 
+@cache
 def plain(text: str) -> str:
     """Return a text in small letters, without marks, accents and fillers, and with short forms in full.
 
     A letter that is repeated three times or more is one: "hiiii" is "hi".
     """
-    letters = unicodedata.normalize("NFKD", text.lower().replace("’", "'").replace("'", ""))
-    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    letters = text.lower().replace("’", "'").replace("'", "")
+    if not letters.isascii():  # few are not, and this takes long
+        letters = unicodedata.normalize("NFKD", letters)
+        letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
     letters = re.sub(r"(\w)\1{2,}", r"\1", letters)
     words = [SHORT_FORMS.get(word, word) for word in re.findall(r"[a-z0-9]+", letters)]
     return " ".join([word for word in words if word not in FILLERS] or words)

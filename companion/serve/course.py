@@ -69,8 +69,6 @@ IN_CHAPTER = "chapter cover covers deal deals handle discuss"
 """Words with which a chapter is asked for."""
 RARE = 6
 """In how many listed questions a word may be at most, to stand for the term that has it."""
-VERY_RARE = 2
-"""The same for the question that has it. With 6, 4 of 8,146 messages got a worse answer, and 1 a better."""
 CHAPTER_AND_NUMBER = re.compile(r"(?i)\b(?:(after)(?: chapter)?|chapters?) (\d+)\b")
 """What names a chapter, or the one after it."""
 DOES_CHAPTER = re.compile(
@@ -94,7 +92,6 @@ class Course:
         self.questions = read_questions(QUESTIONS)
         term_rows = read_questions(TERM_QUESTIONS)
         self.term_questions = Index(term_rows)
-        self.chapter_index = Index(self.questions)
         self.finder = Finder([*self.frequent, *self.questions])
         self.sections = Index(read_questions(SECTIONS))
         self.glossary = read_glossary()
@@ -217,17 +214,16 @@ class Course:
 
         - the terms of a chapter: unless it is the SAME;
         - a purpose: below SAME where all other words are of terms, and at NONE;
-        - a comparison: at POSSIBLE where all other words are of terms, and at NONE;
+        - a comparison: at POSSIBLE, and at NONE;
         - the meaning of terms that are all of the message: below SAME, of two in a question below CLEAR;
         - the listed question: from POSSIBLE on, at POSSIBLE below the meaning of its terms;
-        - the meaning of terms beside other words, and a section: at NONE;
-        - a question of the chapters with a VERY_RARE word of the message: at NONE.
+        - the meaning of terms beside other words, and a section: at NONE.
 
-        The last three answer no message about something else that requests nothing.
+        The last two answer no message about something else that requests nothing.
         """
         answerers = [self.terms_of_chapter, self.purpose, self.comparison, self.meaning, self.listed_question]
         if asked.is_request or not self.is_of_something_else(asked):
-            answerers += [self.meaning_and_section, self.section, self.question_of_rare_word]
+            answerers += [self.meaning_and_section, self.section]
         for answerer in answerers:
             found = answerer(asked)
             if found:
@@ -248,7 +244,7 @@ class Course:
 
     def comparison(self, asked: CourseQuestion) -> Answered | None:
         """How two terms differ, to a question that compares them; else what they mean."""
-        if not asked.is_open or not asked.entries or not COMPARES.search(asked.text):
+        if asked.nearness > Nearness.POSSIBLE or not asked.entries or not COMPARES.search(asked.text):
             return None
         if len(asked.entries) == 1:
             return of_terms(asked.entries, ONE_TERM)
@@ -296,12 +292,6 @@ class Course:
         if is_partial:
             return of_terms(asked.entries, ONLY_TERMS)._replace(is_partial=True)
         return of_terms(asked.entries)
-
-    def question_of_rare_word(self, asked: CourseQuestion) -> Answered | None:
-        """The answer to the nearest question of the chapters with a very rare word of the message."""
-        rare = {word for word in content_words(asked.text) if 0 < self.counts[word] <= VERY_RARE}
-        row, similarity = self.chapter_index.find(asked.text, rare)
-        return row.answered() if similarity >= POSSIBLE_COSINE else None
 
     def listed(self, form: str, entries: list[Entry]) -> Answered | None:
         """The answer to a question of a form about the terms of some entries, if the lists have it."""

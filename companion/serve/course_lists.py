@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -258,20 +258,13 @@ class Index:
         asked[columns] = weights / max(np.linalg.norm(weights), 1e-12)
         return np.add.reduceat(self.values * asked[self.columns], self.starts)
 
-    def find(self, question: str, telling: Collection[str] = ()) -> tuple[Row, float]:
-        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same.
-
-        Args:
-            question: What is asked.
-            telling: Content words of which one alone tells what the question is about.
-        """
+    def find(self, question: str) -> tuple[Row, float]:
+        """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same."""
         question = in_words(question.lower())
         asked = content_words(question)
         cosines = self.cosines(question)
         for i in np.argsort(-cosines, kind="stable"):
-            if cosines[i] > 0 and (
-                is_about(asked, self.content[i]) or not self.content[i].isdisjoint(telling)
-            ):
+            if cosines[i] > 0 and is_about(asked, self.content[i]):
                 return self.rows[i], round(float(cosines[i]), 6)  # the same wording is 1
         return self.rows[0], 0.0
 

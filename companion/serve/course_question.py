@@ -46,6 +46,8 @@ LIMITS = {Nearness.SAME: 1.0, Nearness.SURE: 0.6, Nearness.CLEAR: 0.3, Nearness.
 """The smallest probability of each: it is the same question; counts also where no wording is about the same,
 and before questions found to parts of the message; answered before the entry of a term, and whatever the kind
 of the message is; answered at all. benchmarks/faq.py says how often they are right."""
+UNLIKE = 0.2
+"""How much less likely a listed question is that has no wording about the same."""
 SAME_COSINE = 0.99
 """From which cosine on a message is the same as a question about terms."""
 CLOSE_COSINE = 0.8
@@ -87,9 +89,9 @@ class Finder:
     def find(self, question: str) -> tuple[Row, float]:
         """The listed question and its probability, which is 1 only for one with the same words.
 
-        What no list has also has a likeliest row. So one that is not SURE counts only if a wording of it is
-        about the same; else the probability is 0. A row with just the content words of the question counts
-        before one that is less than twice as likely, and is CLEAR.
+        What no list has also has a likeliest row. So one that is not SURE, and has no wording about the same,
+        is less likely by UNLIKE. A row with just the content words of the question counts before one that is
+        less than twice as likely, and is CLEAR.
         """
         if plain(question) in self.same:
             return self.same[plain(question)], 1.0
@@ -104,7 +106,7 @@ class Finder:
             if of_same >= found.max() / 2:
                 return same, min(max(of_same, LIMITS[Nearness.CLEAR]), 0.999)
         if probability < LIMITS[Nearness.SURE] and not has_wording_about(row, content_words(text)):
-            probability = 0.0
+            probability = max(probability - UNLIKE, 0.0)
         return row, probability
 
 

@@ -185,10 +185,10 @@ def known_kinds() -> dict[str, str]:
     return {words: kind for words, kind in kinds.items() if words}
 
 
-def may_be_of_course(message: str) -> bool:
-    """Whether it is not very improbable that a message asks about the course."""
+def course_probability(message: str) -> float:
+    """The probability that a message asks about the course."""
     found = dict(zip(classifier().labels, classifier().probabilities(message).tolist(), strict=True))
-    return found[Kind.COURSE] + found[Kind.CHAPTER] >= IMPROBABLE
+    return found[Kind.COURSE] + found[Kind.CHAPTER]
 
 
 class Candidate(NamedTuple):

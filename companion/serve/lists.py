@@ -23,6 +23,8 @@ from companion.serve.course_question import ASKS, ASKS_WHERE, CourseQuestion, Ne
 from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,
+    CERTAIN,
+    IMPROBABLE,
     MAYBE_COURSE,
     MAYBE_TERM,
     NO_ENTRY,
@@ -30,8 +32,8 @@ from companion.serve.kinds import (
     OF_COURSE,
     SAID,
     Kind,
+    course_probability,
     known_kinds,
-    may_be_of_course,
     words_of,
 )
 from companion.serve.message import Question, read_message
@@ -44,6 +46,8 @@ OF_STORY = re.compile(r"(?i)\b(story|stories|tale|village)\b")
 """What means a story, told or not."""
 ASKS_WHAT = re.compile(r"(?i)\W*what\b")
 """How a message begins that asks what something means, and then more."""
+IN_STORY = re.compile(r"(?i)\bin (the|this|that|your) (story|tale)\b")
+"""What asks about a story that was told."""
 OF_THE_COURSE = re.compile(r"(?i)\b(course|chapters?|notebooks?|exercises?)\b")
 """What means the course, and no story."""
 REFERS = re.compile(r"(?i)\b(it|he|she|they|his|her|their|him|them|others|of the two)\b")
@@ -65,16 +69,21 @@ def means_a_story(question: str) -> bool:
 def is_about_the_course(asked: CourseQuestion) -> bool:
     """Whether a message is a question about the course.
 
-    It is one if its kind says so, unless it may mean a story and no list knows a word of it, or if it is the
-    same as a listed question. It is none if messages.csv has it with another kind, if its kind is
-    of no questions, or if it means somebody ("she") and has no term. Else it must have little besides terms
-    of the course, where its kind leaves that open, or ask with a term and no word of the village, or be near
-    a listed question and not improbable.
+    It is one if its kind says so, unless it may mean a story, the kind is not CERTAIN, and no list knows a
+    word of it; and if it is the same as a listed question. It is none if messages.csv has it with another
+    kind, if its kind is of no questions, if it says "in the story", or if it means somebody ("she") and has
+    no term. It is one if it asks how many of a term there are. Else it must have little besides terms of the
+    course, where its kind leaves that open, or ask with a term and no word of the village, or be near a
+    listed question and not improbable.
     """
+    probability = course_probability(asked.text)
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
-        return bool(asked.entries or asked.nearness or not means_a_story(asked.text))
-    if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds():
+        is_certain = probability >= CERTAIN and not village_nouns(asked.text)
+        return bool(is_certain or asked.entries or asked.nearness or not means_a_story(asked.text))
+    if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds() or IN_STORY.search(asked.text):
         return False
+    if asked.kind in (Kind.COUNT, Kind.FACT) and asked.entries and not village_nouns(asked.text):
+        return True
     if not asked.entries and any(form.search(asked.text) for form in SHE_OR_HE):
         return False
     if asked.kind in MAYBE_COURSE and asked.entries and not ASKS_WHERE.match(asked.text):
@@ -82,7 +91,7 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
             return True
         if asked.kind == Kind.UNCLEAR and ASKS.match(asked.text) and not village_nouns(asked.text):
             return True
-    return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR and may_be_of_course(asked.text)
+    return asked.kind not in ABOUT_STORY and asked.nearness >= Nearness.CLEAR and probability >= IMPROBABLE
 
 
 def are_about_the_village(parts: Sequence[Question]) -> bool:
@@ -209,12 +218,12 @@ def is_one_question(
 ) -> bool:
     """Whether an answer to a whole message is better than those found to its parts.
 
-    It is for a listed question, and where it answers no single part and a part is no listed question. It is
-    not where a part names something of the village.
+    It is for a listed question, where at most one part asks something, and where it answers no single part
+    and a part is no listed question. It is not where a part names something of the village.
     """
     if any(village_nouns(part.text) for part in parts):
         return False
-    if asked.nearness == Nearness.SAME:
+    if asked.nearness == Nearness.SAME or sum(part.is_request for part in parts) < 2:
         return True
     if asked.nearness == Nearness.SURE and all(part.nearness < Nearness.SURE for part in parts):
         return True

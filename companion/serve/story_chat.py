@@ -79,7 +79,7 @@ OWNS = {
 """What means that something is hers or his."""
 MEANS_STORY = re.compile(
     r"(?i)\b(story|tale|plot|moral|title|sentence|characters?|end|ends|ending|happen\w*|about|he|she|him|her|his"
-    r"|did|was|were|had)\b"
+    r"|did|was|were|had|met)\b"
 )
 """What means a story, also where none was told."""
 READ_NOTE = "A program read this in the story."
