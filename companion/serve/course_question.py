@@ -42,11 +42,11 @@ class Nearness(IntEnum):
     SAME = 4
 
 
-LIMITS = {Nearness.SAME: 1.0, Nearness.SURE: 0.6, Nearness.CLEAR: 0.3, Nearness.POSSIBLE: 0.1}
+LIMITS = {Nearness.SAME: 1.0, Nearness.SURE: 0.6, Nearness.CLEAR: 0.3, Nearness.POSSIBLE: 0.07}
 """The smallest probability of each: it is the same question; counts also where no wording is about the same,
 and before questions found to parts of the message; answered before the entry of a term, and whatever the kind
 of the message is; answered at all. benchmarks/faq.py says how often they are right."""
-UNLIKE = 0.2
+UNLIKE = 0.15
 """How much less likely a listed question is that has no wording about the same."""
 SAME_COSINE = 0.99
 """From which cosine on a message is the same as a question about terms."""

@@ -206,10 +206,11 @@ def deeds_of_things(asked: StoryQuestion) -> str:
 def lost(asked: StoryQuestion) -> str:
     """What was lost and is found again, or that nothing was lost."""
     verb = "stole" if STEALS.search(asked.question) else "lost"
-    deeds = text_of(deeds_with(asked.story, [verb]))
+    deeds = text_of(deeds_with(asked.story, [verb, *asked.things]))
     if deeds:
         return deeds
-    return with_places(f"Nobody {verb} anything in the story.", asked)
+    named = f"the {joined_items(asked.things)}" if asked.things else "anything"
+    return with_places(f"Nobody {verb} {named} in the story.", asked)
 
 
 def given_back(asked: StoryQuestion) -> str:

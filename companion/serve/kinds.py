@@ -211,6 +211,8 @@ def kind_of(message: str) -> str:
     """
     if is_foreign(message):
         return Kind.LANGUAGE
+    if re.fullmatch(r"[\s?!.]+", message):
+        return Kind.MISUNDERSTOOD
     words = words_of(message)
     if words in known_kinds():
         return known_kinds()[words]

@@ -252,7 +252,8 @@ class StoryChat(Chat):
                 return Reply(lacking(stories[-1], ordered[-1]), "program", READ_NOTE)
             return Reply(DECLINE, "rule", note_of_unknown_words(question.text))
         if kind not in (*ABOUT_STORY, Kind.LEARNED):
-            return Reply(UNCLEAR, "rule")
+            may_mean_story = not stories and MEANS_STORY.search(question.text)
+            return Reply(NO_STORY if may_mean_story else UNCLEAR, "rule")
         if kind == Kind.TRUTH:
             is_of_program = bool(self.replies) and self.replies[-1].by != "model"
             is_of_story = is_of_program or "story" in question.text.lower()

@@ -104,7 +104,7 @@ def cast_of(story: str, question: str, nouns: list[str]) -> str:
         there = f"The {comes[1].lower()} is {people[place]}." if place < len(people) else ""
         return there or f"The story has {joined_items(people)}."
     if (
-        re.search(r"(?i)\b(main(?! characters| persons| people)|hero|heroine|protagonist|about)\b", question)
+        re.search(r"(?i)\b(main(?! characters| persons| people)|hero|heroine|protagonist)\b", question)
         and people
         and items == people + unnamed
     ):

@@ -157,8 +157,8 @@ IN_STORY = re.compile(
     r"(?:\w+ )?\w+ in (?:the |this |your )?(?:story|tale|it)\W*$"
 )
 """What asks whether somebody or something is in a story."""
-AND_THE = re.compile(r"(?i)\band the (\w+)")
-"""What names somebody or something beside another."""
+AND_THE = re.compile(r"(?i)\b(?:and the|whose) (\w+)")
+"""What names somebody or something beside another, or without an article."""
 ASKS_IF_DONE = re.compile(r"(?i)^\W*(did|didn'?t)\b")
 """How a question begins that asks whether something happened."""
 
@@ -314,7 +314,8 @@ def number(asked: StoryQuestion) -> str:
     amount = amount_of(counts[counted], counted, typed)
     if counted in ("people", "persons"):
         amount += f", and {amount_of(counts['animals'], 'animals', 'animals').lower()}"
-    return f"{amount}. {has}"
+    is_of_deed = asked.verbs - content_words(f"{typed} {counted} left remain")  # "how many apples were sold"
+    return only(f"{amount}. {has}") if is_of_deed else f"{amount}. {has}"
 
 
 def amount_of(n: int, counted: str, typed: str) -> str:

@@ -232,7 +232,7 @@ def test_a_question_about_who_is_in_the_story_gets_its_people_and_things():
         ("what did the fox do?", "Bram came to the mill and met Mara."),
         ("did the baker meet anybody?", "Yes: Bram came to the mill and met Mara."),
         ("does bram love the key", f"{ONLY} At the end of the story, {PLACES}."),
-        ("did Bram steal the key", f"Nobody stole anything in the story. At the end of the story, {PLACES}."),
+        ("did Bram steal the key", f"Nobody stole the key in the story. At the end of the story, {PLACES}."),
         ("where did mara find the key", "At the mill: Mara found the key."),
         ("is there a moral in it?", f"The story has no moral: it only says what happens. {WITH_CAST}"),
         ("How did it end, if I may ask? I lost my glasses.", f"The story ends so: “{LAST}”"),
