@@ -29,8 +29,8 @@ FREQUENT = "the list of frequent questions"
 HEADINGS = "the headings of the chapters"
 SMALL_TALK = "a list of small talk"
 """Sources of answers."""
-WHAT_IS = re.compile(r"What (?:is|are) (?:an? |the )?(.+)\?")
-"""A listed question that asks for the meaning of a term."""
+WHAT_IS = re.compile(r"(?:What (?:is|are)|Explain) (?:an? |the )?(.+?)(?:\?| simply)$")
+"""A listed question that asks for the meaning of a term, or for a simple explanation."""
 NEAREST = "The nearest question in my lists:"
 """What stands before the answer to a listed question that is not clearly the one that was asked."""
 ONLY_TERMS = "My lists have no answer to just that. They explain its terms:"

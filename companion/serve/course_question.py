@@ -27,7 +27,7 @@ COMPARES = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['compares'])})\b")
 REQUESTS = re.compile(rf"(?i)\b({'|'.join(WORDS['asks']['requests'])})\b")
 """What asks for an explanation without a question word."""
 DIFFERS = re.compile(
-    r"(?i)^\W*how (?:is|are) (?:it|that|this|they|those) different from (?:an? |the )?(.+?)\W*$"
+    r"(?i)^\W*how (?:is|are|does|do) (?:it|that|this|they|those) differ(?:ent)? from (?:an? |the )?(.+?)\W*$"
 )
 """What asks how the term before differs from another."""
 

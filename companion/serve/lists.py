@@ -19,7 +19,7 @@ from dataclasses import replace
 from companion.serve.after_story import asks_of_villagers
 from companion.serve.course import Course
 from companion.serve.course_lists import SMALL_TALK, Answered
-from companion.serve.course_question import ASKS, ASKS_WHERE, CourseQuestion, Nearness
+from companion.serve.course_question import ASKS, ASKS_WHERE, DIFFERS, CourseQuestion, Nearness
 from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,
@@ -173,7 +173,8 @@ class Lists:
         if asked.kind in ABOUT_STORY:
             return replace(of_term, kind=Kind.COURSE) if of_term.nearness >= Nearness.CLEAR else asked
         is_listed = asked.nearness >= max(of_term.nearness, Nearness.POSSIBLE)
-        return asked if is_listed and not is_part else of_term
+        is_of_term = is_part or bool(DIFFERS.match(question.text))  # which says "it", and what it is not
+        return asked if is_listed and not is_of_term else of_term
 
     def without_story(self, asked: CourseQuestion) -> CourseQuestion:
         """A question where no story was told: it is about the course if it is near a listed one.

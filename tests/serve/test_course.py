@@ -101,6 +101,8 @@ def test_tell_me_more_goes_on_with_the_next_question_each_time(question, first, 
 def test_it_is_the_last_term_but_not_in_a_question_about_the_story():
     before = COURSE.find("what is perplexity?")
     assert "erplexity" in COURSE.find("why do we need it?", before).answer
+    assert "attention?" in COURSE.find("why do we need it?", COURSE.find("Explain attention simply")).answer
+    assert "a token and a" in COURSE.find("how is it different from a word?", COURSE.find("a token?")).answer
     assert COURSE.find("where did it take place?", before) is None
     assert "chapter 18" in COURSE.find("What is DPO, and what is it good for?").source
 
