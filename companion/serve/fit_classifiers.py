@@ -17,6 +17,8 @@ from companion.serve.village_words import content_words
 N_STEPS = 60
 LEARNING_RATE = 0.05
 WEIGHT_DECAY = 3e-5
+POWER_OF_KINDS = 0.7
+"""The power for the kinds of messages, of which questions about the course have by far the most."""
 KEPT = 0.05
 """The share of the weights that stay: the largest. The others hardly change an answer."""
 
@@ -76,5 +78,5 @@ def listed_rows() -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    fit(kinds.read_messages(), power=0.7).save(kinds.WEIGHTS)
+    fit(kinds.read_messages(), POWER_OF_KINDS).save(kinds.WEIGHTS)
     fit(listed_rows()).save(LISTED)

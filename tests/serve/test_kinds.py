@@ -5,7 +5,7 @@ import pytest
 
 from companion.serve.classifier import Classifier
 from companion.serve.course_lists import FAQ, LISTED, NOT_LISTED, QUESTIONS, read_questions
-from companion.serve.fit_classifiers import fit
+from companion.serve.fit_classifiers import POWER_OF_KINDS, fit
 from companion.serve.kinds import (
     ABOUT_STORY,
     ANSWERS,
@@ -61,7 +61,7 @@ def test_messages_in_new_words_get_their_kind(message, kind):
 @pytest.mark.gate
 def test_the_stored_weights_are_those_of_the_messages():
     """Those of the listed questions are fitted by the same function, which takes a minute longer."""
-    found = fit(ROWS)
+    found = fit(ROWS, POWER_OF_KINDS)
     stored = classifier()
     assert found.labels == stored.labels and found.scale == pytest.approx(stored.scale, rel=0.01)
     assert np.abs(found.weights.astype(int) - stored.weights).mean() < 0.01
