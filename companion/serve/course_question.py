@@ -55,7 +55,7 @@ CLOSE_COSINE = 0.8
 CLEAR_COSINE = 0.6
 """The same where it asks that. Set by hand."""
 POSSIBLE_COSINE = 0.4
-"""The same for the heading of a section, and for a question with a very rare word."""
+"""The same for the heading of a section."""
 
 
 def nearness_of(probability: float) -> Nearness:

@@ -46,7 +46,7 @@ OF_STORY = re.compile(r"(?i)\b(story|stories|tale|village)\b")
 """What means a story, told or not."""
 ASKS_WHAT = re.compile(r"(?i)\W*what\b")
 """How a message begins that asks what something means, and then more."""
-IN_STORY = re.compile(r"(?i)\bin (the|this|that|your) (story|tale)\b")
+OF_TOLD_STORY = re.compile(r"(?i)\bin (the|this|that|your) (story|tale)\b")
 """What asks about a story that was told."""
 OF_THE_COURSE = re.compile(r"(?i)\b(course|chapters?|notebooks?|exercises?)\b")
 """What means the course, and no story."""
@@ -80,7 +80,11 @@ def is_about_the_course(asked: CourseQuestion) -> bool:
     if asked.kind in OF_COURSE or asked.nearness == Nearness.SAME:
         is_certain = probability >= CERTAIN and not village_nouns(asked.text)
         return bool(is_certain or asked.entries or asked.nearness or not means_a_story(asked.text))
-    if asked.kind in NO_QUESTIONS or words_of(asked.text) in known_kinds() or IN_STORY.search(asked.text):
+    if (
+        asked.kind in NO_QUESTIONS
+        or words_of(asked.text) in known_kinds()
+        or OF_TOLD_STORY.search(asked.text)
+    ):
         return False
     if asked.kind in (Kind.COUNT, Kind.FACT) and asked.entries and not village_nouns(asked.text):
         return True

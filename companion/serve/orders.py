@@ -55,7 +55,7 @@ NUMBER_OF_PEOPLE = re.compile(
     rf"\b({'|'.join(NUMBERS)}) (people|persons|humans|friends|animals|characters)\b"
 )
 COLOR_AND_NOUN = re.compile(rf"(?i)\b({'|'.join(KINDS['color'])}) (\w+)")
-COLOR_ALONE = re.compile(rf"(?i)\b(?:(?:some|any)thing|whatever but) ({'|'.join(KINDS['color'])})\b")
+COLOR_ALONE = re.compile(rf"(?i)\b(?:some|any)thing ({'|'.join(KINDS['color'])})\b")
 """A color in an order without its thing."""
 OF_NOUN = "|".join([*KINDS["color"], *KINDS["number"], *KINDS["role"]])
 SAME = re.compile(rf"(?i)\b(?:the )?same ((?:(?:{OF_NOUN}) )?(?:{'|'.join(village_forms())}))\b")
